@@ -1,0 +1,59 @@
+# Thin on purpose: what these commands do is in scripts/ and in pyproject.toml.
+# On a fresh machine with python3 and make: `make demo`, `make test`.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+PYTEST := $(PY) -m pytest
+# Options for pytest: make test ARGS="-k hist -x"
+ARGS ?=
+
+.PHONY: help demo test setup system check test-unit test-kernel test-vm bench golden wheel matrix sizes clean
+
+help:              ## what there is
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1: /p' Makefile
+
+demo:              ## build the environment, run one probe on a loop device, print the histogram
+	@$(PYTHON) scripts/environment.py
+	@$(PY) examples/demo.py
+
+test: setup system ## install what the tests need, run all of them
+	$(PYTEST) $(ARGS)
+
+setup:             ## the environment for development: .venv
+	@$(PYTHON) scripts/environment.py test lint
+
+system:            ## the Debian packages that some tests use (root installs them, others are told)
+	@$(PYTHON) scripts/debian.py
+
+check: setup       ## formatting, lint, types (mypy on the sources, mypy and pyright on programs)
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PYTEST) -q tests/typing $(ARGS)
+
+test-unit: setup   ## what needs neither root nor a kernel
+	$(PYTEST) tests/unit tests/compile tests/typing $(ARGS)
+
+test-kernel: setup system ## what loads programs into the running kernel
+	$(PYTEST) tests/kernel tests/tools $(ARGS)
+
+test-vm: setup     ## the kernel tests on other kernels, in QEMU
+	$(PYTEST) tests/vm -m vm $(ARGS)
+
+bench: setup       ## measure; nothing here passes or fails
+	$(PYTEST) tests/bench -m bench -s $(ARGS)
+
+golden: setup      ## rewrite the golden files; read the difference before you commit it
+	$(PYTEST) tests/compile --update-golden $(ARGS)
+
+wheel: setup       ## dist/pyebpf-*.whl
+	$(PY) -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+matrix: setup      ## unit and compile tests on each Python, and with the oldest dependencies
+	@$(PYTHON) scripts/matrix.py $(ARGS)
+
+sizes: setup       ## lines per function and per file, against the budgets
+	@$(PY) scripts/sizes.py
+
+clean:             ## remove what these commands made
+	rm -rf .venv .venvs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -1,0 +1,121 @@
+"""Debian packages: what the tests use besides Python, and how to get one.
+
+``python3 scripts/debian.py`` installs what is missing when run as root, and says what is missing
+otherwise; the tests that would use it are then skipped with that reason. It never fails: nothing
+here is needed to use pyebpf.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """A program that tests run.
+
+    Attributes:
+        name: of the program.
+        check: what to ask it, to know that it works.
+        packages: where it is, the first that exists being taken.
+        why: what cannot be tested without it.
+    """
+
+    name: str
+    check: str
+    packages: tuple[str, ...]
+    why: str
+
+
+COMMANDS = (
+    Command("clang", "--version", ("clang",), "what clang compiles against ours"),
+    Command("bpftool", "version", ("bpftool", "linux-tools-generic"), "our objects in libbpf"),
+    Command("losetup", "--version", ("util-linux",), "block devices of our own"),
+    Command("ip", "-V", ("iproute2",), "network devices of our own"),
+)
+
+
+def find(command: Command) -> str | None:
+    """Return the path of a program that is there and works, or None."""
+    for path in _candidates(command.name):
+        if subprocess.run([path, command.check], capture_output=True, check=False).returncode == 0:
+            return path
+    return None
+
+
+def _candidates(name: str) -> Iterator[str]:
+    folders = [*os.get_exec_path(), "/usr/sbin", "/sbin"]
+    plain = shutil.which(name, path=os.pathsep.join(folders))
+    if plain:
+        yield plain
+    # `clang-14` without `clang`. And Ubuntu's `bpftool` refuses any kernel but its own, though the
+    # programs behind it do not care.
+    for folder in map(Path, folders):
+        yield from map(str, sorted(folder.glob(f"{name}-[0-9]*")))
+    yield from map(str, sorted(Path("/usr/lib/linux-tools").glob(f"*/{name}")))
+
+
+def can_install() -> bool:
+    """Tell whether this is a Debian, and we are root."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def install(package: str) -> bool:
+    """Install a package if we can; say why when it fails."""
+    if not can_install():
+        return False
+    print(f"installing Debian package {package}", flush=True)
+    # A fresh image has no package lists, an old one has lists of packages long gone.
+    if _apt("install", package) is None:
+        return True
+    refusal = _apt("update") or _apt("install", package)
+    if refusal is not None:
+        print(refusal, file=sys.stderr)
+    return refusal is None
+
+
+def _apt(verb: str, *packages: str) -> str | None:
+    """Run apt-get; return what it said if it failed."""
+    words = ["apt-get", "-qq", "-y", "--no-install-recommends", verb, *packages]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    return done.stderr.strip() or f"apt-get {verb} failed" if done.returncode else None
+
+
+def unpack(package: str, folder: Path) -> Path | None:
+    """Fetch a package and unpack it below ``folder``; needs no root, changes nothing else."""
+    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        return None
+    lists, cache = folder / "lists", folder / "cache"
+    for path in (lists / "partial", cache / "archives" / "partial"):
+        path.mkdir(parents=True)
+    own = ["-qq", "-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={cache}"]
+    own += ["-o", "APT::Sandbox::User="]
+    for words in (["update"], ["download", package]):
+        if subprocess.run(["apt-get", *own, *words], cwd=folder, check=False).returncode:
+            return None
+    (archive,) = folder.glob(f"{package}_*.deb")
+    root = folder / "root"
+    done = subprocess.run(["dpkg-deb", "-x", archive, root], check=False)
+    return root if done.returncode == 0 else None
+
+
+def main() -> None:
+    """Install what is missing, or name it."""
+    for row in COMMANDS:
+        if find(row) or any(install(package) and find(row) for package in row.packages):
+            continue
+        print(
+            f"no working {row.name} (Debian package {row.packages[0]}): "
+            f"tests of {row.why} are skipped",
+            file=sys.stderr,
+        )
+
+
+if __name__ == "__main__":
+    main()

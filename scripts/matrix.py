@@ -1,0 +1,146 @@
+"""Run tests on every supported Python, and with the oldest dependencies that we declare.
+
+``make matrix`` runs all rows; ``make matrix ARGS="3.10 oldest"`` those whose name is given. Each
+row has a virtual environment below ``.venvs/``, kept for the next run. pyebpf is not installed
+there: these are also the tests of an uninstalled checkout.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import project
+
+FOLDER = project.ROOT / ".venvs"
+COMPILE_HALF = ("tests/unit", "tests/compile", "-m", "not kernel and not slow and not bench")
+RUN_HALF = ("tests/kernel", "-m", "kernel and not slow")
+#: Distributions whose version is the point of a row.
+SHOWN = ("llvmlite", "numpy")
+
+
+class Row(NamedTuple):
+    """One combination: a Python version, newest or oldest dependencies, and what to run on it."""
+
+    name: str
+    python: str
+    oldest: bool
+    select: tuple[str, ...]
+
+
+class Outcome(NamedTuple):
+    """What came of a row: whether it is a failure, and its line in the table."""
+
+    failed: bool
+    text: str
+
+
+def rows() -> list[Row]:
+    """Return the whole matrix."""
+    versions = project.python_versions()
+    default = ".".join(map(str, sys.version_info[:2]))
+    return [
+        *(Row(version, version, False, COMPILE_HALF) for version in versions),
+        Row("oldest", versions[0], True, COMPILE_HALF),
+        Row("oldest-kernel", default, True, RUN_HALF),
+    ]
+
+
+def find_python(version: str) -> str | None:
+    """Find an interpreter: this one, pyenv's, one on the path, or one that uv has."""
+    if sys.version_info[:2] == tuple(map(int, version.split("."))):
+        return sys.executable
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    managed = sorted(pyenv.glob(f"{version}.*/bin/python"))
+    candidates = [*map(str, reversed(managed)), f"python{version}", _uv_python(version)]
+    return next((path for path in candidates if path and _is_python(path, version)), None)
+
+
+def _uv_python(version: str) -> str | None:
+    if not shutil.which("uv"):
+        return None
+    words = ["uv", "python", "find", version]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def _is_python(path: str, version: str) -> bool:
+    # A version manager's stand-in is on the path even when the version behind it is not installed.
+    if not shutil.which(path):
+        return False
+    words = [path, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    found = subprocess.run(words, capture_output=True, text=True, check=False)
+    return found.stdout.strip() == version
+
+
+def prepare(row: Row, python: str) -> Path:
+    """Make the row's environment, or reuse it; return its Python.
+
+    Raises:
+        subprocess.CalledProcessError: the environment could not be made.
+    """
+    folder = FOLDER / row.name
+    inside = folder / "bin" / "python"
+    wanted = [*project.dependencies(oldest=row.oldest), *project.group("test")]
+    stamp = folder / ".installed"
+    asked = "\n".join([python, *wanted])
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == asked:
+        return inside
+    # Without pip inside, it is made in a fraction of the time; the outer pip installs into it.
+    subprocess.run([python, "-m", "venv", "--clear", "--without-pip", folder], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(inside)]
+    subprocess.run([*pip, "install", "-qq", *wanted], check=True)
+    stamp.write_text(asked, encoding="utf-8")
+    return inside
+
+
+def versions(inside: Path) -> str:
+    """Say which versions of the distributions that matter are installed."""
+    code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
+    words = [str(inside), "-c", code, *SHOWN]
+    found = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    return ", ".join(f"{name} {number}" for name, number in zip(SHOWN, found, strict=True))
+
+
+def run(row: Row) -> Outcome:
+    """Run one row; print the tests' output only when something is wrong."""
+    python = find_python(row.python)
+    if python is None:
+        return Outcome(False, f"skipped: no Python {row.python} found (pyenv, PATH, uv)")
+    try:
+        inside = prepare(row, python)
+    except subprocess.CalledProcessError as err:
+        return Outcome(True, f"the environment could not be made: exit code {err.returncode}")
+    begin = time.monotonic()
+    words = [str(inside), "-m", "pytest", "-q", "-p", "no:cacheprovider", *row.select]
+    done = subprocess.run(words, cwd=project.ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
+    last = done.stdout.strip().rpartition("\n")[2]
+    text = f"{versions(inside)}: {last or f'exit code {done.returncode}'}"
+    return Outcome(bool(done.returncode), f"{text} ({time.monotonic() - begin:.0f} s)")
+
+
+def main(names: list[str]) -> int:
+    """Run the rows named, or all of them; non-zero if one failed."""
+    known = rows()
+    unknown = set(names) - {row.name for row in known}
+    if unknown:
+        print("no such row: " + ", ".join(sorted(unknown)), file=sys.stderr)
+        return 2
+    failed = False
+    for row in known:
+        if not names or row.name in names:
+            outcome = run(row)
+            failed |= outcome.failed
+            mark = "FAILED " if outcome.failed else ""
+            print(f"{row.name:<14} Python {row.python:<5} {mark}{outcome.text}", flush=True)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
