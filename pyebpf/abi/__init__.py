@@ -1,0 +1,1 @@
+"""The kernel's binary interface as data: numbers, tables, layouts, instructions. Opens no file."""

@@ -1,0 +1,117 @@
+"""Which capability a command of ``bpf(2)`` needs. Only data: ``runtime.refusal`` reads what is held.
+
+Source: ``include/uapi/linux/capability.h``; ``kernel/bpf/syscall.c`` (``bpf_prog_load``, ``map_create``).
+"""
+
+from __future__ import annotations
+
+from pyebpf.abi import constants as c
+
+CAPABILITIES = {
+    "CAP_NET_ADMIN": 12,
+    "CAP_SYS_ADMIN": 21,
+    "CAP_SYS_RESOURCE": 24,
+    "CAP_PERFMON": 38,
+    "CAP_BPF": 39,
+}
+
+#: Program types that also need CAP_PERFMON, since they read kernel memory (``is_perfmon_prog_type``).
+_PERFMON = frozenset(
+    {
+        c.BPF_PROG_TYPE_KPROBE,
+        c.BPF_PROG_TYPE_TRACEPOINT,
+        c.BPF_PROG_TYPE_PERF_EVENT,
+        c.BPF_PROG_TYPE_RAW_TRACEPOINT,
+        c.BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE,
+        c.BPF_PROG_TYPE_TRACING,
+        c.BPF_PROG_TYPE_LSM,
+        c.BPF_PROG_TYPE_STRUCT_OPS,
+        c.BPF_PROG_TYPE_EXT,
+    }
+)
+#: Program types that also need CAP_NET_ADMIN (``is_net_admin_prog_type``).
+_NET_ADMIN = frozenset(
+    {
+        c.BPF_PROG_TYPE_SCHED_CLS,
+        c.BPF_PROG_TYPE_SCHED_ACT,
+        c.BPF_PROG_TYPE_XDP,
+        c.BPF_PROG_TYPE_LWT_IN,
+        c.BPF_PROG_TYPE_LWT_OUT,
+        c.BPF_PROG_TYPE_LWT_XMIT,
+        c.BPF_PROG_TYPE_LWT_SEG6LOCAL,
+        c.BPF_PROG_TYPE_SK_SKB,
+        c.BPF_PROG_TYPE_SK_MSG,
+        c.BPF_PROG_TYPE_FLOW_DISSECTOR,
+        c.BPF_PROG_TYPE_CGROUP_DEVICE,
+        c.BPF_PROG_TYPE_CGROUP_SOCK,
+        c.BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+        c.BPF_PROG_TYPE_CGROUP_SOCKOPT,
+        c.BPF_PROG_TYPE_CGROUP_SYSCTL,
+        c.BPF_PROG_TYPE_SOCK_OPS,
+        c.BPF_PROG_TYPE_SK_REUSEPORT,
+        c.BPF_PROG_TYPE_EXT,
+        c.BPF_PROG_TYPE_NETFILTER,
+    }
+)
+_NET_MAPS = frozenset(
+    {
+        c.BPF_MAP_TYPE_SOCKMAP,
+        c.BPF_MAP_TYPE_SOCKHASH,
+        c.BPF_MAP_TYPE_DEVMAP,
+        c.BPF_MAP_TYPE_DEVMAP_HASH,
+        c.BPF_MAP_TYPE_XSKMAP,
+    }
+)
+#: Walking the objects of other processes needs the old all-powerful capability.
+_SYS_ADMIN = frozenset(
+    {
+        c.BPF_PROG_GET_NEXT_ID,
+        c.BPF_MAP_GET_NEXT_ID,
+        c.BPF_BTF_GET_NEXT_ID,
+        c.BPF_LINK_GET_NEXT_ID,
+        c.BPF_PROG_GET_FD_BY_ID,
+        c.BPF_MAP_GET_FD_BY_ID,
+        c.BPF_BTF_GET_FD_BY_ID,
+        c.BPF_LINK_GET_FD_BY_ID,
+        c.BPF_TASK_FD_QUERY,
+        c.BPF_ENABLE_STATS,
+    }
+)
+
+
+def for_program(prog_type: int) -> tuple[str, ...]:
+    """Return the capabilities that loading a program of ``prog_type`` needs, all of them."""
+    needs = ["CAP_BPF"]
+    if prog_type in _PERFMON:
+        needs.append("CAP_PERFMON")
+    if prog_type in _NET_ADMIN:
+        needs.append("CAP_NET_ADMIN")
+    return tuple(needs)
+
+
+def for_map(map_type: int) -> tuple[str, ...]:
+    """Return the capabilities that creating a map of ``map_type`` needs, all of them."""
+    return ("CAP_BPF", "CAP_NET_ADMIN") if map_type in _NET_MAPS else ("CAP_BPF",)
+
+
+def for_command(cmd: int) -> tuple[str, ...]:
+    """Return the capabilities that another command of ``bpf(2)`` needs, all of them."""
+    if cmd in _SYS_ADMIN:
+        return ("CAP_SYS_ADMIN",)
+    if cmd in {c.BPF_RAW_TRACEPOINT_OPEN, c.BPF_LINK_CREATE}:
+        return ("CAP_BPF", "CAP_PERFMON")
+    return ("CAP_BPF",)
+
+
+def missing(needs: tuple[str, ...], effective: int) -> tuple[str, ...]:
+    """Return those of ``needs`` that the set ``effective`` lacks.
+
+    CAP_SYS_ADMIN stands in for every other one but CAP_SYS_RESOURCE, as it did before Linux 5.8.
+    """
+    if effective >> CAPABILITIES["CAP_SYS_ADMIN"] & 1:
+        return tuple(n for n in needs if n == "CAP_SYS_RESOURCE" and not _holds(n, effective))
+    return tuple(name for name in needs if not _holds(name, effective))
+
+
+def _holds(name: str, effective: int) -> bool:
+    return bool(effective >> CAPABILITIES[name] & 1)

@@ -1,0 +1,42 @@
+"""Where something stands in the user's source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text that probes were written in: a file, or a notebook cell.
+
+    ``name`` is what messages show. ``text`` is the whole text, so that line ``n`` of a span is line
+    ``n`` of the text. ``is_file`` is false for a cell or a string: its text goes into the debug info.
+    """
+
+    name: str
+    text: str = field(repr=False)
+    is_file: bool = True
+
+    def line(self, number: int) -> str:
+        """Return line ``number`` (from 1) without its newline; empty past the end."""
+        lines = self.text.splitlines()
+        return lines[number - 1] if 0 < number <= len(lines) else ""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A range of a source: lines from 1, columns in characters from 0, the end exclusive."""
+
+    source: Source
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    @property
+    def text(self) -> str:
+        """The first line that the span covers."""
+        return self.source.line(self.line)
+
+    def __str__(self) -> str:
+        return f"{self.source.name}:{self.line}:{self.column + 1}"

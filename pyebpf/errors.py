@@ -1,0 +1,109 @@
+"""The exceptions a caller may want to catch. Imports nothing of this package.
+
+An exception type exists only where a caller would tell it apart from its parent; everything else is
+said in the message.
+"""
+
+from __future__ import annotations
+
+
+class PyebpfError(Exception):
+    """Anything this package refuses or fails to do."""
+
+
+class CompileError(PyebpfError):
+    """A probe cannot be compiled. ``str()`` is the rendered list of its diagnostics.
+
+    Attributes:
+        diagnostics: the faults found, in source order (``pyebpf.diag.Diagnostic``).
+    """
+
+    def __init__(self, message: str, diagnostics: tuple[object, ...] = ()) -> None:
+        super().__init__(message)
+        self.diagnostics = diagnostics
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython calls this instead of printing a traceback: the user's line is what matters.
+        return str(self).splitlines()
+
+
+class FormatError(PyebpfError):
+    """Bytes that should be an ELF object, BTF, or another binary format are not."""
+
+
+class KernelError(PyebpfError, OSError):
+    """A system call failed. ``errno`` is the kernel's; the message says what was tried.
+
+    Attributes:
+        capability: the capability that is missing, such as ``"CAP_BPF"``, when that is the cause.
+    """
+
+    def __init__(self, errno: int, message: str, *, capability: str | None = None) -> None:
+        OSError.__init__(self, errno, message)
+        self.capability = capability
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+class LoadError(PyebpfError):
+    """The kernel did not take a map, a program or a BTF blob."""
+
+
+class VerifierError(LoadError):
+    """The kernel's verifier refused a program. ``str()`` names the Python line.
+
+    Attributes:
+        log: the verifier's whole log.
+        span: where in the Python source the refused instruction comes from, if known.
+        hint: what to write instead, if known.
+    """
+
+    def __init__(
+        self, message: str, *, log: str = "", span: object | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.log = log
+        self.span = span
+        self.hint = hint
+
+    def _render_traceback_(self) -> list[str]:
+        return str(self).splitlines()
+
+
+class RelocationError(LoadError):
+    """A type, field or symbol that the object needs is not in this kernel or object."""
+
+
+class AttachError(PyebpfError):
+    """A loaded program could not be attached.
+
+    Attributes:
+        target: what it should be attached to, such as ``"sched:sched_switch"``.
+    """
+
+    def __init__(self, message: str, *, target: str = "") -> None:
+        super().__init__(message)
+        self.target = target
+
+
+class NotSupportedError(PyebpfError):
+    """This kernel, or this machine's policy, lacks a feature.
+
+    Attributes:
+        feature: the row in ``pyebpf.runtime.features``.
+        since: the Linux version that brought it, for the message only; features are probed.
+    """
+
+    def __init__(self, message: str, *, feature: str = "", since: str = "") -> None:
+        super().__init__(message)
+        self.feature = feature
+        self.since = since
+
+
+class MapFullError(KernelError):
+    """A map has no room for another key (``E2BIG`` or ``ENOSPC``)."""
+
+
+class InternalError(PyebpfError):
+    """A bug in this package, not in the caller's program: please report it."""

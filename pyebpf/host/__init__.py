@@ -1,0 +1,1 @@
+"""Facts about this machine that tools need: CPUs, disks, symbols, processes."""

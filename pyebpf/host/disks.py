@@ -1,0 +1,105 @@
+"""Disks and partitions, by name and by the numbers that block tracepoints carry.
+
+A device number here is the kernel's own ``dev_t``: major in the upper 12 bits, minor in the lower
+20. It is not the number that ``stat(2)`` gives.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import NamedTuple
+
+from pyebpf.btf.near import nearest
+
+_PARTITIONS = "/proc/partitions"
+_MINOR_BITS = 20  # MINORBITS of include/linux/kdev_t.h
+
+
+class Disk(NamedTuple):
+    """A block device: a whole disk or a partition."""
+
+    name: str
+    major: int
+    minor: int
+
+    @property
+    def dev(self) -> int:
+        """The kernel's number, as ``dev`` in block tracepoints and ``bd_dev``."""
+        return self.major << _MINOR_BITS | self.minor
+
+
+def disks() -> tuple[Disk, ...]:
+    """Return every block device that has a size, in the kernel's order."""
+    with open(_PARTITIONS, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+        return parse_partitions(file.read())
+
+
+def parse_partitions(text: str) -> tuple[Disk, ...]:
+    """Return the devices in the text of ``/proc/partitions``; other lines are headings."""
+    rows = (line.split() for line in text.splitlines())
+    return tuple(
+        # The kernel writes '!' for '/' in names here, and people write '/', as in /dev.
+        Disk(row[3].replace("!", "/"), int(row[0]), int(row[1]))
+        for row in rows
+        if len(row) == 4 and _is_number(row[0]) and _is_number(row[1])
+    )
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
+def dev_of(name_or_path: str) -> int:
+    """Return the kernel's number of a disk: ``"sda"``, ``"/dev/sda"``, or any device file.
+
+    Raises:
+        ValueError: there is no such disk; the message names the nearest.
+    """
+    name = name_or_path.removeprefix("/dev/")
+    known = disks()
+    for disk in known:
+        if disk.name == name:
+            return disk.dev
+    number = _device_file(name_or_path if "/" in name_or_path else f"/dev/{name_or_path}")
+    if number is not None:
+        return number
+    names = _names() or [disk.name for disk in known]
+    near = nearest(name, names)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names) or 'none'}"
+    raise ValueError(f"there is no disk {name_or_path!r}; {hint}")
+
+
+def _names() -> list[str]:
+    try:
+        return sorted(name.replace("!", "/") for name in os.listdir("/sys/class/block"))  # noqa: PTH208
+    except OSError:
+        return []
+
+
+def name_of(major: int, minor: int) -> str:
+    """Return the name of a disk, or ``"unknown[7:0]"``."""
+    try:
+        link = os.readlink(f"/sys/dev/block/{major}:{minor}")  # noqa: PTH115 - quick to import
+    except OSError:
+        return _listed(major, minor)
+    return link.rpartition("/")[2].replace("!", "/")
+
+
+def _listed(major: int, minor: int) -> str:
+    try:
+        known = disks()
+    except OSError:
+        known = ()
+    found = (disk.name for disk in known if (disk.major, disk.minor) == (major, minor))
+    return next(found, f"unknown[{major}:{minor}]")
+
+
+def _device_file(path: str) -> int | None:
+    try:
+        info = os.stat(path)  # noqa: PTH116 - quick to import
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISBLK(info.st_mode):
+        return None
+    return os.major(info.st_rdev) << _MINOR_BITS | os.minor(info.st_rdev)

@@ -1,0 +1,292 @@
+"""Histograms as values: counts and the edges of their slots.
+
+Shapes below: ``n`` slots. Slot ``k`` holds ``edges[k] <= v < edges[k + 1]``; an infinite edge says
+that the slot also collects everything beyond. How they are printed is in ``pyebpf.present.stars``,
+how they are drawn in ``pyebpf.present.drawing``, one for each key in ``pyebpf.present.keyed``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyebpf.present import drawing, jsonl, stars
+
+Kind = Literal["log2", "linear"]
+
+#: How a unit reads above a column.
+UNIT_LABELS = {"ns": "nsecs", "us": "usecs", "ms": "msecs", "s": "secs", "": "value"}
+
+
+class Quantile(NamedTuple):
+    """A quantile of slotted values: an estimate, and the edges that it certainly lies between."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Hist:
+    """How often values fell into each slot. Adding and subtracting lose nothing.
+
+    Attributes:
+        counts: values seen in each slot.
+        edges: where the slots begin and end.
+        unit: of the values, such as ``"us"``.
+        total: sum of the values, where it was kept; else None.
+        kind: ``"log2"``: slot 0 holds 0 and 1, slot ``k`` holds ``2**k <= v < 2**(k + 1)``;
+            ``"linear"``: slots of one width.
+
+    Shape:  counts ``(n,)`` of uint64, edges ``(n + 1,)`` of float64.
+    Units:  edges and total: ``unit``.
+    """
+
+    counts: NDArray[np.uint64]
+    edges: NDArray[np.float64]
+    unit: str = ""
+    total: int | None = None
+    kind: Kind = "log2"
+
+    @classmethod
+    def log2(cls, counts: Any, unit: str = "", total: int | None = None) -> Hist:
+        """Make a histogram of power-of-two slots.
+
+        Raises:
+            ValueError: there are more than 64 counts, or not one row of them.
+        """
+        counts = _checked_counts(counts)
+        return cls(counts, log2_edges(len(counts)), unit, total, "log2")
+
+    @classmethod
+    def linear(
+        cls, counts: Any, unit: str = "", total: int | None = None, *, low: int = 0, step: int = 1
+    ) -> Hist:
+        """Make a histogram of slots of width ``step``, the first of which begins at ``low``.
+
+        The last slot collects all larger values; unless ``low`` is 0, the first collects all
+        smaller ones.
+        """
+        counts = _checked_counts(counts)
+        return cls(counts, linear_edges(len(counts), low, step), unit, total, "linear")
+
+    def counted(self, counts: NDArray[np.uint64], total: int | None) -> Hist:
+        """Return a histogram of the same shape that has seen something else."""
+        # A snapshot should cost about as much as its sum; a frozen dataclass's __init__ costs more.
+        other = object.__new__(Hist)
+        other.__dict__.update(self.__dict__, counts=counts, total=total)
+        return other
+
+    @property
+    def count(self) -> int:
+        """How many values were seen."""
+        return int(self.counts.sum())
+
+    @property
+    def mean(self) -> float | None:
+        """The average of the values; None where no total was kept, or nothing was seen."""
+        count = self.count
+        return self.total / count if self.total is not None and count else None
+
+    def quantile(self, q: float) -> Quantile | None:
+        """Return the value below which the share ``q`` of the values lies; None of nothing.
+
+        Units:  the values': ``unit``.
+
+        Raises:
+            ValueError: ``q`` is not between 0 and 1.
+        """
+        if not 0 <= q <= 1:
+            raise ValueError(f"a quantile is asked for by a number from 0 to 1, not {q}")
+        count = self.count
+        if not count:
+            return None
+        rank = max(1, math.ceil(q * count))
+        ends = np.cumsum(self.counts)
+        slot = int(np.searchsorted(ends, rank))
+        low, high = float(self.edges[slot]), float(self.edges[slot + 1])
+        inside = (rank - int(ends[slot]) + int(self.counts[slot])) / int(self.counts[slot])
+        return Quantile(_between(low, high, inside), low, high)
+
+    def __add__(self, other: Hist) -> Hist:
+        """Merge: as if both had been one histogram from the start."""
+        if not isinstance(other, Hist):
+            return NotImplemented
+        self._check_mergeable(other)
+        known = self.total is not None and other.total is not None
+        total = (self.total or 0) + (other.total or 0) if known else None
+        return self.counted(self.counts + other.counts, total)
+
+    def __sub__(self, other: Hist) -> Hist:
+        """Return what came after ``other``, an earlier state of the same histogram."""
+        if not isinstance(other, Hist):
+            return NotImplemented
+        self._check_mergeable(other)
+        if (self.counts < other.counts).any():
+            slot = int(np.argmax(self.counts < other.counts))
+            message = f"slot {slot} holds {self.counts[slot]}, and {other.counts[slot]} before: "
+            raise ValueError(message + "subtract the earlier histogram from the later one")
+        known = self.total is not None and other.total is not None
+        total = (self.total or 0) - (other.total or 0) if known else None
+        return self.counted(self.counts - other.counts, total)
+
+    def _check_mergeable(self, other: Hist) -> None:
+        if self.unit != other.unit:
+            message = (
+                f"one histogram is in {self.unit!r}, the other in {other.unit!r}: convert first"
+            )
+            raise ValueError(message)
+        if self.edges is not other.edges and not np.array_equal(self.edges, other.edges):
+            faults = f"{self._slots_described()}, the other {other._slots_described()}"
+            raise ValueError(f"the slots differ: one histogram has {faults}")
+
+    def _slots_described(self) -> str:
+        width = f" of {self.edges[2] - self.edges[1]:g}" if len(self.edges) > 2 else ""
+        shape = "log2 slots" if self.kind == "log2" else f"linear slots{width}"
+        return f"{len(self.counts)} {shape} from {self.edges[0]:g}"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Hist):
+            return NotImplemented
+        same = (self.unit, self.total, self.kind) == (other.unit, other.total, other.kind)
+        return (
+            same
+            and np.array_equal(self.counts, other.counts)
+            and np.array_equal(self.edges, other.edges)
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # arrays may be written by who made them
+
+    def label(self) -> str:
+        """Say the unit as the head of a column: ``"usecs"`` for ``"us"``."""
+        return UNIT_LABELS.get(self.unit, self.unit)
+
+    def render(self, label: str | None = None, *, strip_leading_zeros: bool = False) -> str:
+        """Draw with stars, as BCC does. Nothing seen gives the empty string.
+
+        Args:
+            label: head of the value column; the unit by default.
+            strip_leading_zeros: begin at the first slot that holds something (log2 only).
+        """
+        label = self.label() if label is None else label
+        if self.kind == "log2":
+            return stars.log2(self.counts.tolist(), label, strip_leading_zeros)
+        return stars.linear(self.counts.tolist(), self.edges.tolist(), label)
+
+    def to_dict(self, label: str | None = None, *, ts: str | None = None) -> dict[str, Any]:
+        """Return the form of BCC's ``biolatency -j``: each slot's first and last value and count.
+
+        Args:
+            label: what BCC calls ``val_type``; the unit by default.
+            ts: a time to put in, as text.
+
+        Returns:
+            ``ts`` if given, ``val_type``, ``data``, and ``total`` if known. An interval without an
+            end has None there.
+        """
+        head: dict[str, Any] = {} if ts is None else {"ts": ts}
+        head["val_type"] = self.label() if label is None else label
+        head["data"] = self._intervals()
+        return head if self.total is None else {**head, "total": self.total}
+
+    def _intervals(self) -> list[dict[str, int | None]]:
+        used = _used(self.counts)
+        edges = [
+            int(edge) if math.isfinite(edge) else None for edge in self.edges.tolist()[: used + 1]
+        ]
+        return [
+            {
+                "interval-start": edges[slot],
+                "interval-end": None if (end := edges[slot + 1]) is None else end - 1,
+                "count": count,
+            }
+            for slot, count in enumerate(self.counts[:used].tolist())
+        ]
+
+    def to_json_line(self, label: str | None = None, *, ts: str | None = None) -> str:
+        """Return :meth:`to_dict` as one line of JSON."""
+        return jsonl.line(self.to_dict(label, ts=ts))
+
+    def __str__(self) -> str:
+        return self.render()
+
+    def __repr__(self) -> str:
+        mean = self.mean
+        average = "" if mean is None else f", mean={mean:.6g}"
+        unit = f", unit={self.unit!r}" if self.unit else ""
+        return f"<Hist {self.kind} count={self.count}{average}{unit}>"
+
+    def _repr_html_(self) -> str:
+        return drawing.figure([drawing.histogram(*self.bars(), self.label())])
+
+    def bars(self) -> tuple[list[str], list[int]]:
+        """Name and count the slots, up to the last that holds something."""
+        used = _used(self.counts)
+        names = stars.slot_names(self.edges.tolist()[: used + 1])
+        return names, self.counts[:used].tolist()
+
+
+def _used(counts: NDArray[np.uint64]) -> int:
+    """Return how many slots there are up to the last that holds something."""
+    used = np.flatnonzero(counts)
+    return int(used[-1]) + 1 if len(used) else 0
+
+
+def _between(low: float, high: float, share: float) -> float:
+    if math.isinf(high):
+        return low
+    return high if math.isinf(low) else low + (high - low) * share
+
+
+def _checked_counts(counts: Any) -> NDArray[np.uint64]:
+    array = np.asarray(counts)
+    if array.ndim != 1 or not len(array):
+        raise ValueError(f"counts are one row of slots, not an array of shape {array.shape}")
+    if array.dtype.kind not in "ui" or (array.dtype.kind == "i" and (array < 0).any()):
+        raise ValueError("counts are whole numbers from 0 up")
+    return array.astype(np.uint64)
+
+
+@cache
+def log2_edges(slots: int) -> NDArray[np.float64]:
+    """Return 0, 2, 4, 8, …: the edges of power-of-two slots, read-only.
+
+    Raises:
+        ValueError: more slots than a 64-bit value can fall into.
+    """
+    if not 0 < slots <= 64:
+        raise ValueError(f"a log2 histogram has 1 to 64 slots, not {slots}")
+    edges = np.ldexp(1.0, np.arange(slots + 1))
+    edges[0] = 0
+    return _read_only(edges)
+
+
+@cache
+def linear_edges(slots: int, low: int, step: int) -> NDArray[np.float64]:
+    """Return the edges of slots of one width, read-only.
+
+    The last is infinite, for that slot collects all larger values; so is the first, downwards,
+    unless ``low`` is 0.
+
+    Raises:
+        ValueError: ``step`` or ``slots`` is below 1.
+    """
+    if slots < 1 or step < 1:
+        raise ValueError(
+            f"a linear histogram has 1 slot or more of width 1 or more, not {slots}, {step}"
+        )
+    edges = low + step * np.arange(slots + 1, dtype=np.float64)
+    edges[-1] = math.inf
+    if low:
+        edges[0] = -math.inf
+    return _read_only(edges)
+
+
+def _read_only(edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    edges.flags.writeable = False
+    return edges

@@ -1,0 +1,1 @@
+"""Frozen data that the compile half and the run half exchange."""

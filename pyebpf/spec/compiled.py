@@ -1,0 +1,78 @@
+"""An object file, and what the session must know about it that the file does not say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from pyebpf.errors import FormatError
+from pyebpf.spec.views import PrintPart, PrintSpec
+
+
+@dataclass(frozen=True)
+class ProgramInfo:
+    """A program in the object: its name, its kind's row, and what it attaches to.
+
+    ``fields`` are what it reads of the kernel, ``notes`` what was chosen for this kernel.
+    """
+
+    name: str
+    kind: str
+    target: str
+    fields: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What compilation gives.
+
+    Attributes:
+        object: the ELF file.
+        programs: what to attach, in order.
+        prints: the lines that probes print, by number.
+        lost: map name → its number in the array of refused updates.
+    """
+
+    object: bytes
+    programs: tuple[ProgramInfo, ...]
+    prints: tuple[PrintSpec, ...]
+    lost: tuple[tuple[str, int], ...]
+
+    def to_bytes(self) -> bytes:
+        """Return a form to keep; :meth:`from_bytes` reads it."""
+        head = {
+            "programs": [asdict(p) for p in self.programs],
+            "prints": [asdict(p) for p in self.prints],
+            "lost": self.lost,
+        }
+        text = json.dumps(head).encode()
+        return len(text).to_bytes(4, "little") + text + self.object
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Compiled:
+        """Read what :meth:`to_bytes` wrote.
+
+        Raises:
+            FormatError: it is something else.
+        """
+        size = int.from_bytes(data[:4], "little")
+        try:
+            head = json.loads(data[4 : 4 + size])
+            programs = tuple(_program(p) for p in head["programs"])
+            prints = tuple(_print(p) for p in head["prints"])
+            lost = tuple((str(name), int(number)) for name, number in head["lost"])
+        except (ValueError, KeyError, TypeError) as err:
+            raise FormatError(f"not a compiled program: {err}") from err
+        return cls(data[4 + size :], programs, prints, lost)
+
+
+def _program(fields: dict[str, object]) -> ProgramInfo:
+    many = {name: tuple(fields[name]) for name in ("fields", "notes")}  # type: ignore[arg-type]
+    return ProgramInfo(**{**fields, **many})  # type: ignore[arg-type]
+
+
+def _print(fields: dict[str, object]) -> PrintSpec:
+    values = tuple(PrintPart(**part) for part in fields["values"])  # type: ignore[attr-defined]
+    literals = tuple(fields["literals"])  # type: ignore[arg-type]
+    return PrintSpec(literals, values, int(str(fields["size"])), str(fields["end"]))

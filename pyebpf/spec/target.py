@@ -1,0 +1,99 @@
+"""The kernel that a compilation is for, as one argument.
+
+Compilation reads nothing else about a kernel: the same source and the same target give the same bytes,
+and a test passes a target that it made itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pyebpf.btf import Btf
+
+
+class Features(Protocol):
+    """What a kernel can do, by the names of the rows in ``pyebpf.runtime.features``."""
+
+    def has(self, name: str) -> bool:
+        """Tell whether the kernel has the feature."""
+        ...
+
+
+@dataclass(frozen=True)
+class FrozenFeatures:
+    """A fixed set of features, for tests and for cross compilation."""
+
+    names: frozenset[str] = frozenset()
+
+    def has(self, name: str) -> bool:
+        return name in self.names
+
+
+@dataclass(frozen=True)
+class TracepointField:
+    """One field of a tracepoint's record, as tracefs describes it. Offsets and sizes in bytes."""
+
+    name: str
+    c_type: str
+    offset: int
+    size: int
+    signed: bool
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether this is a ``__data_loc`` word that says where a string or array is."""
+        return self.c_type.startswith("__data_loc ")
+
+
+class Tracepoints(Protocol):
+    """The tracepoints of a kernel."""
+
+    def fields(self, category: str, name: str) -> tuple[TracepointField, ...]:
+        """Return the fields; ``KeyError`` if there is no such tracepoint."""
+        ...
+
+    def names(self) -> tuple[str, ...]:
+        """Return every tracepoint as ``category:name``, sorted."""
+        ...
+
+
+@dataclass(frozen=True)
+class FrozenTracepoints:
+    """A fixed set of tracepoints: ``{"sched:sched_switch": fields}``."""
+
+    events: Mapping[str, tuple[TracepointField, ...]] = field(default_factory=dict)
+
+    def fields(self, category: str, name: str) -> tuple[TracepointField, ...]:
+        return self.events[f"{category}:{name}"]
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(self.events))
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kernel to compile for.
+
+    Attributes:
+        btf: its types; None for a kernel without BTF.
+        features: what it can do.
+        tracepoints: its tracepoints and their fields.
+        arch: machine name as in ``platform.machine()``.
+        cpus: possible CPUs (``/sys/devices/system/cpu/possible``), for per-CPU layouts.
+        ident: tells kernels apart in cache keys (the build id, or a hash of the BTF).
+    """
+
+    btf: Btf | None
+    features: Features = field(default_factory=FrozenFeatures)
+    tracepoints: Tracepoints = field(default_factory=FrozenTracepoints)
+    arch: str = "x86_64"
+    cpus: int = 1
+    ident: str = "frozen"
+
+    def has(self, feature: str) -> bool:
+        """Tell whether the kernel has the feature."""
+        return self.features.has(feature)

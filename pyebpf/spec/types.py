@@ -1,0 +1,155 @@
+"""Data types shared by the compiler, the loader and the views. Pure data; numpy is not imported.
+
+One description serves as the type of a value in the compiler, as BTF in the object file, and as the
+numpy dtype of a view (``pyebpf.spec.dtype``). Sizes and offsets are in bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(frozen=True)
+class Int:
+    """A fixed-width integer: ``bits`` is 8, 16, 32 or 64."""
+
+    bits: int
+    signed: bool = False
+
+    @property
+    def size(self) -> int:
+        return self.bits // 8
+
+    @property
+    def align(self) -> int:
+        return self.size
+
+    @property
+    def low(self) -> int:
+        """The least value."""
+        return -(1 << (self.bits - 1)) if self.signed else 0
+
+    @property
+    def high(self) -> int:
+        """The greatest value."""
+        return (1 << (self.bits - self.signed)) - 1
+
+    def wrap(self, value: int) -> int:
+        """Return ``value`` as this width holds it."""
+        value &= (1 << self.bits) - 1
+        return value - (1 << self.bits) if self.signed and value >> (self.bits - 1) else value
+
+    def __str__(self) -> str:
+        return f"{'i' if self.signed else 'u'}{self.bits}"
+
+
+@dataclass(frozen=True)
+class Bool:
+    """A truth value: one byte in memory, 0 or 1."""
+
+    size = 1
+    align = 1
+
+    def __str__(self) -> str:
+        return "bool"
+
+
+@dataclass(frozen=True)
+class Chars:
+    """``length`` bytes of text, NUL-terminated when shorter."""
+
+    length: int
+    align = 1
+
+    @property
+    def size(self) -> int:
+        return self.length
+
+    def __str__(self) -> str:
+        return f"char[{self.length}]"
+
+
+@dataclass(frozen=True)
+class Array:
+    """``length`` elements of one type, one after the other."""
+
+    element: DataType
+    length: int
+
+    @property
+    def size(self) -> int:
+        return self.element.size * self.length
+
+    @property
+    def align(self) -> int:
+        return self.element.align
+
+    def __str__(self) -> str:
+        return f"{self.element}[{self.length}]"
+
+
+@dataclass(frozen=True)
+class Field:
+    """A member of a record."""
+
+    name: str
+    type: DataType
+    offset: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """A struct. Padding is explicit in the offsets; ``size`` includes the tail padding."""
+
+    name: str
+    fields: tuple[Field, ...]
+    size: int
+    align: int
+    #: A tuple used as key or value: its fields are ``_0``, ``_1``, … and Python sees a tuple.
+    is_tuple: bool = field(default=False)
+
+    def field(self, name: str) -> Field | None:
+        """Return the member called ``name``, or None."""
+        return next((f for f in self.fields if f.name == name), None)
+
+    def __str__(self) -> str:
+        if self.is_tuple:
+            return f"({', '.join(str(f.type) for f in self.fields)})"
+        return self.name
+
+
+@dataclass(frozen=True)
+class Address:
+    """A 64-bit address kept as data: the value of a pointer in a map key or a record.
+
+    ``struct`` names the kernel type it points to (``"request"``), or is empty for untyped memory.
+    """
+
+    struct: str = ""
+    user: bool = False
+    size = 8
+    align = 8
+
+    def __str__(self) -> str:
+        return f"Ptr[{self.struct or 'void'}]"
+
+
+DataType: TypeAlias = Int | Bool | Chars | Array | Record | Address
+
+U8, U16, U32, U64 = Int(8), Int(16), Int(32), Int(64)
+I8, I16, I32, I64 = Int(8, True), Int(16, True), Int(32, True), Int(64, True)
+BOOL = Bool()
+
+
+def record(
+    name: str, members: list[tuple[str, DataType]], *, is_tuple: bool = False
+) -> Record:
+    """Lay ``members`` out as the C compiler would: each at its alignment, the tail padded."""
+    offset, align, fields = 0, 1, []
+    for member, kind in members:
+        offset = -(-offset // kind.align) * kind.align
+        fields.append(Field(member, kind, offset))
+        offset += kind.size
+        align = max(align, kind.align)
+    return Record(name, tuple(fields), -(-offset // align) * align, align, is_tuple)

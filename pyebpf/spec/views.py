@@ -1,0 +1,60 @@
+"""How a map is to be read: what a view needs to know beyond the map itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyebpf.spec.types import DataType
+
+
+@dataclass(frozen=True)
+class HistogramSpec:
+    """A histogram kept in a map.
+
+    Attributes:
+        kind: ``"log2"`` or ``"linear"``.
+        unit: of the values counted, ``"us"``; for labels only.
+        slots: how many counters; one more follows them when ``totals`` is set.
+        low: the least value of slot 0 (linear).
+        step: how many values a slot takes (linear).
+        totals: whether the sum of all values is kept, in the number after the slots.
+        key: the type of the keys, or None for a single histogram. Without keys the map is an array
+            with one row per possible CPU; with keys it is a per-CPU hash of rows.
+    """
+
+    kind: str
+    unit: str
+    slots: int = 64
+    low: int = 0
+    step: int = 1
+    totals: bool = False
+    key: DataType | None = None
+
+
+@dataclass(frozen=True)
+class PrintPart:
+    """One value of a printed line: where it is in the record and how to format it.
+
+    ``size`` is 8 for numbers; text has its buffer's size. ``conversion`` is ``""``, ``"r"``, ``"s"`` or
+    ``"a"``; ``format`` is Python's format specification.
+    """
+
+    offset: int
+    size: int
+    text: bool
+    signed: bool
+    conversion: str = ""
+    format: str = ""
+    boolean: bool = False
+
+
+@dataclass(frozen=True)
+class PrintSpec:
+    """A ``print`` of a probe: literal pieces with values between them, ``len(values) + 1`` pieces."""
+
+    literals: tuple[str, ...]
+    values: tuple[PrintPart, ...]
+    size: int
+    end: str = "\n"
