@@ -1,0 +1,247 @@
+"""What the running kernel can do: a table of features, each with a probe.
+
+Versions (``since``) are quoted in messages and compared with the probes in tests; nothing is
+decided by them.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyebpf import cache
+from pyebpf.abi import constants as c
+from pyebpf.abi.helpers import HELPERS
+from pyebpf.abi.maps import MAP_KINDS
+from pyebpf.abi.programs import PROGRAM_KINDS
+from pyebpf.errors import NotSupportedError
+from pyebpf.runtime import probing
+from pyebpf.runtime.probing import Answer, Support
+from pyebpf.runtime.refusal import effective_capabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Raise it when a probe changes its meaning: answers on disk are then asked for again.
+_GENERATION = 1
+
+
+class Feature(NamedTuple):
+    """One feature. ``since`` is the Linux version that brought it; empty if that is not known."""
+
+    name: str
+    since: str
+    probe: Callable[[], Answer]
+    doc: str
+
+
+#: Programs that ``helper:NAME`` tries; others are asked for as ``helper:NAME@KIND``.
+_TRACING = (
+    c.BPF_PROG_TYPE_KPROBE,
+    c.BPF_PROG_TYPE_TRACEPOINT,
+    c.BPF_PROG_TYPE_RAW_TRACEPOINT,
+    c.BPF_PROG_TYPE_PERF_EVENT,
+)
+
+_ROWS = (
+    Feature("kernel_btf", "5.2", probing.probe_kernel_btf, "the kernel describes its own types"),
+    Feature("module_btf", "5.11", probing.probe_module_btf, "modules describe their types"),
+    *(
+        Feature(name, since, partial(probing.probe_btf, name), f"a BTF blob may have {what}")
+        for name, since, what in (
+            ("btf_func", "5.0", "functions"),
+            ("btf_func_global", "5.6", "functions with a linkage"),
+            ("btf_datasec", "5.2", "variables and sections"),
+            ("btf_float", "5.13", "floating-point types"),
+            ("btf_decl_tag", "5.16", "tags of declarations"),
+            ("btf_type_tag", "5.17", "tags of types"),
+            ("btf_enum64", "6.0", "64-bit enumerations"),
+        )
+    ),
+    *(
+        Feature(name, "5.0", partial(probing.probe_debug_info, name), f"programs carry {name}")
+        for name in ("func_info", "line_info")
+    ),
+    *(
+        Feature(name, since, partial(probing.probe_snippet, name), doc)
+        for name, since, doc in (
+            ("cpu_v3", "5.1", "32-bit jumps and arithmetic (-mcpu=v3)"),
+            ("cpu_v4", "6.6", "sign-extending loads and moves, long jumps (-mcpu=v4)"),
+            ("atomics", "5.12", "atomic operations that return the old value"),
+            ("bounded_loops", "5.3", "loops that the verifier can see the end of"),
+        )
+    ),
+    Feature("mmap_array", "5.5", probing.probe_mmap_array, "arrays can be mapped into memory"),
+    Feature("global_data", "5.2", probing.probe_global_data, "programs have global variables"),
+    Feature("batch_ops", "5.6", probing.probe_batch, "many entries of a map in one call"),
+    Feature("prog_name", "4.15", probing.probe_name, "programs and maps have names"),
+    Feature("perf_link", "5.15", probing.probe_perf_link, "a bpf_link to a perf event"),
+    Feature("kprobe_attach", "4.17", partial(probing.probe_pmu, "kprobe"), "kprobes through perf"),
+    Feature("uprobe_attach", "4.17", partial(probing.probe_pmu, "uprobe"), "uprobes through perf"),
+    Feature("rdonly_cast", "6.2", partial(probing.probe_kfunc, "bpf_rdonly_cast"), "typed reads"),
+    Feature("memcg_accounting", "5.11", probing.probe_memcg, "no RLIMIT_MEMLOCK on BPF memory"),
+    *(
+        Feature(name, HELPERS[helper].since, partial(probing.probe_helper, helper, _TRACING), doc)
+        for name, helper, doc in (
+            ("bpf_loop", "loop", "bpf_loop: a function called many times"),
+            ("cookie", "get_attach_cookie", "a number for each attachment"),
+            ("probe_read_kernel", "probe_read_kernel", "reads of kernel memory"),
+        )
+    ),
+    *(
+        Feature(name, row.since, partial(probing.probe_program, row), doc)
+        for name, row, doc in (
+            ("fentry_load", PROGRAM_KINDS["fentry"], "fentry programs load"),
+            ("raw_tp_btf", PROGRAM_KINDS["tp_btf"], "typed raw tracepoint programs load"),
+            ("syscall_prog", PROGRAM_KINDS["syscall"], "programs that user space runs"),
+        )
+    ),
+    Feature("ringbuf", "5.8", partial(probing.probe_map, MAP_KINDS["ringbuf"]), "ring buffers"),
+    *(
+        Feature(f"map:{row.name}", row.since, partial(probing.probe_map, row), f"{row.name} maps")
+        for row in MAP_KINDS.values()
+    ),
+    *(
+        Feature(f"prog:{name}", row.since, partial(probing.probe_program, row), f"{name} programs")
+        for name, row in PROGRAM_KINDS.items()
+    ),
+    *(
+        Feature(
+            f"helper:{name}", row.since, partial(probing.probe_helper, name, _TRACING),
+            f"tracing programs may call bpf_{name}",
+        )
+        for name, row in HELPERS.items()
+    ),
+)  # fmt: skip
+
+#: Every feature by its name.
+FEATURES: dict[str, Feature] = {row.name: row for row in _ROWS}
+
+
+class KernelFeatures:
+    """The features of the running kernel, probed when first asked for.
+
+    Implements :class:`pyebpf.spec.target.Features`. Answers are kept in memory, and yes and no also
+    on disk, for the same kernel, user, capabilities and lockdown state; unknown is asked again.
+
+    Cost: a probe is one to three system calls (tens of microseconds); a kept answer none.
+    """
+
+    def __init__(self, *, keep: bool = True) -> None:
+        self._keep = keep
+        self._answers: dict[str, Answer] | None = None
+        self._entry = ""
+
+    def has(self, name: str) -> bool:
+        """Tell whether the kernel has a feature; unknown counts as no.
+
+        Raises:
+            KeyError: there is no such row.
+        """
+        return self.support(name).support is Support.YES
+
+    def support(self, name: str) -> Answer:
+        """Return yes, no or unknown, with the reason.
+
+        Args:
+            name: a row of ``FEATURES``, or ``helper:NAME@KIND`` for another kind of program.
+
+        Raises:
+            KeyError: there is no such row.
+        """
+        answers = self._loaded()
+        answer = answers.get(name)
+        if answer is None:
+            answer = answers[name] = feature(name).probe()
+            if self._keep and answer.support is not Support.UNKNOWN:
+                cache.write(self._entry, _dump(answers))
+        return answer
+
+    def require(self, name: str) -> None:
+        """Raise :class:`NotSupportedError`, with the reason, unless the kernel has a feature."""
+        answer = self.support(name)
+        if answer.support is Support.YES:
+            return
+        row = feature(name)
+        brought = f" (it came with Linux {row.since})" if row.since else ""
+        if answer.support is Support.NO:
+            text = f"this kernel lacks {name}: {row.doc}{brought}; {answer.reason}"
+        else:
+            text = f"whether this kernel has {name} ({row.doc}) cannot be told; {answer.reason}"
+        raise NotSupportedError(text, feature=name, since=row.since)
+
+    def _loaded(self) -> dict[str, Answer]:
+        if self._answers is None:
+            self._answers = {}
+            if self._keep:
+                self._entry = f"features-{_identity():08x}"
+                self._answers = _parse(cache.read(self._entry) or b"")
+        return self._answers
+
+
+def feature(name: str) -> Feature:
+    """Return the row of a feature.
+
+    Raises:
+        KeyError: there is none.
+    """
+    row = FEATURES.get(name)
+    if row is not None:
+        return row
+    helper, at, kind = name.removeprefix("helper:").partition("@")
+    if not at or not name.startswith("helper:"):
+        raise KeyError(name)
+    program = PROGRAM_KINDS[kind]
+    if program.needs_btf_id:
+        raise KeyError(f"{name}: a {kind} program cannot be tried without a target")
+    probe = partial(probing.probe_helper, helper, (program.prog_type,))
+    return Feature(name, HELPERS[helper].since, probe, f"{kind} programs may call bpf_{helper}")
+
+
+_default: list[KernelFeatures] = []
+
+
+def supported(name: str) -> bool:
+    """Tell whether the running kernel has a feature; asked once in a process."""
+    if not _default:
+        _default.append(KernelFeatures(keep=False))
+    return _default[0].has(name)
+
+
+def _identity() -> int:
+    """Return a number for everything that answers depend on."""
+    parts = [
+        _read("/sys/kernel/notes") or repr(os.uname()).encode(),
+        _read("/sys/kernel/security/lockdown"),
+        f"{effective_capabilities():x} {os.geteuid()} {_GENERATION}".encode(),
+    ]
+    return zlib.crc32(b"\0".join(parts))
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _dump(answers: dict[str, Answer]) -> bytes:
+    return "\n".join(
+        f"{name}\t{answer.support.value}\t{' '.join(answer.reason.split())}"
+        for name, answer in answers.items()
+        if answer.support is not Support.UNKNOWN
+    ).encode()
+
+
+def _parse(data: bytes) -> dict[str, Answer]:
+    """Read what :func:`_dump` wrote; a line that it did not write is skipped and asked again."""
+    answers = {}
+    for line in data.decode("utf-8", "replace").split("\n"):
+        name, _, rest = line.partition("\t")
+        word, _, reason = rest.partition("\t")
+        if word in ("yes", "no"):
+            answers[name] = Answer(Support(word), reason)
+    return answers

@@ -1,0 +1,154 @@
+"""What the kernel says about an open map, program, BTF blob or link."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from typing import Any, NamedTuple
+
+from pyebpf.abi import attr as layout
+from pyebpf.abi import constants as c
+from pyebpf.runtime import call
+from pyebpf.runtime.refusal import refusal
+
+
+class MapInfo(NamedTuple):
+    """``struct bpf_map_info``. Sizes in bytes."""
+
+    id: int
+    type: int
+    name: str
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: int
+    btf_id: int
+    btf_key_type_id: int
+    btf_value_type_id: int
+
+
+class ProgInfo(NamedTuple):
+    """``struct bpf_prog_info``.
+
+    ``jited_len`` and ``xlated_len`` are bytes of machine code and of rewritten BPF;
+    ``run_time_ns`` and ``run_cnt`` stay 0 unless statistics are on
+    (:func:`pyebpf.runtime.syscall.enable_stats`).
+    """
+
+    id: int
+    type: int
+    name: str
+    tag: bytes
+    jited_len: int
+    xlated_len: int
+    load_time_ns: int
+    created_by_uid: int
+    map_ids: tuple[int, ...]
+    gpl_compatible: bool
+    btf_id: int
+    run_time_ns: int
+    run_cnt: int
+    recursion_misses: int
+    verified_insns: int
+    attach_btf_obj_id: int
+    attach_btf_id: int
+
+
+class BtfInfo(NamedTuple):
+    """``struct bpf_btf_info``. ``size`` in bytes; ``kernel`` for vmlinux and modules."""
+
+    id: int
+    name: str
+    size: int
+    kernel: bool
+
+
+class LinkInfo(NamedTuple):
+    """The common part of ``struct bpf_link_info``; ``detail`` is the rest, by ``type``."""
+
+    id: int
+    type: int
+    prog_id: int
+    detail: bytes
+
+
+def map_info(fd: int) -> MapInfo:
+    """Describe the map open at ``fd``; raises :class:`KernelError`."""
+    data = _info(fd, bytearray(layout.MAP_INFO.size), "map")
+    kind, ident, key, value, entries, flags, name, _, _, _, _, btf, key_type, value_type = (
+        layout.MAP_INFO.unpack(data)
+    )
+    return MapInfo(ident, kind, _text(name), key, value, entries, flags, btf, key_type, value_type)
+
+
+def prog_info(fd: int) -> ProgInfo:
+    """Describe the program open at ``fd``; raises :class:`KernelError`.
+
+    Cost: two system calls, because the number of its maps must be known first.
+    """
+    count = _prog(fd)[9]
+    ids, address = call.buffer(4 * count)
+    row = _prog(fd, nr_map_ids=count, map_ids=address) if count else _prog(fd)
+    shown = min(count, row[9])
+    return ProgInfo(
+        id=row[1], type=row[0], name=_text(row[11]), tag=row[2], jited_len=row[3],
+        xlated_len=row[4], load_time_ns=row[7], created_by_uid=row[8],
+        map_ids=struct.unpack_from(f"={shown}I", ids), gpl_compatible=bool(row[13] & 1),
+        btf_id=row[20], run_time_ns=row[-6], run_cnt=row[-5], recursion_misses=row[-4],
+        verified_insns=row[-3], attach_btf_obj_id=row[-2], attach_btf_id=row[-1],
+    )  # fmt: skip
+
+
+def prog_xlated(fd: int) -> bytes:
+    """Return the instructions as the verifier rewrote them; empty if the kernel hides them."""
+    size = _prog(fd)[4]
+    memory, address = call.buffer(size)
+    row = _prog(fd, xlated_len=size, xlated=address)
+    return bytes(memory)[: row[4]] if row[6] else b""
+
+
+def btf_info(fd: int) -> BtfInfo:
+    """Describe the BTF blob open at ``fd``; raises :class:`KernelError`."""
+    name, address = call.buffer(64)
+    data = bytearray(layout.BTF_INFO.pack(0, 0, 0, address, 64, 0))
+    _, size, ident, _, _, kernel = layout.BTF_INFO.unpack(_info(fd, data, "BTF"))
+    return BtfInfo(ident, _text(name.raw), size, bool(kernel))
+
+
+def btf_data(fd: int) -> bytes:
+    """Return the bytes of the BTF blob open at ``fd``; raises :class:`KernelError`."""
+    size = btf_info(fd).size
+    memory, address = call.buffer(size)
+    _info(fd, bytearray(layout.BTF_INFO.pack(address, size, 0, 0, 0, 0)), "BTF")
+    return bytes(memory)[:size]
+
+
+def link_info(fd: int) -> LinkInfo:
+    """Describe the link open at ``fd``; raises :class:`KernelError`."""
+    data = _info(fd, bytearray(layout.LINK_INFO_SIZE), "link")
+    kind, ident, prog_id = layout.LINK_INFO.unpack_from(data)
+    return LinkInfo(ident, kind, prog_id, bytes(data[16:]))
+
+
+def _prog(
+    fd: int, *, nr_map_ids: int = 0, map_ids: int = 0, xlated_len: int = 0, xlated: int = 0
+) -> tuple[Any, ...]:
+    data = bytearray(layout.PROG_INFO.size)
+    struct.pack_into("=I", data, 20, xlated_len)
+    struct.pack_into("=Q", data, 32, xlated)
+    struct.pack_into("=I", data, 52, nr_map_ids)
+    struct.pack_into("=Q", data, 56, map_ids)
+    return layout.PROG_INFO.unpack(_info(fd, data, "program"))
+
+
+def _info(fd: int, data: bytearray, what: str) -> bytearray:
+    memory = (ctypes.c_char * len(data)).from_buffer(data)
+    attr = layout.OBJ_INFO.pack(fd, len(data), ctypes.addressof(memory))
+    result = call.bpf(c.BPF_OBJ_GET_INFO_BY_FD, bytearray(attr))
+    if result < 0:
+        raise refusal(-result, f"asking about the {what} at descriptor {fd}")
+    return data
+
+
+def _text(name: bytes) -> str:
+    return name.partition(b"\0")[0].decode("utf-8", "replace")

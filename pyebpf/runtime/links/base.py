@@ -1,0 +1,93 @@
+"""An attached program as an object that can be closed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from pyebpf.runtime import syscall
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from pyebpf.abi.programs import ProgramKind
+    from pyebpf.runtime.tracefs import Tracefs
+    from pyebpf.spec.target import Features
+
+
+class Link:
+    """A program attached to a hook, until this is closed.
+
+    Attributes:
+        hook: where it is attached, for messages.
+        fd: the descriptor that keeps it attached; -1 after :meth:`close`.
+    """
+
+    def __init__(
+        self, fd: int, hook: str, *, is_bpf_link: bool = True, also: tuple[int, ...] = ()
+    ) -> None:
+        self.fd = fd
+        self.hook = hook
+        self._is_bpf_link = is_bpf_link
+        self._also = also
+
+    def __repr__(self) -> str:
+        state = f"fd {self.fd}" if self.fd >= 0 else "closed"
+        return f"<{type(self).__name__} {self.hook!r}, {state}>"
+
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    @property
+    def is_bpf_link(self) -> bool:
+        """Whether the kernel has a ``bpf_link`` for this: it can then be pinned and described."""
+        return self._is_bpf_link
+
+    def info(self) -> syscall.LinkInfo | None:
+        """Describe the link in the kernel; None if there is only a perf event."""
+        return syscall.link_info(self.fd) if self._is_bpf_link else None
+
+    def detach(self) -> None:
+        """Detach now, whoever else holds the link, and close.
+
+        Raises:
+            KernelError: the kernel cannot detach this kind of link; :meth:`close` then does it when
+                nobody else holds it.
+        """
+        if self.fd >= 0 and self._is_bpf_link:
+            syscall.link_detach(self.fd)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of it; the kernel detaches the program when nobody holds the link. Idempotent."""
+        fds, self.fd, self._also = (self.fd, *self._also), -1, ()
+        for fd in fds:
+            if fd >= 0:
+                os.close(fd)
+
+
+class Request(NamedTuple):
+    """What a strategy needs to know; the caller of ``attach`` gave it."""
+
+    prog_fd: int
+    kind: ProgramKind
+    hook: str
+    cookie: int
+    tracefs: Tracefs
+    features: Features | None
+
+
+#: A strategy attaches, or raises ``AttachError``, ``NotSupportedError`` or ``KernelError``.
+Strategy: TypeAlias = Callable[[Request], Link]

@@ -1,0 +1,204 @@
+"""A whole object into the kernel: BTF, maps, programs, in this order; out again in the reverse one.
+
+Attaching is elsewhere (``runtime.links``); so is deciding what to load (``session``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from os import close
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pyebpf.abi import constants as c
+from pyebpf.abi.programs import program_kind_of_section
+from pyebpf.btf.sanitise import sanitise
+from pyebpf.errors import LoadError, RelocationError
+from pyebpf.runtime import syscall
+from pyebpf.runtime.elf_maps import DetailedMapSpec
+from pyebpf.runtime.map_fd import MapFd, create_map
+from pyebpf.runtime.object_btf import without_externs
+from pyebpf.runtime.program import Program, load_program
+from pyebpf.runtime.relocate import link_program
+from pyebpf.spec.objects import MapSpec, ObjectSpec, ProgramSpec
+from pyebpf.spec.target import Features
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from pyebpf.runtime.resolver import CoreResolver
+
+#: A section whose name starts with this is loaded only when its program is asked for.
+_ON_DEMAND = "?"
+
+
+class LoadedObject:
+    """The maps and programs of an object in the kernel. It owns them.
+
+    Attributes:
+        spec: what was loaded.
+        maps: by the names in the object.
+        programs: by the names in the object.
+    """
+
+    def __init__(self, spec: ObjectSpec) -> None:
+        self.spec = spec
+        self.maps: dict[str, MapFd] = {}
+        self.programs: dict[str, Program] = {}
+
+    def close(self) -> None:
+        """Close the programs, then the maps. Closing twice is no error."""
+        for program in self.programs.values():
+            program.close()
+        for opened in self.maps.values():
+            opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def load_object(  # noqa: PLR0913 - what a load depends on, each with its default
+    obj: ObjectSpec,
+    *,
+    features: Features,
+    resolver: CoreResolver,
+    only: Collection[str] | None = None,
+    map_sizes: Mapping[str, int] | None = None,
+    log_level: int = 0,
+) -> LoadedObject:
+    """Create the maps of an object and load its programs. Nothing is left behind on failure.
+
+    Args:
+        obj: what to load.
+        features: what the kernel can do.
+        resolver: answers what depends on the kernel's types; made for this object.
+        only: names of the programs to load; all, without it, but for those in a section whose name
+            begins with ``?``.
+        map_sizes: ``max_entries`` of some maps, instead of what the object says.
+        log_level: keep the verifier's log of accepted programs too (1), with every state (2).
+
+    Raises:
+        KeyError: ``only`` or ``map_sizes`` names something that the object does not have.
+        VerifierError: the verifier refuses a program.
+        KernelError: the kernel refuses something else, for example for lack of a capability.
+        RelocationError: this kernel lacks something that the object needs.
+        NotSupportedError: this kernel lacks a feature, such as BTF.
+
+    Cost: one ``bpf(2)`` for each map and program, one for BTF, and the verifier's own time.
+    """
+    loaded = LoadedObject(obj)
+    wanted = _wanted(obj, only)
+    try:
+        btf_fd = load_btf(obj.btf, features)
+        try:
+            for spec in _sized(obj.maps, map_sizes or {}):
+                loaded.maps[spec.name] = create_map(spec, btf_fd, features=features)
+            fds = {name: opened.fd for name, opened in loaded.maps.items()}
+            for program in wanted:
+                loaded.programs[program.name] = _load(
+                    obj, program, fds, resolver, btf_fd, log_level
+                )
+        finally:
+            if btf_fd:
+                close(btf_fd)
+        _fill_slots(loaded)
+    except BaseException:
+        loaded.close()
+        raise
+    return loaded
+
+
+def _wanted(obj: ObjectSpec, only: Collection[str] | None) -> list[ProgramSpec]:
+    if only is not None:
+        return [obj.program(name) for name in only]
+    return [spec for spec in obj.programs if not spec.section.startswith(_ON_DEMAND)]
+
+
+def _sized(specs: tuple[MapSpec, ...], sizes: Mapping[str, int]) -> list[MapSpec]:
+    unknown = sizes.keys() - {spec.name for spec in specs}
+    if unknown:
+        raise KeyError(f"the object has no map {', '.join(sorted(unknown))}")
+    return [
+        replace(spec, max_entries=sizes[spec.name]) if spec.name in sizes else spec
+        for spec in specs
+    ]
+
+
+#: Kinds that BTF got over time: features without their ``btf_``.
+_KINDS = ("func", "func_global", "datasec", "float", "decl_tag", "type_tag", "enum64")
+
+
+def load_btf(data: bytes, features: Features) -> int:
+    """Load an object's BTF; return its descriptor, 0 if there is none.
+
+    An older kernel that refuses it gets it once more without what it does not know.
+
+    Raises:
+        LoadError: the kernel refuses that too; the message has its log.
+    """
+    if not data:
+        return 0
+    data = without_externs(data)
+    try:
+        return syscall.btf_load(data, explain=False)
+    except syscall.RefusedError:
+        known = {kind: features.has(f"btf_{kind}") for kind in _KINDS}
+        simpler = sanitise(data, **known)
+    try:
+        return syscall.btf_load(simpler)
+    except syscall.RefusedError as refusal:
+        if not refusal.log:
+            raise
+        last = [line for line in refusal.log.splitlines() if line.strip()][-3:]
+        raise LoadError(f"{refusal}; {'; '.join(last)}") from None
+
+
+def _load(  # noqa: PLR0913 - private; these are one load's circumstances
+    obj: ObjectSpec,
+    spec: ProgramSpec,
+    fds: Mapping[str, int],
+    resolver: CoreResolver,
+    btf_fd: int,
+    log_level: int,
+) -> Program:
+    kind, hook = program_kind_of_section(spec.section.removeprefix(_ON_DEMAND))
+    linked = link_program(obj, spec.name, map_fds=fds, resolver=resolver)
+    return load_program(
+        linked,
+        kind,
+        hook,
+        resolver=resolver,
+        license=obj.license,
+        btf_fd=btf_fd,
+        log_level=log_level,
+    )
+
+
+def _fill_slots(loaded: LoadedObject) -> None:
+    """Give maps of maps and of programs the entries that the object declares."""
+    for opened in loaded.maps.values():
+        slots = opened.spec.slots if isinstance(opened.spec, DetailedMapSpec) else ()
+        for index, name in slots:
+            entry = loaded.maps.get(name) or loaded.programs.get(name)
+            if entry is not None:
+                _set_slot(opened, index, entry.fd)
+            elif all(name != program.name for program in loaded.spec.programs):
+                raise RelocationError(
+                    f"map {opened.name!r} holds {name!r}, which is no map and no program"
+                )
+
+
+def _set_slot(opened: MapFd, index: int, fd: int) -> None:
+    key, value = index.to_bytes(4, "little"), fd.to_bytes(4, "little")
+    syscall.map_update(
+        opened.fd, syscall.address_of(key), syscall.address_of(value), c.BPF_ANY
+    )

@@ -1,0 +1,222 @@
+"""Creating maps: from a :class:`MapSpec` to an owned descriptor. Reading them is ``runtime.maps``."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pyebpf.abi import constants as c
+from pyebpf.abi.maps import MAP_KINDS, MapKind
+from pyebpf.errors import KernelError, LoadError
+from pyebpf.runtime import syscall
+from pyebpf.runtime.elf_maps import DetailedMapSpec
+from pyebpf.spec.objects import MapSpec
+from pyebpf.spec.target import Features
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_RINGS = ("ringbuf", "user_ringbuf")
+_KEY_ZERO = bytes(4)
+
+
+class MapFd:
+    """An open map. It owns its descriptor.
+
+    Attributes:
+        fd: the descriptor; -1 when closed.
+        spec: what it was made from, with the sizes it really has.
+        name: its name in the object.
+    """
+
+    def __init__(self, fd: int, spec: MapSpec, name: str) -> None:
+        self.fd, self.spec, self.name = fd, spec, name
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self.fd
+
+    def close(self) -> None:
+        """Close the descriptor. Closing twice is no error."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<MapFd {self.name!r} ({self.spec.kind}), descriptor {self.fd}>"
+
+
+def create_map(spec: MapSpec, btf_fd: int = 0, *, features: Features | None = None) -> MapFd:
+    """Create a map, give it its initial data, and freeze it if its spec says so.
+
+    A pinned map that is there already is opened instead.
+
+    Args:
+        spec: what to create. A ring buffer's size is rounded up to a power of two of whole pages, and a
+            perf event array of size 0 gets one entry for each CPU.
+        btf_fd: the object's BTF, loaded; 0 for none.
+        features: what the kernel can do; without it, everything.
+
+    Raises:
+        KernelError: the kernel refuses; the message has the name, the kind and the sizes.
+        LoadError: something else is pinned in its place.
+    """
+    row = MAP_KINDS.get(spec.kind)
+    if row is None:
+        raise LoadError(f"map {spec.name!r}: there is no kind of map called {spec.kind!r}")
+    spec = _adjusted(spec, features)
+    if spec.pinning:
+        return _pinned(spec, row, btf_fd, features)
+    return _create(spec, row, btf_fd, features)
+
+
+def _create(spec: MapSpec, row: MapKind, btf_fd: int, features: Features | None) -> MapFd:
+    inner = create_map(spec.inner, btf_fd, features=features) if spec.inner else None
+    try:
+        fd = _create_fd(spec, row, btf_fd, inner.fd if inner else 0)
+    finally:
+        if inner:
+            inner.close()
+    created = MapFd(fd, spec, spec.name)
+    try:
+        _fill(created)
+    except BaseException:
+        created.close()
+        raise
+    return created
+
+
+def _adjusted(spec: MapSpec, features: Features | None) -> MapSpec:
+    entries, flags = spec.max_entries, spec.flags
+    if spec.kind in _RINGS:
+        entries = ring_size(entries)
+    elif spec.kind == "perf_event_array" and not entries:
+        entries = _possible_cpus()
+    if features and not features.has("mmap_array"):
+        flags &= ~c.BPF_F_MMAPABLE
+    if (entries, flags) == (spec.max_entries, spec.flags):
+        return spec
+    return replace(spec, max_entries=entries, flags=flags)
+
+
+def ring_size(size: int) -> int:
+    """Return the size in bytes that the kernel accepts for a ring buffer: ``size`` or more.
+
+    Source: ``kernel/bpf/ringbuf.c`` (``ringbuf_map_alloc``).
+    """
+    return 1 << (max(size, mmap.PAGESIZE) - 1).bit_length()
+
+
+def _possible_cpus() -> int:
+    # runtime.maps.layout counts them too, but imports numpy.
+    with open("/sys/devices/system/cpu/possible", encoding="ascii") as file:  # noqa: PTH123
+        last = file.read().replace(",", "-").rpartition("-")[2]
+    return int(last) + 1
+
+
+def _create_fd(spec: MapSpec, row: MapKind, btf_fd: int, inner_fd: int) -> int:
+    key_type, value_type = (spec.key_type, spec.value_type) if row.has_btf else (0, 0)
+    if not btf_fd or not value_type:
+        key_type = value_type = btf_fd = 0
+    try:
+        return _call(spec, row, (btf_fd, key_type, value_type), inner_fd)
+    except KernelError as refusal:
+        # Which kinds take which types differs between kernels (an array wants an int as its key), and
+        # only the kernel knows. Views take their types from the spec, so nothing is lost without.
+        if not btf_fd or refusal.errno not in _BTF_REFUSALS:
+            raise
+        return _call(spec, row, (0, 0, 0), inner_fd)
+
+
+_BTF_REFUSALS = (errno.EINVAL, errno.ENOENT, errno.EOPNOTSUPP, syscall.ENOTSUPP)
+
+
+def _call(spec: MapSpec, row: MapKind, types: tuple[int, int, int], inner_fd: int) -> int:
+    node, extra = 0, 0
+    if isinstance(spec, DetailedMapSpec):
+        node, extra = spec.numa_node, spec.extra
+    return syscall.map_create(
+        row.id,
+        spec.key_size,
+        spec.value_size,
+        spec.max_entries,
+        flags=spec.flags,
+        name=spec.name,
+        btf_fd=types[0],
+        key_type=types[1],
+        value_type=types[2],
+        inner_fd=inner_fd,
+        numa_node=node,
+        extra=extra,
+    )
+
+
+def _fill(created: MapFd) -> None:
+    spec = created.spec
+    if spec.initial is not None and spec.initial.strip(b"\0"):
+        value = spec.initial.ljust(spec.value_size, b"\0")
+        syscall.map_update(
+            created.fd, syscall.address_of(_KEY_ZERO), syscall.address_of(value), c.BPF_ANY
+        )
+    if spec.frozen:
+        syscall.map_freeze(created.fd)
+
+
+def _pinned(spec: MapSpec, row: MapKind, btf_fd: int, features: Features | None) -> MapFd:
+    """Open what is pinned, or create and pin it; whoever pins first wins."""
+    path = spec.pinning or ""
+    opened = _open_pinned(spec, row, path)
+    if opened:
+        return opened
+    created = _create(spec, row, btf_fd, features)
+    try:
+        syscall.obj_pin(created.fd, path)
+    except KernelError as refusal:
+        created.close()
+        if refusal.errno != errno.EEXIST:
+            raise
+        opened = _open_pinned(spec, row, path)
+        if opened is None:
+            raise
+        return opened
+    except BaseException:
+        created.close()
+        raise
+    return created
+
+
+def _open_pinned(spec: MapSpec, row: MapKind, path: str) -> MapFd | None:
+    try:
+        opened = MapFd(syscall.obj_get(path), spec, spec.name)
+    except KernelError as refusal:
+        if refusal.errno == errno.ENOENT:
+            return None
+        raise
+    try:
+        info = syscall.map_info(opened.fd)
+        found = info.type, info.key_size, info.value_size, info.max_entries
+        wanted = row.id, spec.key_size, spec.value_size, spec.max_entries
+        if found != wanted:
+            raise LoadError(
+                f"map {spec.name!r}: {path} is another map: type, key size, value size and "
+                f"max_entries are {found} there and {wanted} here; remove it, or pin elsewhere"
+            )
+    except BaseException:
+        opened.close()
+        raise
+    return opened

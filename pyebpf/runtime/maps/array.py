@@ -1,0 +1,157 @@
+"""Array maps, in place where the kernel lets us map them.
+
+Shapes below: ``n`` elements.
+"""
+
+from __future__ import annotations
+
+import mmap
+from operator import index
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyebpf.abi import constants as c
+from pyebpf.errors import KernelError
+from pyebpf.runtime.maps.base import EntryMap
+from pyebpf.spec.objects import MapSpec
+
+
+class ArrayElements(EntryMap):
+    """What arrays have in common: ``n`` elements, all there from the start, none to be removed."""
+
+    def __len__(self) -> int:
+        return self.spec.max_entries
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, int | np.integer) and 0 <= int(key) < len(self)
+
+    def get(self, key: object, default: Any = None) -> Any:
+        """Return a copy of an element, or ``default`` past the end."""
+        found = self._lookup(key) if key in self else None
+        return default if found is None else found
+
+    def keys(self) -> list[int]:
+        """Return ``0`` to ``n - 1``."""
+        return list(range(len(self)))
+
+    def take(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Copy all elements out and set them to zero.
+
+        What programs store between the two is lost; where that matters, compare two snapshots.
+        """
+        taken = self.snapshot()
+        self.clear()
+        return taken
+
+    def clear(self) -> None:
+        """Set all elements to zero."""
+        n = len(self)
+        zeros = np.zeros((n, self.layout.value_bytes), np.uint8)
+        self._store(np.arange(n, dtype=np.uint32), zeros)
+
+    def _pack_key(self, key: object) -> bytes:
+        return super()._pack_key(self._checked(key))
+
+    def _checked(self, key: object) -> int:
+        try:
+            at = index(key)  # type: ignore[arg-type]  # refusing what is no integer is the purpose
+        except TypeError:
+            message = f"map {self.name!r} is an array: its key is an integer, not {key!r:.60}"
+            raise TypeError(message) from None
+        if not 0 <= at < len(self):
+            raise IndexError(f"map {self.name!r} has elements 0 to {len(self) - 1}, not {at}")
+        return at
+
+
+class ArrayMap(ArrayElements):
+    """An open ``BPF_MAP_TYPE_ARRAY``. With ``BPF_F_MMAPABLE`` it is read and written in place.
+
+    Since:  Linux 3.19; in place 5.5 (feature ``map.mmap``).
+    """
+
+    def __init__(self, fd: int, spec: MapSpec) -> None:
+        super().__init__(fd, spec)
+        self._memory = _mapped(fd, spec, self.layout.stride) if is_mmapable(spec) else None
+        self._live: NDArray[Any] | None = None
+        if self._memory is not None:
+            stride = (self.layout.stride,)
+            self._live = self.layout.value.over(self._memory, (spec.max_entries,), stride)
+
+    def view(self) -> NDArray[Any]:
+        """Return the kernel's memory itself: programs' writes show in it, and ours show to them.
+
+        A view may outlive this handle; the memory stays as long as a view does. A read-only map
+        gives a read-only view.
+
+        Shape:  ``(n,)`` of the value's dtype, elements at multiples of 8 bytes.
+
+        Raises:
+            TypeError: the map was not declared to be mapped.
+        """
+        if self._live is None:
+            message = (
+                f"map {self.name!r} cannot be viewed in place: BPF_F_MMAPABLE is not among its "
+            )
+            raise TypeError(message + "flags; use snapshot(), or declare it mmap-able")
+        return self._live
+
+    def snapshot(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Copy all elements out: keys ``(n,)`` of ``u32``, and values ``(n,)``.
+
+        Cost:   no system call if the map is mmap-able.
+        """
+        if self._live is None:
+            return super().snapshot()
+        return np.arange(len(self), dtype=np.uint32), self._live.copy()
+
+    def clear(self) -> None:
+        """Set all elements to zero."""
+        if self._memory is None:
+            super().clear()
+            return
+        self._check_writable()
+        self.view()[...] = np.zeros((), self.layout.value.dtype)
+
+    def close(self) -> None:
+        """Close the descriptor. The memory is unmapped when no view of it is held any more."""
+        # Never ``mmap.close()``: numpy takes the address and gives the buffer back, so closing
+        # would succeed and leave views that crash. Each view keeps the mapping by reference.
+        self._live = self._memory = None
+        super().close()
+
+    def _lookup(self, key: object) -> Any:
+        if self._memory is None:
+            return super()._lookup(key)
+        start = self._checked(key) * self.layout.stride
+        return self.layout.value.unpack(self._memory[start : start + self.spec.value_size])
+
+    def __setitem__(self, key: object, value: object) -> None:
+        """Store one element."""
+        self._check_writable()
+        if self._memory is None:
+            super().__setitem__(key, value)
+            return
+        start = self._checked(key) * self.layout.stride
+        self._memory[start : start + self.spec.value_size] = self.layout.pack_value(value)
+
+    def _check_writable(self) -> None:
+        if self.spec.frozen:
+            raise TypeError(f"map {self.name!r} is read-only: its values were fixed at load time")
+
+
+def is_mmapable(spec: MapSpec) -> bool:
+    """Tell whether the map was declared to be mapped into user space."""
+    return bool(spec.flags & c.BPF_F_MMAPABLE)
+
+
+def _mapped(fd: int, spec: MapSpec, stride: int) -> mmap.mmap:
+    read_only = spec.frozen or spec.flags & c.BPF_F_RDONLY
+    protection = mmap.PROT_READ if read_only else mmap.PROT_READ | mmap.PROT_WRITE
+    length = stride * spec.max_entries
+    try:
+        return mmap.mmap(fd, length, mmap.MAP_SHARED, protection)
+    except OSError as err:
+        message = f"map {spec.name!r}: cannot map its {length} bytes: {err.strerror}"
+        raise KernelError(err.errno or 0, message) from err

@@ -1,0 +1,39 @@
+"""Lines that probes print: from the records of a ring buffer to text.
+
+Formatting is Python's own, with the specifications of the probe's f-string.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyebpf.present.escape import printable
+
+if TYPE_CHECKING:
+    from pyebpf.spec.views import PrintPart, PrintSpec
+
+
+def format_line(record: bytes, prints: tuple[PrintSpec, ...]) -> str:
+    """Return the text of one record, its line end included.
+
+    Text that came from the traced system has its control characters escaped.
+    """
+    spec = prints[int.from_bytes(record[:4], "little")]
+    out = [spec.literals[0]]
+    for literal, part in zip(spec.literals[1:], spec.values, strict=True):
+        out.append(_value(record, part))
+        out.append(literal)
+    return "".join(out) + spec.end
+
+
+def _value(record: bytes, part: PrintPart) -> str:
+    raw = record[part.offset : part.offset + part.size]
+    value: object
+    if part.text:
+        value = printable(raw.partition(b"\0")[0])
+    else:
+        number = int.from_bytes(raw, "little", signed=part.signed)
+        value = bool(number) if part.boolean else number
+    if part.conversion:
+        value = {"s": str, "r": repr, "a": ascii}[part.conversion](value)
+    return format(value, part.format)

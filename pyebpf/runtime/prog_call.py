@@ -1,0 +1,216 @@
+"""The commands of ``bpf(2)`` on programs and BTF. Part of :mod:`pyebpf.runtime.syscall`."""
+
+from __future__ import annotations
+
+import errno
+import struct
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pyebpf.abi import attr as layout
+from pyebpf.abi import capability
+from pyebpf.abi import constants as c
+from pyebpf.abi.names import prog_type_name
+from pyebpf.errors import KernelError
+from pyebpf.runtime import call, memlock
+from pyebpf.runtime.refusal import ENOTSUPP, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_FIRST_LOG = 1 << 16
+_LAST_LOG = 1 << 26
+
+
+class RefusedError(KernelError):
+    """The kernel did not take a program or a BTF blob. ``log`` is the verifier's, maybe empty."""
+
+    def __init__(
+        self, errno: int, message: str, *, capability: str | None = None, log: str = ""
+    ) -> None:
+        super().__init__(errno, message, capability=capability)
+        self.log = log
+
+
+class RunResult(NamedTuple):
+    """The result of one test run: what the program returned, and what it left in its buffers."""
+
+    retval: int
+    duration_ns: int
+    data: bytes
+    ctx: bytes
+
+
+def btf_load(data: bytes, log_level: int = 0, *, explain: bool = True) -> int:
+    """Load a BTF blob; return its descriptor.
+
+    Raises:
+        RefusedError: with the kernel's log, which is asked for after a refusal if ``log_level`` is
+        0 and
+            ``explain`` is true.
+    """
+
+    def attempt(level: int, size: int) -> tuple[int, str, int]:
+        log, address = call.buffer(size)
+        memory = bytearray(layout.BTF_LOAD.pack(
+            call.address_of(data), address if level else 0, len(data), size if level else 0, level,
+            0
+        ))  # fmt: skip
+        result = memlock.charged(c.BPF_BTF_LOAD, memory)
+        wanted = int.from_bytes(memory[layout.BTF_LOAD_LOG_TRUE_SIZE :], sys.byteorder)
+        return result, _log_text(log) if level else "", wanted
+
+    result, log = _load(attempt, log_level, _FIRST_LOG, explain=explain)
+    if result < 0:
+        raise _refused(-result, f"loading BTF ({len(data)} bytes)", ("CAP_BPF",), log)
+    return result
+
+
+def prog_load(  # noqa: PLR0913 - one argument for each field of the kernel's structure
+    kind: int,
+    code: bytes,
+    license: str,  # noqa: A002 - the kernel's name
+    *,
+    name: str = "",
+    expected_attach_type: int = 0,
+    attach_btf_id: int = 0,
+    attach_btf_fd: int = 0,
+    btf_fd: int = 0,
+    func_info: bytes = b"",
+    func_info_rec_size: int = 0,
+    line_info: bytes = b"",
+    line_info_rec_size: int = 0,
+    log_level: int = 0,
+    log_size: int = 0,
+    flags: int = 0,
+    kern_version: int = 0,
+    fd_array: Sequence[int] = (),
+    explain: bool = True,
+) -> tuple[int, str]:
+    """Load a program; return its descriptor and the verifier's log.
+
+    The log buffer grows until the log fits. With ``log_level`` 0 the log of an accepted program is
+    empty, and a refused one is tried once more for its log unless ``explain`` is false.
+
+    Args:
+        kind: ``BPF_PROG_TYPE_*``.
+        code: instructions, 8 bytes each.
+        license: ``"GPL"`` for a program that calls helpers restricted to it.
+        name: at most 15 characters arrive in the kernel.
+        expected_attach_type: ``BPF_*`` of ``enum bpf_attach_type``.
+        attach_btf_id: what to attach to, as a BTF id.
+        attach_btf_fd: the module BTF or the program that the id is in; 0 for the kernel itself.
+        btf_fd: the BTF blob that ``func_info`` and ``line_info`` refer to.
+        func_info: records of ``struct bpf_func_info``.
+        func_info_rec_size: bytes of one record.
+        line_info: records of ``struct bpf_line_info``.
+        line_info_rec_size: bytes of one record.
+        log_level: 1: the verifier's steps, 2: with every state, 4: statistics only.
+        log_size: bytes to begin with.
+        flags: ``BPF_F_SLEEPABLE`` and the like.
+        kern_version: only kprobes before Linux 5.0 look at it.
+        fd_array: maps and module BTFs that the instructions refer to by index.
+        explain: load again with a log after a refusal.
+
+    Raises:
+        RefusedError: its ``log`` is the verifier's.
+    """
+    fds = struct.pack(f"={len(fd_array)}i", *fd_array)
+    gpl = license.encode() + b"\0"
+
+    def attempt(level: int, size: int) -> tuple[int, str, int]:
+        log, address = call.buffer(size)
+        attr = layout.PROG_LOAD.pack(
+            kind, len(code) // 8, call.address_of(code), call.address_of(gpl), level,
+            size if level else 0, address if level else 0, kern_version, flags,
+            call.object_name(name), 0, expected_attach_type, btf_fd, func_info_rec_size,
+            call.address_of(func_info) if func_info else 0, len(func_info) // (func_info_rec_size
+            or 1), line_info_rec_size, call.address_of(line_info) if line_info else 0,
+            len(line_info) // (line_info_rec_size or 1), attach_btf_id, attach_btf_fd, 0,
+            call.address_of(fds) if fds else 0, 0, 0, 0,
+        )  # fmt: skip
+        memory = bytearray(attr)
+        result = memlock.charged(c.BPF_PROG_LOAD, memory)
+        wanted = int.from_bytes(memory[layout.PROG_LOAD_LOG_TRUE_SIZE :], sys.byteorder)
+        return result, _log_text(log) if level else "", wanted
+
+    result, log = _load(attempt, log_level, log_size or _FIRST_LOG, explain=explain)
+    if result < 0:
+        raise _refused(
+            -result,
+            f"loading program {name!r} ({prog_type_name(kind)}, {len(code) // 8} instructions)",
+            capability.for_program(kind),
+            log,
+        )
+    return result, log
+
+
+def _load(
+    attempt: Callable[[int, int], tuple[int, str, int]], level: int, size: int, *, explain: bool
+) -> tuple[int, str]:
+    """Try until the log fits; without a log first if none was asked for."""
+    result, log, wanted = attempt(level, size)
+    if result < 0 and level == 0 and explain:
+        level = 1
+        result, log, wanted = attempt(level, size)
+    while result == -errno.ENOSPC and level and size < _LAST_LOG:
+        size = min(max(wanted + 1, size * 4), _LAST_LOG)
+        result, log, wanted = attempt(level, size)
+    return result, log
+
+
+def _refused(number: int, tried: str, needs: tuple[str, ...], log: str) -> RefusedError:
+    plain = refusal(number, tried, needs=needs)
+    return RefusedError(number, str(plain), capability=plain.capability, log=log)
+
+
+def _log_text(log: Any) -> str:
+    text: str = log.value.decode("utf-8", "replace")
+    return text
+
+
+def prog_test_run(  # noqa: PLR0913 - one argument for each field of the kernel's structure
+    fd: int,
+    *,
+    ctx: bytes = b"",
+    data: bytes = b"",
+    repeat: int = 1,
+    flags: int = 0,
+    cpu: int = 0,
+    data_out_size: int = 0,
+    ctx_out_size: int = 0,
+) -> RunResult:
+    """Run a program now.
+
+    Args:
+        fd: the program.
+        ctx: its context; a ``syscall`` program may change it, and the result has it as left.
+        data: a packet, for network programs.
+        repeat: how many times; ``duration_ns`` is the mean.
+        flags: ``BPF_F_TEST_RUN_ON_CPU`` and the like.
+        cpu: where, with that flag.
+        data_out_size: room for the packet as left; 0 to leave it in the kernel.
+        ctx_out_size: the same for the context of a network program.
+    """
+    inside, ctx_in = call.buffer(len(ctx))
+    inside[: len(ctx)] = ctx
+    out, data_out = call.buffer(data_out_size)
+    ctx_left, ctx_out = call.buffer(ctx_out_size)
+    # Some types refuse a repeat count, and all take 0 for once.
+    attr = bytearray(layout.TEST_RUN.pack(
+        fd, 0, len(data), data_out_size, call.address_of(data) if data else 0,
+        data_out if data_out_size else 0, 0 if repeat == 1 else repeat, 0, len(ctx), ctx_out_size,
+        ctx_in if ctx else 0, ctx_out if ctx_out_size else 0, flags, cpu, 0,
+    ))  # fmt: skip
+    result = call.bpf(c.BPF_PROG_TEST_RUN, attr)
+    if result < 0:
+        raise refusal(
+            -result,
+            f"running the program at descriptor {fd} "
+            f"(context {len(ctx)} bytes, data {len(data)} bytes)",
+            needs=("CAP_BPF",),
+            hint="its type has no test run in this kernel" if -result == ENOTSUPP else "",
+        )
+    row = layout.TEST_RUN.unpack(attr)
+    left = ctx_left.raw[: row[9]] if ctx_out_size else inside.raw[: len(ctx)]
+    return RunResult(row[1], row[7], out.raw[: row[3]] if data_out_size else b"", left)

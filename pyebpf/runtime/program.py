@@ -1,0 +1,155 @@
+"""Loading one program into the kernel."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pyebpf.abi import constants as c
+from pyebpf.abi.programs import ProgramKind
+from pyebpf.btf.types import Kind
+from pyebpf.errors import KernelError, NotSupportedError
+from pyebpf.runtime import syscall, verifier
+from pyebpf.runtime.relocate import FUNC_INFO_SIZE, LINE_INFO_SIZE, LinkedProgram
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from pyebpf.runtime.resolver import CoreResolver
+
+
+class Program:
+    """A loaded program. It owns its descriptor.
+
+    Attributes:
+        fd: the descriptor; -1 when closed.
+        name: of its entry function.
+        kind: the row that says what it is and how it attaches.
+        hook: what it attaches to, as its section says; may be empty.
+        linked: the instructions as they were loaded.
+        log: the verifier's log, if one was asked for.
+    """
+
+    def __init__(  # noqa: PLR0913 - what is known of a program, from four sources
+        self, fd: int, name: str, kind: ProgramKind, hook: str, linked: LinkedProgram, log: str = ""
+    ) -> None:
+        self.fd, self.name, self.kind, self.hook = fd, name, kind, hook
+        self.linked, self.log = linked, log
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self.fd
+
+    def close(self) -> None:
+        """Close the descriptor. Closing twice is no error; a link keeps the program running."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Program {self.name!r} ({self.kind.name}), descriptor {self.fd}>"
+
+
+def load_program(  # noqa: PLR0913 - one argument for each thing that a load depends on
+    linked: LinkedProgram,
+    kind: ProgramKind,
+    hook: str,
+    *,
+    resolver: CoreResolver,
+    license: str = "GPL",  # noqa: A002 - the kernel's name
+    btf_fd: int = 0,
+    log_level: int = 0,
+) -> Program:
+    """Load a program; if the kernel refuses it, say at which line and why.
+
+    Args:
+        linked: the instructions.
+        kind: what kind of program it is.
+        hook: what it will be attached to.
+        resolver: knows the ids of kernel types, for the kinds that name their hook when loaded.
+        license: of the object.
+        btf_fd: the object's BTF, loaded; 0 for none.
+        log_level: 0 asks for the verifier's log only after a refusal; 1 keeps that of an accepted
+            program too; 2 has every state.
+
+    Raises:
+        VerifierError: the verifier refuses the program.
+        KernelError: the kernel refuses it for another reason, such as a missing capability.
+        RelocationError: the hook does not exist in this kernel.
+        NotSupportedError: the kind of hook cannot be named on this kernel.
+    """
+    target = attach_btf_id(kind, hook, linked.name, resolver) if kind.needs_btf_id else 0
+    func_info = linked.func_info if btf_fd else b""
+    line_info = linked.line_info if btf_fd else b""
+    try:
+        fd, log = syscall.prog_load(
+            kind.prog_type,
+            linked.code,
+            license,
+            name=linked.name,
+            expected_attach_type=kind.attach_type,
+            attach_btf_id=target,
+            btf_fd=btf_fd,
+            func_info=func_info,
+            func_info_rec_size=FUNC_INFO_SIZE if func_info else 0,
+            line_info=line_info,
+            line_info_rec_size=LINE_INFO_SIZE if line_info else 0,
+            log_level=log_level,
+            flags=kind.flags,
+        )
+    except syscall.RefusedError as refusal:
+        if refusal.log.strip():
+            raise verifier.explain(linked, refusal.log, resolver) from None
+        raise _in_context(refusal, kind, hook) from None
+    return Program(fd, linked.name, kind, hook, linked, log)
+
+
+def _in_context(refusal: KernelError, kind: ProgramKind, hook: str) -> KernelError:
+    """Add the kind and the hook to a refusal that the verifier had no part in."""
+    what = f"{kind.name} program for {hook!r}" if hook else f"{kind.name} program"
+    return KernelError(
+        refusal.errno or 0, f"{what}: {refusal.strerror}", capability=refusal.capability
+    )
+
+
+#: Where the hook of a program that names it by BTF id is found: prefix of its name, and its kind.
+_TARGETS = {
+    c.BPF_TRACE_RAW_TP: ("btf_trace_", Kind.TYPEDEF),
+    c.BPF_TRACE_FENTRY: ("", Kind.FUNC),
+    c.BPF_TRACE_FEXIT: ("", Kind.FUNC),
+    c.BPF_MODIFY_RETURN: ("", Kind.FUNC),
+    c.BPF_TRACE_FSESSION: ("", Kind.FUNC),
+    c.BPF_LSM_MAC: ("bpf_lsm_", Kind.FUNC),
+    c.BPF_LSM_CGROUP: ("bpf_lsm_", Kind.FUNC),
+    c.BPF_TRACE_ITER: ("bpf_iter_", Kind.FUNC),
+}
+
+
+def attach_btf_id(kind: ProgramKind, hook: str, name: str, resolver: CoreResolver) -> int:
+    """Return the kernel's BTF id of a hook, such as that of the function ``vfs_read``.
+
+    Raises:
+        RelocationError: the kernel has no such hook.
+        NotSupportedError: the kernel has no BTF, or the kind attaches to another program.
+    """
+    known = _TARGETS.get(kind.attach_type)
+    if known is None or kind.prog_type == c.BPF_PROG_TYPE_EXT:
+        raise NotSupportedError(
+            f"program {name!r}: a {kind.name} program replaces a function of another program, "
+            "which has to be given when it is loaded",
+            feature="freplace",
+        )
+    prefix, what = known
+    return resolver.type_id(prefix + hook, what)

@@ -1,0 +1,157 @@
+"""What the kernel's verifier said, at the line of the source that it is about.
+
+The log has two forms. Since Linux 7.3 it ends with a report under headings (``Reason:``, ``At:``,
+``Suggestion:``); before, and above that report, the last lines are a listing of the instructions followed
+by one sentence about a register. Both are read.
+
+Source: ``kernel/bpf/verifier.c``; Linux commit ce7c9f6c599b for the report.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyebpf.diag import Source, Span, render
+from pyebpf.errors import VerifierError
+from pyebpf.runtime.core_relocate import POISON_CALL
+from pyebpf.runtime.faults import RefusedByVerifier
+from pyebpf.runtime.verifier_hints import HINTS
+
+if TYPE_CHECKING:
+    from pyebpf.runtime.relocate import LinkedProgram
+    from pyebpf.runtime.resolver import CoreResolver
+    from pyebpf.spec.objects import LineInfo
+
+#: ``12: (85) call bpf_map_lookup_elem#1``, at the beginning of a line.
+_INSN = re.compile(r"(\d+): \([0-9a-f]{2}\) (.*?)(?:\s+;.*)?$")
+#: Lines that are no reason: counts at the end, states, source lines, backtracking.
+_NOISE = re.compile(
+    r"processed \d|verification time|stack depth|max_states|mark_precise|frame\d|regs=|last_idx"
+    r"|parent |cur state:|old state:|;|from \d+ to \d+|\d+: |func#\d+ @|Live regs before|propagating |\s*$|caller:|callee:"
+    r"|returning from callee|to caller at |Func#\d+ \(|Func#\d+ is |Validating |\s+R?\d"
+)
+#: An instruction named in a sentence, where the listing does not end at the culprit.
+_NAMED = re.compile(
+    r"(?:back-edge from insn|unreachable insn|infinite loop detected at insn"
+    r"|jump out of range from insn|jump into the middle of ldimm64 insn|loop detected at insn|at insn)"
+    r" (\d+)"
+)
+#: Sentences about the program as a whole; the listing may end anywhere.
+_WHOLE = re.compile(r"combined stack size|last insn is not an exit|^the call stack of \d+ frames")
+_POISON = re.compile(rf"unknown#{POISON_CALL}\b")
+
+
+class Refusal(NamedTuple):
+    """What a log says.
+
+    Attributes:
+        reason: the kernel's sentence.
+        insn: the instruction it is about, if known.
+        text: that instruction as the kernel prints it; may be empty.
+        suggestion: the kernel's advice (Linux 7.3); may be empty.
+        raw: the part of the log that hints are looked for in.
+    """
+
+    reason: str
+    insn: int | None
+    text: str
+    suggestion: str
+    raw: str
+
+
+def parse_log(log: str) -> Refusal:
+    """Find the reason in a verifier's log, of any version of the kernel."""
+    head, mark, report = log.partition("Verification failed:")
+    plain = _parse_listing(head)
+    return _parse_report(plain, report) if mark else plain
+
+
+def _parse_listing(log: str) -> Refusal:
+    lines = log.splitlines()
+    listed = next((i for i in reversed(range(len(lines))) if _INSN.match(lines[i])), -1)
+    after = [line.strip() for line in lines[listed + 1 :] if not _NOISE.match(line)]
+    raw = "\n".join(after)
+    reason = "; ".join(after[-3:]) or "it gave no reason"
+    named = _NAMED.search(raw)
+    found = _INSN.match(lines[listed]) if listed >= 0 else None
+    if named or found is None or _WHOLE.search(raw):
+        return Refusal(reason, int(named[1]) if named else None, "", "", raw)
+    return Refusal(reason, int(found[1]), found[2].strip(), "", raw)
+
+
+_SECTIONS = re.compile(r"^(Reason|At|Causal path|Suggestion):$", re.MULTILINE)
+
+
+def _parse_report(plain: Refusal, report: str) -> Refusal:
+    title, *parts = _SECTIONS.split(report)
+    sections = dict(zip(parts[::2], parts[1::2]))
+    reason = " ".join(sections.get("Reason", title).split()) or plain.reason
+    where = sections.get("At", "")
+    number = re.search(r"\binsn (\d+)", where)
+    shown = re.search(r">>>\s*\d+\s*\|\s*\([0-9a-f]{2}\)\s*(.*)", where)
+    suggestion = sections.get("Suggestion", "").partition("\n\n")[0]
+    return Refusal(
+        reason,
+        int(number[1]) if number else plain.insn,
+        shown[1].strip() if shown else plain.text,
+        " ".join(suggestion.split()),
+        f"{plain.raw}\n{title.strip()}\n{reason}",
+    )
+
+
+def hint_for(raw: str) -> str:
+    """Return what to do about a reason; empty if nothing is known."""
+    for hint in HINTS:
+        if re.search(hint.pattern, raw):
+            return hint.help
+    return ""
+
+
+def explain(program: LinkedProgram, log: str, resolver: CoreResolver) -> VerifierError:
+    """Turn a refusal into an exception that shows the source line; the caller raises it.
+
+    Args:
+        program: what was refused.
+        log: the verifier's log.
+        resolver: says which field of the kernel a poisoned instruction was about.
+    """
+    refusal = parse_log(log)
+    reason, hint = refusal.reason, hint_for(refusal.raw) or refusal.suggestion
+    if _POISON.search(refusal.raw) and refusal.insn is not None:
+        reason, hint = _poisoned(program, refusal.insn, resolver) or (reason, hint)
+    line = _line_of(program, refusal.insn)
+    span = _span(line) if line else None
+    item = RefusedByVerifier(span, program=program.name, reason=reason, hint=hint)
+    notes = [render(item)]
+    if refusal.insn is not None:
+        text = f": {refusal.text}" if refusal.text else ""
+        notes.append(f"  = note: instruction {refusal.insn} of `{program.name}`{text}")
+    if reason != refusal.reason:
+        notes.append(f"  = note: the kernel's words: {refusal.reason}")
+    return VerifierError("\n".join(notes), log=log, span=span, hint=hint or None)
+
+
+def _poisoned(
+    program: LinkedProgram, insn: int, resolver: CoreResolver
+) -> tuple[str, str] | None:
+    for poison in program.poisoned:
+        if poison.insn == insn:
+            reason = poison.reason or (resolver.explain(poison.reloc) if poison.reloc else "")
+            return reason, "test whether it exists first, and read it only then"
+    return None
+
+
+def _line_of(program: LinkedProgram, insn: int | None) -> LineInfo | None:
+    """Return the last line that begins at or before an instruction, the first one for None."""
+    if insn is None:
+        return program.lines[0] if program.lines else None
+    return next((row for row in reversed(program.lines) if row.insn <= insn), None)
+
+
+def _span(line: LineInfo) -> Span:
+    # Debug information has one line of the source; it must be at its place in the text.
+    source = Source(line.file, "\n" * (line.line - 1) + line.text)
+    text = line.text.rstrip()
+    start = line.column - 1 if line.column else len(text) - len(text.lstrip())
+    return Span(source, line.line, start, line.line, max(len(text), start + 1))
