@@ -1,0 +1,108 @@
+"""Write Linux tracing programs as type-annotated Python functions.
+
+A decorated function is compiled to eBPF when it is loaded, runs in the kernel, and shares maps with Python::
+
+    started = Hash[Ptr[request], u64](max_entries=10_240)
+    latency = Log2Hist(unit="us")
+
+    @tp_btf("block_rq_issue")
+    def issue(rq: Ptr[request]) -> None:
+        started[rq] = ktime_get_ns()
+
+    with load(issue, ...) as session:
+        session.sleep(10)
+        print(session[latency])
+
+Kernel types come from :mod:`pyebpf.kernel`, exceptions from :mod:`pyebpf.errors`.
+"""
+
+from pyebpf.dsl.builtins import (
+    cgroup_id,
+    comm,
+    cpu,
+    current_task,
+    get_prandom_u32,
+    gid,
+    has_field,
+    jiffies64,
+    ktime_get_boot_ns,
+    ktime_get_ns,
+    numa_node,
+    pid_tgid,
+    sizeof,
+    tgid,
+    tid,
+    uid,
+)
+from pyebpf.dsl.constants import Const
+from pyebpf.dsl.maps import Array, Events, Hash, LinearHist, Log2Hist, LruHash, PerCpuArray
+from pyebpf.dsl.probes import Probe, raw_tracepoint, tp_btf, tracepoint
+from pyebpf.dsl.records import chars, record
+from pyebpf.dsl.scalars import (
+    Char,
+    Ptr,
+    RawTracepointContext,
+    TracepointContext,
+    i8,
+    i16,
+    i32,
+    i64,
+    u8,
+    u16,
+    u32,
+    u64,
+)
+from pyebpf.session import Session, compile_probes, host_target, load
+from pyebpf.spec.target import Target
+from pyebpf.version import __version__
+
+__all__ = [
+    "Array",
+    "Char",
+    "Const",
+    "Events",
+    "Hash",
+    "LinearHist",
+    "Log2Hist",
+    "LruHash",
+    "PerCpuArray",
+    "Probe",
+    "Ptr",
+    "RawTracepointContext",
+    "Session",
+    "Target",
+    "TracepointContext",
+    "__version__",
+    "cgroup_id",
+    "chars",
+    "comm",
+    "compile_probes",
+    "cpu",
+    "current_task",
+    "get_prandom_u32",
+    "gid",
+    "has_field",
+    "host_target",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "jiffies64",
+    "ktime_get_boot_ns",
+    "ktime_get_ns",
+    "load",
+    "numa_node",
+    "pid_tgid",
+    "raw_tracepoint",
+    "record",
+    "sizeof",
+    "tgid",
+    "tid",
+    "tp_btf",
+    "tracepoint",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "uid",
+]

@@ -1,0 +1,46 @@
+"""From what stands in an annotation to the type it means."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, get_args, get_origin
+
+from pyebpf.dsl.scalars import Ptr
+from pyebpf.kernel import KernelType
+from pyebpf.spec.types import BOOL, Address, Bool, Chars, DataType, Int, Record, record
+
+
+def data_type(hint: Any) -> DataType | None:
+    """Return the data type that an annotation means, or None if it means none.
+
+    ``tuple[u32, u64]`` is a struct of two members; a bare ``int`` has no width and means none.
+    """
+    if hint is bool:
+        return BOOL
+    origin = get_origin(hint)
+    if origin is Annotated:
+        return next((m for m in hint.__metadata__ if isinstance(m, (Int, Chars, Bool))), None)
+    if origin is Ptr or hint is Ptr:
+        return Address(pointee(hint))
+    if origin is tuple:
+        return _tuple(get_args(hint))
+    made = getattr(hint, "__pyebpf_record__", None)
+    return made if isinstance(made, Record) else None
+
+
+def pointee(hint: Any) -> str:
+    """Return the kernel type that ``Ptr[…]`` names; empty for untyped memory."""
+    args = get_args(hint)
+    return args[0].kernel_name if args and isinstance(args[0], KernelType) else ""
+
+
+def _tuple(args: tuple[Any, ...]) -> Record | None:
+    kinds = [data_type(arg) for arg in args]
+    members = [(f"_{i}", kind) for i, kind in enumerate(kinds) if kind is not None]
+    if not members or len(members) != len(kinds):
+        return None
+    name = "tuple_" + "_".join(_mangle(kind) for _, kind in members)
+    return record(name, members, is_tuple=True)
+
+
+def _mangle(kind: DataType) -> str:
+    return "".join(c if c.isalnum() else "_" for c in str(kind)).strip("_")

@@ -1,0 +1,154 @@
+"""Functions that a probe can call: the kernel's helpers, under Python signatures.
+
+A function here is only its signature, its documentation and its row: which helper it is, and which bits
+of the answer it takes. The compiler reads the row; the body runs only when somebody calls the function
+outside a probe, which is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from pyebpf.dsl.scalars import Char, Ptr, i64, u32, u64
+from pyebpf.errors import PyebpfError
+from pyebpf.spec.types import I64, U32, U64, Int
+
+if TYPE_CHECKING:
+    from pyebpf.kernel import task_struct
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class ScalarHelper:
+    """A helper without arguments whose result is a number: ``type((result >> shift))``."""
+
+    helper: str
+    type: Int
+    shift: int = 0
+
+
+def scalar(helper: str, kind: Int, shift: int = 0) -> Callable[[F], F]:
+    """Mark a function as a helper without arguments."""
+
+    def mark(function: F) -> F:
+        function.__pyebpf_builtin__ = ScalarHelper(helper, kind, shift)  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def special(name: str) -> Callable[[F], F]:
+    """Mark a function that the compiler treats by itself (``pyebpf.dsl.check_builtin``)."""
+
+    def mark(function: F) -> F:
+        function.__pyebpf_builtin__ = name  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def _outside() -> NoReturn:
+    raise PyebpfError("this function works in a probe only")
+
+
+@scalar("ktime_get_ns", U64)
+def ktime_get_ns() -> u64:
+    """Return nanoseconds since boot, without time spent suspended."""
+    _outside()
+
+
+@scalar("ktime_get_boot_ns", U64)
+def ktime_get_boot_ns() -> u64:
+    """Return nanoseconds since boot, with time spent suspended. Since Linux 5.8."""
+    _outside()
+
+
+@scalar("jiffies64", U64)
+def jiffies64() -> u64:
+    """Return the kernel's tick count. Since Linux 5.5."""
+    _outside()
+
+
+@scalar("get_current_pid_tgid", U32, shift=32)
+def tgid() -> u32:
+    """Return the current process (what user space calls its pid)."""
+    _outside()
+
+
+@scalar("get_current_pid_tgid", U32)
+def tid() -> u32:
+    """Return the current thread (what the kernel calls its pid)."""
+    _outside()
+
+
+@scalar("get_current_pid_tgid", U64)
+def pid_tgid() -> u64:
+    """Return process and thread in one number: ``tgid << 32 | tid``."""
+    _outside()
+
+
+@scalar("get_current_uid_gid", U32)
+def uid() -> u32:
+    """Return the user of the current process, in the initial user namespace."""
+    _outside()
+
+
+@scalar("get_current_uid_gid", U32, shift=32)
+def gid() -> u32:
+    """Return the group of the current process, in the initial user namespace."""
+    _outside()
+
+
+@scalar("get_smp_processor_id", U32)
+def cpu() -> u32:
+    """Return the number of the CPU that the probe runs on."""
+    _outside()
+
+
+@scalar("get_numa_node_id", I64)
+def numa_node() -> i64:
+    """Return the NUMA node of the CPU that the probe runs on."""
+    _outside()
+
+
+@scalar("get_prandom_u32", U32)
+def get_prandom_u32() -> u32:
+    """Return a pseudo-random number."""
+    _outside()
+
+
+@scalar("get_current_cgroup_id", U64)
+def cgroup_id() -> u64:
+    """Return the id of the current process's cgroup (version 2). Since Linux 4.18."""
+    _outside()
+
+
+@special("comm")
+def comm() -> Char:
+    """Return the name of the current thread, 16 bytes, NUL-terminated."""
+    _outside()
+
+
+@special("current_task")
+def current_task() -> Ptr[task_struct]:
+    """Return the current thread's ``struct task_struct``."""
+    _outside()
+
+
+@special("has_field")
+def has_field(kernel_type: Any, field: str) -> bool:
+    """Tell whether the kernel's struct has a field: ``has_field(task_struct, "__state")``.
+
+    A constant, known when the program is loaded: code behind a false answer is removed, and may name
+    fields that this kernel does not have.
+    """
+    _outside()
+
+
+@special("sizeof")
+def sizeof(kernel_type: Any) -> int:
+    """Return the size of a kernel type or record, in bytes, in the kernel that runs the program."""
+    _outside()

@@ -1,0 +1,119 @@
+"""Checking whole programs: each probe at each of its hooks, until the types of variables settle."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pyebpf.diag import Diagnostics
+from pyebpf.dsl.check_expr import EXPRESSIONS
+from pyebpf.dsl.check_stmt import STATEMENTS
+from pyebpf.dsl.collect import namespace
+from pyebpf.dsl.contexts import MODELS, Given
+from pyebpf.dsl.faults import Fault, Unsupported
+from pyebpf.dsl.scope import Rules, Scope
+from pyebpf.dsl.source import capture
+from pyebpf.dsl.typed import Program
+from pyebpf.dsl.types import I64, U64, Int
+from pyebpf.dsl.unit import Known
+
+if TYPE_CHECKING:
+    from pyebpf.dsl.probes import Hook, Probe
+    from pyebpf.dsl.unit import UnitState
+
+RULES = Rules(EXPRESSIONS, STATEMENTS)
+
+#: A variable's type only ever widens, and there are few widths, so checking settles in a few rounds.
+_ROUNDS = 12
+_PATIENCE = 3
+
+
+def program_names(
+    probes: Iterable[Probe], options: Mapping[Any, Any]
+) -> list[tuple[str, Probe, Hook]]:
+    """Return the programs that the probes make: one per enabled hook, each with a name of its own."""
+    out: list[tuple[str, Probe, Hook]] = []
+    used: set[str] = set()
+    for probe in probes:
+        for hook in probe.hooks:
+            if not hook.enabled(options):
+                continue
+            name, number = probe.name, 1
+            while name in used:
+                number += 1
+                name = f"{probe.name}_{number}"
+            used.add(name)
+            out.append((name, probe, hook))
+    return out
+
+
+def check_programs(probes: Iterable[Probe], unit: UnitState) -> list[Program]:
+    """Check every program of a unit; faults are in ``unit.diagnostics``."""
+    named = program_names(probes, unit.options)
+    for number in range(_ROUNDS):
+        unit.diagnostics = Diagnostics()
+        unit.maps.clear()
+        unit.prints.clear()
+        unit.made.clear()
+        unit.reads.clear()
+        programs = [_check(name, probe, hook, unit) for name, probe, hook in named]
+        found = {place: Known(v.type, v.range, v.fixed) for place, v in unit.made}
+        if found == unit.known:
+            break
+        unit.known = _settled(found, unit.known) if number >= _PATIENCE else found
+    return [program for program in programs if program is not None]
+
+
+def _settled(
+    found: dict[tuple[str, str], Known], before: dict[tuple[str, str], Known]
+) -> dict[tuple[str, str], Known]:
+    # A range that still grows belongs to a variable that a loop counts up or down: give it the width
+    # that holds what was seen, and let it wrap there.
+    out = {}
+    for place, now in found.items():
+        was = before.get(place)
+        grows = was is not None and was.range != now.range and isinstance(now.type, Int)
+        if grows and now.range is not None:
+            kind = U64 if now.range[1] > I64.high else I64
+            now = Known(kind, (kind.low, kind.high), kind)
+        out[place] = now
+    return out
+
+
+def _check(name: str, probe: Probe, hook: Hook, unit: UnitState) -> Program | None:
+    unit.program = name
+    try:
+        source = capture(probe.function)
+        names = namespace(probe.function)
+        scope = Scope(unit, RULES, source, names, stack=(probe.function,), path=name)
+        given = _parameters(probe, scope)
+        section, parameters = MODELS[hook.kind](hook, given, scope)
+        body = scope.block(source.node.body)
+        return Program(name, section, source.name_span(), parameters, body)
+    except Fault as fault:
+        unit.diagnostics.report(fault.diagnostic)
+        return None
+
+
+def _parameters(probe: Probe, scope: Scope) -> list[Given]:
+    args = scope.source.node.args
+    for extra in (args.vararg, args.kwarg, *args.kwonlyargs):
+        if extra is not None:
+            what = "a keyword or `*` parameter"
+            raise Fault(Unsupported(scope.span(extra), what=what))
+    return [
+        Given(arg.arg, _annotation(probe, arg, scope), arg)
+        for arg in (*args.posonlyargs, *args.args)
+    ]
+
+
+def _annotation(probe: Probe, arg: ast.arg, scope: Scope) -> Any:
+    hint = probe.function.__annotations__.get(arg.arg)
+    if isinstance(hint, str):
+        try:
+            # The text is the user's own annotation, in the user's own module.
+            return eval(hint, dict(scope.names))  # noqa: S307
+        except Exception:  # noqa: BLE001 - reported as an annotation without a type
+            return None
+    return hint

@@ -1,0 +1,162 @@
+"""Functions that the compiler treats by itself: some of Python's, and some of ours."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from typing import TYPE_CHECKING, Any
+
+from pyebpf.dsl import typed
+from pyebpf.dsl.check_number import arithmetic, compare_numbers
+from pyebpf.dsl.check_print import print_line
+from pyebpf.dsl.convert import choice, literal, need_number, to_bool
+from pyebpf.dsl.faults import Fault, Mismatch, UnknownField, UnknownType, WrongCall
+from pyebpf.dsl.types import BOOL, Chars, KernelRef, Pointer, Space, Static
+from pyebpf.ir.nodes import BinaryOp, CompareOp, FieldPath
+from pyebpf.kernel import KernelType
+from pyebpf.spec.objects import CoreKind
+from pyebpf.spec.types import U32, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyebpf.dsl.scope import Scope
+    from pyebpf.dsl.typed import Expr
+
+_COMM = 16
+
+
+def _arguments(node: ast.Call, name: str, least: int, most: int, scope: Scope) -> list[Expr]:
+    if node.keywords or not least <= len(node.args) <= most:
+        wanted = str(least) if least == most else f"{least} to {most}"
+        why = f"takes {wanted} argument{'s' * (wanted != '1')} by position"
+        raise Fault(WrongCall(scope.span(node), name=name, why=why))
+    return [scope.expr(arg) for arg in node.args]
+
+
+def _comm(node: ast.Call, scope: Scope) -> Expr:
+    _arguments(node, "comm", 0, 0, scope)
+    return typed.Comm(Chars(_COMM), scope.span(node))
+
+
+def _current_task(node: ast.Call, scope: Scope) -> Expr:
+    _arguments(node, "current_task", 0, 0, scope)
+    found = scope.unit.kernel.find("task_struct")
+    if found is None:
+        raise Fault(UnknownType(scope.span(node), name="task_struct"))
+    trusted = scope.unit.target.has("helper:get_current_task_btf")
+    helper, space = (
+        ("get_current_task_btf", Space.BTF) if trusted else ("get_current_task", Space.KERNEL)
+    )
+    return typed.CurrentTask(Pointer(space, found), scope.span(node), helper)
+
+
+def kernel_type(expr: Expr, scope: Scope) -> KernelRef:
+    """Return the kernel type that an argument names.
+
+    Raises:
+        Fault: it names none, or the target has no such type.
+    """
+    value = expr.type.value if isinstance(expr.type, Static) else None
+    if not isinstance(value, KernelType):
+        raise Fault(Mismatch(expr.span, expected="a kernel type", got=str(expr.type)))
+    found = scope.unit.kernel.find(value.kernel_name)
+    if found is None:
+        near = scope.unit.kernel.similar(value.kernel_name)
+        close = f"; did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
+        raise Fault(UnknownType(expr.span, name=value.kernel_name, close=close))
+    return found
+
+
+def _has_field(node: ast.Call, scope: Scope) -> Expr:
+    args = _arguments(node, "has_field", 2, 2, scope)
+    span = scope.span(node)
+    if not isinstance(args[1], typed.Text):
+        raise Fault(Mismatch(args[1].span, expected="a field's name", got=str(args[1].type)))
+    root = kernel_type(args[0], scope)
+    owner, path = root, FieldPath(root, ())
+    for name in args[1].value.split("."):
+        step = scope.unit.kernel.member(owner, name)
+        if step is None:
+            # Nothing is known of a field that the target lacks, so nothing can be asked of the
+            # kernel that runs the program: the answer is the target's.
+            return literal(False, span)
+        path = FieldPath(root, (*path.steps, step))
+        owner = step.type
+    return typed.CoreQuestion(BOOL, span, CoreKind.FIELD_EXISTS, path)
+
+
+def _sizeof(node: ast.Call, scope: Scope) -> Expr:
+    (arg,) = _arguments(node, "sizeof", 1, 1, scope)
+    span = scope.span(node)
+    record = getattr(getattr(arg.type, "value", None), "__pyebpf_record__", None)
+    if isinstance(record, Record):
+        return literal(record.size, span)
+    root = kernel_type(arg, scope)
+    return typed.CoreQuestion(U32, span, CoreKind.TYPE_SIZE, FieldPath(root, ()))
+
+
+def _extreme(name: str, kind: CompareOp) -> Callable[[ast.Call, Scope], Expr]:
+    def check(node: ast.Call, scope: Scope) -> Expr:
+        args = _arguments(node, name, 2, 12, scope)
+        span = scope.span(node)
+        result = need_number(args[0])
+        for arg in args[1:]:
+            kept, again = scope.temporary(result)
+            new, new_again = scope.temporary(need_number(arg))
+            # Python keeps the earlier of equal values, which are the same number.
+            result = choice(compare_numbers(kind, new, kept, span), new_again, again, span)
+        return result
+
+    return check
+
+
+def _abs(node: ast.Call, scope: Scope) -> Expr:
+    (arg,) = _arguments(node, "abs", 1, 1, scope)
+    span = scope.span(node)
+    value, again = scope.temporary(need_number(arg))
+    zero = literal(0, span)
+    negative = compare_numbers(CompareOp.LT, value, zero, span)
+    if isinstance(negative, typed.Literal) and not negative.value:
+        return value
+    return choice(negative, arithmetic(BinaryOp.SUB, zero, again, span), again, span)
+
+
+def _int(node: ast.Call, scope: Scope) -> Expr:
+    (arg,) = _arguments(node, "int", 1, 1, scope)
+    return need_number(arg)
+
+
+def _bool(node: ast.Call, scope: Scope) -> Expr:
+    (arg,) = _arguments(node, "bool", 1, 1, scope)
+    return to_bool(arg)
+
+
+def _len(node: ast.Call, scope: Scope) -> Expr:
+    (arg,) = _arguments(node, "len", 1, 1, scope)
+    span = scope.span(node)
+    if isinstance(arg, typed.Pack):
+        return literal(len(arg.items), span)
+    if isinstance(arg, typed.Text):
+        return literal(len(arg.value), span)
+    raise Fault(Mismatch(arg.span, expected="a tuple or a constant text", got=str(arg.type)))
+
+
+#: Our functions, by the name that marks them in ``pyebpf.dsl.builtins``.
+SPECIALS: dict[str, Callable[[ast.Call, Scope], Expr]] = {
+    "comm": _comm,
+    "current_task": _current_task,
+    "has_field": _has_field,
+    "sizeof": _sizeof,
+}
+
+#: Python's own.
+BUILTINS: dict[Any, Callable[[ast.Call, Scope], Expr]] = {
+    builtins.print: print_line,
+    builtins.min: _extreme("min", CompareOp.LT),
+    builtins.max: _extreme("max", CompareOp.GT),
+    builtins.abs: _abs,
+    builtins.int: _int,
+    builtins.bool: _bool,
+    builtins.len: _len,
+}

@@ -1,0 +1,204 @@
+"""Expressions: from syntax to typed tree."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from pyebpf.dsl import typed
+from pyebpf.dsl.check_call import call
+from pyebpf.dsl.check_map import contains
+from pyebpf.dsl.check_member import attribute, subscript
+from pyebpf.dsl.check_name import constant, name
+from pyebpf.dsl.check_number import BINARY, arithmetic, compare_numbers
+from pyebpf.dsl.convert import assign_to, choice, literal, need_number, need_value, to_bool
+from pyebpf.dsl.faults import Fault, Mismatch
+from pyebpf.dsl.maps import MapDecl
+from pyebpf.dsl.narrow import condition, is_none_test, negate, none_test
+from pyebpf.dsl.typed import Bind, Expr, Literal, Logic, Pack, Same, Text
+from pyebpf.dsl.types import (
+    BOOL,
+    Address,
+    Bool,
+    Maybe,
+    NoneType,
+    Pointer,
+    Static,
+    Tuple,
+    is_number,
+)
+from pyebpf.ir.nodes import BinaryOp, CompareOp
+
+if TYPE_CHECKING:
+    from pyebpf.diag import Span
+    from pyebpf.dsl.scope import Scope
+
+COMPARE: dict[type[ast.cmpop], CompareOp] = {
+    ast.Eq: CompareOp.EQ,
+    ast.NotEq: CompareOp.NE,
+    ast.Lt: CompareOp.LT,
+    ast.LtE: CompareOp.LE,
+    ast.Gt: CompareOp.GT,
+    ast.GtE: CompareOp.GE,
+}
+
+_NO_BINARY = {ast.Div: ("`/`", "use `//`"), ast.Pow: ("`**`", ""), ast.MatMult: ("`@`", "")}
+
+
+def binary(node: ast.BinOp, scope: Scope) -> Expr:
+    op = BINARY.get(type(node.op))
+    if op is None:
+        raise scope.unsupported(node, *_NO_BINARY[type(node.op)])
+    left, right = scope.expr(node.left), scope.expr(node.right)
+    return arithmetic(op, left, right, scope.span(node))
+
+
+def unary(node: ast.UnaryOp, scope: Scope) -> Expr:
+    if isinstance(node.op, ast.Not):
+        return condition(node, scope)[0]
+    span = scope.span(node)
+    operand = need_number(scope.expr(node.operand))
+    if isinstance(node.op, ast.UAdd):
+        return operand
+    if isinstance(node.op, ast.USub):
+        return arithmetic(BinaryOp.SUB, literal(0, span), operand, span)
+    return arithmetic(BinaryOp.XOR, operand, literal(-1, span), span)
+
+
+def logic(node: ast.BoolOp, scope: Scope) -> Expr:
+    """``a or b`` as a value: Python gives one of the operands."""
+    before = scope.flow
+    values = [scope.expr(value) for value in node.values]
+    scope.flow = before
+    if not all(is_number(value.type) and not isinstance(value.type, Bool) for value in values):
+        return condition(node, scope)[0]
+    is_and = isinstance(node.op, ast.And)
+    result = values[-1]
+    for value in reversed(values[:-1]):
+        bound, again = scope.temporary(value)
+        test = to_bool(bound)
+        if isinstance(test, Literal):
+            result = result if bool(test.value) == is_and else value
+        else:
+            then, other = (result, again) if is_and else (again, result)
+            result = choice(test, then, other, scope.span(node))
+    return result
+
+
+def compare(node: ast.Compare, scope: Scope) -> Expr:
+    if is_none_test(node):
+        return none_test(node, scope)[0]
+    left = scope.expr(node.left)
+    result: Expr | None = None
+    for number, (op, right_node) in enumerate(zip(node.ops, node.comparators, strict=True)):
+        right = scope.expr(right_node)
+        following = right
+        if number + 1 < len(node.ops) and is_number(right.type):
+            right, following = scope.temporary(right)  # evaluated once, compared twice
+        part = _compare(op, left, right, scope, node)
+        result = part if result is None else _chain(result, part, scope.span(node))
+        left = following
+    assert result is not None
+    return result
+
+
+def _chain(left: Expr, right: Expr, span: Span) -> Expr:
+    if isinstance(left, Literal):
+        return right if left.value else left
+    return Logic(BOOL, span, True, left, right)
+
+
+def _compare(op: ast.cmpop, left: Expr, right: Expr, scope: Scope, node: ast.AST) -> Expr:
+    if isinstance(op, (ast.In, ast.NotIn)):
+        found = _membership(left, right, scope, node)
+        return negate(found) if isinstance(op, ast.NotIn) else found
+    kind = COMPARE.get(type(op))
+    if kind is None:
+        raise scope.unsupported(node, "`is`", "use `==`; `is` works with None only")
+    need_value(left)
+    need_value(right)
+    span = scope.span(node)
+    if isinstance(left, Text) and isinstance(right, Text):
+        return literal(_text_result(kind, left.value, right.value), span)
+    addresses = (Pointer, Address)
+    if isinstance(left.type, addresses) and isinstance(right.type, addresses):
+        if kind not in (CompareOp.EQ, CompareOp.NE):
+            raise scope.unsupported(node, "an order of pointers", "compare with == or !=")
+        return Same(BOOL, span, kind, left, right)
+    return compare_numbers(kind, need_number(left), need_number(right), span)
+
+
+def _text_result(kind: CompareOp, left: str, right: str) -> bool:
+    sign = (left > right) - (left < right)
+    return {
+        CompareOp.EQ: sign == 0,
+        CompareOp.NE: sign != 0,
+        CompareOp.LT: sign < 0,
+        CompareOp.LE: sign <= 0,
+        CompareOp.GT: sign > 0,
+        CompareOp.GE: sign >= 0,
+    }[kind]
+
+
+def _membership(left: Expr, container: Expr, scope: Scope, node: ast.AST) -> Expr:
+    span = scope.span(node)
+    if isinstance(container.type, Static) and isinstance(container.type.value, MapDecl):
+        return contains(container.type.value, left, span, scope)
+    if not isinstance(container, Pack):
+        raise Fault(
+            Mismatch(container.span, expected="a map or a tuple", got=str(container.type))
+        )
+    bound, again = scope.temporary(left) if is_number(left.type) else (left, left)
+    found: Expr = literal(False, span)
+    for item in container.items:
+        same = _compare(ast.Eq(), bound, item, scope, node)
+        bound = again
+        found = same if isinstance(found, Literal) else Logic(BOOL, span, False, found, same)
+    return found
+
+
+def if_expression(node: ast.IfExp, scope: Scope) -> Expr:
+    test, facts = condition(node.test, scope)
+    before = scope.flow
+    if isinstance(test, Literal):
+        return scope.expr(node.body if test.value else node.orelse)
+    scope.flow = before.knowing(facts.if_true)
+    then = scope.expr(node.body)
+    scope.flow = before.knowing(facts.if_false)
+    other = scope.expr(node.orelse)
+    scope.flow = before
+    return choice(test, then, other, scope.span(node))
+
+
+def pack(node: ast.Tuple, scope: Scope) -> Expr:
+    items = tuple(scope.expr(item) for item in node.elts)
+    return Pack(Tuple(tuple(item.type for item in items)), scope.span(node), items)
+
+
+def walrus(node: ast.NamedExpr, scope: Scope) -> Expr:
+    value = scope.expr(node.value)
+    variable = scope.variable(node.target.id)
+    stored = assign_to(variable, value)
+    present = not isinstance(value.type, (Maybe, NoneType))
+    scope.flow = scope.flow.assign(node.target.id, present=present)
+    assert variable.type is not None
+    bound = Bind(variable.type, scope.span(node), variable, stored)
+    if present and isinstance(variable.type, Maybe):
+        return typed.Unwrap(variable.type.inner, bound.span, bound)
+    return bound
+
+
+EXPRESSIONS: dict[type[ast.AST], Any] = {
+    ast.Constant: constant,
+    ast.Name: name,
+    ast.BinOp: binary,
+    ast.UnaryOp: unary,
+    ast.BoolOp: logic,
+    ast.Compare: compare,
+    ast.IfExp: if_expression,
+    ast.Tuple: pack,
+    ast.NamedExpr: walrus,
+    ast.Attribute: attribute,
+    ast.Subscript: subscript,
+    ast.Call: call,
+}

@@ -1,0 +1,166 @@
+"""Attributes and subscripts: fields of kernel objects, contexts and records; elements; modules' names."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from pyebpf.dsl.check_map import hist_of, read_entry
+from pyebpf.dsl.check_name import of_object
+from pyebpf.dsl.contexts import Context
+from pyebpf.dsl.convert import need_value
+from pyebpf.dsl.faults import Fault, Mismatch, UnknownField
+from pyebpf.dsl.maps import LinearHist, Log2Hist, MapDecl
+from pyebpf.dsl.scope import closest
+from pyebpf.dsl.typed import Expr, KernelPlace, KernelRead, Literal, Pack, RecordField
+from pyebpf.dsl.types import KernelRef, Place, Pointer, Record, Static
+from pyebpf.ir.nodes import FieldPath, IndexStep, MemberStep, Step
+
+if TYPE_CHECKING:
+    from pyebpf.diag import Span
+    from pyebpf.dsl.scope import Scope
+
+
+def attribute(node: ast.Attribute, scope: Scope) -> Expr:
+    base = need_value(scope.expr(node.value))
+    kind = base.type
+    if isinstance(kind, Static):
+        return _static(kind.value, node, scope)
+    if isinstance(kind, Pointer) and isinstance(kind.to, KernelRef):
+        return _kernel_member(base, FieldPath(kind.to, ()), kind.to, node, scope)
+    if isinstance(base, KernelPlace) and isinstance(kind, Place):
+        return _kernel_member(base.base, base.path, kind.to, node, scope)
+    found = record_of(base)
+    if found is not None:
+        return record_field(base, found, node, scope)
+    raise Fault(UnknownField(_name_span(node, scope), type=str(kind), name=node.attr))
+
+
+def _static(value: Any, node: ast.Attribute, scope: Scope) -> Expr:
+    if isinstance(value, Context):
+        return value.attribute(node.attr, _name_span(node, scope), scope)
+    if isinstance(value, (ModuleType, type)) and hasattr(value, node.attr):
+        return of_object(getattr(value, node.attr), node, scope)
+    raise Fault(
+        UnknownField(
+            _name_span(node, scope),
+            type=str(Static(value)),
+            name=node.attr,
+            close=closest(node.attr, dir(value)),
+        )
+    )
+
+
+def record_of(base: Expr) -> Record | None:
+    """Return the record that an expression is, or points to in our own memory."""
+    kind = base.type
+    if isinstance(kind, Record):
+        return kind
+    if isinstance(kind, Pointer) and isinstance(kind.to, Record):
+        return kind.to
+    return None
+
+
+def record_field(base: Expr, kind: Record, node: ast.Attribute, scope: Scope) -> RecordField:
+    """Return a member of a record.
+
+    Raises:
+        Fault: it has none of that name.
+    """
+    field = kind.field(node.attr)
+    if field is None:
+        names = [f.name for f in kind.fields]
+        raise Fault(
+            UnknownField(
+                _name_span(node, scope),
+                type=str(kind),
+                name=node.attr,
+                close=closest(node.attr, names),
+            )
+        )
+    return RecordField(field.type, scope.span(node), base, field)
+
+
+def _kernel_member(
+    base: Expr, path: FieldPath, owner: KernelRef, node: ast.Attribute, scope: Scope
+) -> Expr:
+    kernel = scope.unit.kernel
+    step = kernel.member(owner, node.attr)
+    if step is None:
+        raise Fault(
+            UnknownField(
+                _name_span(node, scope),
+                type=owner.name,
+                name=node.attr,
+                close=closest(node.attr, kernel.member_names(owner)),
+            )
+        )
+    return _kernel_step(base, path, step, node, scope)
+
+
+def _kernel_step(base: Expr, path: FieldPath, step: Step, node: ast.expr, scope: Scope) -> Expr:
+    assert isinstance(base.type, Pointer)
+    longer = FieldPath(path.root, (*path.steps, step))
+    kind = scope.unit.kernel.value(step.type.id, base.type.space)
+    span = scope.span(node)
+    if kind is None:
+        advice = "only numbers, pointers, text and members of structs can be read"
+        raise scope.unsupported(node, f"a value of type `{step.type.name}`", advice)
+    if isinstance(kind, Place):
+        return KernelPlace(kind, span, base, longer)
+    scope.unit.note_read(str(longer))
+    bits = step.bits if isinstance(step, MemberStep) else 0
+    return KernelRead(kind, span, base, longer, bits)
+
+
+def subscript(node: ast.Subscript, scope: Scope) -> Expr:
+    base = need_value(scope.expr(node.value))
+    index = scope.expr(node.slice)
+    span = scope.span(node)
+    kind = base.type
+    if isinstance(kind, Static):
+        return _static_subscript(base, index, node, scope)
+    if isinstance(base, Pack):
+        place = _constant(index, len(base.items), scope, node)
+        return base.items[place]
+    if isinstance(base, KernelPlace) and isinstance(kind, Place):
+        found = scope.unit.kernel.element(kind.to)
+        if found is not None:
+            element, length = found
+            place = _constant(index, length or 1 << 31, scope, node)
+            step = IndexStep(place, element)
+            return _kernel_step(base.base, base.path, step, node, scope)
+    raise Fault(Mismatch(span, expected="something with elements", got=str(kind)))
+
+
+def _static_subscript(base: Expr, index: Expr, node: ast.Subscript, scope: Scope) -> Expr:
+    assert isinstance(base.type, Static)
+    value = base.type.value
+    span = scope.span(node)
+    if isinstance(value, (Log2Hist, LinearHist)):
+        return hist_of(value, index, span, scope)
+    if isinstance(value, MapDecl):
+        return read_entry(value, index, span, scope)
+    if isinstance(value, Context):
+        place = _constant(index, value.length(), scope, node)
+        return value.element(place, span, scope)
+    raise Fault(Mismatch(span, expected="something with elements", got=str(base.type)))
+
+
+def _constant(index: Expr, length: int, scope: Scope, node: ast.Subscript) -> int:
+    if not isinstance(index, Literal):
+        raise scope.unsupported(node.slice, "an index that is not constant here")
+    place = int(index.value)
+    if not -length <= place < length:
+        raise Fault(
+            Mismatch(index.span, expected=f"an index below {length}", got=str(place))
+        )
+    return place % length
+
+
+def _name_span(node: ast.Attribute, scope: Scope) -> Span:
+    whole = scope.span(node)
+    return replace(whole, line=whole.end_line, column=max(0, whole.end_column - len(node.attr)))
+

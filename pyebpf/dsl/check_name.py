@@ -1,0 +1,58 @@
+"""Names and constants: from what is written to what it means."""
+
+from __future__ import annotations
+
+import ast
+import enum
+from typing import TYPE_CHECKING, Any
+
+from pyebpf.dsl import typed
+from pyebpf.dsl.constants import ConstDecl, value_of
+from pyebpf.dsl.convert import literal
+from pyebpf.dsl.maps import MapDecl
+from pyebpf.dsl.typed import Expr, Object, Read, Text
+from pyebpf.dsl.types import NONE, Maybe, Static
+
+if TYPE_CHECKING:
+    from pyebpf.dsl.scope import Scope
+
+
+def constant(node: ast.Constant, scope: Scope) -> Expr:
+    return of_object(node.value, node, scope)
+
+
+def of_object(value: Any, node: ast.AST, scope: Scope) -> Expr:
+    """Return a compile-time object as an expression: a number if it is one."""
+    span = scope.span(node)
+    if isinstance(value, ConstDecl):
+        value = value_of(value, scope.unit.options)
+    if value is None:
+        return Object(NONE, span)
+    if isinstance(value, enum.Enum):
+        value = value.value
+    if isinstance(value, (bool, int)):
+        return literal(value, span)
+    if isinstance(value, str):
+        return Text(Static(value), span, value)
+    if isinstance(value, (float, complex, bytes)) or value is Ellipsis:
+        kind = type(value).__name__
+        advice = "the kernel has no floating point: scale to integers" if kind == "float" else ""
+        raise scope.unsupported(node, f"a {kind} constant", advice)
+    return Object(Static(value), span)
+
+
+def name(node: ast.Name, scope: Scope) -> Expr:
+    if node.id in scope.arguments and node.id not in scope.variables:
+        return scope.arguments[node.id]
+    if not scope.is_local(node.id):
+        value = scope.outer(node.id, node)
+        if isinstance(value, MapDecl):  # the name a map gets is the name it is first used by
+            scope.unit.collected.name_map(value, node.id)
+        return of_object(value, node, scope)
+    scope.need_assigned(node.id, node)
+    variable = scope.variable(node.id)
+    assert variable.type is not None
+    read = Read(variable.type, scope.span(node), variable)
+    if isinstance(variable.type, Maybe) and node.id in scope.flow.present:
+        return typed.Unwrap(variable.type.inner, read.span, read)
+    return read

@@ -1,0 +1,139 @@
+"""``print`` in a probe: the values travel in a ring buffer and are formatted in user space.
+
+The f-string is taken apart here; Python's own ``format`` puts it together again on the other side, so any
+number of values and every format specification works.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pyebpf.dsl.convert import need_value, to_int
+from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature, WrongCall
+from pyebpf.dsl.typed import Effect, Expr, Literal, Print, Text
+from pyebpf.dsl.types import I64, NONE, U64, Address, Bool, Chars, Int, Pointer
+from pyebpf.spec.views import PrintPart, PrintSpec
+
+if TYPE_CHECKING:
+    from pyebpf.dsl.scope import Scope
+
+#: A printed record starts with its number (4 bytes) and padding (4 bytes).
+HEADER = 8
+_CONVERSIONS = {-1: "", 115: "s", 114: "r", 97: "a"}
+
+
+@dataclass
+class _Line:
+    """A line being put together: pieces of text with values between them."""
+
+    literals: list[str] = field(default_factory=lambda: [""])
+    parts: list[PrintPart] = field(default_factory=list)
+    values: list[Expr] = field(default_factory=list)
+    size: int = HEADER
+
+    def text(self, piece: str) -> None:
+        self.literals[-1] += piece
+
+    def value(self, expr: Expr, conversion: str, spec: str) -> None:
+        kind = need_value(expr).type
+        if isinstance(expr, (Literal, Text)):
+            self.text(_formatted(expr, conversion, spec))
+            return
+        text = isinstance(kind, Chars)
+        size = -(-kind.size // 8) * 8 if isinstance(kind, Chars) else 8
+        if not isinstance(kind, (Int, Bool, Chars, Address, Pointer)):
+            raise Fault(Mismatch(expr.span, expected="a number or text", got=str(kind)))
+        _check_format(expr, conversion, spec, text=text)
+        signed = isinstance(kind, Int) and kind.signed
+        boolean = isinstance(kind, Bool)
+        bytes_used = kind.size if isinstance(kind, Chars) else 8
+        self.parts.append(
+            PrintPart(self.size, bytes_used, text, signed, conversion, spec, boolean)
+        )
+        self.values.append(expr if text else to_int(expr, I64 if signed else U64))
+        self.literals.append("")
+        self.size += size
+
+
+def _converted(value: object, conversion: str) -> object:
+    return {"": value, "s": str(value), "r": repr(value), "a": ascii(value)}[conversion]
+
+
+def _formatted(expr: Literal | Text, conversion: str, spec: str) -> str:
+    value: object = expr.value
+    if isinstance(expr, Literal) and isinstance(expr.type, Bool):
+        value = bool(value)
+    try:
+        return format(_converted(value, conversion), spec)
+    except (ValueError, TypeError) as err:
+        raise Fault(WrongCall(expr.span, name=spec, why=f"is no format for this: {err}")) from None
+
+
+def _check_format(expr: Expr, conversion: str, spec: str, *, text: bool) -> None:
+    sample: object = "" if text else 0
+    try:
+        format(_converted(sample, conversion), spec)
+    except (ValueError, TypeError) as err:
+        raise Fault(WrongCall(expr.span, name=spec, why=f"is no format for this: {err}")) from None
+
+
+def print_line(node: ast.Call, scope: Scope) -> Expr:
+    """Check ``print(...)``."""
+    span = scope.span(node)
+    if not scope.unit.target.has("ringbuf"):
+        raise Fault(NeedsFeature(span, what="print", feature="ringbuf", since="5.8"))
+    words = {"sep": " ", "end": "\n"}
+    for keyword in node.keywords:
+        if keyword.arg not in words:
+            why = f"takes no `{keyword.arg}` in a probe"
+            raise Fault(WrongCall(span, name="print", why=why))
+        value = scope.expr(keyword.value)
+        if not isinstance(value, Text):
+            raise Fault(Mismatch(value.span, expected="a constant text", got=str(value.type)))
+        words[keyword.arg] = value.value
+    line = _Line()
+    for number, arg in enumerate(node.args):
+        line.text(words["sep"] if number else "")
+        _piece(arg, line, scope)
+    layout = PrintSpec(tuple(line.literals), tuple(line.parts), line.size, words["end"])
+    return Effect(NONE, span, Print(span, _number(layout, scope), layout, tuple(line.values)))
+
+
+def _number(layout: PrintSpec, scope: Scope) -> int:
+    if layout not in scope.unit.prints:
+        scope.unit.prints.append(layout)
+    return scope.unit.prints.index(layout)
+
+
+def _piece(node: ast.expr, line: _Line, scope: Scope) -> None:
+    if not isinstance(node, ast.JoinedStr):
+        line.value(scope.expr(node), "", "")
+        return
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            line.text(str(part.value))
+        else:
+            assert isinstance(part, ast.FormattedValue)
+            spec = _specification(part.format_spec, scope)
+            line.value(scope.expr(part.value), _CONVERSIONS[part.conversion], spec)
+
+
+def _specification(node: ast.expr | None, scope: Scope) -> str:
+    if node is None:
+        return ""
+    assert isinstance(node, ast.JoinedStr)
+    out = ""
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            out += str(part.value)
+            continue
+        assert isinstance(part, ast.FormattedValue)
+        value = scope.expr(part.value)
+        if not isinstance(value, (Literal, Text)):
+            raise scope.unsupported(part.value, "a width that is not constant")
+        out += str(value.value)
+    return out
+
+

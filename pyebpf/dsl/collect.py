@@ -1,0 +1,95 @@
+"""What a probe refers to, found without parsing it: the maps it uses, and what a cache key must cover.
+
+Names are followed through globals, closures, modules and the plain functions that a probe calls. This is
+all that a warm start needs of the front end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from pyebpf.dsl.constants import ConstDecl
+from pyebpf.dsl.maps import MapDecl
+from pyebpf.dsl.probes import Probe
+
+
+@dataclass
+class Collected:
+    """What was found, in the order of first mention.
+
+    ``maps`` gives each declaration the name that its map gets. ``values`` lists every other object by the
+    name it is referred to.
+    """
+
+    functions: list[FunctionType] = field(default_factory=list)
+    maps: dict[MapDecl, str] = field(default_factory=dict)
+    values: list[tuple[str, Any]] = field(default_factory=list)
+    _names: set[str] = field(default_factory=set)
+
+    def name_map(self, decl: MapDecl, wanted: str) -> str:
+        """Return the name of a declaration, giving it one if it has none yet."""
+        if decl not in self.maps:
+            name, number = wanted, 1
+            while name in self._names:
+                number += 1
+                name = f"{wanted}_{number}"
+            self._names.add(name)
+            self.maps[decl] = name
+        return self.maps[decl]
+
+
+def collect(probes: Iterable[Probe]) -> Collected:
+    """Find everything that the probes refer to."""
+    found = Collected()
+    for probe in probes:
+        _function(probe.function, found)
+    return found
+
+
+def namespace(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """Return the names that a function sees from outside: its globals, then its closure."""
+    names = dict(function.__globals__)
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            names[name] = cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+    return names
+
+
+def _function(function: Any, found: Collected) -> None:
+    if function in found.functions:
+        return
+    found.functions.append(function)
+    names = namespace(function)
+    mentioned = _mentioned(function.__code__)
+    for name in mentioned:
+        if name in names:
+            _object(name, names[name], mentioned, found)
+    for value in function.__defaults__ or ():
+        _object("default", value, mentioned, found)
+
+
+def _mentioned(code: CodeType) -> list[str]:
+    names = [*code.co_names, *code.co_freevars]
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            names += _mentioned(const)
+    return list(dict.fromkeys(names))
+
+
+def _object(name: str, value: Any, mentioned: list[str], found: Collected) -> None:
+    if isinstance(value, MapDecl):
+        found.name_map(value, name)
+    elif isinstance(value, FunctionType) and not hasattr(value, "__pyebpf_builtin__"):
+        _function(value, found)
+    elif isinstance(value, ModuleType):
+        for attr in mentioned:
+            inner = getattr(value, attr, None)
+            if isinstance(inner, (MapDecl, FunctionType, ConstDecl, int, str)):
+                _object(attr, inner, mentioned, found)
+    else:
+        found.values.append((name, value))

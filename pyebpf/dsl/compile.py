@@ -1,0 +1,74 @@
+"""Probes in, an object file out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pyebpf.dsl.check import check_programs, program_names
+from pyebpf.dsl.collect import collect
+from pyebpf.dsl.lower import lower_program
+from pyebpf.dsl.unit import UnitState
+from pyebpf.errors import PyebpfError
+from pyebpf.ir.context import Context
+from pyebpf.ir.llvm.object import compile_unit
+from pyebpf.ir.nodes import Function, MapHandle, Unit
+from pyebpf.ir.passes import run_pipeline
+from pyebpf.spec.compiled import Compiled, ProgramInfo
+
+if TYPE_CHECKING:
+    from pyebpf.dsl.probes import Probe
+    from pyebpf.spec.objects import MapSpec
+    from pyebpf.spec.target import Target
+
+
+def compile_probes(
+    probes: Iterable[Probe], target: Target, options: Mapping[Any, Any] | None = None
+) -> Compiled:
+    """Compile probes for a target into one object.
+
+    The same probes, options and target give the same bytes.
+
+    Raises:
+        CompileError: what is wrong with the probes, each fault at its place.
+        NotSupportedError: the target lacks BTF, and a probe needs it.
+    """
+    probes = tuple(probes)
+    unit = UnitState(target, options or {}, collect(probes))
+    named = program_names(probes, unit.options)
+    if not named:
+        raise PyebpfError("nothing to load: no probe has a hook that is enabled")
+    made = build_unit(probes, unit)
+    used = {use.spec.name: use.index for use in unit.maps.values()}
+    infos = [
+        ProgramInfo(name, hook.kind, hook.target, tuple(unit.reads.get(name, ())))
+        for name, _, hook in named
+    ]
+    return Compiled(
+        compile_unit(made, target), tuple(infos), tuple(unit.prints), tuple(used.items())
+    )
+
+
+def build_unit(probes: tuple[Probe, ...], unit: UnitState) -> Unit:
+    """Compile probes as far as our own IR.
+
+    Raises:
+        CompileError: what is wrong with the probes.
+    """
+    programs = check_programs(probes, unit)
+    unit.diagnostics.raise_errors()
+    context = Context(unit.target, unit.diagnostics)
+    functions = tuple(run_pipeline(lower_program(p, unit), context) for p in programs)
+    unit.diagnostics.raise_errors()
+    return Unit(functions, _maps(functions))
+
+
+def _maps(functions: tuple[Function, ...]) -> tuple[MapSpec, ...]:
+    # Only what the final code mentions: a map of a probe that is switched off is not created.
+    found: dict[str, MapSpec] = {}
+    for function in functions:
+        for block in function.blocks:
+            for instr in block.instrs:
+                if isinstance(instr, MapHandle):
+                    found.setdefault(instr.map.name, instr.map)
+    return tuple(found.values())

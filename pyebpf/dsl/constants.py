@@ -1,0 +1,72 @@
+"""Options: values chosen when a program is loaded and constant while it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pyebpf.errors import PyebpfError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
+
+
+class ConstDecl:
+    """A declared option. In a probe it is its value, folded; elsewhere ask ``session.option(it)``.
+
+    Attributes:
+        default: the value when nobody chooses one; its type is the option's type.
+        flags: command-line spellings, ``("-p", "--pid")``.
+        help: one line for ``--help``.
+        convert: makes the value from the text on the command line.
+        metavar: what ``--help`` calls the text.
+    """
+
+    def __init__(
+        self,
+        default: Any,
+        flags: tuple[str, ...],
+        help: str,  # noqa: A002 - argparse's word
+        convert: Callable[[str], Any] | None,
+        metavar: str | None,
+    ) -> None:
+        self.default = default
+        self.flags = flags
+        self.help = help
+        self.convert = convert
+        self.metavar = metavar
+
+    def __bool__(self) -> bool:
+        name = self.flags[-1] if self.flags else "this option"
+        raise PyebpfError(
+            f"{name} has a value only in a probe or a session: use session.option(...)"
+        )
+
+
+def Const(  # noqa: N802 - reads as a type: a declaration, like Hash or Log2Hist
+    default: T,
+    *flags: str,
+    help: str = "",  # noqa: A002
+    convert: Callable[[str], T] | None = None,
+    metavar: str | None = None,
+) -> T:
+    """Declare an option of a tool, or a constant that the loader of a probe may change.
+
+    Code behind a false option is not compiled, so what is not used costs nothing.
+
+    Args:
+        default: the value if nothing is chosen: a bool, an int, or a string.
+        flags: command-line spellings; none for a constant that only ``load(options=…)`` sets.
+        help: one line for ``--help``.
+        convert: from command-line text to the value; ValueError means a usage error.
+        metavar: the name of the text in ``--help``.
+    """
+    return ConstDecl(default, flags, help, convert, metavar)  # type: ignore[return-value]
+
+
+def value_of(option: Any, chosen: Mapping[ConstDecl, Any]) -> Any:
+    """Return the value of a constant, or ``option`` itself if it is a plain value."""
+    if isinstance(option, ConstDecl):
+        return chosen.get(option, option.default)
+    return option

@@ -1,0 +1,269 @@
+"""Making a value fit where it is used: widths, None, tuples, text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyebpf.dsl import typed
+from pyebpf.dsl.arith import holding
+from pyebpf.dsl.faults import Fault, Mismatch, TooLarge, UnguardedLookup
+from pyebpf.dsl.typed import Cast, Choice, Expr, Literal, Read, Truth, Variable
+from pyebpf.dsl.types import (
+    BOOL,
+    I64,
+    NONE,
+    U64,
+    Address,
+    Bool,
+    Chars,
+    Int,
+    Maybe,
+    NoneType,
+    Place,
+    Pointer,
+    Record,
+    Space,
+    Static,
+    Tuple,
+    ValueType,
+    in_memory,
+    is_number,
+)
+
+if TYPE_CHECKING:
+    from pyebpf.diag import Span
+    from pyebpf.spec.types import DataType
+
+
+def literal(value: int, span: Span) -> Literal:
+    """Return a constant."""
+    if isinstance(value, bool):
+        return Literal(BOOL, span, value)
+    kind = holding((value, value), prefer_unsigned=value >= 0)
+    if kind is None:
+        raise Fault(TooLarge(span, value=str(value)))
+    return Literal(kind, span, value)
+
+
+def need_value(expr: Expr, name: str = "") -> Expr:
+    """Refuse a value that can be None."""
+    if isinstance(expr.type, Maybe):
+        shown = expr.variable.name if isinstance(expr, Read) else name or "the result"
+        raise Fault(UnguardedLookup(expr.span, name=shown))
+    return expr
+
+
+def need_number(expr: Expr) -> Expr:
+    """Return a number; truth values become 0 and 1, addresses their 64 bits."""
+    need_value(expr)
+    if isinstance(expr.type, Int):
+        return expr
+    if isinstance(expr.type, Bool):
+        if isinstance(expr, Literal):
+            return literal(int(expr.value), expr.span)
+        return Ranged(U64, expr.span, expr, (0, 1))
+    if isinstance(expr.type, (Address, Pointer)):
+        return Cast(U64, expr.span, expr)
+    raise Fault(Mismatch(expr.span, expected="a number", got=str(expr.type)))
+
+
+class Ranged(Cast):
+    """A conversion whose result is known to be small."""
+
+    def __init__(self, kind: ValueType, span: Span, value: Expr, known: tuple[int, int]) -> None:
+        super().__init__(kind, span, value)
+        self.known = known
+
+    @property
+    def range(self) -> tuple[int, int] | None:
+        return self.known
+
+
+def to_int(expr: Expr, kind: Int) -> Expr:
+    """Convert a number to a width, wrapping."""
+    expr = need_number(expr)
+    if expr.type == kind:
+        return expr
+    if isinstance(expr, Literal):
+        return Literal(kind, expr.span, kind.wrap(int(expr.value)))
+    known = expr.range
+    if known and kind.low <= known[0] and known[1] <= kind.high:
+        return Ranged(kind, expr.span, expr, known)
+    return Cast(kind, expr.span, expr)
+
+
+def to_bool(expr: Expr) -> Expr:
+    """Return Python's truth of a value."""
+    kind = expr.type
+    if isinstance(kind, Bool):
+        return expr
+    if isinstance(expr, Literal):
+        return Literal(BOOL, expr.span, bool(expr.value))
+    if isinstance(expr, typed.Text):
+        return Literal(BOOL, expr.span, bool(expr.value))
+    if isinstance(kind, NoneType):
+        return Literal(BOOL, expr.span, False)
+    if isinstance(kind, (Int, Address, Pointer, Maybe, Chars)):
+        return Truth(BOOL, expr.span, expr)
+    if isinstance(kind, (Tuple, Record)):
+        return Literal(BOOL, expr.span, True)
+    raise Fault(Mismatch(expr.span, expected="a truth value", got=str(kind)))
+
+
+def to_data(expr: Expr, kind: DataType, what: str = "") -> Expr:
+    """Convert a value to what is kept in memory under a type.
+
+    Raises:
+        Fault: it does not fit.
+    """
+    need_value(expr)
+    if isinstance(kind, Int) and isinstance(expr.type, (Int, Bool, Address, Pointer)):
+        return to_int(expr, kind)
+    if isinstance(kind, Bool) and isinstance(expr.type, (Int, Bool)):
+        return to_bool(expr)
+    if isinstance(kind, Address) and isinstance(expr.type, (Pointer, Address, Int)):
+        return _to_address(expr, kind)
+    if isinstance(kind, Record) and isinstance(expr, typed.Pack):
+        return _to_tuple(expr, kind)
+    if isinstance(kind, Chars) and isinstance(expr, typed.Text):
+        return _fit_text(expr, kind)
+    if isinstance(kind, Chars) and isinstance(expr.type, Chars):
+        return expr
+    if isinstance(kind, Record) and _record_of(expr.type) == kind:
+        return expr
+    raise Fault(Mismatch(expr.span, expected=f"{what} `{kind}`".strip(), got=str(expr.type)))
+
+
+def _record_of(kind: ValueType) -> ValueType | None:
+    if isinstance(kind, Pointer) and isinstance(kind.to, Record):
+        return kind.to
+    return kind
+
+
+def _to_address(expr: Expr, kind: Address) -> Expr:
+    have = expr.type
+    struct = have.struct if isinstance(have, Address) else ""
+    if isinstance(have, Pointer) and have.space not in (Space.MAP, Space.STACK, Space.RING):
+        struct = getattr(have.to, "name", "").removeprefix("struct ")
+    if kind.struct and struct and struct != kind.struct:
+        raise Fault(Mismatch(expr.span, expected=f"`{kind}`", got=f"Ptr[{struct}]"))
+    return Cast(kind, expr.span, expr) if expr.type != kind else expr
+
+
+def _to_tuple(expr: typed.Pack, kind: Record) -> Expr:
+    if len(expr.items) != len(kind.fields):
+        raise Fault(
+            Mismatch(expr.span, expected=f"{len(kind.fields)} values", got=str(expr.type))
+        )
+    items = tuple(
+        (field, to_data(item, field.type))
+        for field, item in zip(kind.fields, expr.items, strict=True)
+    )
+    return typed.MakeRecord(kind, expr.span, items)
+
+
+def _fit_text(expr: typed.Text, kind: Chars) -> Expr:
+    size = len(expr.value.encode())
+    if size > kind.length:
+        raise Fault(
+            Mismatch(
+                expr.span,
+                expected=f"at most {kind.length} bytes of text",
+                got=f"{size} bytes",
+                advice="make the field longer: chars(…)",
+            )
+        )
+    return typed.TextData(kind, expr.span, expr.value)
+
+
+def join(left: ValueType | None, right: ValueType) -> ValueType | None:
+    """Return the type of a variable that holds either; None if there is none."""
+    if left is None or left == right:
+        return right
+    if isinstance(left, NoneType):
+        return right if isinstance(right, Maybe) else _maybe(right)
+    if isinstance(right, NoneType):
+        return left if isinstance(left, Maybe) else _maybe(left)
+    if isinstance(left, Maybe) or isinstance(right, Maybe):
+        inner = join(_inner(left), _inner(right))
+        return _maybe(inner) if inner is not None else None
+    if isinstance(left, Int) and isinstance(right, Int):
+        return U64 if U64 in (left, right) else I64  # the caller knows the ranges and refines this
+    if isinstance(left, (Int, Bool)) and isinstance(right, (Int, Bool)):
+        return left if isinstance(left, Int) else right
+    if isinstance(left, Pointer) and isinstance(right, Pointer) and left.to == right.to:
+        return Pointer(Space.KERNEL, left.to)
+    return None
+
+
+def _inner(kind: ValueType) -> ValueType:
+    return kind.inner if isinstance(kind, Maybe) else kind
+
+
+def _maybe(kind: ValueType) -> ValueType | None:
+    if isinstance(kind, (Static, NoneType, Maybe, Tuple, Place)) or (
+        in_memory(kind) and not isinstance(kind, Pointer)
+    ):
+        return None
+    return Maybe(kind)
+
+
+def assign_to(variable: Variable, expr: Expr) -> Expr:
+    """Widen a variable's type for one more assignment, and convert the value to it."""
+    if variable.fixed is not None and is_number(need_value(expr).type):
+        kind = variable.fixed
+        variable.type, variable.range = kind, (kind.low, kind.high)
+        return to_int(expr, kind)
+    have, new = variable.type, expr.type
+    joined = join(have, new)
+    if joined is None or isinstance(new, (Static, Place)):
+        was = str(have) if have is not None and joined is None else "a value"
+        raise Fault(Mismatch(expr.span, expected=f"`{was}`, as before" if have else was, got=str(new)))
+    known = expr.range
+    if isinstance(joined, Int):
+        joined, known = _int_variable(variable, known or (joined.low, joined.high))
+    variable.type, variable.range = joined, known if isinstance(joined, Int) else None
+    return as_type(expr, joined)
+
+
+def _int_variable(variable: Variable, new: tuple[int, int]) -> tuple[Int, tuple[int, int]]:
+    old = variable.range
+    if old is not None:
+        new = (min(old[0], new[0]), max(old[1], new[1]))
+    kind = holding(new, prefer_unsigned=new[0] >= 0)
+    if kind is None:
+        kind = U64
+        return kind, (kind.low, kind.high)
+    return kind, new
+
+
+def as_type(expr: Expr, kind: ValueType) -> Expr:
+    """Convert to a type that ``join`` made from the expression's own."""
+    if expr.type == kind:
+        return expr
+    if isinstance(kind, Maybe):
+        if expr.type == NONE or isinstance(expr.type, Maybe):
+            return Cast(kind, expr.span, expr)
+        return Cast(kind, expr.span, as_type(expr, kind.inner))
+    if isinstance(kind, Int):
+        return to_int(expr, kind)
+    if isinstance(kind, Bool):
+        return to_bool(expr)
+    return Cast(kind, expr.span, expr)
+
+
+def choice(condition: Expr, then: Expr, other: Expr, span: Span) -> Expr:
+    """Return ``then if condition else other`` at the type that holds both."""
+    pseudo = Variable("", None, None)
+    for side in (then, other):
+        kind = join(pseudo.type, side.type)
+        if kind is None:
+            raise Fault(Mismatch(side.span, expected=f"`{pseudo.type}`", got=str(side.type)))
+        if isinstance(kind, Int):
+            known = side.range or (kind.low, kind.high)
+            kind, pseudo.range = _int_variable(pseudo, known)
+        pseudo.type = kind
+    assert pseudo.type is not None
+    return Choice(
+        pseudo.type, span, condition, as_type(then, pseudo.type), as_type(other, pseudo.type)
+    )

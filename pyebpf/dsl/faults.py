@@ -1,0 +1,298 @@
+"""What can be wrong with a probe, one class each. The docstrings are the documentation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pyebpf.diag import Diagnostic
+
+
+class Fault(Exception):  # noqa: N818 - never seen by users; it ends the checking of one statement
+    """Carries a diagnostic to the statement that is being checked."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+
+
+@dataclass(frozen=True)
+class NoSource(Diagnostic):
+    """A probe is compiled from its text, so the text must be there.
+
+    Wrong: a function made by ``exec`` or typed at the plain interactive prompt.
+    Right: the same function in a file or in a notebook cell.
+    """
+
+    code: ClassVar[str] = "E0001"
+    title: ClassVar[str] = "the source of `{name}` is not available ({file})"
+    help: ClassVar[str] = "put the probe in a file or a notebook cell"
+    name: str
+    file: str
+
+
+@dataclass(frozen=True)
+class SourceChanged(Diagnostic):
+    """The file was edited after Python read it, so its lines are not what runs.
+
+    Wrong: editing a module while a program that imported it still runs.
+    Right: start the program again, or reload the module.
+    """
+
+    code: ClassVar[str] = "E0002"
+    title: ClassVar[str] = "`{name}` is not at this line any more"
+    label: ClassVar[str] = "expected `def {name}`"
+    help: ClassVar[str] = "the file changed after it was imported: start again"
+    name: str
+
+
+@dataclass(frozen=True)
+class UnknownName(Diagnostic):
+    """A name must mean something in the probe, in its module, or in Python.
+
+    Wrong: ``started[rq] = now`` with no ``now``.
+    Right: ``now = ktime_get_ns()`` first.
+    """
+
+    code: ClassVar[str] = "E0101"
+    title: ClassVar[str] = "`{name}` is not defined"
+    label: ClassVar[str] = "not found{close}"
+    name: str
+    close: str = ""
+
+
+@dataclass(frozen=True)
+class BadAnnotation(Diagnostic):
+    """Parameters of a probe say what they are, so that the kernel's types can be checked.
+
+    Wrong: ``def issue(rq): ...``.
+    Right: ``def issue(rq: Ptr[request]) -> None: ...``.
+    """
+
+    code: ClassVar[str] = "E0102"
+    title: ClassVar[str] = "parameter `{name}` has no usable type"
+    label: ClassVar[str] = "{why}"
+    help: ClassVar[str] = "annotate it: `{name}: {example}`"
+    name: str
+    why: str
+    example: str
+
+
+@dataclass(frozen=True)
+class Unassigned(Diagnostic):
+    """A variable must have a value on every way that leads to its use.
+
+    Wrong: ``if big: size = 2`` and then ``size`` outside the ``if``.
+    Right: ``size = 1`` before the ``if``.
+    """
+
+    code: ClassVar[str] = "E0103"
+    title: ClassVar[str] = "`{name}` may have no value here"
+    label: ClassVar[str] = "assigned on some ways only"
+    help: ClassVar[str] = "give it a value before the branch or loop"
+    name: str
+
+
+@dataclass(frozen=True)
+class UnknownHook(Diagnostic):
+    """A probe attaches to something that the kernel has.
+
+    Wrong: ``@tp_btf("block_rq_isue")``.
+    Right: ``@tp_btf("block_rq_issue")``.
+    """
+
+    code: ClassVar[str] = "E0104"
+    title: ClassVar[str] = "this kernel has no {kind} `{name}`"
+    label: ClassVar[str] = "not found{close}"
+    kind: str
+    name: str
+    close: str = ""
+
+
+@dataclass(frozen=True)
+class UnknownField(Diagnostic):
+    """A field must exist in the type as the target kernel has it.
+
+    Wrong: ``rq.disc``.
+    Right: ``rq.q.disk``, or ``if has_field(request, "rq_disk"):`` around a field of older kernels.
+    """
+
+    code: ClassVar[str] = "E0105"
+    title: ClassVar[str] = "`{type}` has no field `{name}`"
+    label: ClassVar[str] = "not found{close}"
+    type: str
+    name: str
+    close: str = ""
+
+
+@dataclass(frozen=True)
+class UnknownType(Diagnostic):
+    """A kernel type is looked up in the BTF of the target kernel.
+
+    Wrong: ``from pyebpf.kernel import requst``.
+    Right: ``from pyebpf.kernel import request``.
+    """
+
+    code: ClassVar[str] = "E0106"
+    title: ClassVar[str] = "this kernel has no type `{name}`"
+    label: ClassVar[str] = "not found{close}"
+    name: str
+    close: str = ""
+
+
+@dataclass(frozen=True)
+class Unsupported(Diagnostic):
+    """Some of Python has no counterpart in the kernel, or not yet. Nothing is left out silently.
+
+    Wrong: ``try: …`` in a probe.
+    Right: test for the case with ``if``.
+    """
+
+    code: ClassVar[str] = "E0201"
+    title: ClassVar[str] = "{what} cannot be used in a probe"
+    label: ClassVar[str] = "not supported"
+    help: ClassVar[str] = "{advice}"
+    what: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class RecursionUsed(Diagnostic):
+    """Functions called from a probe are expanded into it, so none may call itself.
+
+    Wrong: ``def depth(n: u64) -> u64: return depth(n - 1)``.
+    Right: a loop with a bound.
+    """
+
+    code: ClassVar[str] = "E0202"
+    title: ClassVar[str] = "`{name}` calls itself"
+    label: ClassVar[str] = "recursive call"
+    help: ClassVar[str] = "use a loop with a bound"
+    name: str
+
+
+@dataclass(frozen=True)
+class Mismatch(Diagnostic):
+    """A value has a type that does not fit where it is used.
+
+    Wrong: ``latency.add(comm())``.
+    Right: ``latency.add(ktime_get_ns() - begin)``.
+    """
+
+    code: ClassVar[str] = "E0301"
+    title: ClassVar[str] = "expected {expected}, got `{got}`"
+    label: ClassVar[str] = "this is `{got}`"
+    help: ClassVar[str] = "{advice}"
+    expected: str
+    got: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class WrongCall(Diagnostic):
+    """A call passes what the function takes.
+
+    Wrong: ``latency.add()``.
+    Right: ``latency.add(delta_us)``.
+    """
+
+    code: ClassVar[str] = "E0302"
+    title: ClassVar[str] = "`{name}` {why}"
+    label: ClassVar[str] = "in this call"
+    help: ClassVar[str] = "{advice}"
+    name: str
+    why: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class TooLarge(Diagnostic):
+    """A constant must fit in 64 bits.
+
+    Wrong: ``x = 1 << 70``.
+    Right: ``x = 1 << 40``.
+    """
+
+    code: ClassVar[str] = "E0303"
+    title: ClassVar[str] = "{value} does not fit in 64 bits"
+    label: ClassVar[str] = "too large"
+    value: str
+
+
+@dataclass(frozen=True)
+class HookMismatch(Diagnostic):
+    """The parameters of a probe are the kernel's arguments, by position and type.
+
+    Wrong: ``@tp_btf("block_rq_complete")`` on ``def done(error: i32, rq: Ptr[request])``.
+    Right: ``def done(rq: Ptr[request], error: i32, nr_bytes: u32)``.
+    """
+
+    code: ClassVar[str] = "E0304"
+    title: ClassVar[str] = "`{name}` does not match {hook}"
+    label: ClassVar[str] = "{why}"
+    help: ClassVar[str] = "the kernel passes: {prototype}"
+    name: str
+    hook: str
+    why: str
+    prototype: str
+
+
+@dataclass(frozen=True)
+class NoNumber(Diagnostic):
+    """Division by a constant 0 has no value.
+
+    Wrong: ``delta // 0``.
+    Right: ``delta // 1_000``.
+    """
+
+    code: ClassVar[str] = "E0305"
+    title: ClassVar[str] = "division by zero"
+    label: ClassVar[str] = "always 0"
+
+
+@dataclass(frozen=True)
+class UnguardedLookup(Diagnostic):
+    """A look-up gives ``None`` when the key is absent, and ``None`` has no value to use.
+
+    Wrong: ``total = seen.get(pid) + 1``.
+    Right: ``old = seen.get(pid)``, then ``if old is not None: total = old + 1``.
+    """
+
+    code: ClassVar[str] = "E0401"
+    title: ClassVar[str] = "map look-up may have found nothing"
+    label: ClassVar[str] = "`{name}` can be None here"
+    help: ClassVar[str] = "guard it: `if {name} is not None:`"
+    name: str
+
+
+@dataclass(frozen=True)
+class MissingKey(Diagnostic):
+    """``hash[key]`` of an absent key would be a ``KeyError``, which a probe cannot raise.
+
+    Wrong: ``begin = started[rq]``.
+    Right: ``begin = started.get(rq)`` and ``if begin is not None:``.
+    """
+
+    code: ClassVar[str] = "E0402"
+    title: ClassVar[str] = "`{name}[…]` may have no such entry"
+    label: ClassVar[str] = "no value if it is absent"
+    help: ClassVar[str] = "use `{name}.get(…)` and test the result for None"
+    name: str
+
+
+@dataclass(frozen=True)
+class NeedsFeature(Diagnostic):
+    """The target kernel lacks something that the probe needs.
+
+    Wrong: ``Events`` on a kernel without ring buffers.
+    Right: a histogram or a hash, or a newer kernel.
+    """
+
+    code: ClassVar[str] = "E0701"
+    title: ClassVar[str] = "{what} needs {feature}, which this kernel does not have"
+    label: ClassVar[str] = "since Linux {since}"
+    help: ClassVar[str] = "{advice}"
+    what: str
+    feature: str
+    since: str
+    advice: str = ""

@@ -1,0 +1,81 @@
+"""A short text that changes whenever what a probe compiles to may change. Nothing is parsed.
+
+It covers the whole text of every file that a probe's functions come from, and the values of everything
+that they refer to outside. What cannot be described makes the probe uncacheable, never wrongly cached.
+"""
+
+from __future__ import annotations
+
+import enum
+import linecache
+from collections.abc import Mapping
+from hashlib import blake2b
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from pyebpf.dsl.constants import ConstDecl, value_of
+from pyebpf.dsl.probes import Probe
+from pyebpf.kernel import KernelType
+
+if TYPE_CHECKING:
+    from pyebpf.dsl.collect import Collected
+
+_PLAIN = (bool, int, str, bytes, float, type(None))
+
+
+def fingerprint(
+    probes: tuple[Probe, ...], found: Collected, options: Mapping[Any, Any], cpus: int
+) -> str | None:
+    """Return a digest of everything that compiling the probes depends on, but for the kernel.
+
+    None if something that they refer to has no stable description.
+    """
+    parts: list[str] = []
+    for probe in probes:
+        hooks = [(h.kind, h.target, h.enabled(options)) for h in probe.hooks]
+        parts.append(f"{probe.name} {hooks}")
+    files: set[str] = set()
+    for function in found.functions:
+        code = function.__code__
+        files.add(code.co_filename)
+        parts.append(f"{code.co_filename}:{code.co_firstlineno} {function.__name__}")
+    for decl, name in found.maps.items():
+        parts.append(f"{name} {type(decl).__name__} {decl.spec(name, cpus)} {decl.histogram()}")
+        totals = value_of(getattr(decl, "totals", None), options)
+        parts.append(f"totals {totals!r}")
+    for name, value in found.values:
+        text = _describe(value, options)
+        if text is None:
+            return None
+        parts.append(f"{name}={text}")
+    digest = blake2b("\n".join(parts).encode(), digest_size=20)
+    for file in sorted(files):
+        digest.update(_text(file))
+    return digest.hexdigest()
+
+
+def _text(file: str) -> bytes:
+    try:
+        with open(file, "rb") as opened:  # noqa: PTH123 - pathlib costs a warm start milliseconds
+            return opened.read()
+    except OSError:
+        return "".join(linecache.getlines(file)).encode()  # a notebook cell
+
+
+def _describe(value: Any, options: Mapping[Any, Any]) -> str | None:
+    if isinstance(value, ConstDecl):
+        value = value_of(value, options)
+    if isinstance(value, _PLAIN) or isinstance(value, enum.Enum):
+        return repr(value)
+    if isinstance(value, KernelType):
+        return value.kernel_name
+    record = getattr(value, "__pyebpf_record__", None)
+    if record is not None:
+        return repr(record)
+    if isinstance(value, (FunctionType, BuiltinFunctionType, type)):
+        return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, ModuleType):
+        return value.__name__
+    if getattr(value, "__module__", "") == "typing" or hasattr(value, "__metadata__"):
+        return repr(value)
+    return None

@@ -1,0 +1,168 @@
+"""The target's types as a probe sees them: what a field is, what a pointer points to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyebpf.btf import layout
+from pyebpf.btf import types as btf
+from pyebpf.btf.types import Kind
+from pyebpf.dsl.types import BOOL, Chars, Int, KernelRef, Place, Pointer, Space, ValueType
+from pyebpf.errors import NotSupportedError
+from pyebpf.ir.nodes import MemberStep
+
+if TYPE_CHECKING:
+    from pyebpf.btf import Btf
+    from pyebpf.spec.target import Target
+
+_NAMED = (Kind.STRUCT, Kind.UNION, Kind.TYPEDEF, Kind.ENUM, Kind.ENUM64)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a tracepoint: its type, and its C spelling for messages."""
+
+    type: ValueType | None
+    spelling: str
+
+
+class Kernel:
+    """Looks up types of one target."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    @property
+    def btf(self) -> Btf:
+        """The target's BTF.
+
+        Raises:
+            NotSupportedError: the target has none.
+        """
+        if self._target.btf is None:
+            raise NotSupportedError(
+                "the target kernel has no BTF (CONFIG_DEBUG_INFO_BTF), so its types are unknown: "
+                "use tracepoints with their fields, or give load() a target with an external BTF",
+                feature="kernel_btf",
+                since="5.2",
+            )
+        return self._target.btf
+
+    def find(self, name: str) -> KernelRef | None:
+        """Return the type of that name, structs first; None if there is none."""
+        for kind in _NAMED:
+            found = self.btf.find_all(name, kind)
+            if found:
+                return self._ref(found[0])
+        return None
+
+    def similar(self, name: str) -> list[str]:
+        """Return names of types that are nearly ``name``."""
+        return self.btf.similar(name, (Kind.STRUCT, Kind.UNION, Kind.TYPEDEF))
+
+    def member(self, ref: KernelRef, name: str) -> MemberStep | None:
+        """Return the step to a member of a struct or union, through anonymous ones."""
+        where = self.btf.skip(ref.id)
+        found = layout.find_member(self.btf, where, name)
+        if found is None:
+            return None
+        owner = self._ref(where)
+        kind = KernelRef(found.type, layout.c_name(self.btf, found.type))
+        return MemberStep(owner, name, found.bit_offset, kind, found.bitfield_size)
+
+    def member_names(self, ref: KernelRef) -> list[str]:
+        """Return the names of the members, including those of anonymous members."""
+        out: list[str] = []
+        todo = [self.btf.skip(ref.id)]
+        while todo:
+            node = self.btf.type(todo.pop())
+            for member in getattr(node, "members", ()):
+                if member.name:
+                    out.append(member.name)
+                else:
+                    todo.append(self.btf.skip(member.type))
+        return out
+
+    def value(self, type_id: int, space: Space) -> ValueType | None:
+        """Say what reading a value of a type gives; ``space`` is where a pointer in it would lead.
+
+        None if a probe cannot hold it.
+        """
+        node = self.btf.type(self.btf.skip(type_id))
+        if isinstance(node, btf.Int):
+            if node.encoding & btf.BOOL:
+                return BOOL
+            return Int(node.size * 8, node.signed) if node.size in (1, 2, 4, 8) else None
+        if isinstance(node, (btf.Enum, btf.Enum64)):
+            return Int(node.size * 8, node.signed)
+        if isinstance(node, btf.Ptr):
+            return self.pointer(node.type, space)
+        if isinstance(node, btf.Array) and self._is_char(node.element) and node.count:
+            return Chars(node.count)
+        if isinstance(node, (btf.Struct, btf.Union, btf.Array)):
+            return Place(KernelRef(type_id, layout.c_name(self.btf, type_id)))
+        return None
+
+    def pointer(self, target_id: int, space: Space) -> Pointer:
+        """Return the type of a pointer to a type, as the verifier will see it.
+
+        Only pointers to complete structs keep the verifier's trust; the rest are bare addresses.
+        """
+        if self._has_tag(target_id, "user"):
+            space = Space.USER
+        inner = self.btf.skip(target_id)
+        node = self.btf.type(inner)
+        if isinstance(node, (btf.Struct, btf.Union)):
+            keeps = space is Space.BTF and isinstance(node, btf.Struct)
+            keeps = keeps and not self._has_tag(target_id, "percpu")
+            ref = KernelRef(inner, layout.c_name(self.btf, inner))
+            return Pointer(space if keeps or space is Space.USER else Space.KERNEL, ref)
+        ref = KernelRef(target_id, layout.c_name(self.btf, target_id))
+        return Pointer(Space.USER if space is Space.USER else Space.KERNEL, ref)
+
+    def element(self, ref: KernelRef) -> tuple[KernelRef, int] | None:
+        """Return the element type and the length of an array type."""
+        node = self.btf.type(self.btf.skip(ref.id))
+        if not isinstance(node, btf.Array):
+            return None
+        return KernelRef(node.element, layout.c_name(self.btf, node.element)), node.count
+
+    def size(self, ref: KernelRef) -> int:
+        """Return the size of a type in the target, in bytes."""
+        return layout.size_of(self.btf, ref.id)
+
+    def tracepoint(self, name: str) -> tuple[Argument, ...] | None:
+        """Return the arguments of a tracepoint as the kernel passes them; None if unknown."""
+        found = self.btf.find_all(f"btf_trace_{name}", Kind.TYPEDEF)
+        if not found:
+            return None
+        pointer = self.btf.type(self.btf.skip(found[0]))
+        proto = self.btf.type(self.btf.skip(pointer.type)) if isinstance(pointer, btf.Ptr) else None
+        if not isinstance(proto, btf.FuncProto):
+            return None
+        # The first argument is the registered data, which is not the program's business.
+        return tuple(
+            Argument(self.value(p.type, Space.BTF), layout.c_name(self.btf, p.type))
+            for p in proto.params[1:]
+        )
+
+    def similar_tracepoints(self, name: str) -> list[str]:
+        """Return tracepoints with nearly that name."""
+        near = self.btf.similar(f"btf_trace_{name}", (Kind.TYPEDEF,))
+        return [n.removeprefix("btf_trace_") for n in near if n.startswith("btf_trace_")]
+
+    def _ref(self, type_id: int) -> KernelRef:
+        return KernelRef(type_id, layout.c_name(self.btf, type_id))
+
+    def _is_char(self, type_id: int) -> bool:
+        node = self.btf.type(self.btf.skip(type_id))
+        return isinstance(node, btf.Int) and node.size == 1 and not node.encoding & btf.BOOL
+
+    def _has_tag(self, type_id: int, tag: str) -> bool:
+        node = self.btf.type(type_id)
+        while isinstance(node, (btf.TypeTag, btf.Const, btf.Volatile, btf.Restrict, btf.Typedef)):
+            if isinstance(node, btf.TypeTag) and node.name == tag:
+                return True
+            node = self.btf.type(node.type)
+        return False

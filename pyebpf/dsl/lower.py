@@ -1,0 +1,147 @@
+"""From the typed tree to IR: programs and statements. Decides nothing; see ``pyebpf.dsl.check``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pyebpf.dsl import lower_effect, typed
+from pyebpf.dsl.lower_expr import Expressions
+from pyebpf.ir.build import Builder
+from pyebpf.ir.nodes import Block, CompareOp, Function, Param
+from pyebpf.ir.types import I32, I64, Pointer, Space
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyebpf.dsl.unit import UnitState
+
+
+def lower_program(program: typed.Program, unit: UnitState) -> Function:
+    """Return the IR of one program."""
+    context = Param(Pointer(Space.CTX), program.span, "ctx")
+    function = Function(program.name, program.section, (context,), I32, [], [], program.span)
+    lowering = Lowering(function, context, unit)
+    for parameter in program.parameters:
+        if parameter.value is not None:
+            lowering.store(parameter.variable, parameter.value)
+    lowering.block(program.body)
+    if not lowering.build.done:
+        lowering.build.span = program.span
+        lowering.build.ret(lowering.build.const(0, I32))
+    return function
+
+
+@dataclass
+class _Loop:
+    after: Block
+    next: Block
+
+
+@dataclass
+class _Frame:
+    """Where ``return`` of an expanded function goes."""
+
+    end: Block
+    loops: list[_Loop] = field(default_factory=list)
+
+
+class Lowering(Expressions):
+    """Lowers one program."""
+
+    def __init__(self, function: Function, context: Param, unit: UnitState) -> None:
+        super().__init__(Builder(function), context, unit)
+        self._frames: list[_Frame] = []
+        self._loops: list[_Loop] = []
+
+    def block(self, statements: list[typed.Stmt]) -> None:
+        """Lower statements, up to the one that ends the block."""
+        for statement in statements:
+            if self.build.done:
+                return
+            self.build.span = statement.span
+            _STATEMENTS[type(statement)](self, statement)
+
+    def inlined(self, body: list[typed.Stmt]) -> None:
+        """Lower the body of an expanded function; ``return`` in it goes to its end."""
+        span = self.build.span
+        frame = _Frame(self.build.new_block("end"), self._loops)
+        self._frames.append(frame)
+        self._loops = []
+        self.block(body)
+        self.build.jump(frame.end)
+        self.build.start(frame.end)
+        self._loops = frame.loops
+        self._frames.pop()
+        self.build.span = span
+
+    def evaluate(self, statement: typed.Evaluate) -> None:
+        self.discard(statement.value)
+
+    def assign(self, statement: typed.Assign) -> None:
+        self.store(statement.variable, statement.value)
+
+    def if_(self, statement: typed.If) -> None:
+        then, other = self.build.new_block("then"), self.build.new_block("else")
+        end = self.build.new_block("end")
+        self.condition(statement.condition, then, other)
+        for start, body in ((then, statement.then), (other, statement.other)):
+            self.build.start(start)
+            self.block(body)
+            self.build.jump(end)
+        self.build.start(end)
+
+    def for_(self, statement: typed.ForRange) -> None:
+        # The counter is ours alone: assigning to the loop variable does not change the number of turns.
+        build, values = self.build, statement.values
+        counter = build.slot("turn", I64)
+        build.write(counter, build.const(0, I64))
+        head, body = build.new_block("loop"), build.new_block("body")
+        loop = _Loop(build.new_block("after"), build.new_block("next"))
+        otherwise = build.new_block("else")
+        build.jump(head)
+        build.start(head)
+        left = build.compare(CompareOp.LT, build.read(counter), build.const(len(values), I64))
+        build.branch(left, body, otherwise)
+        build.start(body)
+        self.write_range(statement.variable, build.read(counter), values)
+        self._loops.append(loop)
+        self.block(statement.body)
+        self._loops.pop()
+        build.jump(loop.next)
+        build.start(loop.next)
+        self.advance(counter)
+        build.jump(head)
+        build.start(otherwise)
+        self.block(statement.other)
+        build.jump(loop.after)
+        build.start(loop.after)
+
+    def break_(self, _: typed.Break) -> None:
+        self.build.jump(self._loops[-1].after)
+
+    def continue_(self, _: typed.Continue) -> None:
+        self.build.jump(self._loops[-1].next)
+
+    def return_(self, statement: typed.Return) -> None:
+        if self._frames:
+            self.build.jump(self._frames[-1].end)
+            return
+        value = statement.value
+        self.build.ret(self.number(value) if value is not None else self.build.const(0, I32))
+
+    def effect(self, statement: Any) -> None:
+        lower_effect.EFFECTS[type(statement)](self, statement)
+
+
+_STATEMENTS: dict[type[typed.Stmt], Callable[[Lowering, Any], None]] = {
+    typed.Evaluate: Lowering.evaluate,
+    typed.Assign: Lowering.assign,
+    typed.If: Lowering.if_,
+    typed.ForRange: Lowering.for_,
+    typed.Break: Lowering.break_,
+    typed.Continue: Lowering.continue_,
+    typed.Return: Lowering.return_,
+    **dict.fromkeys(lower_effect.EFFECTS, Lowering.effect),
+}
+

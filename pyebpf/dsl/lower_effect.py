@@ -1,0 +1,231 @@
+"""Statements with an effect: maps, histograms, events, printed lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyebpf.abi.constants import BPF_ANY
+from pyebpf.dsl import lower_map, typed
+from pyebpf.dsl.check_print import HEADER
+from pyebpf.dsl.lower_memory import fill, member
+from pyebpf.dsl.types import Chars, Int, Pointer, Space
+from pyebpf.ir import nodes
+from pyebpf.ir.nodes import BinaryOp, CompareOp, Const, Value
+from pyebpf.ir.types import BOOL, I64, U32, U64, VOID
+from pyebpf.spec.types import Array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyebpf.dsl.lower_expr import Expressions
+    from pyebpf.spec.objects import MapSpec
+    from pyebpf.spec.views import HistogramSpec
+
+
+def _set(low: Expressions, stmt: typed.MapSet) -> None:
+    key, value = low.in_slot(stmt.key, "key"), low.in_slot(stmt.value, "value")
+    low.build.span = stmt.span
+    answer = lower_map.update(low, stmt.map.spec, key, value, BPF_ANY)
+    _if_negative(low, answer, lambda: lower_map.count_lost(low, stmt.map.index))
+
+
+def _if_negative(low: Expressions, answer: Value, then: Callable[[], None]) -> None:
+    build = low.build
+    bad, end = build.new_block("refused"), build.new_block("end")
+    build.branch(build.compare(CompareOp.LT, answer, build.const(0, answer.type)), bad, end)
+    build.start(bad)
+    then()
+    build.jump(end)
+    build.start(end)
+
+
+def _delete(low: Expressions, stmt: typed.MapDelete) -> None:
+    key = low.in_slot(stmt.key, "key")
+    low.build.span = stmt.span
+    low.build.call("map_delete_elem", (low.build.map(stmt.map.spec), key), I64)
+
+
+def _add(low: Expressions, stmt: typed.MapAdd) -> None:
+    key = low.in_slot(stmt.key, "key")
+    amount = low.number(stmt.value)
+    low.build.span = stmt.span
+    spec = stmt.map.spec
+    assert spec.value is not None
+    kind = spec.value
+
+    def change(pointer: Value) -> None:
+        lower_map.add_atomic(low, pointer, amount)
+
+    if spec.kind in ("array", "percpu_array"):  # every index is there from the start
+        count = lambda: lower_map.count_lost(low, stmt.map.index)  # noqa: E731
+        lower_map.either(low, lower_map.find(low, spec, key), change, count)
+        return
+    lower_map.upsert(low, stmt.map, key, lambda: lower_map.zero(low, kind), change)
+
+
+def _set_field(low: Expressions, stmt: typed.SetField) -> None:
+    place = low.member(stmt.base, stmt.field)
+    low.into(stmt.value, place)
+
+
+def _add_field(low: Expressions, stmt: typed.AddField) -> None:
+    place = low.member(stmt.base, stmt.field)
+    lower_map.add_atomic(low, place, low.number(stmt.value))
+
+
+def _hist(low: Expressions, stmt: typed.HistAdd) -> None:
+    value = low.number(stmt.value)
+    build = low.build
+    build.span = stmt.span
+    shape = stmt.map.decl.histogram()
+    assert shape is not None
+    slot = _log2_slot(low, value) if shape.kind == "log2" else _linear_slot(low, value, shape)
+
+    def change(row: Value) -> None:
+        place = nodes.Element(Pointer(Space.MAP, U64), build.span, row, slot, 8, shape.slots)
+        lower_map.add_atomic(low, build.add(place), build.const(1, U64))
+        if stmt.totals:
+            total = member(low, row, U64, 8 * shape.slots)
+            lower_map.add_atomic(low, total, build.convert(value, U64))
+
+    if stmt.key is None:
+        cpu = build.slot("cpu", U32)
+        number = build.call("get_smp_processor_id", ())
+        build.write(cpu, build.convert(number, U32))
+        row = lower_map.find(low, stmt.map.spec, build.addr(cpu))
+        lower_map.either(low, row, change, lambda: lower_map.count_lost(low, stmt.map.index))
+        return
+    key = low.in_slot(stmt.key, "key")
+    kind = stmt.map.spec.value
+    assert isinstance(kind, Array)
+    zeros = low.unit.zero_map(kind.size)
+    lower_map.upsert(low, stmt.map, key, lambda: _zero_row(low, zeros), change)
+
+
+def _zero_row(low: Expressions, zeros: MapSpec) -> Value:
+    # A row is as large as the whole stack, so the zeros come from a map that nobody writes to.
+    build = low.build
+    index = build.slot("index", U32)
+    build.write(index, build.const(0, U32))
+    pointer = lower_map.find(low, zeros, build.addr(index))
+    null = build.const(0, pointer.type)
+    low.abort_if(build.compare(CompareOp.EQ, pointer, null))
+    return build.convert(pointer, Pointer(Space.MAP, zeros.value))
+
+
+def _log2_slot(low: Expressions, value: Value) -> Value:
+    """Return the position of the highest set bit; 0 for 0 and below."""
+    build = low.build
+    kind = value.type
+    assert isinstance(kind, Int)
+    rest = build.slot("rest", U64)
+    slot = build.slot("slot", U64)
+    build.write(rest, _not_negative(low, value))
+    build.write(slot, build.const(0, U64))
+    for step in (32, 16, 8, 4, 2, 1):
+        if step >= kind.bits:
+            continue
+        now = build.read(rest)
+        big = build.compare(CompareOp.GE, now, Const(U64, build.span, 1 << step))
+        shifted = build.binary(BinaryOp.SHR, now, build.const(step, U64))
+        build.write(rest, _select(low, big, shifted, now))
+        have = build.read(slot)
+        more = build.binary(BinaryOp.OR, have, build.const(step, U64))
+        build.write(slot, _select(low, big, more, have))
+    return build.read(slot)
+
+
+def _not_negative(low: Expressions, value: Value) -> Value:
+    build = low.build
+    assert isinstance(value.type, Int)
+    wide = build.convert(value, U64)
+    if not value.type.signed:
+        return wide
+    below = build.compare(CompareOp.LT, value, build.const(0, value.type))
+    return _select(low, below, build.const(0, U64), wide)
+
+
+def _select(low: Expressions, condition: Value, then: Value, other: Value) -> Value:
+    return low.build.add(nodes.Select(then.type, low.build.span, condition, then, other))
+
+
+def _linear_slot(low: Expressions, value: Value, shape: HistogramSpec) -> Value:
+    build = low.build
+    assert isinstance(value.type, Int)
+    signed = build.convert(value, I64)
+    low_end = build.const(shape.low, I64)
+    offset = build.convert(build.binary(BinaryOp.SUB, signed, low_end), U64)
+    step = build.const(shape.step, U64)
+    slot = build.binary(BinaryOp.FLOORDIV, offset, step)
+    last = build.const(shape.slots - 1, U64)
+    slot = _select(low, build.compare(CompareOp.GT, slot, last), last, slot)
+    below = build.compare(CompareOp.LT, signed, low_end)
+    if not value.type.signed and value.type.bits == I64.bits:
+        # A number too large for i64 looks negative there, and belongs in the last slot.
+        huge = build.compare(CompareOp.GT, value, build.const(I64.high, value.type))
+        slot = _select(low, huge, last, slot)
+        below = _select(low, huge, build.const(0, BOOL), below)
+    return _select(low, below, build.const(0, U64), slot)
+
+
+def _emit(low: Expressions, stmt: typed.Emit) -> None:
+    kind = stmt.map.spec.value
+    assert kind is not None
+
+    def write(record: Value) -> None:
+        low.into(stmt.record, record)
+
+    _send(low, stmt.map.spec, kind.size, stmt.map.index, write)
+
+
+def _send(
+    low: Expressions, spec: MapSpec, size: int, number: int, write: Callable[[Value], None]
+) -> None:
+    """Reserve a record in a ring buffer, write it there, and hand it over; count it if there is no room."""
+    build = low.build
+    kind = Pointer(Space.RING, None, nullable=True)
+    zero = build.const(0, U64)
+    arguments = (build.map(spec), build.const(size, U64), zero)
+    record = build.call("ringbuf_reserve", arguments, kind)
+
+    def fill_in(pointer: Value) -> None:
+        write(pointer)
+        build.call("ringbuf_submit", (pointer, build.const(0, U64)), VOID)
+
+    lower_map.either(low, record, fill_in, lambda: lower_map.count_lost(low, number))
+
+
+def _print(low: Expressions, stmt: typed.Print) -> None:
+    build = low.build
+    # Computed before the record is reserved: nothing may end the program while it is held.
+    values = [
+        low.memory(value) if isinstance(value.type, Chars) else low.number(value)
+        for value in stmt.values
+    ]
+    build.span = stmt.span
+
+    def write(record: Value) -> None:
+        fill(low, record, HEADER)
+        build.store(member(low, record, U32, 0), build.const(stmt.number, U32))
+        for part, value in zip(stmt.layout.values, values, strict=True):
+            if part.text:
+                if part.size % 8:
+                    fill(low, member(low, record, None, part.offset), -(-part.size // 8) * 8)
+                place = member(low, record, None, part.offset)
+                build.add(nodes.Copy(VOID, build.span, place, value, part.size))
+            else:
+                build.store(member(low, record, value.type, part.offset), value)
+
+    _send(low, low.unit.print_map(), stmt.layout.size, 0, write)
+
+
+EFFECTS: dict[type[typed.Stmt], Callable[[Any, Any], None]] = {
+    typed.MapSet: _set,
+    typed.MapDelete: _delete,
+    typed.MapAdd: _add,
+    typed.SetField: _set_field,
+    typed.AddField: _add_field,
+    typed.HistAdd: _hist,
+    typed.Emit: _emit,
+    typed.Print: _print,
+}

@@ -1,0 +1,173 @@
+"""Look-ups and updates of maps.
+
+Nothing is lost silently: an update that the kernel refuses is counted, under the map's number, in an array
+that user space reads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyebpf.abi.constants import BPF_NOEXIST
+from pyebpf.dsl.types import BOOL, Maybe, Pointer
+from pyebpf.ir import nodes
+from pyebpf.ir.nodes import CompareOp, Value
+from pyebpf.ir.types import I64, U32, U64, VOID, Space
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyebpf.dsl import typed
+    from pyebpf.dsl.lower_expr import Expressions
+    from pyebpf.spec.objects import MapSpec
+    from pyebpf.spec.types import DataType
+
+
+class Optional(NamedTuple):
+    """Something that may be None: whether it is there, and its value if it is."""
+
+    flag: Value
+    value: Value
+
+
+def find(low: Expressions, spec: MapSpec, key: Value) -> Value:
+    """Return a pointer to the value of a key, null if it is absent."""
+    kind = Pointer(Space.MAP, spec.value, nullable=True)
+    return low.build.call("map_lookup_elem", (low.build.map(spec), key), kind)
+
+
+def if_found(low: Expressions, pointer: Value, then: Callable[[Value], None]) -> None:
+    """Do something with a look-up's result if it is not null."""
+    either(low, pointer, then, lambda: None)
+
+
+def either(
+    low: Expressions,
+    pointer: Value,
+    then: Callable[[Value], None],
+    otherwise: Callable[[], None],
+) -> None:
+    """Do one thing with a look-up's result, or another if it is null."""
+    build = low.build
+    hit, miss, end = build.new_block("hit"), build.new_block("miss"), build.new_block("end")
+    null = build.const(0, pointer.type)
+    build.branch(build.compare(CompareOp.NE, pointer, null), hit, miss)
+    build.start(hit)
+    assert isinstance(pointer.type, Pointer)
+    then(build.convert(pointer, Pointer(pointer.type.space, pointer.type.to)))
+    build.jump(end)
+    build.start(miss)
+    otherwise()
+    build.jump(end)
+    build.start(end)
+
+
+def update(low: Expressions, spec: MapSpec, key: Value, value: Value, flags: int) -> Value:
+    """Insert or replace; return the kernel's answer, 0 or a negative error number."""
+    build = low.build
+    arguments = (build.map(spec), key, value, build.const(flags, U64))
+    return build.call("map_update_elem", arguments, I64)
+
+
+def count_lost(low: Expressions, number: int) -> None:
+    """Count one refused update of the map with a number."""
+    build = low.build
+    slot = build.slot("lost", U32)
+    build.write(slot, build.const(number, U32))
+    one = build.const(1, U64)
+    pointer = find(low, low.unit.lost_map(), build.addr(slot))
+    if_found(low, pointer, lambda p: add_atomic(low, p, one))
+
+
+def add_atomic(low: Expressions, pointer: Value, value: Value) -> None:
+    """Add to a number that other CPUs may add to at the same time."""
+    low.build.add(nodes.AtomicAdd(VOID, low.build.span, pointer, value))
+
+
+def lookup(low: Expressions, expr: typed.MapGet) -> Optional:
+    """Lower ``map.get(key)`` and ``map.pop(key)``."""
+    build = low.build
+    assert isinstance(expr.type, Maybe)
+    kind = expr.type.inner
+    flag, value = build.slot("found", BOOL), build.slot("entry", kind)
+    key = low.in_slot(expr.key, "key")
+    build.span = expr.span
+
+    def hit(pointer: Value) -> None:
+        entry = pointer if isinstance(kind, Pointer) else build.load(pointer, kind)
+        build.write(value, build.convert(entry, kind))
+        if not expr.remove:
+            build.write(flag, build.const(1, BOOL))
+            return
+        # Whoever removes the entry has it: of two CPUs that pop one key, one finds nothing.
+        gone = build.call("map_delete_elem", (build.map(expr.map.spec), key), I64)
+        build.write(flag, build.compare(CompareOp.EQ, gone, build.const(0, I64)))
+
+    def miss() -> None:
+        build.write(value, build.const(0, kind))
+        build.write(flag, build.const(0, BOOL))
+
+    either(low, find(low, expr.map.spec, key), hit, miss)
+    return Optional(build.read(flag), build.read(value))
+
+
+def setdefault(low: Expressions, expr: typed.MapSetdefault) -> Optional:
+    """Lower ``map.setdefault(key, value)``: the entry that is there afterwards.
+
+    If the map is full the value is the default, as it would be had it been inserted.
+    """
+    build = low.build
+    spec = expr.map.spec
+    kind = expr.type.inner if isinstance(expr.type, Maybe) else expr.type
+    assert not isinstance(kind, Maybe)
+    flag, value = build.slot("found", BOOL), build.slot("entry", kind)  # type: ignore[arg-type]
+    key, default = low.in_slot(expr.key, "key"), low.in_slot(expr.value, "default")
+    build.span = expr.span
+
+    def take(pointer: Value) -> None:
+        entry = pointer if isinstance(kind, Pointer) else build.load(pointer, kind)  # type: ignore[arg-type]
+        build.write(value, build.convert(entry, kind))  # type: ignore[arg-type]
+        build.write(flag, build.const(1, BOOL))
+
+    def absent() -> None:
+        give = build.const(0, kind) if isinstance(kind, Pointer) else build.load(default, kind)  # type: ignore[arg-type]
+        build.write(value, give)
+        build.write(flag, build.const(0, BOOL))
+
+    def insert() -> None:
+        absent()
+        update(low, spec, key, default, BPF_NOEXIST)
+        # Another CPU may have inserted first, so what counts is what is there now.
+        again = find(low, spec, key)
+        either(low, again, take, lambda: count_lost(low, expr.map.index))
+
+    either(low, find(low, spec, key), take, insert)
+    return Optional(build.read(flag), build.read(value))
+
+
+def upsert(
+    low: Expressions,
+    use: typed.MapUse,
+    key: Value,
+    initial: Callable[[], Value],
+    change: Callable[[Value], None],
+) -> None:
+    """Change the value of a key in place, inserting an initial value first if it is absent.
+
+    The change is made after the insertion too, so of several CPUs that insert at once none is lost.
+    """
+
+    def insert() -> None:
+        update(low, use.spec, key, initial(), BPF_NOEXIST)
+        again = find(low, use.spec, key)
+        either(low, again, change, lambda: count_lost(low, use.index))
+
+    either(low, find(low, use.spec, key), change, insert)
+
+
+def zero(low: Expressions, kind: DataType) -> Value:
+    """Return the address of a zeroed value."""
+    pointer = low.build.addr(low.build.slot("zero", kind))
+    low.build.add(nodes.Fill(VOID, low.build.span, pointer, kind.size))
+    return pointer
+

@@ -1,0 +1,112 @@
+"""Writing text and records to memory: one writer per typed expression that makes some."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyebpf.dsl import typed
+from pyebpf.dsl.types import Chars, Int, Pointer, Record, Space
+from pyebpf.ir import nodes
+from pyebpf.ir.nodes import Value
+from pyebpf.ir.types import I64, U32, VOID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyebpf.dsl.lower_expr import Expressions
+
+_WORD = 8
+
+
+def is_reference(expr: typed.Expr) -> bool:
+    """Tell whether an expression is a pointer that stands for the record it points to."""
+    return isinstance(expr.type, Pointer) and isinstance(expr.type.to, Record)
+
+
+def size_in_memory(expr: typed.Expr) -> int:
+    """Return how many bytes of text or record an expression is."""
+    kind = expr.type
+    if isinstance(kind, Pointer):
+        kind = kind.to  # type: ignore[assignment]
+    assert isinstance(kind, (Chars, Record))
+    return kind.size
+
+
+def fill(low: Expressions, pointer: Value, size: int) -> None:
+    """Set memory to zero."""
+    low.build.add(nodes.Fill(VOID, low.build.span, pointer, size))
+
+
+def member(low: Expressions, pointer: Value, kind: Any, offset: int) -> Value:
+    """Return a pointer to something of a kind, ``offset`` bytes further."""
+    assert isinstance(pointer.type, Pointer)
+    inner = Pointer(pointer.type.space, kind)
+    return low.build.add(nodes.Member(inner, low.build.span, pointer, offset))
+
+
+def _comm(low: Expressions, expr: typed.Comm, pointer: Value) -> None:
+    assert isinstance(expr.type, Chars)
+    size = low.build.const(expr.type.length, U32)
+    low.build.call("get_current_comm", (pointer, size), I64)
+
+
+def _context_text(low: Expressions, expr: typed.ContextText, pointer: Value) -> None:
+    assert isinstance(expr.type, Chars)
+    done = 0
+    while done < expr.type.length:
+        width = _chunk(expr.offset + done, done, expr.type.length - done)
+        kind = Int(width * 8)
+        load = nodes.CtxLoad(kind, expr.span, low.context, expr.offset + done, width)
+        low.build.store(member(low, pointer, kind, done), low.build.add(load))
+        done += width
+
+
+def _chunk(source: int, target: int, left: int) -> int:
+    # The widest load that is aligned on both sides and not longer than what is left.
+    width = _WORD
+    while width > left or source % width or target % width:
+        width //= 2
+    return width
+
+
+def _kernel_text(low: Expressions, expr: typed.KernelRead, pointer: Value) -> None:
+    assert isinstance(expr.type, Chars)
+    base = low.number(expr.base)
+    address = low.field_address(base, expr)
+    fill(low, pointer, expr.type.length)
+    size = low.build.const(expr.type.length, U32)
+    user = isinstance(base.type, Pointer) and base.type.space is Space.USER
+    helper = "probe_read_user_str" if user else "probe_read_kernel_str"
+    low.build.call(helper, (pointer, size, address), I64)
+
+
+def _record(low: Expressions, expr: typed.MakeRecord, pointer: Value) -> None:
+    kind = expr.type
+    assert isinstance(kind, Record)
+    if sum(field.type.size for field, _ in expr.items) != kind.size:
+        fill(low, pointer, kind.size)  # padding too: the kernel compares keys byte by byte
+    for field, value in expr.items:
+        low.into(value, member(low, pointer, field.type, field.offset))
+
+
+def _text(low: Expressions, expr: typed.TextData, pointer: Value) -> None:
+    assert isinstance(expr.type, Chars)
+    data = expr.value.encode().ljust(expr.type.length, b"\0")
+    for start in range(0, len(data), _WORD):
+        piece = data[start : start + _WORD]
+        while piece:
+            width = 1 << (len(piece).bit_length() - 1)
+            kind = Int(width * 8)
+            value = low.build.const(int.from_bytes(piece[:width], "little"), kind)
+            at = start + len(data[start : start + _WORD]) - len(piece)
+            low.build.store(member(low, pointer, kind, at), value)
+            piece = piece[width:]
+
+
+WRITERS: dict[type[typed.Expr], Callable[[Expressions, Any, Value], None]] = {
+    typed.Comm: _comm,
+    typed.ContextText: _context_text,
+    typed.KernelRead: _kernel_text,
+    typed.MakeRecord: _record,
+    typed.TextData: _text,
+}

@@ -1,0 +1,311 @@
+"""Declarations of maps. A declaration holds nothing and opens nothing: ``load`` makes the map.
+
+The methods exist for probes and for type checkers. Outside a probe, read the open map:
+``session[declaration]``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar, get_args
+
+from pyebpf.abi.constants import BPF_F_MMAPABLE
+from pyebpf.dsl.annotations import data_type
+from pyebpf.errors import PyebpfError
+from pyebpf.spec.objects import MapSpec
+from pyebpf.spec.types import U32, U64, DataType, Record
+from pyebpf.spec.types import Array as ArrayType
+from pyebpf.spec.views import HistogramSpec
+
+K = TypeVar("K")
+V = TypeVar("V")
+R = TypeVar("R")
+
+LOG2_SLOTS = 64
+
+
+class MapDecl:
+    """A declared map.
+
+    Attributes:
+        kind: the row's name in ``pyebpf.abi.maps``.
+    """
+
+    kind: ClassVar[str]
+
+    def spec(self, name: str, cpus: int) -> MapSpec:
+        """Return what is to be created under ``name`` on a machine with ``cpus`` possible CPUs."""
+        raise NotImplementedError
+
+    def histogram(self) -> HistogramSpec | None:
+        """Say how to read the map as a histogram, if it is one."""
+        return None
+
+    def type_arguments(self) -> tuple[Any, ...]:
+        """Return what stands in the brackets of the declaration: ``Hash[u32, u64]``."""
+        return get_args(getattr(self, "__orig_class__", None))
+
+    def _outside(self, verb: str) -> NoReturn:
+        raise PyebpfError(f"{verb} works in a probe; outside, use session[…], the open map")
+
+
+class _Keyed(MapDecl, Generic[K, V]):
+    """Maps with keys and values."""
+
+    def __init__(self, max_entries: int = 10_240) -> None:
+        if max_entries < 1:
+            raise PyebpfError(f"max_entries={max_entries}: a map holds at least 1 entry")
+        self.max_entries = max_entries
+
+    def key_and_value(self) -> tuple[DataType, DataType]:
+        """Return the types of key and value."""
+        args = self.type_arguments()
+        kinds = [data_type(arg) for arg in args]
+        name = type(self).__name__
+        if len(args) != self._arity():
+            raise PyebpfError(f"{name} needs its types: {self._example()}")
+        for arg, kind in zip(args, kinds, strict=True):
+            if kind is None:
+                raise PyebpfError(f"{name}: {arg!r} has no size in the kernel; use u8 … i64, …")
+        return self._pair([kind for kind in kinds if kind is not None])
+
+    def _arity(self) -> int:
+        return 2
+
+    def _example(self) -> str:
+        return f"{type(self).__name__}[u32, u64](max_entries=1024)"
+
+    def _pair(self, kinds: list[DataType]) -> tuple[DataType, DataType]:
+        return kinds[0], kinds[1]
+
+    def _flags(self) -> int:
+        return 0
+
+    def spec(self, name: str, cpus: int) -> MapSpec:
+        key, value = self.key_and_value()
+        return MapSpec(
+            name, self.kind, key.size, value.size, self.max_entries, self._flags(), key, value
+        )
+
+    def __getitem__(self, key: K) -> V:
+        """Read (with a constant index), or update in place: ``counts[key] += 1`` is atomic."""
+        self._outside("[]")
+
+    def __setitem__(self, key: K, value: V) -> None:
+        """Insert or replace."""
+        self._outside("[] =")
+
+    def get(self, key: K) -> V | None:
+        """Return the value of ``key``, or None: test it before use."""
+        self._outside("get()")
+
+
+class Hash(_Keyed[K, V]):
+    """A hash table shared by all CPUs: ``Hash[Ptr[request], u64](max_entries=10_240)``.
+
+    An update when the table is full is refused by the kernel; the session counts it
+    (``session.lost()``).
+
+    Since:  Linux 3.19.
+    """
+
+    kind = "hash"
+
+    def pop(self, key: K) -> V | None:
+        """Remove ``key`` and return its value, or None if it is absent."""
+        self._outside("pop()")
+
+    def setdefault(self, key: K, value: V) -> V:
+        """Return the value of ``key``, inserting ``value`` first if it is absent."""
+        self._outside("setdefault()")
+
+    def __delitem__(self, key: K) -> None:
+        """Remove ``key`` if it is there."""
+        self._outside("del")
+
+    def __contains__(self, key: K) -> bool:
+        self._outside("in")
+
+
+class LruHash(Hash[K, V]):
+    """A hash table that drops the least recently used entry when it is full.
+
+    Since:  Linux 4.10.
+    """
+
+    kind = "lru_hash"
+
+
+class Array(_Keyed[int, V], Generic[V]):
+    """``max_entries`` values, numbered from 0, all 0 at first: ``Array[u64](max_entries=16)``.
+
+    Shared with user space as memory: ``session[array].view()`` is a live numpy array.
+
+    Since:  Linux 3.19; the mapping 5.5.
+    """
+
+    kind = "array"
+
+    def _arity(self) -> int:
+        return 1
+
+    def _example(self) -> str:
+        return f"{type(self).__name__}[u64](max_entries=16)"
+
+    def _pair(self, kinds: list[DataType]) -> tuple[DataType, DataType]:
+        return U32, kinds[0]
+
+    def _flags(self) -> int:
+        return BPF_F_MMAPABLE
+
+
+class PerCpuArray(Array[V]):
+    """An array with one copy per CPU: no CPU waits for another.
+
+    ``session[array][0]`` is one value per possible CPU, shape ``(cpus,)``.
+
+    Since:  Linux 4.6.
+    """
+
+    kind = "percpu_array"
+
+    def _flags(self) -> int:
+        return 0
+
+
+class _Histogram(MapDecl):
+    """Counters of values by size, exact: every CPU adds atomically into a row of its own."""
+
+    def __init__(self, unit: str, key: Any, max_keys: int, totals: Any) -> None:
+        self.unit = unit
+        self.key = key
+        self.max_keys = max_keys
+        self.totals = totals
+
+    def key_type(self) -> DataType | None:
+        """Return the type of the keys, or None if there is a single histogram."""
+        if self.key is None:
+            return None
+        kind = data_type(self.key)
+        if kind is None:
+            raise PyebpfError(f"key={self.key!r} has no size in the kernel; use u8 … i64, …")
+        return kind
+
+    def _row(self) -> tuple[int, bool]:
+        shape = self.histogram()
+        return shape.slots + shape.totals, shape.totals
+
+    def histogram(self) -> HistogramSpec:
+        raise NotImplementedError
+
+    def spec(self, name: str, cpus: int) -> MapSpec:
+        width, _ = self._row()
+        row = ArrayType(U64, width)
+        key = self.key_type()
+        if key is None:
+            return MapSpec(name, "array", 4, row.size, cpus, BPF_F_MMAPABLE, U32, row)
+        return MapSpec(name, "percpu_hash", key.size, row.size, self.max_keys, 0, key, row)
+
+    def add(self, value: int) -> None:
+        """Count one value."""
+        self._outside("add()")
+
+
+class Log2Hist(_Histogram):
+    """Counts values by their power of two: slot ``k`` takes ``2**k <= value < 2**(k + 1)``.
+
+    Slot 0 also takes 0 (and anything below). ``session[hist]`` gives 64 counts.
+
+    Args:
+        unit: of the values, for labels: ``"us"``.
+        key: count separately for each key of this type: ``hist[key].add(value)``.
+        max_keys: how many keys there may be; more are refused and counted as lost.
+        totals: keep the sum of the values as well, for averages; may be a ``Const``.
+    """
+
+    def __init__(
+        self, unit: str = "", *, key: Any = None, max_keys: int = 1024, totals: Any = False
+    ) -> None:
+        super().__init__(unit, key, max_keys, totals)
+
+    def histogram(self) -> HistogramSpec:
+        return HistogramSpec(
+            "log2", self.unit, LOG2_SLOTS, totals=self.totals is not False, key=self.key_type()
+        )
+
+    def __getitem__(self, key: Any) -> Log2Hist:
+        """Return the histogram of one key; it appears when first added to."""
+        self._outside("[]")
+
+
+class LinearHist(_Histogram):
+    """Counts values in steps: slot ``k`` takes ``low + k * step <= value < low + (k + 1) * step``.
+
+    Smaller values count in the first slot, larger ones in the last.
+
+    Args:
+        unit: of the values, for labels.
+        slots: how many counters.
+        low: the least value of the first slot.
+        step: how many values each slot takes.
+        key, max_keys, totals: as in :class:`Log2Hist`.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a word of the declaration
+        self,
+        unit: str = "",
+        *,
+        slots: int = 64,
+        low: int = 0,
+        step: int = 1,
+        key: Any = None,
+        max_keys: int = 1024,
+        totals: Any = False,
+    ) -> None:
+        super().__init__(unit, key, max_keys, totals)
+        if slots < 1 or step < 1:
+            raise PyebpfError(f"LinearHist(slots={slots}, step={step}): both must be at least 1")
+        self.slots, self.low, self.step = slots, low, step
+
+    def histogram(self) -> HistogramSpec:
+        kept = self.totals is not False
+        return HistogramSpec(
+            "linear", self.unit, self.slots, self.low, self.step, kept, self.key_type()
+        )
+
+    def __getitem__(self, key: Any) -> LinearHist:
+        """Return the histogram of one key; it appears when first added to."""
+        self._outside("[]")
+
+
+class Events(MapDecl, Generic[R]):
+    """A stream of records to user space: ``Events[Opened](pages=64)``, a ring buffer.
+
+    What the buffer has no room for is counted (``session.lost()``), never silently dropped.
+
+    Args:
+        pages: size of the buffer in pages of 4096 bytes, a power of two.
+
+    Since:  Linux 5.8.
+    """
+
+    kind = "ringbuf"
+
+    def __init__(self, pages: int = 64) -> None:
+        if pages < 1 or pages & (pages - 1):
+            raise PyebpfError(f"Events(pages={pages}): the kernel wants a power of two")
+        self.pages = pages
+
+    def record(self) -> Record:
+        """Return the layout of the records."""
+        args = self.type_arguments()
+        kind = data_type(args[0]) if args else None
+        if not isinstance(kind, Record):
+            raise PyebpfError("Events needs a record class: Events[Opened](pages=64)")
+        return kind
+
+    def spec(self, name: str, cpus: int) -> MapSpec:
+        return MapSpec(name, self.kind, 0, 0, self.pages * 4096, value=self.record())
+
+    def emit(self, record: R) -> None:
+        """Send one record: ``events.emit(Opened(pid=tgid()))``."""
+        self._outside("emit()")

@@ -1,0 +1,77 @@
+"""Records: one class that is a BPF struct, a numpy dtype and printed columns."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+
+from pyebpf.dsl.annotations import data_type
+from pyebpf.errors import PyebpfError
+from pyebpf.spec.types import Chars, DataType, Record, record as lay_out
+
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+else:
+
+    def dataclass_transform(**_: Any) -> Any:
+        """Do nothing: only type checkers read it."""
+        return lambda cls: cls
+
+
+T = TypeVar("T")
+
+
+class CharsField:
+    """The field specifier that :func:`chars` makes."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+
+def chars(length: int) -> Any:
+    """Give a ``Char`` field its size in bytes: ``comm: Char = chars(16)``."""
+    if length < 1:
+        raise PyebpfError(f"chars({length}): a text field needs at least 1 byte")
+    return CharsField(length)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(chars,))
+def record(cls: type[T]) -> type[T]:
+    """Turn a class with annotated fields into a struct of the kernel side.
+
+    Fields are laid out in order, each at its natural alignment, as the C compiler would. In a probe,
+    ``Name(a=1, b=2)`` makes one; fields that are not given are 0.
+
+    Raises:
+        PyebpfError: a field's annotation is not a type with a size.
+    """
+    cls.__pyebpf_record__ = _layout(cls)  # type: ignore[attr-defined]
+    cls.__init__ = _refuse  # type: ignore[assignment]
+    return cls
+
+
+def _refuse(self: object, *_: object, **__: object) -> None:
+    name = type(self).__name__
+    raise PyebpfError(f"{name}(...) makes a record in a probe only; user space gets numpy records")
+
+
+def _layout(cls: type) -> Record:
+    frame = sys._getframe(2)  # noqa: SLF001 - the class may name types of the enclosing function
+    hints = get_type_hints(cls, localns=dict(frame.f_locals), include_extras=True)
+    members: list[tuple[str, DataType]] = []
+    for name, hint in hints.items():
+        kind = data_type(hint)
+        if isinstance(kind, Chars) and kind.length == 0:
+            spec = cls.__dict__.get(name)
+            if not isinstance(spec, CharsField):
+                raise PyebpfError(f"{cls.__name__}.{name}: write `{name}: Char = chars(16)`")
+            kind = Chars(spec.length)
+        if kind is None:
+            raise PyebpfError(
+                f"{cls.__name__}.{name}: {hint!r} is no type for a record; use u8 … i64, bool, "
+                "Char, Ptr[…], a tuple of these, or another record"
+            )
+        members.append((name, kind))
+    if not members:
+        raise PyebpfError(f"{cls.__name__} has no fields: a record needs at least one")
+    return lay_out(cls.__name__, members)

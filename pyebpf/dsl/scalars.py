@@ -1,0 +1,48 @@
+"""The types that annotate probes: fixed-width integers, pointers, text and contexts.
+
+To a type checker an integer is ``int``, so ordinary arithmetic checks. To the compiler it has a width.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
+
+from pyebpf.spec.types import I8, I16, I32, I64, U8, U16, U32, U64, Chars
+
+u8: TypeAlias = Annotated[int, U8]
+u16: TypeAlias = Annotated[int, U16]
+u32: TypeAlias = Annotated[int, U32]
+u64: TypeAlias = Annotated[int, U64]
+i8: TypeAlias = Annotated[int, I8]
+i16: TypeAlias = Annotated[int, I16]
+i32: TypeAlias = Annotated[int, I32]
+i64: TypeAlias = Annotated[int, I64]
+
+#: Text of a fixed size, ``Char`` in a record: its size comes from :func:`pyebpf.chars`.
+Char: TypeAlias = Annotated[str, Chars(0)]
+
+T = TypeVar("T")
+
+
+class Ptr(Generic[T]):
+    """The address of a kernel object: ``Ptr[request]`` is C's ``struct request *``.
+
+    Members are read as attributes, through pointers at any depth: ``rq.q.disk.major``. A read through
+    a bad address gives 0, as the kernel's safe reads do. Exists in probes only.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"a Ptr exists in a probe only; cannot read {name!r} here")
+
+
+class TracepointContext:
+    """The record of a tracepoint: its fields, as tracefs lists them, are attributes."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"a context exists in a probe only; cannot read {name!r} here")
+
+
+class RawTracepointContext:
+    """The arguments of a raw tracepoint, uninterpreted: ``ctx.args[0]`` is 64 bits wide."""
+
+    args: tuple[u64, ...]

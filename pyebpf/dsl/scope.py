@@ -1,0 +1,217 @@
+"""What is known at a point of a function while it is checked: names, variables, and the flow so far."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pyebpf.dsl.faults import Fault, Unassigned, UnknownName, Unsupported
+from pyebpf.dsl.typed import Bind, Expr, Literal, Read, Stmt, Variable
+
+if TYPE_CHECKING:
+    from pyebpf.diag import Span
+    from pyebpf.dsl.source import FunctionSource
+    from pyebpf.dsl.unit import UnitState
+
+ExprRule: TypeAlias = "Callable[[Any, Scope], Expr]"
+StmtRule: TypeAlias = "Callable[[Any, Scope], list[Stmt]]"
+
+#: What has no counterpart in the kernel, with what to do instead.
+ADVICE: dict[str, tuple[str, str]] = {
+    "Try": ("`try`", "test for the case with `if` instead"),
+    "TryStar": ("`try`", "test for the case with `if` instead"),
+    "Raise": ("`raise`", "return early, or send an event"),
+    "With": ("`with`", ""),
+    "AsyncWith": ("`async`", "probes run to their end without waiting"),
+    "AsyncFor": ("`async`", "probes run to their end without waiting"),
+    "AsyncFunctionDef": ("`async`", "probes run to their end without waiting"),
+    "Await": ("`await`", "probes run to their end without waiting"),
+    "Yield": ("`yield`", "send an event with `events.emit(...)`"),
+    "YieldFrom": ("`yield`", "send an event with `events.emit(...)`"),
+    "Lambda": ("`lambda`", "define a function with `def` outside the probe"),
+    "FunctionDef": ("a nested function", "define it outside the probe; it is expanded where it is called"),
+    "ClassDef": ("a class", "define a `@record` outside the probe"),
+    "Import": ("`import`", "import at the top of the module"),
+    "ImportFrom": ("`import`", "import at the top of the module"),
+    "Global": ("`global`", "keep shared values in an `Array`"),
+    "Nonlocal": ("`nonlocal`", "keep shared values in an `Array`"),
+    "Dict": ("a dict", "declare a `Hash` outside the probe"),
+    "Set": ("a set", "declare a `Hash` outside the probe"),
+    "List": ("a list", "use a tuple, or declare an `Array` outside the probe"),
+    "ListComp": ("a comprehension", "write a `for` loop with a bound"),
+    "SetComp": ("a comprehension", "write a `for` loop with a bound"),
+    "DictComp": ("a comprehension", "write a `for` loop with a bound"),
+    "GeneratorExp": ("a generator", "write a `for` loop with a bound"),
+    "Starred": ("`*`", "name the values one by one"),
+    "JoinedStr": ("an f-string outside `print`", "pass it to `print(...)`"),
+    "While": ("`while`", "write `for … in range(…)` with constant bounds"),
+    "Match": ("`match`", "write `if … elif …`"),
+    "Assert": ("`assert`", "return early with `if not …: return`"),
+    "Slice": ("a slice", ""),
+}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How each kind of syntax node is checked."""
+
+    expressions: Mapping[type[ast.AST], ExprRule]
+    statements: Mapping[type[ast.AST], StmtRule]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What holds on every way to this point.
+
+    ``assigned`` variables have a value; ``present`` ones were tested not to be None; ``live`` is false
+    after a ``return``.
+    """
+
+    assigned: frozenset[str] = frozenset()
+    present: frozenset[str] = frozenset()
+    live: bool = True
+
+    def merge(self, other: Flow) -> Flow:
+        """Return what holds where two ways meet."""
+        if not self.live:
+            return other
+        if not other.live:
+            return self
+        return Flow(self.assigned & other.assigned, self.present & other.present)
+
+    def assign(self, name: str, *, present: bool) -> Flow:
+        kept = self.present | {name} if present else self.present - {name}
+        return Flow(self.assigned | {name}, kept, self.live)
+
+    def knowing(self, names: frozenset[str]) -> Flow:
+        return Flow(self.assigned, self.present | names, self.live)
+
+    def forgetting(self, names: frozenset[str]) -> Flow:
+        return Flow(self.assigned, self.present - names, self.live)
+
+
+@dataclass
+class Scope:
+    """One function being checked: a probe, or a plain function expanded into one."""
+
+    unit: UnitState
+    rules: Rules
+    source: FunctionSource
+    names: Mapping[str, Any]
+    variables: dict[str, Variable] = field(default_factory=dict)
+    #: Parameters of an expanded function that stand for the caller's expressions.
+    arguments: dict[str, Expr] = field(default_factory=dict)
+    flow: Flow = field(default_factory=Flow)
+    result: Variable | None = None
+    loops: int = 0
+    #: Which expansion this is: the places of the calls that lead here.
+    path: str = ""
+    #: The functions being expanded, outermost first.
+    stack: tuple[Any, ...] = ()
+
+    def expr(self, node: ast.expr) -> Expr:
+        """Check an expression.
+
+        Raises:
+            Fault: it is wrong.
+        """
+        rule = self.rules.expressions.get(type(node))
+        if rule is None:
+            raise Fault(self._unsupported(node))
+        return rule(node, self)
+
+    def block(self, nodes: list[ast.stmt]) -> list[Stmt]:
+        """Check statements in order; what is wrong is reported, and the next one is checked."""
+        out: list[Stmt] = []
+        for node in nodes:
+            if not self.flow.live:  # Python would not run it either
+                break
+            try:
+                out += self._statement(node)
+            except Fault as fault:
+                self.unit.diagnostics.report(fault.diagnostic)
+                self._assume_assigned(node)
+        return out
+
+    def _statement(self, node: ast.stmt) -> list[Stmt]:
+        rule = self.rules.statements.get(type(node))
+        if rule is None:
+            raise Fault(self._unsupported(node))
+        return rule(node, self)
+
+    def _assume_assigned(self, node: ast.stmt) -> None:
+        # One fault, one message: later uses of what this statement was to assign are not faults too.
+        for name in stored_names([node]):
+            self.flow = self.flow.assign(name, present=True)
+
+    def span(self, node: ast.AST) -> Span:
+        return self.source.span(node)
+
+    def unsupported(self, node: ast.AST, what: str, advice: str = "") -> Fault:
+        """Return the fault of using something that probes cannot."""
+        return Fault(Unsupported(self.span(node), what=what, advice=advice))
+
+    def _unsupported(self, node: ast.AST) -> Unsupported:
+        name = type(node).__name__
+        what, advice = ADVICE.get(name, (f"`{name}`", ""))
+        return Unsupported(self.span(node), what=what, advice=advice)
+
+    def variable(self, name: str) -> Variable:
+        """Return the local variable of that name, making it if needed."""
+        if name not in self.variables:
+            self.variables[name] = self.unit.variable(self.path, name)
+        return self.variables[name]
+
+    def temporary(self, value: Expr) -> tuple[Expr, Expr]:
+        """Return an expression that keeps a value, and one that reads it again."""
+        if isinstance(value, (Read, Literal)):
+            return value, value
+        return self.keep(value)
+
+    def keep(self, value: Expr) -> tuple[Expr, Expr]:
+        """Like :meth:`temporary`, but also for what is a variable now and may change."""
+        kept = Variable("", value.type, value.range)
+        return Bind(value.type, value.span, kept, value), Read(value.type, value.span, kept)
+
+    def is_local(self, name: str) -> bool:
+        return name in local_names(self.source.node)
+
+    def need_assigned(self, name: str, node: ast.AST) -> None:
+        """Check that a variable has a value here."""
+        if name not in self.flow.assigned:
+            raise Fault(Unassigned(self.span(node), name=name))
+
+    def outer(self, name: str, node: ast.AST) -> Any:
+        """Return the object that a name means outside the function."""
+        if name in self.names:
+            return self.names[name]
+        if hasattr(builtins, name):
+            return getattr(builtins, name)
+        known = [*self.names, *self.variables]
+        raise Fault(UnknownName(self.span(node), name=name, close=closest(name, known)))
+
+
+def closest(name: str, names: list[str] | tuple[str, ...]) -> str:
+    """Say which names are near, as the tail of a message."""
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
+
+
+def stored_names(nodes: list[ast.stmt]) -> frozenset[str]:
+    """Return the names that statements assign, at any depth."""
+    return frozenset(
+        part.id
+        for node in nodes
+        for part in ast.walk(node)
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+    )
+
+
+def local_names(node: ast.FunctionDef) -> frozenset[str]:
+    """Return the names that are local to a function: its parameters and what it assigns."""
+    args = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    return stored_names(list(node.body)) | {arg.arg for arg in args}

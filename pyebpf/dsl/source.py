@@ -1,0 +1,80 @@
+"""From a function to its syntax tree, with columns as they are in the user's file or cell.
+
+The whole file is parsed and the function looked up in it by its first line, so that nothing has to be
+shifted: nested functions, decorators and methods keep their true places.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pyebpf.diag import Diagnostic, Source, Span
+from pyebpf.dsl.faults import Fault, NoSource, SourceChanged
+
+
+@dataclass(frozen=True)
+class FunctionSource:
+    """A function's syntax tree and the text it comes from."""
+
+    source: Source
+    node: ast.FunctionDef
+
+    def span(self, node: ast.AST) -> Span:
+        """Return where ``node`` stands, with columns in characters."""
+        line, end = getattr(node, "lineno", 1), getattr(node, "end_lineno", None) or 1
+        return Span(
+            self.source,
+            line,
+            self._column(line, getattr(node, "col_offset", 0)),
+            end,
+            self._column(end, getattr(node, "end_col_offset", 0) or 0),
+        )
+
+    def name_span(self) -> Span:
+        """Return where the function's name stands in its ``def`` line."""
+        whole = self.span(self.node)
+        start = whole.column + len("def ")
+        return Span(self.source, whole.line, start, whole.line, start + len(self.node.name))
+
+    def _column(self, line: int, offset: int) -> int:
+        # ast counts bytes of UTF-8; people and carets count characters.
+        text = self.source.line(line)
+        return offset if text.isascii() else len(text.encode()[:offset].decode(errors="ignore"))
+
+
+def capture(function: Any) -> FunctionSource:
+    """Return the source of a function.
+
+    Raises:
+        Fault: the text is not available, or is not what was compiled by Python.
+    """
+    code = function.__code__
+    text = "".join(linecache.getlines(code.co_filename, function.__globals__))
+    if not text:
+        raise Fault(NoSource(None, name=function.__name__, file=code.co_filename))
+    is_file = Path(code.co_filename).is_file()
+    source = Source(code.co_filename, text, is_file)
+    for node in _functions(code.co_filename, text):
+        first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+        if first == code.co_firstlineno and node.name == function.__name__:
+            return FunctionSource(source, node)
+    raise Fault(_changed(source, function.__name__, code.co_firstlineno))
+
+
+def _changed(source: Source, name: str, line: int) -> Diagnostic:
+    width = max(1, len(source.line(line)))
+    return SourceChanged(Span(source, line, 0, line, width), name=name)
+
+
+@lru_cache(maxsize=16)
+def _functions(file: str, text: str) -> tuple[ast.FunctionDef, ...]:
+    try:
+        tree = ast.parse(text, file)
+    except SyntaxError:
+        return ()
+    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))

@@ -1,0 +1,447 @@
+"""The typed tree: what a probe means, after names and types are settled.
+
+Every expression has a type and a span. Constants are folded, dead branches gone, inlined functions
+expanded. ``pyebpf.dsl.lower`` turns the tree into IR and decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from pyebpf.diag import Span
+    from pyebpf.dsl.maps import MapDecl
+    from pyebpf.dsl.types import ValueType
+    from pyebpf.ir.nodes import BinaryOp, CompareOp, FieldPath
+    from pyebpf.spec.objects import CoreKind, MapSpec
+    from pyebpf.spec.types import DataType, Field, Int
+    from pyebpf.spec.views import PrintSpec
+
+Range: TypeAlias = tuple[int, int]
+
+
+@dataclass(eq=False)
+class Variable:
+    """A local name. ``type`` and ``range`` are joined over all its assignments.
+
+    ``fixed`` is the width at which all its values wrap: declared, or settled because the values grow in
+    a loop.
+    """
+
+    name: str
+    type: ValueType | None = None
+    range: Range | None = None
+    fixed: Int | None = None
+
+
+@dataclass(eq=False)
+class MapUse:
+    """A map of the unit: the declaration and what will be created."""
+
+    decl: MapDecl
+    spec: MapSpec
+    index: int
+
+
+@dataclass(eq=False)
+class Expr:
+    """Something with a value."""
+
+    type: ValueType
+    span: Span
+
+    @property
+    def range(self) -> Range | None:
+        """The least and greatest number it can be; None if it is no number."""
+        low, high = getattr(self.type, "low", None), getattr(self.type, "high", None)
+        return (low, high) if low is not None and high is not None else None
+
+
+@dataclass(eq=False)
+class Literal(Expr):
+    """An integer or a truth value."""
+
+    value: int
+
+    @property
+    def range(self) -> Range | None:
+        return (int(self.value), int(self.value))
+
+
+@dataclass(eq=False)
+class Text(Expr):
+    """A string constant."""
+
+    value: str
+
+
+@dataclass(eq=False)
+class TextData(Expr):
+    """A string constant as text of a fixed size; ``value`` fits."""
+
+    value: str
+
+
+@dataclass(eq=False)
+class Object(Expr):
+    """A compile-time object, or None."""
+
+
+@dataclass(eq=False)
+class Read(Expr):
+    """The value of a variable."""
+
+    variable: Variable
+
+    @property
+    def range(self) -> Range | None:
+        return self.variable.range or super().range
+
+
+@dataclass(eq=False)
+class Unwrap(Expr):
+    """The value of something that was tested not to be None."""
+
+    value: Expr
+
+
+@dataclass(eq=False)
+class Arith(Expr):
+    """``left op right``; both operands are converted to ``type``."""
+
+    op: BinaryOp
+    left: Expr
+    right: Expr
+    known: Range
+
+    @property
+    def range(self) -> Range | None:
+        return self.known
+
+
+@dataclass(eq=False)
+class Cmp(Expr):
+    """``left op right``. ``common`` is the type compared at; None for u64 against a negative number."""
+
+    op: CompareOp
+    left: Expr
+    right: Expr
+    common: Int | None
+
+
+@dataclass(eq=False)
+class Same(Expr):
+    """Equality of pointers, addresses or truth values."""
+
+    op: CompareOp
+    left: Expr
+    right: Expr
+
+
+@dataclass(eq=False)
+class Logic(Expr):
+    """``left and right`` (``is_and``) or ``left or right``, as truth values."""
+
+    is_and: bool
+    left: Expr
+    right: Expr
+
+
+@dataclass(eq=False)
+class Negation(Expr):
+    """``not value``."""
+
+    value: Expr
+
+
+@dataclass(eq=False)
+class Truth(Expr):
+    """``bool(value)`` of a number or a pointer."""
+
+    value: Expr
+
+
+@dataclass(eq=False)
+class IsNone(Expr):
+    value: Expr
+
+
+@dataclass(eq=False)
+class Choice(Expr):
+    """``then if condition else other``, both converted to ``type``."""
+
+    condition: Expr
+    then: Expr
+    other: Expr
+
+
+@dataclass(eq=False)
+class Bind(Expr):
+    """``variable := value``; the value of the whole is the variable's."""
+
+    variable: Variable
+    value: Expr
+
+
+@dataclass(eq=False)
+class Pack(Expr):
+    """A tuple."""
+
+    items: tuple[Expr, ...]
+
+
+@dataclass(eq=False)
+class MakeRecord(Expr):
+    """A record with the given fields; the others are 0."""
+
+    items: tuple[tuple[Field, Expr], ...]
+
+
+@dataclass(eq=False)
+class RecordField(Expr):
+    """A member of a record in memory."""
+
+    base: Expr
+    field: Field
+
+
+@dataclass(eq=False)
+class Cast(Expr):
+    """A number at another width, or a pointer as a number."""
+
+    value: Expr
+
+
+@dataclass(eq=False)
+class Helper(Expr):
+    """A helper without arguments: ``type(result >> shift)``."""
+
+    helper: str
+    shift: int
+
+
+@dataclass(eq=False)
+class Comm(Expr):
+    """The current thread's name."""
+
+
+@dataclass(eq=False)
+class CurrentTask(Expr):
+    """The current task; ``helper`` says how."""
+
+    helper: str
+
+
+@dataclass(eq=False)
+class ContextField(Expr):
+    """A number or pointer in the context, ``width`` bytes wide there."""
+
+    offset: int
+    width: int
+
+
+@dataclass(eq=False)
+class ContextText(Expr):
+    """Text of a fixed size in the context."""
+
+    offset: int
+
+
+@dataclass(eq=False)
+class KernelPlace(Expr):
+    """A struct, union or array in a kernel object, named but not read."""
+
+    base: Expr
+    path: FieldPath
+
+
+@dataclass(eq=False)
+class KernelRead(Expr):
+    """A number, pointer, bit-field or text in a kernel object. ``bits`` is set for a bit-field."""
+
+    base: Expr
+    path: FieldPath
+    bits: int = 0
+
+
+@dataclass(eq=False)
+class CoreQuestion(Expr):
+    """A number that the loader fills in."""
+
+    kind: CoreKind
+    path: FieldPath
+
+
+@dataclass(eq=False)
+class MapGet(Expr):
+    """``map.get(key)``, ``map.pop(key)`` with ``remove``."""
+
+    map: MapUse
+    key: Expr
+    remove: bool = False
+
+
+@dataclass(eq=False)
+class MapSetdefault(Expr):
+    """``map.setdefault(key, value)``."""
+
+    map: MapUse
+    key: Expr
+    value: Expr
+
+
+@dataclass(eq=False)
+class MapContains(Expr):
+    map: MapUse
+    key: Expr
+
+
+@dataclass(eq=False)
+class Inlined(Expr):
+    """A call of a plain function, expanded: its body, and the variable that holds its result."""
+
+    body: list[Stmt]
+    result: Variable | None
+
+
+@dataclass(eq=False)
+class Effect(Expr):
+    """A call that does something and has no value."""
+
+    stmt: Stmt
+
+
+@dataclass(eq=False)
+class Stmt:
+    """Something that is done."""
+
+    span: Span
+
+
+@dataclass(eq=False)
+class Evaluate(Stmt):
+    value: Expr
+
+
+@dataclass(eq=False)
+class Assign(Stmt):
+    variable: Variable
+    value: Expr
+
+
+@dataclass(eq=False)
+class If(Stmt):
+    condition: Expr
+    then: list[Stmt]
+    other: list[Stmt]
+
+
+@dataclass(eq=False)
+class ForRange(Stmt):
+    """``for variable in range(start, stop, step)`` with constant bounds; ``other`` is its ``else``."""
+
+    variable: Variable
+    values: range
+    body: list[Stmt]
+    other: list[Stmt] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Break(Stmt):
+    pass
+
+
+@dataclass(eq=False)
+class Continue(Stmt):
+    pass
+
+
+@dataclass(eq=False)
+class Return(Stmt):
+    value: Expr | None
+
+
+@dataclass(eq=False)
+class SetField(Stmt):
+    """``base.field = value`` of a record in a map."""
+
+    base: Expr
+    field: Field
+    value: Expr
+
+
+@dataclass(eq=False)
+class AddField(Stmt):
+    """``base.field += value`` of a record in a map, atomic."""
+
+    base: Expr
+    field: Field
+    value: Expr
+
+
+@dataclass(eq=False)
+class MapSet(Stmt):
+    map: MapUse
+    key: Expr
+    value: Expr
+
+
+@dataclass(eq=False)
+class MapDelete(Stmt):
+    map: MapUse
+    key: Expr
+
+
+@dataclass(eq=False)
+class MapAdd(Stmt):
+    """``map[key] += value``, atomic; the entry is made if it is missing."""
+
+    map: MapUse
+    key: Expr
+    value: Expr
+
+
+@dataclass(eq=False)
+class HistAdd(Stmt):
+    """``hist[key].add(value)``."""
+
+    map: MapUse
+    key: Expr | None
+    value: Expr
+    totals: bool
+
+
+@dataclass(eq=False)
+class Emit(Stmt):
+    map: MapUse
+    record: Expr
+
+
+@dataclass(eq=False)
+class Print(Stmt):
+    """A line for user space: ``number`` tells which one, ``layout`` what it holds."""
+
+    number: int
+    layout: PrintSpec
+    values: tuple[Expr, ...]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a program: the context itself, or a value read from it at the start."""
+
+    variable: Variable
+    value: Expr | None
+
+
+@dataclass(eq=False)
+class Program:
+    """A probe at one hook, checked."""
+
+    name: str
+    section: str
+    span: Span
+    parameters: list[Parameter]
+    body: list[Stmt]
+    result: DataType | None = None

@@ -1,0 +1,114 @@
+"""Types of expressions in a probe, beyond the data types: what has no value at run time, or may have none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from pyebpf.ir.types import KernelRef, Pointer, Space
+from pyebpf.spec.types import (
+    BOOL,
+    I64,
+    U64,
+    Address,
+    Array,
+    Bool,
+    Chars,
+    DataType,
+    Int,
+    Record,
+)
+
+
+@dataclass(frozen=True)
+class Static:
+    """A Python object known at compile time: a map, a function, a module, a class."""
+
+    value: Any
+
+    def __str__(self) -> str:
+        value = self.value
+        return getattr(value, "__name__", None) or type(value).__name__
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Static) and other.value is self.value
+
+
+@dataclass(frozen=True)
+class NoneType:
+    """``None``, and the value of a call that returns nothing."""
+
+    def __str__(self) -> str:
+        return "None"
+
+
+@dataclass(frozen=True)
+class Maybe:
+    """A value or None: what a look-up gives. Must be tested before use."""
+
+    inner: DataType | Pointer
+
+    def __str__(self) -> str:
+        return f"{self.inner} | None"
+
+
+@dataclass(frozen=True)
+class Tuple:
+    """A tuple that is taken apart, or packed into a key, before the program runs."""
+
+    items: tuple[ValueType, ...]
+
+    def __str__(self) -> str:
+        return f"({', '.join(str(item) for item in self.items)})"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A struct, union or array inside a kernel object: something whose members can be named."""
+
+    to: KernelRef
+
+    def __str__(self) -> str:
+        return self.to.name
+
+
+ValueType: TypeAlias = DataType | Pointer | Static | NoneType | Maybe | Tuple | Place
+NONE = NoneType()
+
+
+def is_number(kind: ValueType) -> bool:
+    """Tell whether a value of this type is an integer or a truth value."""
+    return isinstance(kind, (Int, Bool))
+
+
+def in_memory(kind: ValueType) -> bool:
+    """Tell whether a value of this type is handled by its address."""
+    return isinstance(kind, (Chars, Array, Record))
+
+
+__all__ = [
+    "BOOL",
+    "I64",
+    "NONE",
+    "U64",
+    "Address",
+    "Array",
+    "Bool",
+    "Chars",
+    "Int",
+    "KernelRef",
+    "Maybe",
+    "NoneType",
+    "Place",
+    "Pointer",
+    "Record",
+    "Space",
+    "Static",
+    "Tuple",
+    "ValueType",
+    "in_memory",
+    "is_number",
+]

@@ -1,0 +1,92 @@
+"""What one compilation keeps: the target, the options, the maps in use, the lines printed, the faults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pyebpf.abi.constants import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG
+from pyebpf.diag import Diagnostics
+from pyebpf.dsl.kernel_types import Kernel
+from pyebpf.dsl.unit_names import LOST_MAP, LOST_SLOTS, PRINT_MAP, PRINT_PAGES, ZERO_MAP
+from pyebpf.dsl.typed import MapUse, Range, Variable
+from pyebpf.spec.objects import MapSpec
+from pyebpf.spec.types import U32, U64, Array, Int
+
+if TYPE_CHECKING:
+    from pyebpf.dsl.collect import Collected
+    from pyebpf.dsl.constants import ConstDecl
+    from pyebpf.dsl.maps import MapDecl
+    from pyebpf.dsl.types import ValueType
+    from pyebpf.spec.target import Target
+    from pyebpf.spec.views import PrintSpec
+
+
+class Known(NamedTuple):
+    """What earlier rounds of checking found out about a variable."""
+
+    type: ValueType | None = None
+    range: Range | None = None
+    fixed: Int | None = None
+
+
+@dataclass
+class UnitState:
+    """The state of one compilation, shared by all its functions."""
+
+    target: Target
+    options: Mapping[ConstDecl, Any]
+    collected: Collected
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
+    #: What each program reads, by its name, for ``explain``.
+    reads: dict[str, list[str]] = field(default_factory=dict)
+    #: The program that is being checked.
+    program: str = ""
+    maps: dict[MapDecl, MapUse] = field(default_factory=dict)
+    prints: list[PrintSpec] = field(default_factory=list)
+    #: Types of local variables found in earlier rounds of checking, by place and name.
+    known: dict[tuple[str, str], Known] = field(default_factory=dict)
+    made: list[tuple[tuple[str, str], Variable]] = field(default_factory=list)
+    _kernel: Kernel | None = None
+
+    @property
+    def kernel(self) -> Kernel:
+        """The target's types."""
+        if self._kernel is None:
+            self._kernel = Kernel(self.target)
+        return self._kernel
+
+    def use_map(self, decl: MapDecl, name: str) -> MapUse:
+        """Return the map of a declaration, adding it to the unit on first use."""
+        if decl not in self.maps:
+            chosen = self.collected.name_map(decl, name)
+            spec = decl.spec(chosen, self.target.cpus)
+            self.maps[decl] = MapUse(decl, spec, len(self.maps) + 1)
+        return self.maps[decl]
+
+    def variable(self, path: str, name: str) -> Variable:
+        """Make a local variable, with the type that an earlier round found for it."""
+        place = (path, name)
+        made = Variable(name, *self.known.get(place, Known()))
+        self.made.append((place, made))
+        return made
+
+    def note_read(self, what: str) -> None:
+        """Remember that the program being checked reads a field."""
+        seen = self.reads.setdefault(self.program, [])
+        if what not in seen:
+            seen.append(what)
+
+    def lost_map(self) -> MapSpec:
+        """Return the map that counts refused updates, number 0 for printed lines."""
+        return MapSpec(LOST_MAP, "array", 4, 8, LOST_SLOTS, BPF_F_MMAPABLE, U32, U64)
+
+    def zero_map(self, size: int) -> MapSpec:
+        """Return an array whose one value of ``size`` bytes is 0, to insert rows from."""
+        value = Array(U64, size // 8)
+        return MapSpec(f"{ZERO_MAP}_{size}", "array", 4, size, 1, BPF_F_RDONLY_PROG, U32, value)
+
+    def print_map(self) -> MapSpec:
+        """Return the ring buffer of printed lines."""
+        return MapSpec(PRINT_MAP, "ringbuf", 0, 0, PRINT_PAGES * 4096)

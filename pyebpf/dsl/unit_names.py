@@ -1,0 +1,12 @@
+"""Names of the maps that the compiler adds to a unit; the session opens them by these names."""
+
+from __future__ import annotations
+
+#: Counts refused updates: number 0 is for printed lines, the others for maps in the order of use.
+LOST_MAP = "pyebpf_lost"
+LOST_SLOTS = 512
+#: Zeros, for values larger than the stack.
+ZERO_MAP = "pyebpf_zero"
+#: Carries what ``print`` in a probe says.
+PRINT_MAP = "pyebpf_print"
+PRINT_PAGES = 64

@@ -1,0 +1,88 @@
+"""Calls, maps and relocated kernel fields in LLVM text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyebpf.abi.helpers import HELPERS
+from pyebpf.errors import InternalError
+from pyebpf.ir import nodes
+from pyebpf.ir.llvm.body import llvm_type
+from pyebpf.spec.objects import CoreKind
+from pyebpf.spec.types import Bool, Int
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyebpf.ir.llvm.body import Body
+    from pyebpf.ir.nodes import Value
+
+
+def call_helper(b: Body, instr: nodes.CallHelper) -> str:
+    """Write a call of a BPF helper: to its number, with 64-bit arguments."""
+    row = HELPERS.get(instr.helper)
+    if row is None:
+        raise InternalError(f"no BPF helper is called {instr.helper}")
+    args = ", ".join(_wide_argument(b, arg) for arg in instr.args)
+    kind = llvm_type(instr.type)
+    callee = f"inttoptr (i64 {row.id} to ptr)({args})"
+    if kind in ("ptr", "void", "i64"):
+        call = f"call {kind} {callee}"
+        return b.do(call) or "" if kind == "void" else b.op(call)
+    wide = b.op(f"call i64 {callee}")
+    if isinstance(instr.type, Bool):
+        return b.op(f"icmp ne i64 {wide}, 0")
+    return b.resized(wide, 64, int(kind[1:]), signed=False)
+
+
+def _wide_argument(b: Body, arg: Value) -> str:
+    if llvm_type(arg.type) == "ptr":
+        return b.typed(arg)
+    if isinstance(arg, nodes.Const):
+        return f"i64 {arg.value}"
+    return f"i64 {b.widened(arg)}"
+
+
+def call_function(b: Body, instr: nodes.CallFunction) -> str:
+    """Write a call of another function of the unit."""
+    callee = b.module.functions.get(instr.function)
+    if callee is None:
+        raise InternalError(f"the unit has no function {instr.function}")
+    args = ", ".join(b.typed(arg) for arg in instr.args)
+    call = f"call {llvm_type(callee.result)} @{instr.function}({args})"
+    return b.do(call) or "" if llvm_type(callee.result) == "void" else b.op(call)
+
+
+def map_handle(b: Body, instr: nodes.MapHandle) -> str:  # noqa: ARG001 (a handler)
+    """Return the address of a map's definition; the loader replaces it by the map."""
+    return f"@{instr.map.name}"
+
+
+def field_addr(b: Body, instr: nodes.FieldAddr) -> str:
+    """Write the address of a kernel field, at an offset that the loader fills in."""
+    base = b.value(instr.base)
+    if not instr.path.steps:
+        return base
+    name, width = b.module.relocations.use(CoreKind.FIELD_BYTE_OFFSET, instr.path)
+    offset = b.op(f"load i{width}, ptr {name}, align 8")
+    return b.passthrough("ptr", b.op(f"getelementptr i8, ptr {base}, i64 {offset}"))
+
+
+def core_value(b: Body, instr: nodes.CoreValue) -> str:
+    """Write a number that the loader fills in."""
+    name, width = b.module.relocations.use(instr.kind, instr.path, instr.enumerator)
+    loaded = b.op(f"load i{width}, ptr {name}, align {width // 8}")
+    number = b.passthrough(f"i{width}", loaded)
+    if isinstance(instr.type, Bool):
+        return b.op(f"icmp ne i{width} {number}, 0")
+    assert isinstance(instr.type, Int), instr
+    return b.resized(number, width, instr.type.bits, signed=instr.type.signed)
+
+
+CALLS: dict[type[Value], Callable[[Body, Any], str]] = {
+    nodes.CallHelper: call_helper,
+    nodes.CallFunction: call_function,
+    nodes.MapHandle: map_handle,
+    nodes.FieldAddr: field_addr,
+    nodes.CoreValue: core_value,
+}

@@ -1,0 +1,100 @@
+"""A unit as LLVM IR text: the same unit and target always give the same text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from pyebpf.diag import Diagnostic
+from pyebpf.errors import InternalError
+from pyebpf.ir.llvm.body import Module
+from pyebpf.ir.llvm.core import LocalTypes, Relocations
+from pyebpf.ir.llvm.debuginfo import DebugInfo, quote
+from pyebpf.ir.llvm.function import function_text
+from pyebpf.ir.llvm.mapdef import map_text
+
+if TYPE_CHECKING:
+    from pyebpf.ir.context import Context
+    from pyebpf.ir.nodes import Unit
+    from pyebpf.spec.target import Target
+
+#: LLVM's for BPF. Without it, LLVM splits a 64-bit load into two of 32 bits, silently.
+DATA_LAYOUT = "e-m:e-p:64:64-i64:64-i128:128-n32:64-S128"
+TRIPLE = "bpfel"
+LICENSE_NAME = "_license"
+#: Sections that every object has; no symbol may be called like a section.
+_SECTIONS = frozenset({"license", ".maps", ".text"})
+
+
+@dataclass(frozen=True)
+class NameTaken(Diagnostic):
+    """Functions, maps and hooks of one object share one set of names.
+
+    Wrong: ``@xdp`` above ``def xdp(ctx: XdpContext) -> int``.
+    Right: ``@xdp`` above ``def count_packets(ctx: XdpContext) -> int``.
+    """
+
+    code: ClassVar[str] = "E0411"
+    title: ClassVar[str] = "the name `{name}` is already used for {holder}"
+    label: ClassVar[str] = "`{name}` stands here again"
+    help: ClassVar[str] = "give the function another name"
+    name: str
+    holder: str
+
+
+def check_names(unit: Unit, context: Context) -> None:
+    """Report functions whose name the object file needs for something else."""
+    taken = {name: "a section of the object" for name in (LICENSE_NAME, *_SECTIONS)}
+    taken |= {fn.section: "the hook of a probe" for fn in unit.functions if fn.section}
+    taken |= {spec.name: "a map" for spec in unit.maps}
+    for fn in unit.functions:
+        if fn.name in taken:
+            context.report(NameTaken(fn.span, fn.name, taken[fn.name]))
+        taken[fn.name] = "another function"
+
+
+def cpu_of(target: Target) -> str:
+    """Return the instruction set to compile for.
+
+    ``v3`` has 32-bit arithmetic and jumps (Linux 5.1), ``v2`` has all comparisons (4.14).
+    """
+    return "v3" if target.has("cpu_v3") else "v2"
+
+
+def unit_llvm(unit: Unit, target: Target, producer: str) -> str:
+    """Return a unit as the text of an LLVM module.
+
+    Raises:
+        InternalError: if the unit holds something that no emitter knows.
+    """
+    if not unit.functions:
+        raise InternalError("a unit without functions")
+    debug = DebugInfo(producer)
+    relocations = None
+    if target.btf is not None:
+        relocations = Relocations(LocalTypes(target.btf, debug, unit))
+    module = Module(debug, relocations, cpu_of(target))
+    module.functions = {fn.name: fn for fn in unit.functions}
+    functions = [function_text(fn, module) for fn in unit.functions]
+    maps = [map_text(spec, debug) for spec in unit.maps]
+    parts = [
+        f'target datalayout = "{DATA_LAYOUT}"\ntarget triple = "{TRIPLE}"',
+        *maps,
+        _license(unit.license, debug),
+        *(relocations.lines if relocations else ()),
+        *module.declarations,
+        *functions,
+        debug.text(),
+    ]
+    return "\n".join(parts)
+
+
+def _license(text: str, debug: DebugInfo) -> str:
+    size = len(text.encode()) + 1
+    node = debug.variable(
+        LICENSE_NAME, debug.array(debug.basic("char", 1, "signed_char"), size, size)
+    )
+    return (
+        f"@{LICENSE_NAME} = constant [{size} x i8] c{quote(text + chr(0))}, "
+        f'section "license", align 1, !dbg !{node}'
+    )

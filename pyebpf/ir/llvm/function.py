@@ -1,0 +1,144 @@
+"""One function as LLVM text: blocks, variables, and the barriers after null tests.
+
+What each instruction becomes is in ``arithmetic``, ``memory`` and ``calls``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyebpf.errors import InternalError
+from pyebpf.ir.flow import Flow
+from pyebpf.ir.llvm.arithmetic import ARITHMETIC
+from pyebpf.ir.llvm.body import Body, llvm_type, memory_type
+from pyebpf.ir.llvm.calls import CALLS
+from pyebpf.ir.llvm.debuginfo import quote
+from pyebpf.ir.llvm.memory import MEMORY, slot_align
+from pyebpf.ir.nodes import Branch, Jump, Return, Slot, Value
+from pyebpf.ir.nullness import is_nullable, proven_on_entry, step, tested
+from pyebpf.ir.passes.stack_slots import memory_slots
+from pyebpf.ir.types import VOID
+
+if TYPE_CHECKING:
+    from pyebpf.ir.llvm.body import Module
+    from pyebpf.ir.nodes import Block, Function
+    from pyebpf.ir.nullness import Facts
+
+HANDLERS = {**ARITHMETIC, **MEMORY, **CALLS}
+#: The backend has no library to call, so LLVM must not see a memset in a loop of stores.
+ATTRIBUTES = 'nounwind "no-builtins" "frame-pointer"="all"'
+
+
+def function_text(fn: Function, module: Module) -> str:
+    """Return the definition of a function."""
+    subprogram = module.debug.function(fn)
+    body = Body(module, fn, subprogram)
+    for param in fn.params:
+        body.names[param] = f"%p.{param.name}"
+    _Writer(fn, body).run()
+    params = ", ".join(f"{llvm_type(p.type)} %p.{p.name}" for p in fn.params)
+    linkage = "" if fn.section else "internal "
+    section = f" section {quote(fn.section)}" if fn.section else ""
+    head = (
+        f"define {linkage}{llvm_type(fn.result)} @{fn.name}({params}) "
+        f'{ATTRIBUTES} "target-cpu"={quote(module.cpu)}{section} !dbg !{subprogram} {{'
+    )
+    return "\n".join([head, *body.lines, "}"])
+
+
+class _Writer:
+    def __init__(self, fn: Function, body: Body) -> None:
+        self.fn = fn
+        self.body = body
+        self.flow = Flow(fn)
+        self.labels = {block: f"b{i}" for i, block in enumerate(self.flow.order)}
+        self.renamed: dict[Block, dict[Value, str]] = {}
+
+    def run(self) -> None:
+        self.body.lines.append("entry:")
+        self.body.span = self.fn.span
+        in_memory = set(memory_slots(self.fn))
+        for number, slot in enumerate(self.fn.slots):
+            self.slot(number, slot, in_memory)
+        self.body.do(f"br label %{self.labels[self.fn.entry]}")
+        proven = self.proven_at_start()
+        # A block comes after those that dominate it, so whatever it uses already has a name.
+        for block in self.flow.order:
+            self.body.lines.append(f"{self.labels[block]}:")
+            self.body.renamed = self.names_in(block)
+            self.guards(block, proven.get(block, ()))
+            for instr in block.instrs:
+                self.body.span = instr.span or self.fn.span
+                self.instruction(instr)
+
+    def slot(self, number: int, slot: Slot, in_memory: set[Slot]) -> None:
+        kind, align = memory_type(slot.type), slot_align(slot)
+        name = f"%s{number}"
+        self.body.slots[slot] = name
+        self.body.do(f"{name} = alloca {kind}, align {align}")
+        if slot not in in_memory:
+            # A path may read before it writes; LLVM drops this wherever no path does.
+            zero = "null" if kind == "ptr" else "0"
+            self.body.do(f"store {kind} {zero}, ptr {name}, align {align}")
+
+    def instruction(self, instr: Value) -> None:
+        body = self.body
+        if isinstance(instr, Jump):
+            body.do(f"br label %{self.labels[instr.target]}")
+        elif isinstance(instr, Branch):
+            then, other = self.labels[instr.then], self.labels[instr.other]
+            body.do(f"br i1 {body.value(instr.condition)}, label %{then}, label %{other}")
+        elif isinstance(instr, Return):
+            body.do("ret void" if instr.value is None else f"ret {body.typed(instr.value)}")
+        else:
+            handler = HANDLERS.get(type(instr))
+            if handler is None:
+                raise InternalError(f"{self.fn.name}: {type(instr).__name__} reached the emitter")
+            result = handler(body, instr)
+            if instr.type != VOID:
+                body.names[instr] = result
+
+    def proven_at_start(self) -> dict[Block, tuple[Value | Slot, ...]]:
+        """Return what the test before each block proves, where only that test leads there."""
+        if not any(is_nullable(i.type) for b in self.flow.order for i in b.instrs):
+            return {}
+        found: dict[Block, tuple[Value | Slot, ...]] = {}
+        for block, facts in proven_on_entry(self.flow).items():
+            for instr in block.instrs:
+                facts = step(facts, instr)
+            for successor in block.successors():
+                new = tested(block, successor, facts)
+                if new and len(self.flow.before[successor]) == 1:
+                    found[successor] = self.in_order(new)
+        return found
+
+    def in_order(self, facts: Facts) -> tuple[Value | Slot, ...]:
+        values = [i for b in self.flow.order for i in b.instrs if i in facts]
+        params = [p for p in self.fn.params if p in facts]
+        return (*params, *values, *(s for s in self.fn.slots if s in facts))
+
+    def guards(self, block: Block, proven: tuple[Value | Slot, ...]) -> None:
+        """Start a block with new names for the pointers that the test before it proved.
+
+        LLVM knows nothing of the connection, so it cannot compute an address, let alone load, from
+        such a pointer before the test; old verifiers refuse arithmetic on a pointer that may be null.
+        """
+        self.body.span = block.instrs[0].span or self.fn.span
+        pointer = next((item for item in proven if isinstance(item, Value)), None)
+        if pointer is None:
+            return
+        fresh = self.body.opaque("ptr", self.body.value(pointer))
+        for item in proven:
+            if isinstance(item, Slot):
+                self.body.do(f"store ptr {fresh}, ptr {self.body.slots[item]}, align 8")
+            else:
+                self.renamed.setdefault(block, {})[item] = fresh
+        self.body.renamed = self.names_in(block)
+
+    def names_in(self, block: Block) -> dict[Value, str]:
+        if not self.renamed:
+            return {}
+        names: dict[Value, str] = {}
+        for above in self.flow.dominators(block):
+            names |= self.renamed.get(above, {})
+        return names

@@ -1,0 +1,214 @@
+"""Slots, loads, stores and addresses in LLVM text."""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import TYPE_CHECKING, Any
+
+from pyebpf.ir import nodes
+from pyebpf.ir.llvm.body import llvm_type, memory_type
+from pyebpf.ir.nodes import BinaryOp, Const, Convert
+from pyebpf.ir.types import Pointer, Space
+from pyebpf.spec.types import Bool, Int
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyebpf.ir.llvm.body import Body
+    from pyebpf.ir.nodes import Slot, Value
+    from pyebpf.ir.types import Type
+
+#: Memory that starts at a multiple of 8: the values of maps and the records of ring buffers.
+_ALIGNED = (Space.MAP, Space.RING)
+WORD = 8
+
+
+def slot_align(slot: Slot) -> int:
+    """Return the alignment of a slot: whole words for everything that has room for one."""
+    return WORD if slot.type.size >= WORD else max(1, getattr(slot.type, "align", 1))
+
+
+def alignment(value: Value) -> int:
+    """Return what the address surely is a multiple of, at most 8."""
+    if isinstance(value, nodes.SlotAddr):
+        return slot_align(value.slot)
+    if isinstance(value, nodes.Member):
+        return gcd(alignment(value.base), value.offset) or WORD
+    if isinstance(value, nodes.Element):
+        return gcd(alignment(value.base), value.stride)
+    if isinstance(value, nodes.CallHelper) and _space(value) in _ALIGNED:
+        return WORD
+    if isinstance(value, Convert):
+        return alignment(value.value)
+    to = value.type.to if isinstance(value.type, Pointer) else None
+    return getattr(to, "align", 1)
+
+
+def _space(value: Value) -> Space | None:
+    return value.type.space if isinstance(value.type, Pointer) else None
+
+
+def _natural(kind: Type) -> int:
+    # BPF splits what it thinks is unaligned into bytes; all data here is laid out as C would.
+    return kind.size
+
+
+def from_memory(b: Body, kind: Type, loaded: str) -> str:
+    """Return what was loaded as a value in a register."""
+    return b.op(f"icmp ne i8 {loaded}, 0") if isinstance(kind, Bool) else loaded
+
+
+def to_memory(b: Body, value: Value) -> str:
+    """Return a value, with its type, as it is stored."""
+    if isinstance(value.type, Bool):
+        return f"i8 {b.op(f'zext i1 {b.value(value)} to i8')}"
+    return b.typed(value)
+
+
+def _load(b: Body, kind: Type, address: str) -> str:
+    loaded = b.op(f"load {memory_type(kind)}, ptr {address}, align {_natural(kind)}")
+    return from_memory(b, kind, loaded)
+
+
+def read_slot(b: Body, instr: nodes.ReadSlot) -> str:
+    """Write the reading of a variable."""
+    return _load(b, instr.type, b.slots[instr.slot])
+
+
+def write_slot(b: Body, instr: nodes.WriteSlot) -> str:
+    """Write an assignment to a variable."""
+    align = _natural(instr.slot.type)
+    b.do(f"store {to_memory(b, instr.value)}, ptr {b.slots[instr.slot]}, align {align}")
+    return ""
+
+
+def slot_addr(b: Body, instr: nodes.SlotAddr) -> str:
+    """Return the address of a variable."""
+    return b.slots[instr.slot]
+
+
+def load(b: Body, instr: nodes.Load) -> str:
+    """Write a load."""
+    return _load(b, instr.type, b.value(instr.pointer))
+
+
+def store(b: Body, instr: nodes.Store) -> str:
+    """Write a store."""
+    align = _natural(instr.value.type)
+    b.do(f"store {to_memory(b, instr.value)}, ptr {b.value(instr.pointer)}, align {align}")
+    return ""
+
+
+def fill(b: Body, instr: nodes.Fill) -> str:
+    """Write zeros."""
+    b.module.declare("void @llvm.memset.inline.p0.i64(ptr, i8, i64, i1)")
+    target = f"ptr align {alignment(instr.pointer)} {b.value(instr.pointer)}"
+    b.do(f"call void @llvm.memset.inline.p0.i64({target}, i8 0, i64 {instr.size}, i1 false)")
+    return ""
+
+
+def copy(b: Body, instr: nodes.Copy) -> str:
+    """Write a copy, at the widest steps that both sides allow."""
+    b.module.declare("void @llvm.memcpy.inline.p0.p0.i64(ptr, ptr, i64, i1)")
+    both = min(alignment(instr.target), alignment(instr.source))
+    sides = ", ".join(
+        f"ptr align {both} {b.value(side)}" for side in (instr.target, instr.source)
+    )
+    b.do(f"call void @llvm.memcpy.inline.p0.p0.i64({sides}, i64 {instr.size}, i1 false)")
+    return ""
+
+
+def atomic_add(b: Body, instr: nodes.AtomicAdd) -> str:
+    """Write an addition that loses no update; without a user of the result it is a plain ``xadd``."""
+    added, align = b.typed(instr.value), _natural(instr.value.type)
+    return b.op(f"atomicrmw add ptr {b.value(instr.pointer)}, {added} monotonic, align {align}")
+
+
+def member(b: Body, instr: nodes.Member) -> str:
+    """Write the address of a member."""
+    if not instr.offset:
+        return b.value(instr.base)
+    return b.op(f"getelementptr inbounds i8, ptr {b.value(instr.base)}, i64 {instr.offset}")
+
+
+def element(b: Body, instr: nodes.Element) -> str:
+    """Write the address of an element, with a bound that the verifier sees.
+
+    LLVM may know a bound from a test that the verifier has forgotten, and would drop ours; so the
+    index first becomes opaque. The bound result is opaque too, unless it is a mask: LLVM would apply
+    the stride before the test, and the tested register would not be the one that is added.
+    """
+    base = b.value(instr.base)
+    if isinstance(instr.index, Const):
+        return b.op(f"getelementptr inbounds i8, ptr {base}, i64 {instr.index.value * instr.stride}")
+    index, last = _bounded_by_user(instr.index, instr.length)
+    wide = b.opaque("i64", _index(b, index))
+    if last & (last + 1) == 0:
+        inside = b.op(f"and i64 {wide}, {last}")
+    else:
+        fits = b.op(f"icmp ult i64 {wide}, {instr.length}")
+        inside = b.opaque("i64", b.op(f"select i1 {fits}, i64 {wide}, i64 {last}"))
+    offset = inside if instr.stride == 1 else b.op(f"mul i64 {inside}, {instr.stride}")
+    return b.op(f"getelementptr inbounds i8, ptr {base}, i64 {offset}")
+
+
+def _bounded_by_user(index: Value, length: int) -> tuple[Value, int]:
+    """Return what to bound, and the last index; a mask that the program applies is bound enough."""
+    inner = index
+    while isinstance(inner, Convert) and inner.type.size >= inner.value.type.size:
+        inner = inner.value
+    if isinstance(inner, nodes.Binary) and inner.op is BinaryOp.AND:
+        for value, mask in ((inner.left, inner.right), (inner.right, inner.left)):
+            if isinstance(mask, Const) and 0 <= mask.value < length and _is_mask(mask.value):
+                return value, mask.value
+    return index, length - 1
+
+
+def _is_mask(number: int) -> bool:
+    return number & (number + 1) == 0
+
+
+def _index(b: Body, index: Value) -> str:
+    have = llvm_type(index.type)
+    return b.resized(b.value(index), int(have[1:]), 64, signed=False)
+
+
+def ctx_load(b: Body, instr: nodes.CtxLoad) -> str:
+    """Write one load at a constant offset from the context, which LLVM cannot take apart or merge."""
+    kind = "ptr" if isinstance(instr.type, Pointer) and instr.width == WORD else f"i{instr.width * 8}"
+    name = f"@llvm.bpf.getelementptr.and.load.{'p0' if kind == 'ptr' else kind}"
+    b.module.declare(f"{kind} {name}(ptr, i1, i8, i8, i8, i1, ...)")
+    volatile = "false" if b.is_tracing else "true"
+    # Operands: volatile, ordering (none), synchronisation scope (system), log2 of the alignment.
+    loaded = b.op(
+        f"call {kind} (ptr, i1, i8, i8, i8, i1, ...) {name}(ptr elementtype(i8) "
+        f"{b.value(instr.context)}, i1 {volatile}, i8 0, i8 1, i8 {instr.width.bit_length() - 1}, "
+        f"i1 true, i64 {instr.offset})" + (" memory(argmem: read)" if b.is_tracing else "")
+    )
+    return loaded if kind == "ptr" else _ctx_value(b, instr, loaded)
+
+
+def _ctx_value(b: Body, instr: nodes.CtxLoad, loaded: str) -> str:
+    have, signed = instr.width * 8, isinstance(instr.type, Int) and instr.type.signed
+    if isinstance(instr.type, Bool):
+        # Only the low byte of an argument's word is the boolean.
+        return b.op(f"icmp ne i8 {b.resized(loaded, have, 8, signed=False)}, 0")
+    want = llvm_type(instr.type)
+    if want == "ptr":
+        return b.op(f"inttoptr i64 {b.resized(loaded, have, 64, signed=False)} to ptr")
+    return b.resized(loaded, have, int(want[1:]), signed=signed)
+
+
+MEMORY: dict[type[Value], Callable[[Body, Any], str]] = {
+    nodes.ReadSlot: read_slot,
+    nodes.WriteSlot: write_slot,
+    nodes.SlotAddr: slot_addr,
+    nodes.Load: load,
+    nodes.Store: store,
+    nodes.Fill: fill,
+    nodes.Copy: copy,
+    nodes.AtomicAdd: atomic_add,
+    nodes.Member: member,
+    nodes.Element: element,
+    nodes.CtxLoad: ctx_load,
+}

@@ -1,0 +1,395 @@
+"""The intermediate representation: functions of basic blocks of instructions.
+
+An instruction is also the value it produces, and is used by the instructions after it (in its block, or
+in a block that its block dominates). Variables are :class:`Slot`\\ s, read and written by
+:class:`ReadSlot` and :class:`WriteSlot`; LLVM turns them into registers. Integer instructions take
+operands of one type and give that type; meaning is Python's, wrapped at the width
+(``FLOORDIV`` rounds down, ``MOD`` takes the sign of the divisor, a shift by the width or more gives 0
+or the sign). What is legal is written down in ``pyebpf.ir.legal``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from pyebpf.diag import Span
+    from pyebpf.ir.types import KernelRef, Type
+    from pyebpf.spec.objects import CoreKind, MapSpec
+    from pyebpf.spec.types import DataType
+
+
+class BinaryOp(Enum):
+    """Integer arithmetic; both operands and the result have one type."""
+
+    ADD = "add"
+    SUB = "sub"
+    MUL = "mul"
+    FLOORDIV = "floordiv"
+    MOD = "mod"
+    AND = "and"
+    OR = "or"
+    XOR = "xor"
+    SHL = "shl"
+    SHR = "shr"
+
+
+class CompareOp(Enum):
+    """Comparison of two integers of one type, two booleans or two pointers (EQ and NE only)."""
+
+    EQ = "eq"
+    NE = "ne"
+    LT = "lt"
+    LE = "le"
+    GT = "gt"
+    GE = "ge"
+
+
+@dataclass(eq=False)
+class Value:
+    """Something with a type that instructions use."""
+
+    type: Type
+    span: Span | None
+
+
+@dataclass(eq=False)
+class Const(Value):
+    """An integer, a boolean, or a null pointer (0)."""
+
+    value: int
+
+
+@dataclass(eq=False)
+class Slot:
+    """A variable, or a buffer, on the stack. Not a value; :class:`SlotAddr` gives its address."""
+
+    name: str
+    type: Type
+    span: Span | None = None
+
+
+@dataclass(eq=False)
+class Param(Value):
+    """The context of an entry function, or an argument of a subprogram."""
+
+    name: str
+
+
+@dataclass(eq=False)
+class ReadSlot(Value):
+    slot: Slot
+
+
+@dataclass(eq=False)
+class WriteSlot(Value):
+    """``slot = value``."""
+
+    slot: Slot
+    value: Value
+
+
+@dataclass(eq=False)
+class SlotAddr(Value):
+    """``&slot``: a pointer into ``Space.STACK``."""
+
+    slot: Slot
+
+
+@dataclass(eq=False)
+class Binary(Value):
+    op: BinaryOp
+    left: Value
+    right: Value
+
+
+@dataclass(eq=False)
+class Compare(Value):
+    op: CompareOp
+    left: Value
+    right: Value
+
+
+@dataclass(eq=False)
+class Not(Value):
+    """Logical negation of a boolean."""
+
+    value: Value
+
+
+@dataclass(eq=False)
+class Select(Value):
+    """``then if condition else other``, both already computed and without effect."""
+
+    condition: Value
+    then: Value
+    other: Value
+
+
+@dataclass(eq=False)
+class Convert(Value):
+    """The same number at another width (truncated or extended by the *source's* sign).
+
+    Also boolean to integer, pointer to 64-bit integer or ``Address``, those to a pointer, and one
+    kind of pointer to another.
+    """
+
+    value: Value
+
+
+@dataclass(eq=False)
+class Member(Value):
+    """A pointer ``offset`` bytes into what ``base`` points to (own data, not kernel types)."""
+
+    base: Value
+    offset: int
+
+
+@dataclass(eq=False)
+class Element(Value):
+    """A pointer to element ``index`` of an array of ``length`` elements of ``stride`` bytes.
+
+    The index is known to be in range; the emitter makes the verifier see it too.
+    """
+
+    base: Value
+    index: Value
+    stride: int
+    length: int
+
+
+@dataclass(eq=False)
+class Load(Value):
+    """Read a number, a boolean or a pointer through ``pointer``."""
+
+    pointer: Value
+
+
+@dataclass(eq=False)
+class Store(Value):
+    pointer: Value
+    value: Value
+
+
+@dataclass(eq=False)
+class Fill(Value):
+    """Set ``size`` bytes at ``pointer`` to zero."""
+
+    pointer: Value
+    size: int
+
+
+@dataclass(eq=False)
+class Copy(Value):
+    """Copy ``size`` bytes; neither side is a kernel or user pointer."""
+
+    target: Value
+    source: Value
+    size: int
+
+
+@dataclass(eq=False)
+class AtomicAdd(Value):
+    """Add to a 32- or 64-bit number in a map; gives the old value if ``type`` is not void."""
+
+    pointer: Value
+    value: Value
+
+
+@dataclass(eq=False)
+class CtxLoad(Value):
+    """Read the number, or the pointer, ``offset`` bytes into the context; ``width`` bytes are loaded.
+
+    ``type`` may be narrower than ``width``: an argument of a BTF tracepoint always fills 8 bytes.
+    """
+
+    context: Value
+    offset: int
+    width: int
+
+
+@dataclass(eq=False)
+class MapHandle(Value):
+    """A map, as an argument of helpers."""
+
+    map: MapSpec
+
+
+@dataclass(eq=False)
+class CallHelper(Value):
+    """Call a BPF helper by name (a row of ``pyebpf.abi.helpers``)."""
+
+    helper: str
+    args: tuple[Value, ...]
+
+
+@dataclass(eq=False)
+class CallFunction(Value):
+    """Call another function of the unit."""
+
+    function: str
+    args: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class MemberStep:
+    """Go to member ``name`` of the kernel struct ``struct``; anonymous structs are seen through.
+
+    ``bit_offset`` counts from the start of ``struct`` in the target; ``bits`` is nonzero for a
+    bit-field.
+    """
+
+    struct: KernelRef
+    name: str
+    bit_offset: int
+    type: KernelRef
+    bits: int = 0
+
+
+@dataclass(frozen=True)
+class IndexStep:
+    """Go to element ``index`` of an array of ``type``."""
+
+    index: int
+    type: KernelRef
+
+
+Step: TypeAlias = MemberStep | IndexStep
+
+
+@dataclass(frozen=True)
+class FieldPath:
+    """A way into a kernel type without following a pointer."""
+
+    root: KernelRef
+    steps: tuple[Step, ...]
+
+    def __str__(self) -> str:
+        out = self.root.name
+        for step in self.steps:
+            out += f"[{step.index}]" if isinstance(step, IndexStep) else f".{step.name}"
+        return out
+
+
+@dataclass(eq=False)
+class FieldAddr(Value):
+    """The address of a field of a kernel object; the offset is a CO-RE relocation."""
+
+    base: Value
+    path: FieldPath
+
+
+@dataclass(eq=False)
+class KernelLoad(Value):
+    """Read a number or a pointer at a ``BTF``, ``KERNEL`` or ``USER`` pointer, whatever way is allowed.
+
+    The pass ``kernel_access`` replaces it.
+    """
+
+    pointer: Value
+
+
+@dataclass(eq=False)
+class BitfieldRead(Value):
+    """Read a bit-field of a kernel object. The pass ``kernel_access`` replaces it."""
+
+    base: Value
+    path: FieldPath
+
+
+@dataclass(eq=False)
+class CoreValue(Value):
+    """A number that the loader fills in: field exists, type size, enum value, shifts of bit-fields.
+
+    ``path.steps`` is empty for questions about a type; ``enumerator`` names an enum's value.
+    """
+
+    kind: CoreKind
+    path: FieldPath
+    enumerator: str = ""
+
+
+@dataclass(eq=False)
+class Jump(Value):
+    target: Block
+
+
+@dataclass(eq=False)
+class Branch(Value):
+    condition: Value
+    then: Block
+    other: Block
+
+
+@dataclass(eq=False)
+class Return(Value):
+    value: Value | None
+
+
+TERMINATORS = (Jump, Branch, Return)
+
+
+@dataclass(eq=False)
+class Block:
+    """Instructions that run one after the other; the last one, and only it, is a terminator."""
+
+    name: str
+    instrs: list[Value] = field(default_factory=list)
+
+    def successors(self) -> tuple[Block, ...]:
+        """Return the blocks that may run next."""
+        last = self.instrs[-1] if self.instrs else None
+        if isinstance(last, Jump):
+            return (last.target,)
+        if isinstance(last, Branch):
+            return (last.then, last.other)
+        return ()
+
+
+@dataclass(eq=False)
+class Function:
+    """One function. ``section`` names the program's hook (``"tp_btf/block_rq_issue"``).
+
+    A function without a section is a subprogram. ``result`` is the type returned; an entry function
+    returns a 32-bit number. ``span`` is the ``def`` line.
+    """
+
+    name: str
+    section: str
+    params: tuple[Param, ...]
+    result: Type
+    blocks: list[Block]
+    slots: list[Slot]
+    span: Span
+
+    @property
+    def entry(self) -> Block:
+        """The block that runs first."""
+        return self.blocks[0]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What goes into one object file.
+
+    ``globals_`` are constants placed in read-only data: name → bytes.
+    """
+
+    functions: tuple[Function, ...]
+    maps: tuple[MapSpec, ...]
+    license: str = "GPL"
+
+
+def operands(instr: Value) -> tuple[Value, ...]:
+    """Return the values that an instruction uses, in order."""
+    out: list[Value] = []
+    for name, item in vars(instr).items():
+        if name in ("type", "span"):
+            continue
+        if isinstance(item, Value):
+            out.append(item)
+        elif isinstance(item, tuple):
+            out += [part for part in item if isinstance(part, Value)]
+    return tuple(out)

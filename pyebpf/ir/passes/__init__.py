@@ -1,0 +1,63 @@
+"""The passes over the IR, in order. The IR is verified after each one.
+
+``PYEBPF_DUMP=<pass>`` prints each function after that pass to standard error; ``input`` names the IR
+that the front end made.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyebpf.ir.legal import verify
+from pyebpf.ir.passes.const_fold import fold_constants
+from pyebpf.ir.passes.dead_code import drop_dead_code
+from pyebpf.ir.passes.kernel_access import choose_kernel_access
+from pyebpf.ir.passes.stack_slots import check_stack_slots
+from pyebpf.ir.text import function_text
+
+if TYPE_CHECKING:
+    from pyebpf.ir.context import Context
+    from pyebpf.ir.nodes import Function
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One step over a function. ``run`` may report; it must leave legal IR."""
+
+    name: str
+    run: Callable[[Function, Context], Function]
+
+
+PIPELINE: tuple[Pass, ...] = (
+    Pass("const_fold", fold_constants),
+    Pass("kernel_access", choose_kernel_access),
+    Pass("dead_code", drop_dead_code),
+    Pass("stack_slots", check_stack_slots),
+)
+
+
+def run_pipeline(fn: Function, context: Context) -> Function:
+    """Run every pass; stop after the first that reported an error.
+
+    Raises:
+        InternalError: if the IR is malformed before a pass or after it.
+    """
+    wanted = os.environ.get("PYEBPF_DUMP", "")
+    verify(fn, after="input")
+    _dump(fn, "input", wanted)
+    for step in PIPELINE:
+        fn = step.run(fn, context)
+        verify(fn, after=step.name)
+        _dump(fn, step.name, wanted)
+        if context.diagnostics.has_errors():
+            break
+    return fn
+
+
+def _dump(fn: Function, name: str, wanted: str) -> None:
+    if name == wanted:
+        sys.stderr.write(f"; after {name}\n{function_text(fn, lines=True)}\n")

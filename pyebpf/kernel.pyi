@@ -1,0 +1,6 @@
+from typing import Any
+
+class KernelType(type):
+    kernel_name: str
+
+def __getattr__(name: str) -> Any: ...

@@ -1,0 +1,367 @@
+"""Where declarations become open things: compile (or find in the cache), load, attach, own, close.
+
+The only place that knows both halves. The compiler is imported when something must be compiled, numpy when
+something is read: a start from the cache attaches its probes with neither.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from pyebpf import cache
+from pyebpf.btf.system import kernel_btf, kernel_ident
+from pyebpf.dsl.collect import Collected, collect
+from pyebpf.dsl.constants import value_of
+from pyebpf.dsl.fingerprint import fingerprint
+from pyebpf.dsl.maps import Array, Events, Hash, LinearHist, Log2Hist, MapDecl, PerCpuArray
+from pyebpf.dsl.probes import Probe
+from pyebpf.dsl.unit_names import LOST_MAP, PRINT_MAP
+from pyebpf.errors import FormatError, NotSupportedError, PyebpfError
+from pyebpf.host.cpus import possible_count
+from pyebpf.runtime.elf import parse_object
+from pyebpf.runtime.features import KernelFeatures
+from pyebpf.runtime.links import Link, attach
+from pyebpf.runtime.loader import LoadedObject, load_object
+from pyebpf.runtime.printed import format_line
+from pyebpf.runtime.resolver import CoreResolver
+from pyebpf.runtime.tracefs import Tracefs
+from pyebpf.spec.compiled import Compiled
+from pyebpf.spec.target import Target
+from pyebpf.version import __version__
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from pyebpf.runtime.events import RingBuffer
+    from pyebpf.runtime.maps.array import ArrayMap
+    from pyebpf.runtime.maps.hash import HashMap
+    from pyebpf.runtime.maps.hist import HistView
+    from pyebpf.runtime.maps.percpu import PerCpuArrayMap
+    from pyebpf.runtime.stream import EventStream
+
+T = TypeVar("T")
+
+
+def host_target() -> Target:
+    """Return the running kernel as a target; its BTF is None if it has none."""
+    try:
+        btf = kernel_btf()
+    except NotSupportedError:
+        btf = None
+    return Target(
+        btf, KernelFeatures(), Tracefs(), os.uname().machine, possible_count(), kernel_ident()
+    )
+
+
+def compile_probes(
+    *probes: Probe, target: Target | None = None, options: Mapping[Any, Any] | None = None
+) -> Compiled:
+    """Compile probes into one object, without loading it. Needs no privileges.
+
+    Args:
+        probes: what to compile.
+        target: the kernel to compile for; the running one by default.
+        options: values of ``Const`` declarations.
+
+    Raises:
+        CompileError: what is wrong with the probes, each fault at its place.
+    """
+    from pyebpf.dsl import compile as compiler
+
+    return compiler.compile_probes(probes, target or host_target(), options)
+
+
+def load(
+    *probes: Probe, target: Target | None = None, options: Mapping[Any, Any] | None = None
+) -> Session:
+    """Compile probes, load them into the running kernel and attach them.
+
+    Args:
+        probes: what to run; hooks whose option is off are left out.
+        target: the kernel to compile for, if not the running one. Fields that lie elsewhere in the
+            running kernel are found there (CO-RE).
+        options: values of ``Const`` declarations.
+
+    Returns:
+        The owner of everything that was opened: use it in a ``with`` statement, or close it.
+
+    Raises:
+        CompileError: what is wrong with the probes.
+        VerifierError: the kernel's verifier refused a program.
+        KernelError: the kernel refused something else; a missing capability is named.
+        AttachError: there is no such hook.
+        NotSupportedError: this kernel lacks a feature that is needed.
+    """
+    chosen = dict(options or {})
+    found = collect(probes)
+    compiled, key = _compiled(probes, found, chosen, target)
+    return _open(compiled, key, found, chosen)
+
+
+def _compiled(
+    probes: tuple[Probe, ...], found: Collected, options: dict[Any, Any], target: Target | None
+) -> tuple[Compiled, str]:
+    key = _cache_key(probes, found, options) if target is None else ""
+    if key and (kept := cache.read(f"object-{key}")):
+        try:
+            return Compiled.from_bytes(kept), key
+        except FormatError:
+            pass  # written by somebody else's version; made again below
+    compiled = compile_probes(*probes, target=target, options=options)
+    if key:
+        cache.write(f"object-{key}", compiled.to_bytes())
+    return compiled, key
+
+
+def _cache_key(
+    probes: tuple[Probe, ...], found: Collected, options: dict[Any, Any]
+) -> str:
+    text = fingerprint(probes, found, options, possible_count())
+    if text is None:
+        return ""
+    ident = f"{kernel_ident()}{__version__}{_code_stamp()}{os.geteuid()}"
+    return f"{text}-{_short(ident)}"
+
+
+def _code_stamp() -> str:
+    # In a checkout the compiler itself changes between two runs; an installed one does not.
+    newest = 0
+    here = os.path.dirname(__file__)  # noqa: PTH120 - pathlib costs a warm start milliseconds
+    for part in ("", "abi", "dsl", "ir", "ir/llvm", "ir/passes", "spec"):
+        with os.scandir(os.path.join(here, part)) as entries:  # noqa: PTH118
+            for entry in entries:
+                if entry.name.endswith(".py"):
+                    newest = max(newest, entry.stat().st_mtime_ns)
+    return str(newest)
+
+
+def _short(text: str) -> str:
+    import zlib
+
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
+def _open(
+    compiled: Compiled, key: str, found: Collected, options: dict[Any, Any]
+) -> Session:
+    obj = parse_object(compiled.object)
+    features = KernelFeatures()
+    resolver = CoreResolver(obj.btf, kernel_btf)
+    if key and (kept := cache.read(f"answers-{key}")):
+        try:
+            resolver.load(kept)
+        except FormatError:
+            pass
+    loaded = load_object(obj, features=features, resolver=resolver)
+    if key and resolver.asked:
+        cache.write(f"answers-{key}", resolver.dump())
+    session = Session(loaded, compiled, found, options)
+    try:
+        session._attach(features)  # noqa: SLF001 - this function is its constructor
+    except BaseException:
+        session.close()
+        raise
+    return session
+
+
+class Session:
+    """Loaded and attached probes, and the maps they share with user space. It owns all of them.
+
+    ``session[declaration]`` is the open map of a declaration. Closing detaches the probes first, then
+    closes programs and maps; leaving a ``with`` block closes, whatever happened in it.
+
+    Attributes:
+        compiled: what was loaded.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedObject,
+        compiled: Compiled,
+        found: Collected,
+        options: Mapping[Any, Any],
+    ) -> None:
+        self.compiled = compiled
+        self._loaded = loaded
+        self._found = found
+        self._options = options
+        self._links: list[Link] = []
+        self._views: dict[MapDecl, Any] = {}
+        self._printed: RingBuffer | None = None
+        self._closed = False
+
+    def _attach(self, features: KernelFeatures) -> None:
+        with Tracefs() as tracefs:
+            for info in self.compiled.programs:
+                program = self._loaded.programs[info.name]
+                link = attach(
+                    program.fd, program.kind, program.hook, tracefs=tracefs, features=features
+                )
+                self._links.append(link)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Detach the probes, then close programs and maps. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        for link in reversed(self._links):
+            link.close()
+        for view in self._views.values():
+            view.close()
+        if self._printed is not None:
+            self._printed.close()
+        self._loaded.close()
+
+    def detach(self) -> None:
+        """Detach the probes and keep the maps readable."""
+        for link in reversed(self._links):
+            link.close()
+        self._links.clear()
+
+    @overload
+    def __getitem__(self, decl: PerCpuArray[Any]) -> PerCpuArrayMap: ...
+    @overload
+    def __getitem__(self, decl: Array[Any]) -> ArrayMap: ...
+    @overload
+    def __getitem__(self, decl: Hash[Any, Any]) -> HashMap: ...
+    @overload
+    def __getitem__(self, decl: Log2Hist | LinearHist) -> HistView: ...
+    @overload
+    def __getitem__(self, decl: Events[Any]) -> EventStream: ...
+    def __getitem__(self, decl: Any) -> Any:
+        """Return the open map of a declaration.
+
+        Raises:
+            KeyError: no loaded probe uses it.
+        """
+        if self._closed:
+            raise PyebpfError("the session is closed")
+        if decl not in self._views:
+            self._views[decl] = self._view(decl)
+        return self._views[decl]
+
+    def _view(self, decl: MapDecl) -> Any:
+        name = self._found.maps.get(decl, "")
+        opened = self._loaded.maps.get(name)
+        if opened is None:
+            shown = name or type(decl).__name__
+            raise KeyError(f"no loaded probe uses {shown}, so there is no such map")
+        spec = decl.spec(name, possible_count())
+        fd = os.dup(opened.fd)
+        if isinstance(decl, Events):
+            from pyebpf.runtime.stream import EventStream
+
+            return EventStream(fd, opened.spec.max_entries, decl.record(), name)
+        from pyebpf.runtime.maps import open_map
+        from pyebpf.runtime.maps.hist import HistView
+
+        shape = decl.histogram()
+        if shape is None:
+            return open_map(fd, spec)
+        totals = bool(value_of(getattr(decl, "totals", False), self._options))
+        return HistView(
+            open_map(fd, spec),
+            kind=shape.kind,
+            unit=shape.unit,
+            low=shape.low,
+            step=shape.step,
+            slots=shape.slots,
+            totals=totals,
+            key=shape.key,
+        )
+
+    def option(self, const: T) -> T:
+        """Return the value that a ``Const`` has in this session."""
+        value: T = value_of(const, self._options)
+        return value
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, writing what probes print to standard output as it comes.
+
+        Args:
+            seconds: how long; ``float("inf")`` waits until Ctrl-C.
+        """
+        end = time.monotonic() + seconds
+        if PRINT_MAP not in self._loaded.maps:
+            _wait_until(end)
+            return
+        for line in self.lines(seconds):
+            sys.stdout.write(line)
+            sys.stdout.flush()
+
+    def lines(self, seconds: float = float("inf")) -> Iterator[str]:
+        """Yield what probes print, line by line with line ends, for some seconds."""
+        end = time.monotonic() + seconds
+        ring = self._ring()
+        while True:
+            for record in ring.read_raw():
+                yield format_line(record, self.compiled.prints)
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            ring.wait(min(left, 1.0))
+
+    def _ring(self) -> RingBuffer:
+        if self._printed is None:
+            from pyebpf.runtime.events import RingBuffer
+
+            opened = self._loaded.maps[PRINT_MAP]
+            fd = os.dup(opened.fd)
+            self._printed = RingBuffer(fd, opened.spec.max_entries, "print")
+        return self._printed
+
+    def lost(self) -> dict[str, int]:
+        """Return how many updates the kernel refused, by map; empty if none were.
+
+        A hash or histogram that is full refuses new keys; a ring buffer that is full refuses records
+        (``print`` is the buffer of printed lines).
+        """
+        opened = self._loaded.maps.get(LOST_MAP)
+        if opened is None:
+            return {}
+        from pyebpf.runtime.maps import open_map
+
+        view = open_map(os.dup(opened.fd), opened.spec)
+        try:
+            names = {number: name for name, number in self.compiled.lost} | {0: "print"}
+            counts = ((name, int(view[number])) for number, name in names.items())
+            return {name: count for name, count in counts if count}
+        finally:
+            view.close()
+
+    def explain(self) -> str:
+        """Say which hooks are attached and which fields are read there."""
+        return explain(self.compiled)
+
+
+def explain(compiled: Compiled) -> str:
+    """Say which hooks a compiled program attaches to and which fields it reads there."""
+    out = []
+    for info in compiled.programs:
+        out.append(f"{info.name}: {info.kind} {info.target}")
+        out += [f"    reads {field}" for field in info.fields]
+        out += [f"    {note}" for note in info.notes]
+    return "\n".join(out)
+
+
+def _wait_until(end: float) -> None:
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, 3600.0))
+
+
