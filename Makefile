@@ -7,7 +7,8 @@ PYTEST := $(PY) -m pytest
 # Options for pytest: make test ARGS="-k hist -x"
 ARGS ?=
 
-.PHONY: help demo test setup system check test-unit test-kernel test-vm bench golden wheel matrix sizes clean
+.PHONY: help demo test setup system check check-format check-lint check-types check-programs test-unit test-kernel test-vm \
+  bench golden wheel matrix sizes clean
 
 help:              ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1: /p' Makefile
@@ -25,11 +26,19 @@ setup:             ## the environment for development: .venv
 system:            ## the Debian packages that some tests use (root installs them, others are told)
 	@$(PYTHON) scripts/debian.py
 
-check: setup       ## formatting, lint, types (mypy on the sources, mypy and pyright on programs)
+check: check-format check-lint check-types check-programs ## all that needs no kernel and runs no tests
+
+check-format: setup
 	$(PY) -m ruff format --check .
+
+check-lint: setup
 	$(PY) -m ruff check .
+
+check-types: setup
 	$(PY) -m mypy
-	$(PYTEST) -q tests/typing $(ARGS)
+
+check-programs: setup ## what mypy and pyright say of right and wrong probes
+	$(PYTEST) -q tests/typing
 
 test-unit: setup   ## what needs neither root nor a kernel
 	$(PYTEST) tests/unit tests/compile tests/typing $(ARGS)

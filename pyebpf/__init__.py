@@ -1,6 +1,7 @@
 """Write Linux tracing programs as type-annotated Python functions.
 
-A decorated function is compiled to eBPF when it is loaded, runs in the kernel, and shares maps with Python::
+A decorated function is compiled to eBPF when it is loaded, runs in the kernel, and shares maps
+with Python::
 
     started = Hash[Ptr[request], u64](max_entries=10_240)
     latency = Log2Hist(unit="us")

@@ -1,8 +1,9 @@
 """Kernel types by name: ``from pyebpf.kernel import request, task_struct``.
 
-Any name can be imported; whether the kernel has such a type is known when a probe is compiled. A type is
-a struct, union, enum or typedef of the target's BTF, under the kernel's own name. A flavour
-(``task_struct___old``) means the type without the suffix, in the form it has in the target's BTF.
+Any name can be imported; whether the kernel has such a type is known when a probe is compiled. A
+type is a struct, union, enum or typedef of the target's BTF, under the kernel's own name. A
+flavour (``task_struct___old``) means the type without the suffix, in the form it has in the
+target's BTF.
 """
 
 from __future__ import annotations

@@ -1,15 +1,17 @@
 """Where declarations become open things: compile (or find in the cache), load, attach, own, close.
 
-The only place that knows both halves. The compiler is imported when something must be compiled, numpy when
-something is read: a start from the cache attaches its probes with neither.
+The only place that knows both halves. The compiler is imported when something must be compiled,
+numpy when something is read: a start from the cache attaches its probes with neither.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -23,6 +25,7 @@ from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.unit_names import LOST_MAP, PRINT_MAP
 from pyebpf.errors import FormatError, NotSupportedError, PyebpfError
 from pyebpf.host.cpus import possible_count
+from pyebpf.runtime import syscall
 from pyebpf.runtime.elf import parse_object
 from pyebpf.runtime.features import KernelFeatures
 from pyebpf.runtime.links import Link, attach
@@ -108,19 +111,15 @@ def _compiled(
 ) -> tuple[Compiled, str]:
     key = _cache_key(probes, found, options) if target is None else ""
     if key and (kept := cache.read(f"object-{key}")):
-        try:
+        with suppress(FormatError):  # another version wrote it: it is made again
             return Compiled.from_bytes(kept), key
-        except FormatError:
-            pass  # written by somebody else's version; made again below
     compiled = compile_probes(*probes, target=target, options=options)
     if key:
         cache.write(f"object-{key}", compiled.to_bytes())
     return compiled, key
 
 
-def _cache_key(
-    probes: tuple[Probe, ...], found: Collected, options: dict[Any, Any]
-) -> str:
+def _cache_key(probes: tuple[Probe, ...], found: Collected, options: dict[Any, Any]) -> str:
     text = fingerprint(probes, found, options, possible_count())
     if text is None:
         return ""
@@ -146,17 +145,13 @@ def _short(text: str) -> str:
     return f"{zlib.crc32(text.encode()):08x}"
 
 
-def _open(
-    compiled: Compiled, key: str, found: Collected, options: dict[Any, Any]
-) -> Session:
+def _open(compiled: Compiled, key: str, found: Collected, options: dict[Any, Any]) -> Session:
     obj = parse_object(compiled.object)
     features = KernelFeatures()
     resolver = CoreResolver(obj.btf, kernel_btf)
     if key and (kept := cache.read(f"answers-{key}")):
-        try:
+        with suppress(FormatError):
             resolver.load(kept)
-        except FormatError:
-            pass
     loaded = load_object(obj, features=features, resolver=resolver)
     if key and resolver.asked:
         cache.write(f"answers-{key}", resolver.dump())
@@ -172,8 +167,8 @@ def _open(
 class Session:
     """Loaded and attached probes, and the maps they share with user space. It owns all of them.
 
-    ``session[declaration]`` is the open map of a declaration. Closing detaches the probes first, then
-    closes programs and maps; leaving a ``with`` block closes, whatever happened in it.
+    ``session[declaration]`` is the open map of a declaration. Closing detaches the probes first,
+    then closes programs and maps; leaving a ``with`` block closes, whatever happened in it.
 
     Attributes:
         compiled: what was loaded.
@@ -329,21 +324,15 @@ class Session:
     def lost(self) -> dict[str, int]:
         """Return how many updates the kernel refused, by map; empty if none were.
 
-        A hash or histogram that is full refuses new keys; a ring buffer that is full refuses records
-        (``print`` is the buffer of printed lines).
+        A hash or histogram that is full refuses new keys; a ring buffer that is full refuses
+        records (``print`` is the buffer of printed lines).
         """
         opened = self._loaded.maps.get(LOST_MAP)
         if opened is None:
             return {}
-        from pyebpf.runtime.maps import open_map
-
-        view = open_map(os.dup(opened.fd), opened.spec)
-        try:
-            names = {number: name for name, number in self.compiled.lost} | {0: "print"}
-            counts = ((name, int(view[number])) for number, name in names.items())
-            return {name: count for name, count in counts if count}
-        finally:
-            view.close()
+        names = {number: name for name, number in self.compiled.lost} | {0: "print"}
+        counts = ((name, _number_at(opened.fd, number)) for number, name in names.items())
+        return {name: count for name, count in counts if count}
 
     def explain(self) -> str:
         """Say which hooks are attached and which fields are read there."""
@@ -360,8 +349,13 @@ def explain(compiled: Compiled) -> str:
     return "\n".join(out)
 
 
+def _number_at(fd: int, index: int) -> int:
+    # Without numpy: a tool may ask for losses and nothing else.
+    key, value = ctypes.c_uint32(index), ctypes.c_uint64()
+    syscall.map_lookup(fd, ctypes.addressof(key), ctypes.addressof(value))
+    return value.value
+
+
 def _wait_until(end: float) -> None:
     while (left := end - time.monotonic()) > 0:
         time.sleep(min(left, 3600.0))
-
-

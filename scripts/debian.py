@@ -55,9 +55,15 @@ def _candidates(name: str) -> Iterator[str]:
         yield plain
     # `clang-14` without `clang`. And Ubuntu's `bpftool` refuses any kernel but its own, though the
     # programs behind it do not care.
-    for folder in map(Path, folders):
-        yield from map(str, sorted(folder.glob(f"{name}-[0-9]*")))
-    yield from map(str, sorted(Path("/usr/lib/linux-tools").glob(f"*/{name}")))
+    versioned = [path for folder in folders for path in _matches(folder, f"{name}-[0-9]*")]
+    for path in [*versioned, *_matches("/usr/lib/linux-tools", f"*/{name}")]:
+        if os.access(path, os.X_OK):
+            yield str(path)
+
+
+def _matches(folder: str, pattern: str) -> list[Path]:
+    # The path of a user who became another one by sudo may name folders closed to the other.
+    return sorted(Path(folder).glob(pattern)) if os.access(folder, os.R_OK | os.X_OK) else []
 
 
 def can_install() -> bool:

@@ -14,9 +14,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from scripts import debian
+
+# No test depends on how fast, or how busy, the machine is.
+hypothesis.settings.register_profile(
+    "pyebpf", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("pyebpf")
 
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
 CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 21, 38, 39

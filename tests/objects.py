@@ -1,4 +1,4 @@
-"""Objects for tests: compiled from ``tests/data/c`` with clang, and small ELF files made by hand."""
+"""Objects for tests: built with clang from ``tests/data/c``, and small ones made by hand."""
 
 from __future__ import annotations
 
@@ -54,8 +54,14 @@ class Elf:
         self._sections.append((name, kind, flags, data, size if size >= 0 else len(data), 0, 0))
         return len(self._sections)
 
-    def symbol(  # noqa: PLR0913
-        self, name: str, section: int, value: int, size: int, kind: int = FUNC, binding: int = GLOBAL
+    def symbol(
+        self,
+        name: str,
+        section: int,
+        value: int,
+        size: int,
+        kind: int = FUNC,
+        binding: int = GLOBAL,
     ) -> int:
         self._symbols.append(
             pack("<IBBHQQ", len(self._names), binding << 4 | kind, 0, section, value, size)
@@ -85,13 +91,27 @@ class Elf:
             name_at += len(name) + 1
         count = len(sections) + 1
         head = pack(
-            "<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 1, 247, 1, 0, 0, at, 0, 64, 0, 0, 64, count, count - 1
+            "<16sHHIQQQIHHHHHH",
+            b"\x7fELF\2\1\1",
+            1,
+            247,
+            1,
+            0,
+            0,
+            at,
+            0,
+            64,
+            0,
+            0,
+            64,
+            count,
+            count - 1,
         )
         return head + body + headers
 
 
 #: ``r0 = 0; exit``
-RETURN_ZERO = bytes.fromhex("b700000000000000" "9500000000000000")
+RETURN_ZERO = bytes.fromhex("b7000000000000009500000000000000")
 
 
 def minimal(code: bytes = RETURN_ZERO, section: str = "socket") -> Elf:

@@ -140,9 +140,9 @@ def _no_btf(file: str, error: OSError) -> NotSupportedError:
         what = f"$PYEBPF_BTF names {file}, which cannot be read: {error.strerror}"
     else:
         what = (
-            f"the kernel's types cannot be read from {file}: {error.strerror}. Linux has them since "
-            "5.4, when it is built with CONFIG_DEBUG_INFO_BTF. For others, let $PYEBPF_BTF name a "
-            "file with the BTF of this kernel; BTFHub has those of many distributions"
+            f"the kernel's types cannot be read from {file}: {error.strerror}. Linux has them "
+            "since 5.4, when it is built with CONFIG_DEBUG_INFO_BTF. For others, let $PYEBPF_BTF "
+            "name a file with the BTF of this kernel; BTFHub has those of many distributions"
         )
     return NotSupportedError(what, feature="kernel_btf", since="5.4")
 

@@ -1,8 +1,8 @@
 """What a diagnostic is: a frozen dataclass with a code, a span and named fields.
 
-A class is the text of one fault; an instance is one occurrence. The class lives beside the code that
-reports it. ``title``, ``label`` and ``help`` are templates filled from the instance's fields. The
-docstring says why, then ``Wrong:`` and ``Right:``, and becomes the documentation page.
+A class is the text of one fault; an instance is one occurrence. The class lives beside the code
+that reports it. ``title``, ``label`` and ``help`` are templates filled from the instance's fields.
+The docstring says why, then ``Wrong:`` and ``Right:``, and becomes the documentation page.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class Diagnostics:
             self.items.append(item)
 
     def has_errors(self) -> bool:
+        """Tell whether anything was reported."""
         return bool(self.items)
 
     def raise_errors(self) -> None:
@@ -72,9 +73,7 @@ class Diagnostics:
         """
         if self.items:
             from_top = sorted(self.items, key=_place)
-            raise CompileError(
-                "\n\n".join(render(item) for item in from_top), tuple(from_top)
-            )
+            raise CompileError("\n\n".join(render(item) for item in from_top), tuple(from_top))
 
 
 def _place(item: Diagnostic) -> tuple[str, int, int]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 class Source:
     """A text that probes were written in: a file, or a notebook cell.
 
-    ``name`` is what messages show. ``text`` is the whole text, so that line ``n`` of a span is line
-    ``n`` of the text. ``is_file`` is false for a cell or a string: its text goes into the debug info.
+    ``name`` is what messages show. ``text`` is the whole text, so that line ``n`` of a span is
+    line ``n`` of the text. ``is_file`` is false for a cell or a string: its text goes into the
+    debug info.
     """
 
     name: str

@@ -1,8 +1,9 @@
 """Which width an operation is done at, and what is known of its result.
 
-Python's integers have no width; the kernel's do. So every expression carries the range of values it can
-have, as far as that is known, and is computed at a 64-bit type that holds the whole range. Only where no
-64-bit type can hold it does a result wrap: unsigned if an operand is ``u64``, else signed.
+Python's integers have no width; the kernel's do. So every expression carries the range of values
+it can have, as far as that is known, and is computed at a 64-bit type that holds the whole range.
+Only where no 64-bit type can hold it does a result wrap: unsigned if an operand is ``u64``, else
+signed.
 """
 
 from __future__ import annotations

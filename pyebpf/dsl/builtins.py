@@ -1,8 +1,8 @@
 """Functions that a probe can call: the kernel's helpers, under Python signatures.
 
-A function here is only its signature, its documentation and its row: which helper it is, and which bits
-of the answer it takes. The compiler reads the row; the body runs only when somebody calls the function
-outside a probe, which is an error.
+A function here is only its signature, its documentation and its row: which helper it is, and which
+bits of the answer it takes. The compiler reads the row; the body runs only when somebody calls the
+function outside a probe, which is an error.
 """
 
 from __future__ import annotations
@@ -142,8 +142,8 @@ def current_task() -> Ptr[task_struct]:
 def has_field(kernel_type: Any, field: str) -> bool:
     """Tell whether the kernel's struct has a field: ``has_field(task_struct, "__state")``.
 
-    A constant, known when the program is loaded: code behind a false answer is removed, and may name
-    fields that this kernel does not have.
+    A constant, known when the program is loaded: code behind a false answer is removed, and may
+    name fields that this kernel does not have.
     """
     _outside()
 

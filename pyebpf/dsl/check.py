@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 RULES = Rules(EXPRESSIONS, STATEMENTS)
 
-#: A variable's type only ever widens, and there are few widths, so checking settles in a few rounds.
+#: A variable's type only ever widens, and there are few widths, so checking settles in a few
+#: rounds.
 _ROUNDS = 12
 _PATIENCE = 3
 
@@ -32,7 +33,7 @@ _PATIENCE = 3
 def program_names(
     probes: Iterable[Probe], options: Mapping[Any, Any]
 ) -> list[tuple[str, Probe, Hook]]:
-    """Return the programs that the probes make: one per enabled hook, each with a name of its own."""
+    """Return the programs that the probes make: one per enabled hook, each with its own name."""
     out: list[tuple[str, Probe, Hook]] = []
     used: set[str] = set()
     for probe in probes:
@@ -51,6 +52,7 @@ def program_names(
 def check_programs(probes: Iterable[Probe], unit: UnitState) -> list[Program]:
     """Check every program of a unit; faults are in ``unit.diagnostics``."""
     named = program_names(probes, unit.options)
+    programs: list[Program | None] = []
     for number in range(_ROUNDS):
         unit.diagnostics = Diagnostics()
         unit.maps.clear()
@@ -68,16 +70,17 @@ def check_programs(probes: Iterable[Probe], unit: UnitState) -> list[Program]:
 def _settled(
     found: dict[tuple[str, str], Known], before: dict[tuple[str, str], Known]
 ) -> dict[tuple[str, str], Known]:
-    # A range that still grows belongs to a variable that a loop counts up or down: give it the width
-    # that holds what was seen, and let it wrap there.
+    # A range that still grows belongs to a variable that a loop counts up or down: give it the
+    # width that holds what was seen, and let it wrap there.
     out = {}
     for place, now in found.items():
         was = before.get(place)
         grows = was is not None and was.range != now.range and isinstance(now.type, Int)
         if grows and now.range is not None:
             kind = U64 if now.range[1] > I64.high else I64
-            now = Known(kind, (kind.low, kind.high), kind)
-        out[place] = now
+            out[place] = Known(kind, (kind.low, kind.high), kind)
+        else:
+            out[place] = now
     return out
 
 

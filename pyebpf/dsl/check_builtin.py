@@ -10,7 +10,7 @@ from pyebpf.dsl import typed
 from pyebpf.dsl.check_number import arithmetic, compare_numbers
 from pyebpf.dsl.check_print import print_line
 from pyebpf.dsl.convert import choice, literal, need_number, to_bool
-from pyebpf.dsl.faults import Fault, Mismatch, UnknownField, UnknownType, WrongCall
+from pyebpf.dsl.faults import Fault, Mismatch, UnknownType, WrongCall
 from pyebpf.dsl.types import BOOL, Chars, KernelRef, Pointer, Space, Static
 from pyebpf.ir.nodes import BinaryOp, CompareOp, FieldPath
 from pyebpf.kernel import KernelType

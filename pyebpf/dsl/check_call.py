@@ -6,13 +6,13 @@ import ast
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from pyebpf.dsl.annotations import data_type
+from pyebpf.dsl.builtins import ScalarHelper
 from pyebpf.dsl.check_builtin import BUILTINS, SPECIALS
 from pyebpf.dsl.check_map import HistRef, verb
 from pyebpf.dsl.check_name import of_object
 from pyebpf.dsl.collect import namespace
-from pyebpf.dsl.annotations import data_type
-from pyebpf.dsl.builtins import ScalarHelper
-from pyebpf.dsl.convert import assign_to, need_value, to_data, to_int
+from pyebpf.dsl.convert import assign_to, to_data, to_int
 from pyebpf.dsl.faults import Fault, Mismatch, RecursionUsed, WrongCall
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.probes import Probe
@@ -93,7 +93,9 @@ def _make_record(kind: Record, node: ast.Call, scope: Scope) -> Expr:
             why = f"has no field `{keyword.arg}`"
             have = ", ".join(f.name for f in kind.fields)
             raise Fault(
-                WrongCall(scope.span(keyword.value), name=kind.name, why=why, advice=f"it has {have}")
+                WrongCall(
+                    scope.span(keyword.value), name=kind.name, why=why, advice=f"it has {have}"
+                )
             )
         items.append((field, to_data(scope.expr(keyword.value), field.type)))
     return MakeRecord(kind, scope.span(node), tuple(items))
@@ -138,12 +140,12 @@ def _bind(function: FunctionType, node: ast.Call, scope: Scope, inner: Scope) ->
     out: list[Stmt] = []
     for name, value in _match(function, node, scope):
         wanted = _annotation(function, name)
-        if isinstance(wanted, Int):
-            value = to_int(need_value(value), wanted)
         if isinstance(value.type, (Static, Tuple, Place, NoneType)):
             inner.arguments[name] = value
             continue
         variable = inner.variable(name)
+        if isinstance(wanted, Int):
+            variable.fixed = wanted
         stored = assign_to(variable, value)
         inner.flow = inner.flow.assign(name, present=stored.type == value.type)
         out.append(Assign(value.span, variable, stored))
@@ -188,4 +190,3 @@ def _annotation(function: FunctionType, name: str) -> Any:
         except Exception:  # noqa: BLE001 - an annotation for type checkers only
             return None
     return data_type(hint)
-

@@ -45,7 +45,7 @@ COMPARE: dict[type[ast.cmpop], CompareOp] = {
 _NO_BINARY = {ast.Div: ("`/`", "use `//`"), ast.Pow: ("`**`", ""), ast.MatMult: ("`@`", "")}
 
 
-def binary(node: ast.BinOp, scope: Scope) -> Expr:
+def _binary(node: ast.BinOp, scope: Scope) -> Expr:
     op = BINARY.get(type(node.op))
     if op is None:
         raise scope.unsupported(node, *_NO_BINARY[type(node.op)])
@@ -53,7 +53,7 @@ def binary(node: ast.BinOp, scope: Scope) -> Expr:
     return arithmetic(op, left, right, scope.span(node))
 
 
-def unary(node: ast.UnaryOp, scope: Scope) -> Expr:
+def _unary(node: ast.UnaryOp, scope: Scope) -> Expr:
     if isinstance(node.op, ast.Not):
         return condition(node, scope)[0]
     span = scope.span(node)
@@ -65,7 +65,7 @@ def unary(node: ast.UnaryOp, scope: Scope) -> Expr:
     return arithmetic(BinaryOp.XOR, operand, literal(-1, span), span)
 
 
-def logic(node: ast.BoolOp, scope: Scope) -> Expr:
+def _logic(node: ast.BoolOp, scope: Scope) -> Expr:
     """``a or b`` as a value: Python gives one of the operands."""
     before = scope.flow
     values = [scope.expr(value) for value in node.values]
@@ -85,7 +85,7 @@ def logic(node: ast.BoolOp, scope: Scope) -> Expr:
     return result
 
 
-def compare(node: ast.Compare, scope: Scope) -> Expr:
+def _compare(node: ast.Compare, scope: Scope) -> Expr:
     if is_none_test(node):
         return none_test(node, scope)[0]
     left = scope.expr(node.left)
@@ -95,7 +95,7 @@ def compare(node: ast.Compare, scope: Scope) -> Expr:
         following = right
         if number + 1 < len(node.ops) and is_number(right.type):
             right, following = scope.temporary(right)  # evaluated once, compared twice
-        part = _compare(op, left, right, scope, node)
+        part = _comparison(op, left, right, scope, node)
         result = part if result is None else _chain(result, part, scope.span(node))
         left = following
     assert result is not None
@@ -108,7 +108,7 @@ def _chain(left: Expr, right: Expr, span: Span) -> Expr:
     return Logic(BOOL, span, True, left, right)
 
 
-def _compare(op: ast.cmpop, left: Expr, right: Expr, scope: Scope, node: ast.AST) -> Expr:
+def _comparison(op: ast.cmpop, left: Expr, right: Expr, scope: Scope, node: ast.AST) -> Expr:
     if isinstance(op, (ast.In, ast.NotIn)):
         found = _membership(left, right, scope, node)
         return negate(found) if isinstance(op, ast.NotIn) else found
@@ -145,19 +145,17 @@ def _membership(left: Expr, container: Expr, scope: Scope, node: ast.AST) -> Exp
     if isinstance(container.type, Static) and isinstance(container.type.value, MapDecl):
         return contains(container.type.value, left, span, scope)
     if not isinstance(container, Pack):
-        raise Fault(
-            Mismatch(container.span, expected="a map or a tuple", got=str(container.type))
-        )
+        raise Fault(Mismatch(container.span, expected="a map or a tuple", got=str(container.type)))
     bound, again = scope.temporary(left) if is_number(left.type) else (left, left)
     found: Expr = literal(False, span)
     for item in container.items:
-        same = _compare(ast.Eq(), bound, item, scope, node)
+        same = _comparison(ast.Eq(), bound, item, scope, node)
         bound = again
         found = same if isinstance(found, Literal) else Logic(BOOL, span, False, found, same)
     return found
 
 
-def if_expression(node: ast.IfExp, scope: Scope) -> Expr:
+def _if_expression(node: ast.IfExp, scope: Scope) -> Expr:
     test, facts = condition(node.test, scope)
     before = scope.flow
     if isinstance(test, Literal):
@@ -170,12 +168,12 @@ def if_expression(node: ast.IfExp, scope: Scope) -> Expr:
     return choice(test, then, other, scope.span(node))
 
 
-def pack(node: ast.Tuple, scope: Scope) -> Expr:
+def _pack(node: ast.Tuple, scope: Scope) -> Expr:
     items = tuple(scope.expr(item) for item in node.elts)
     return Pack(Tuple(tuple(item.type for item in items)), scope.span(node), items)
 
 
-def walrus(node: ast.NamedExpr, scope: Scope) -> Expr:
+def _walrus(node: ast.NamedExpr, scope: Scope) -> Expr:
     value = scope.expr(node.value)
     variable = scope.variable(node.target.id)
     stored = assign_to(variable, value)
@@ -191,13 +189,13 @@ def walrus(node: ast.NamedExpr, scope: Scope) -> Expr:
 EXPRESSIONS: dict[type[ast.AST], Any] = {
     ast.Constant: constant,
     ast.Name: name,
-    ast.BinOp: binary,
-    ast.UnaryOp: unary,
-    ast.BoolOp: logic,
-    ast.Compare: compare,
-    ast.IfExp: if_expression,
-    ast.Tuple: pack,
-    ast.NamedExpr: walrus,
+    ast.BinOp: _binary,
+    ast.UnaryOp: _unary,
+    ast.BoolOp: _logic,
+    ast.Compare: _compare,
+    ast.IfExp: _if_expression,
+    ast.Tuple: _pack,
+    ast.NamedExpr: _walrus,
     ast.Attribute: attribute,
     ast.Subscript: subscript,
     ast.Call: call,

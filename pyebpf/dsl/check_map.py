@@ -9,7 +9,7 @@ from pyebpf.dsl import typed
 from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.convert import need_number, need_value, to_data
 from pyebpf.dsl.faults import Fault, Mismatch, MissingKey, NeedsFeature, WrongCall
-from pyebpf.dsl.maps import Array, Events, Hash, LinearHist, Log2Hist, MapDecl
+from pyebpf.dsl.maps import Events, Hash, LinearHist, Log2Hist, MapDecl, Numbered
 from pyebpf.dsl.typed import Effect, Expr, Literal, MapUse, Object, Stmt
 from pyebpf.dsl.types import BOOL, NONE, Maybe, Pointer, Record, Space, Static, ValueType
 from pyebpf.errors import PyebpfError
@@ -80,7 +80,7 @@ def read_entry(decl: MapDecl, key: Expr, span: Span, scope: Scope) -> Expr:
     """Check ``map[key]`` read: of an array, at a constant index."""
     made = use(decl, span, scope)
     name = made.spec.name
-    if not isinstance(decl, Array):
+    if not isinstance(decl, Numbered):
         raise Fault(MissingKey(span, name=name))
     if not isinstance(key, Literal):
         raise Fault(MissingKey(span, name=name))
@@ -90,7 +90,7 @@ def read_entry(decl: MapDecl, key: Expr, span: Span, scope: Scope) -> Expr:
 
 
 def _check_index(made: MapUse, key: Expr) -> None:
-    if isinstance(made.decl, Array) and isinstance(key, Literal):
+    if isinstance(made.decl, Numbered) and isinstance(key, Literal):
         top = made.spec.max_entries
         if not 0 <= int(key.value) < top:
             raise Fault(
@@ -123,7 +123,7 @@ def set_entry(decl: MapDecl, key: Expr, value: Expr, span: Span, scope: Scope) -
     return typed.MapSet(span, made, key_of(made, key), to_data(value, kind, "a value"))
 
 
-def add_entry(  # noqa: PLR0913 - the parts of one statement
+def add_entry(
     decl: MapDecl, key: Expr, op: BinaryOp, value: Expr, span: Span, scope: Scope
 ) -> Stmt:
     """Check ``map[key] += value``."""
@@ -160,7 +160,7 @@ def delete_entry(decl: MapDecl, key: Expr, span: Span, scope: Scope) -> Stmt:
 
 
 def _writable(decl: MapDecl, span: Span, scope: Scope) -> MapUse:
-    if not isinstance(decl, (Hash, Array)):
+    if not isinstance(decl, (Hash, Numbered)):
         raise Fault(Mismatch(span, expected="a hash or an array", got=type(decl).__name__))
     return use(decl, span, scope)
 
@@ -214,7 +214,7 @@ def _emit(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
 
 #: Verb → declarations that have it, how many arguments it takes, how it is checked.
 VERBS: dict[str, tuple[tuple[type, ...], int, Callable[[Any, list[Expr], Span, Scope], Expr]]] = {
-    "get": ((Hash, Array), 1, _get),
+    "get": ((Hash, Numbered), 1, _get),
     "pop": ((Hash,), 1, _pop),
     "setdefault": ((Hash,), 2, _setdefault),
     "add": ((Log2Hist, LinearHist, HistRef), 1, _add),

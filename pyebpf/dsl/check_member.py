@@ -1,4 +1,4 @@
-"""Attributes and subscripts: fields of kernel objects, contexts and records; elements; modules' names."""
+"""Attributes and subscripts: fields of kernel objects, contexts, records; elements; modules."""
 
 from __future__ import annotations
 
@@ -154,13 +154,10 @@ def _constant(index: Expr, length: int, scope: Scope, node: ast.Subscript) -> in
         raise scope.unsupported(node.slice, "an index that is not constant here")
     place = int(index.value)
     if not -length <= place < length:
-        raise Fault(
-            Mismatch(index.span, expected=f"an index below {length}", got=str(place))
-        )
+        raise Fault(Mismatch(index.span, expected=f"an index below {length}", got=str(place)))
     return place % length
 
 
 def _name_span(node: ast.Attribute, scope: Scope) -> Span:
     whole = scope.span(node)
     return replace(whole, line=whole.end_line, column=max(0, whole.end_column - len(node.attr)))
-

@@ -1,7 +1,7 @@
 """``print`` in a probe: the values travel in a ring buffer and are formatted in user space.
 
-The f-string is taken apart here; Python's own ``format`` puts it together again on the other side, so any
-number of values and every format specification works.
+The f-string is taken apart here; Python's own ``format`` puts it together again on the other side,
+so any number of values and every format specification works.
 """
 
 from __future__ import annotations
@@ -49,9 +49,7 @@ class _Line:
         signed = isinstance(kind, Int) and kind.signed
         boolean = isinstance(kind, Bool)
         bytes_used = kind.size if isinstance(kind, Chars) else 8
-        self.parts.append(
-            PrintPart(self.size, bytes_used, text, signed, conversion, spec, boolean)
-        )
+        self.parts.append(PrintPart(self.size, bytes_used, text, signed, conversion, spec, boolean))
         self.values.append(expr if text else to_int(expr, I64 if signed else U64))
         self.literals.append("")
         self.size += size
@@ -135,5 +133,3 @@ def _specification(node: ast.expr | None, scope: Scope) -> str:
             raise scope.unsupported(part.value, "a width that is not constant")
         out += str(value.value)
     return out
-
-

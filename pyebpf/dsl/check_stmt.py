@@ -15,7 +15,18 @@ from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.narrow import condition
 from pyebpf.dsl.scope import stored_names
-from pyebpf.dsl.typed import Assign, Effect, Evaluate, Expr, If, Inlined, Literal, Pack, Return, Stmt
+from pyebpf.dsl.typed import (
+    Assign,
+    Effect,
+    Evaluate,
+    Expr,
+    If,
+    Inlined,
+    Literal,
+    Pack,
+    Return,
+    Stmt,
+)
 from pyebpf.dsl.types import NONE, Int, Maybe, NoneType, Pointer, Space, Static
 
 if TYPE_CHECKING:
@@ -26,7 +37,7 @@ if TYPE_CHECKING:
 MAX_TRIPS = 8_192
 
 
-def expression(node: ast.Expr, scope: Scope) -> list[Stmt]:
+def _expression(node: ast.Expr, scope: Scope) -> list[Stmt]:
     if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
         return []  # a docstring
     value = scope.expr(node.value)
@@ -35,11 +46,11 @@ def expression(node: ast.Expr, scope: Scope) -> list[Stmt]:
     return [Evaluate(scope.span(node), value)]
 
 
-def nothing(node: ast.Pass, scope: Scope) -> list[Stmt]:
+def _nothing(node: ast.Pass, scope: Scope) -> list[Stmt]:
     return []
 
 
-def assign(node: ast.Assign, scope: Scope) -> list[Stmt]:
+def _assign(node: ast.Assign, scope: Scope) -> list[Stmt]:
     value = scope.expr(node.value)
     if len(node.targets) == 1:
         return _store(node.targets[0], value, scope)
@@ -51,7 +62,7 @@ def assign(node: ast.Assign, scope: Scope) -> list[Stmt]:
     return out
 
 
-def annotated(node: ast.AnnAssign, scope: Scope) -> list[Stmt]:
+def _annotated(node: ast.AnnAssign, scope: Scope) -> list[Stmt]:
     if node.value is None:
         return []
     if not isinstance(node.target, ast.Name):
@@ -127,7 +138,7 @@ def _own_field(target: ast.Attribute, scope: Scope) -> typed.RecordField:
     return record_field(base, found, target, scope)
 
 
-def augmented(node: ast.AugAssign, scope: Scope) -> list[Stmt]:
+def _augmented(node: ast.AugAssign, scope: Scope) -> list[Stmt]:
     op = BINARY.get(type(node.op))
     span = scope.span(node)
     if op is None:
@@ -144,7 +155,7 @@ def augmented(node: ast.AugAssign, scope: Scope) -> list[Stmt]:
     return [typed.AddField(span, field.base, field.field, amount)]
 
 
-def delete(node: ast.Delete, scope: Scope) -> list[Stmt]:
+def _delete(node: ast.Delete, scope: Scope) -> list[Stmt]:
     out: list[Stmt] = []
     for target in node.targets:
         if not isinstance(target, ast.Subscript):
@@ -154,7 +165,7 @@ def delete(node: ast.Delete, scope: Scope) -> list[Stmt]:
     return out
 
 
-def if_(node: ast.If, scope: Scope) -> list[Stmt]:
+def _if(node: ast.If, scope: Scope) -> list[Stmt]:
     test, facts = condition(node.test, scope)
     if isinstance(test, Literal):
         # Decided now: the other branch may even name fields that this kernel lacks.
@@ -170,7 +181,7 @@ def if_(node: ast.If, scope: Scope) -> list[Stmt]:
     return [If(scope.span(node), test, then, other)]
 
 
-def for_(node: ast.For, scope: Scope) -> list[Stmt]:
+def _for(node: ast.For, scope: Scope) -> list[Stmt]:
     if not isinstance(node.target, ast.Name):
         raise scope.unsupported(node.target, "this loop variable", "use one name")
     values = _range(node.iter, scope)
@@ -215,17 +226,17 @@ def _range(node: ast.expr, scope: Scope) -> range:
     return values
 
 
-def break_(node: ast.Break, scope: Scope) -> list[Stmt]:
+def _break(node: ast.Break, scope: Scope) -> list[Stmt]:
     _end_flow(scope)
     return [typed.Break(scope.span(node))]
 
 
-def continue_(node: ast.Continue, scope: Scope) -> list[Stmt]:
+def _continue(node: ast.Continue, scope: Scope) -> list[Stmt]:
     _end_flow(scope)
     return [typed.Continue(scope.span(node))]
 
 
-def return_(node: ast.Return, scope: Scope) -> list[Stmt]:
+def _return(node: ast.Return, scope: Scope) -> list[Stmt]:
     span = scope.span(node)
     value = scope.expr(node.value) if node.value is not None else None
     _end_flow(scope)
@@ -255,16 +266,15 @@ def _function_result(value: Expr | None, span: Span, scope: Scope) -> list[Stmt]
 
 
 STATEMENTS: dict[type[ast.AST], Any] = {
-    ast.Expr: expression,
-    ast.Pass: nothing,
-    ast.Assign: assign,
-    ast.AnnAssign: annotated,
-    ast.AugAssign: augmented,
-    ast.Delete: delete,
-    ast.If: if_,
-    ast.For: for_,
-    ast.Break: break_,
-    ast.Continue: continue_,
-    ast.Return: return_,
+    ast.Expr: _expression,
+    ast.Pass: _nothing,
+    ast.Assign: _assign,
+    ast.AnnAssign: _annotated,
+    ast.AugAssign: _augmented,
+    ast.Delete: _delete,
+    ast.If: _if,
+    ast.For: _for,
+    ast.Break: _break,
+    ast.Continue: _continue,
+    ast.Return: _return,
 }
-

@@ -1,27 +1,29 @@
-"""What a probe refers to, found without parsing it: the maps it uses, and what a cache key must cover.
+"""What a probe refers to, found without parsing it: its maps, and what a cache key must cover.
 
-Names are followed through globals, closures, modules and the plain functions that a probe calls. This is
-all that a warm start needs of the front end.
+Names are followed through globals, closures, modules and the plain functions that a probe calls.
+This is all that a warm start needs of the front end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import CodeType, FunctionType, ModuleType
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from pyebpf.dsl.constants import ConstDecl
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.probes import Probe
 
+_EMPTY_CELL = CellType()
+
 
 @dataclass
 class Collected:
     """What was found, in the order of first mention.
 
-    ``maps`` gives each declaration the name that its map gets. ``values`` lists every other object by the
-    name it is referred to.
+    ``maps`` gives each declaration the name that its map gets. ``values`` lists every other object
+    by the name it is referred to.
     """
 
     functions: list[FunctionType] = field(default_factory=list)
@@ -52,12 +54,9 @@ def collect(probes: Iterable[Probe]) -> Collected:
 def namespace(function: Callable[..., Any]) -> Mapping[str, Any]:
     """Return the names that a function sees from outside: its globals, then its closure."""
     names = dict(function.__globals__)
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            names[name] = cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
-    return names
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    # A cell that is not assigned yet has no contents.
+    return {**names, **{n: c.cell_contents for n, c in cells if c != _EMPTY_CELL}}
 
 
 def _function(function: Any, found: Collected) -> None:

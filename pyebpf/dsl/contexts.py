@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pyebpf.dsl.annotations import data_type, pointee
 from pyebpf.dsl.convert import to_int
-from pyebpf.dsl.faults import BadAnnotation, Fault, HookMismatch, UnknownField, UnknownHook, Unsupported
+from pyebpf.dsl.faults import (
+    BadAnnotation,
+    Fault,
+    HookMismatch,
+    UnknownField,
+    UnknownHook,
+    Unsupported,
+)
 from pyebpf.dsl.scalars import RawTracepointContext, TracepointContext
 from pyebpf.dsl.scope import closest
 from pyebpf.dsl.typed import ContextField, ContextText, Expr, Object, Parameter
@@ -188,7 +195,9 @@ def _argument_type(
     if number >= len(arguments):
         raise mismatch(f"there are only {len(arguments)} arguments")
     actual = arguments[number]
-    if actual.type is None or not isinstance(actual.type, (Int, Pointer)) and not _is_bool(actual):
+    if actual.type is None or (
+        not isinstance(actual.type, (Int, Pointer)) and not _is_bool(actual)
+    ):
         raise mismatch(f"`{actual.spelling}` cannot be held in a probe")
     declared = data_type(item.hint)
     if declared is None:
@@ -219,8 +228,8 @@ def _fits(declared: Any, actual: ValueType, hint: Any) -> bool:
     if isinstance(actual, Pointer):
         return bool(declared == U64)
     if isinstance(declared, Int) and isinstance(actual, Int):
-        # Widths change between kernels (an error code was `int`, is `blk_status_t`); a probe may ask
-        # for more bits than the kernel passes, never for fewer.
+        # Widths change between kernels (an error code was `int`, is `blk_status_t`); a probe may
+        # ask for more bits than the kernel passes, never for fewer.
         return declared.bits >= actual.bits
     return bool(declared == actual)
 

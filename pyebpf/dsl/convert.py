@@ -110,7 +110,9 @@ def to_bool(expr: Expr) -> Expr:
     raise Fault(Mismatch(expr.span, expected="a truth value", got=str(kind)))
 
 
-def to_data(expr: Expr, kind: DataType, what: str = "") -> Expr:
+def to_data(  # noqa: PLR0911 - one return for each kind of data
+    expr: Expr, kind: DataType, what: str = ""
+) -> Expr:
     """Convert a value to what is kept in memory under a type.
 
     Raises:
@@ -152,9 +154,7 @@ def _to_address(expr: Expr, kind: Address) -> Expr:
 
 def _to_tuple(expr: typed.Pack, kind: Record) -> Expr:
     if len(expr.items) != len(kind.fields):
-        raise Fault(
-            Mismatch(expr.span, expected=f"{len(kind.fields)} values", got=str(expr.type))
-        )
+        raise Fault(Mismatch(expr.span, expected=f"{len(kind.fields)} values", got=str(expr.type)))
     items = tuple(
         (field, to_data(item, field.type))
         for field, item in zip(kind.fields, expr.items, strict=True)
@@ -176,7 +176,9 @@ def _fit_text(expr: typed.Text, kind: Chars) -> Expr:
     return typed.TextData(kind, expr.span, expr.value)
 
 
-def join(left: ValueType | None, right: ValueType) -> ValueType | None:
+def join(  # noqa: PLR0911 - one return for each pair of types
+    left: ValueType | None, right: ValueType
+) -> ValueType | None:
     """Return the type of a variable that holds either; None if there is none."""
     if left is None or left == right:
         return right
@@ -218,7 +220,9 @@ def assign_to(variable: Variable, expr: Expr) -> Expr:
     joined = join(have, new)
     if joined is None or isinstance(new, (Static, Place)):
         was = str(have) if have is not None and joined is None else "a value"
-        raise Fault(Mismatch(expr.span, expected=f"`{was}`, as before" if have else was, got=str(new)))
+        raise Fault(
+            Mismatch(expr.span, expected=f"`{was}`, as before" if have else was, got=str(new))
+        )
     known = expr.range
     if isinstance(joined, Int):
         joined, known = _int_variable(variable, known or (joined.low, joined.high))

@@ -1,7 +1,8 @@
 """A short text that changes whenever what a probe compiles to may change. Nothing is parsed.
 
-It covers the whole text of every file that a probe's functions come from, and the values of everything
-that they refer to outside. What cannot be described makes the probe uncacheable, never wrongly cached.
+It covers the whole text of every file that a probe's functions come from, and the values of
+everything that they refer to outside. What cannot be described makes the probe uncacheable, never
+wrongly cached.
 """
 
 from __future__ import annotations
@@ -62,10 +63,12 @@ def _text(file: str) -> bytes:
         return "".join(linecache.getlines(file)).encode()  # a notebook cell
 
 
-def _describe(value: Any, options: Mapping[Any, Any]) -> str | None:
+def _describe(  # noqa: PLR0911 - one return for each kind of value
+    value: Any, options: Mapping[Any, Any]
+) -> str | None:
     if isinstance(value, ConstDecl):
         value = value_of(value, options)
-    if isinstance(value, _PLAIN) or isinstance(value, enum.Enum):
+    if isinstance(value, (*_PLAIN, enum.Enum)):
         return repr(value)
     if isinstance(value, KernelType):
         return value.kernel_name

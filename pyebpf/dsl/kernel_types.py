@@ -84,7 +84,9 @@ class Kernel:
                     todo.append(self.btf.skip(member.type))
         return out
 
-    def value(self, type_id: int, space: Space) -> ValueType | None:
+    def value(  # noqa: PLR0911 - one return for each kind of type
+        self, type_id: int, space: Space
+    ) -> ValueType | None:
         """Say what reading a value of a type gives; ``space`` is where a pointer in it would lead.
 
         None if a probe cannot hold it.

@@ -92,7 +92,8 @@ class Lowering(Expressions):
         self.build.start(end)
 
     def for_(self, statement: typed.ForRange) -> None:
-        # The counter is ours alone: assigning to the loop variable does not change the number of turns.
+        # The counter is ours alone: assigning to the loop variable does not change the number of
+        # turns.
         build, values = self.build, statement.values
         counter = build.slot("turn", I64)
         build.write(counter, build.const(0, I64))
@@ -144,4 +145,3 @@ _STATEMENTS: dict[type[typed.Stmt], Callable[[Lowering, Any], None]] = {
     typed.Return: Lowering.return_,
     **dict.fromkeys(lower_effect.EFFECTS, Lowering.effect),
 }
-

@@ -181,7 +181,7 @@ def _emit(low: Expressions, stmt: typed.Emit) -> None:
 def _send(
     low: Expressions, spec: MapSpec, size: int, number: int, write: Callable[[Value], None]
 ) -> None:
-    """Reserve a record in a ring buffer, write it there, and hand it over; count it if there is no room."""
+    """Reserve a record in a ring buffer, write it there, and hand it over; or count it as lost."""
     build = low.build
     kind = Pointer(Space.RING, None, nullable=True)
     zero = build.const(0, U64)

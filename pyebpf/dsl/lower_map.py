@@ -1,7 +1,7 @@
 """Look-ups and updates of maps.
 
-Nothing is lost silently: an update that the kernel refuses is counted, under the map's number, in an array
-that user space reads.
+Nothing is lost silently: an update that the kernel refuses is counted, under the map's number, in
+an array that user space reads.
 """
 
 from __future__ import annotations
@@ -170,4 +170,3 @@ def zero(low: Expressions, kind: DataType) -> Value:
     pointer = low.build.addr(low.build.slot("zero", kind))
     low.build.add(nodes.Fill(VOID, low.build.span, pointer, kind.size))
     return pointer
-

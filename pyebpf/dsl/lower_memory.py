@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
+from pyebpf.dsl.lower_number import field_address
 from pyebpf.dsl.types import Chars, Int, Pointer, Record, Space
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import Value
@@ -72,7 +73,7 @@ def _chunk(source: int, target: int, left: int) -> int:
 def _kernel_text(low: Expressions, expr: typed.KernelRead, pointer: Value) -> None:
     assert isinstance(expr.type, Chars)
     base = low.number(expr.base)
-    address = low.field_address(base, expr)
+    address = field_address(low, base, expr)
     fill(low, pointer, expr.type.length)
     size = low.build.const(expr.type.length, U32)
     user = isinstance(base.type, Pointer) and base.type.space is Space.USER

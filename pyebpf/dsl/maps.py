@@ -135,15 +135,8 @@ class LruHash(Hash[K, V]):
     kind = "lru_hash"
 
 
-class Array(_Keyed[int, V], Generic[V]):
-    """``max_entries`` values, numbered from 0, all 0 at first: ``Array[u64](max_entries=16)``.
-
-    Shared with user space as memory: ``session[array].view()`` is a live numpy array.
-
-    Since:  Linux 3.19; the mapping 5.5.
-    """
-
-    kind = "array"
+class Numbered(_Keyed[int, V], Generic[V]):
+    """Maps whose keys are the numbers from 0 to ``max_entries - 1``."""
 
     def _arity(self) -> int:
         return 1
@@ -154,11 +147,22 @@ class Array(_Keyed[int, V], Generic[V]):
     def _pair(self, kinds: list[DataType]) -> tuple[DataType, DataType]:
         return U32, kinds[0]
 
+
+class Array(Numbered[V]):
+    """``max_entries`` values, numbered from 0, all 0 at first: ``Array[u64](max_entries=16)``.
+
+    Shared with user space as memory: ``session[array].view()`` is a live numpy array.
+
+    Since:  Linux 3.19; the mapping 5.5.
+    """
+
+    kind = "array"
+
     def _flags(self) -> int:
         return BPF_F_MMAPABLE
 
 
-class PerCpuArray(Array[V]):
+class PerCpuArray(Numbered[V]):
     """An array with one copy per CPU: no CPU waits for another.
 
     ``session[array][0]`` is one value per possible CPU, shape ``(cpus,)``.
@@ -167,9 +171,6 @@ class PerCpuArray(Array[V]):
     """
 
     kind = "percpu_array"
-
-    def _flags(self) -> int:
-        return 0
 
 
 class _Histogram(MapDecl):

@@ -1,7 +1,7 @@
 """Conditions, and what is known on either side of them.
 
-``if begin is not None:`` makes ``begin`` a plain value in the branch; so do ``if begin:``, ``and``, ``or``,
-``not``, and an early return.
+``if begin is not None:`` makes ``begin`` a plain value in the branch; so do ``if begin:``,
+``and``, ``or``, ``not``, and an early return.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def _hooked(kind: str, target: str, when: Any) -> Callable[[Any], Probe]:
             raise PyebpfError(f"@{kind} decorates a function, not {function!r}")
         return Probe(function, (hook,))
 
-    if not isinstance(target, str) or not target:
+    if not target or str(target) != target:
         raise PyebpfError(f"@{kind} needs a name: @{kind}({_EXAMPLES[kind]!r})")
     return decorate
 
@@ -75,7 +75,9 @@ def tracepoint(event: str, *, when: Any = True) -> Callable[[Any], Probe]:
     """
     decorate = _hooked("tracepoint", event, when)
     if event.count(":") != 1:
-        raise PyebpfError(f"@tracepoint({event!r}): write category:name, as in 'sched:sched_switch'")
+        raise PyebpfError(
+            f"@tracepoint({event!r}): write category:name, as in 'sched:sched_switch'"
+        )
     return decorate
 
 

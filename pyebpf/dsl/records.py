@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from pyebpf.dsl.annotations import data_type
 from pyebpf.errors import PyebpfError
-from pyebpf.spec.types import Chars, DataType, Record, record as lay_out
+from pyebpf.spec.types import Chars, DataType, Record
+from pyebpf.spec.types import record as lay_out
 
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
@@ -29,7 +30,7 @@ class CharsField:
 
 
 def chars(length: int) -> Any:
-    """Give a ``Char`` field its size in bytes: ``comm: Char = chars(16)``."""
+    """Give a text field its size in bytes: the right side of ``comm: Char = chars(16)``."""
     if length < 1:
         raise PyebpfError(f"chars({length}): a text field needs at least 1 byte")
     return CharsField(length)
@@ -39,14 +40,14 @@ def chars(length: int) -> Any:
 def record(cls: type[T]) -> type[T]:
     """Turn a class with annotated fields into a struct of the kernel side.
 
-    Fields are laid out in order, each at its natural alignment, as the C compiler would. In a probe,
-    ``Name(a=1, b=2)`` makes one; fields that are not given are 0.
+    Fields are laid out in order, each at its natural alignment, as the C compiler would. In a
+    probe, ``Name(a=1, b=2)`` makes one; fields that are not given are 0.
 
     Raises:
         PyebpfError: a field's annotation is not a type with a size.
     """
     cls.__pyebpf_record__ = _layout(cls)  # type: ignore[attr-defined]
-    cls.__init__ = _refuse  # type: ignore[assignment]
+    cls.__init__ = _refuse  # type: ignore[method-assign, assignment]
     return cls
 
 

@@ -1,6 +1,7 @@
 """The types that annotate probes: fixed-width integers, pointers, text and contexts.
 
-To a type checker an integer is ``int``, so ordinary arithmetic checks. To the compiler it has a width.
+To a type checker an integer is ``int``, so ordinary arithmetic checks. To the compiler it has a
+width.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ T = TypeVar("T")
 class Ptr(Generic[T]):
     """The address of a kernel object: ``Ptr[request]`` is C's ``struct request *``.
 
-    Members are read as attributes, through pointers at any depth: ``rq.q.disk.major``. A read through
-    a bad address gives 0, as the kernel's safe reads do. Exists in probes only.
+    Members are read as attributes, through pointers at any depth: ``rq.q.disk.major``. A read
+    through a bad address gives 0, as the kernel's safe reads do. Exists in probes only.
     """
 
     def __getattr__(self, name: str) -> Any:

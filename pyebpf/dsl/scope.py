@@ -1,4 +1,4 @@
-"""What is known at a point of a function while it is checked: names, variables, and the flow so far."""
+"""What is known at a point of a function being checked: names, variables, the flow so far."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ ADVICE: dict[str, tuple[str, str]] = {
     "Yield": ("`yield`", "send an event with `events.emit(...)`"),
     "YieldFrom": ("`yield`", "send an event with `events.emit(...)`"),
     "Lambda": ("`lambda`", "define a function with `def` outside the probe"),
-    "FunctionDef": ("a nested function", "define it outside the probe; it is expanded where it is called"),
+    "FunctionDef": (
+        "a nested function",
+        "define it outside the probe; it is expanded where it is called",
+    ),
     "ClassDef": ("a class", "define a `@record` outside the probe"),
     "Import": ("`import`", "import at the top of the module"),
     "ImportFrom": ("`import`", "import at the top of the module"),
@@ -67,8 +70,8 @@ class Rules:
 class Flow:
     """What holds on every way to this point.
 
-    ``assigned`` variables have a value; ``present`` ones were tested not to be None; ``live`` is false
-    after a ``return``.
+    ``assigned`` variables have a value; ``present`` ones were tested not to be None; ``live`` is
+    false after a ``return``.
     """
 
     assigned: frozenset[str] = frozenset()
@@ -144,7 +147,8 @@ class Scope:
         return rule(node, self)
 
     def _assume_assigned(self, node: ast.stmt) -> None:
-        # One fault, one message: later uses of what this statement was to assign are not faults too.
+        # One fault, one message: later uses of what this statement was to assign are not faults
+        # too.
         for name in stored_names([node]):
             self.flow = self.flow.assign(name, present=True)
 

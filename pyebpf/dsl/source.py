@@ -1,7 +1,7 @@
 """From a function to its syntax tree, with columns as they are in the user's file or cell.
 
-The whole file is parsed and the function looked up in it by its first line, so that nothing has to be
-shifted: nested functions, decorators and methods keep their true places.
+The whole file is parsed and the function looked up in it by its first line, so that nothing has to
+be shifted: nested functions, decorators and methods keep their true places.
 """
 
 from __future__ import annotations

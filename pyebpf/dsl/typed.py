@@ -25,8 +25,8 @@ Range: TypeAlias = tuple[int, int]
 class Variable:
     """A local name. ``type`` and ``range`` are joined over all its assignments.
 
-    ``fixed`` is the width at which all its values wrap: declared, or settled because the values grow in
-    a loop.
+    ``fixed`` is the width at which all its values wrap: declared, or settled because the values
+    grow in a loop.
     """
 
     name: str
@@ -122,7 +122,7 @@ class Arith(Expr):
 
 @dataclass(eq=False)
 class Cmp(Expr):
-    """``left op right``. ``common`` is the type compared at; None for u64 against a negative number."""
+    """``left op right``. ``common`` is the type compared at; None if no type holds both sides."""
 
     op: CompareOp
     left: Expr
@@ -339,7 +339,7 @@ class If(Stmt):
 
 @dataclass(eq=False)
 class ForRange(Stmt):
-    """``for variable in range(start, stop, step)`` with constant bounds; ``other`` is its ``else``."""
+    """``for variable in range(…)`` with constant bounds; ``other`` is its ``else``."""
 
     variable: Variable
     values: range

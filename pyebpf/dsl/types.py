@@ -1,4 +1,4 @@
-"""Types of expressions in a probe, beyond the data types: what has no value at run time, or may have none."""
+"""Types of expressions in a probe: data types, and what has no value when the probe runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one compilation keeps: the target, the options, the maps in use, the lines printed, the faults."""
+"""What one compilation keeps: the target, options, maps in use, lines printed, faults."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pyebpf.abi.constants import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG
 from pyebpf.diag import Diagnostics
 from pyebpf.dsl.kernel_types import Kernel
-from pyebpf.dsl.unit_names import LOST_MAP, LOST_SLOTS, PRINT_MAP, PRINT_PAGES, ZERO_MAP
 from pyebpf.dsl.typed import MapUse, Range, Variable
+from pyebpf.dsl.unit_names import LOST_MAP, LOST_SLOTS, PRINT_MAP, PRINT_PAGES, ZERO_MAP
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import U32, U64, Array, Int
 

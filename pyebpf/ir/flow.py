@@ -1,4 +1,4 @@
-"""The control flow of a function: order, predecessors, dominators. No instruction is looked into."""
+"""The control flow of a function: order, predecessors, dominators. Only terminators matter."""
 
 from __future__ import annotations
 

@@ -107,7 +107,8 @@ class _Check:
     def null_tests(self) -> None:
         if not any(is_nullable(i.type) for b in self.flow.order for i in b.instrs):
             return
-        for block, facts in proven_on_entry(self.flow).items():
+        for block, before in proven_on_entry(self.flow).items():
+            facts = before
             for instr in block.instrs:
                 for pointer in _dereferenced(instr):
                     if not is_proven(facts, pointer):

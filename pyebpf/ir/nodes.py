@@ -1,11 +1,11 @@
-"""The intermediate representation: functions of basic blocks of instructions.
+r"""The intermediate representation: functions of basic blocks of instructions.
 
-An instruction is also the value it produces, and is used by the instructions after it (in its block, or
-in a block that its block dominates). Variables are :class:`Slot`\\ s, read and written by
-:class:`ReadSlot` and :class:`WriteSlot`; LLVM turns them into registers. Integer instructions take
-operands of one type and give that type; meaning is Python's, wrapped at the width
-(``FLOORDIV`` rounds down, ``MOD`` takes the sign of the divisor, a shift by the width or more gives 0
-or the sign). What is legal is written down in ``pyebpf.ir.legal``.
+An instruction is also the value it produces, and is used by the instructions after it (in its
+block, or in a block that its block dominates). Variables are :class:`Slot`\\ s, read and written
+by :class:`ReadSlot` and :class:`WriteSlot`; LLVM turns them into registers. Integer instructions
+take operands of one type and give that type; meaning is Python's, wrapped at the width
+(``FLOORDIV`` rounds down, ``MOD`` takes the sign of the divisor, a shift by the width or more
+gives 0 or the sign). What is legal is written down in ``pyebpf.ir.legal``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pyebpf.diag import Span
     from pyebpf.ir.types import KernelRef, Type
     from pyebpf.spec.objects import CoreKind, MapSpec
-    from pyebpf.spec.types import DataType
 
 
 class BinaryOp(Enum):
@@ -200,7 +199,7 @@ class AtomicAdd(Value):
 
 @dataclass(eq=False)
 class CtxLoad(Value):
-    """Read the number, or the pointer, ``offset`` bytes into the context; ``width`` bytes are loaded.
+    """Read a number or a pointer ``offset`` bytes into the context; ``width`` bytes are loaded.
 
     ``type`` may be narrower than ``width``: an argument of a BTF tracepoint always fills 8 bytes.
     """
@@ -283,7 +282,7 @@ class FieldAddr(Value):
 
 @dataclass(eq=False)
 class KernelLoad(Value):
-    """Read a number or a pointer at a ``BTF``, ``KERNEL`` or ``USER`` pointer, whatever way is allowed.
+    """Read a number or a pointer at a ``BTF``, ``KERNEL`` or ``USER`` pointer.
 
     The pass ``kernel_access`` replaces it.
     """

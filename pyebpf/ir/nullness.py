@@ -1,8 +1,8 @@
 """Which nullable pointers are known not to be null, at the start of each block.
 
 Forward data flow over the control flow graph. A state is a set of facts: a value or a slot that is
-proven, or a pair (slot, value) that says the slot holds that value, so that a test of one proves the
-other. Facts meet by intersection.
+proven, or a pair (slot, value) that says the slot holds that value, so that a test of one proves
+the other. Facts meet by intersection.
 """
 
 from __future__ import annotations

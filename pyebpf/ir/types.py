@@ -28,7 +28,7 @@ class Space(Enum):
 
 @dataclass(frozen=True)
 class KernelRef:
-    """A type of the target's BTF, by id. ``name`` is its C spelling, for messages and cache keys."""
+    """A type of the target's BTF, by id. ``name`` is its C spelling."""
 
     id: int
     name: str
@@ -39,7 +39,7 @@ class KernelRef:
 
 @dataclass(frozen=True)
 class Pointer:
-    """An address. ``to`` is what is there; None for bytes. ``nullable``: must be tested before use."""
+    """An address. ``to`` is what is there, None for bytes; ``nullable``: test it before use."""
 
     space: Space
     to: DataType | KernelRef | None = None

@@ -1,7 +1,7 @@
 """``.BTF.ext``: which function, which source line and which relocation belongs to an instruction.
 
-The header and the three kinds of records have grown over time and say their own length, so longer ones
-are read as far as they are known here.
+The header and the three kinds of records have grown over time and say their own length, so longer
+ones are read as far as they are known here.
 
 Source: ``Documentation/bpf/btf.rst`` of Linux, "BTF.ext section".
 """
@@ -131,7 +131,9 @@ def _records(
         at += _BLOCK.size
         end = at + count * size
         if end > len(part):
-            raise FormatError(f".BTF.ext: {what} of {strings[name]!r} has fewer than {count} records")
+            raise FormatError(
+                f".BTF.ext: {what} of {strings[name]!r} has fewer than {count} records"
+            )
         found.append((strings[name], list(padded.iter_unpack(part[at:end]))))
         at = end
     return found
@@ -157,8 +159,8 @@ def _core(rows: list[tuple[int, ...]], strings: Strings) -> tuple[CoreReloc, ...
     for offset, kind, access, question in rows:
         if question >= len(CoreKind):
             raise FormatError(
-                f".BTF.ext: CO-RE relocation of kind {question} at byte {offset} is not known here; "
-                "the object was built by a newer compiler"
+                f".BTF.ext: CO-RE relocation of kind {question} at byte {offset} is not known "
+                "here; the object was built by a newer compiler"
             )
         found.append(
             CoreReloc(_insn(offset, "core_relo"), kind, strings[access], CoreKind(question))

@@ -1,9 +1,9 @@
 """CO-RE: the compiler's idea of a kernel type put right in the instructions.
 
-Which kernel field a local one means is decided in ``pyebpf.btf.core``; here the answer is written into an
-instruction. An instruction whose question has no answer becomes a call of a helper that does not exist:
-where the program tests for the field first the verifier never gets there, elsewhere it refuses, and
-``pyebpf.runtime.verifier`` says which field was missing.
+Which kernel field a local one means is decided in ``pyebpf.btf.core``; here the answer is written
+into an instruction. An instruction whose question has no answer becomes a call of a helper that
+does not exist: where the program tests for the field first the verifier never gets there,
+elsewhere it refuses, and ``pyebpf.runtime.verifier`` says which field was missing.
 
 Source: ``tools/lib/bpf/relo_core.c`` of Linux, for what is accepted.
 """

@@ -1,7 +1,7 @@
 """The bytes of an object file, ours or one that clang built, as an :class:`ObjectSpec`.
 
-Pure: reads its argument only. Maps are in ``elf_maps``, debug information in ``btf_ext``, the container
-in ``elf_file``; here every instruction that refers to something gets a name for it.
+Pure: reads its argument only. Maps are in ``elf_maps``, debug information in ``btf_ext``, the
+container in ``elf_file``; here every instruction that refers to something gets a name for it.
 
 Source: ``Documentation/bpf/llvm_reloc.rst`` of Linux, and what libbpf accepts.
 """
@@ -43,11 +43,12 @@ def parse_object(data: bytes, *, name: str = "") -> ObjectSpec:
     Args:
         data: an ELF file.
         name: the object's name, for the names of its global-data maps: ``.bss`` of ``opensnoop`` is
-            ``opensnoop.bss``, with ``name`` cut so that all fits 15 characters. Without it, ``.bss``.
+            ``opensnoop.bss``, with ``name`` cut so that all fits 15 characters. Without it,
+            ``.bss``.
 
     Raises:
-        FormatError: the bytes are no BPF object, or hold something that cannot be loaded; the message
-            says what and where.
+        FormatError: the bytes are no BPF object, or hold something that cannot be loaded; the
+            message says what and where.
 
     Cost: about 1 ms for a tool of ours.
     """
@@ -83,7 +84,7 @@ class _Reader:
         )
 
     def _functions(self) -> Iterator[FunctionSpec]:
-        code = {s.index: s for s in self.code}
+        code = {s.number: s for s in self.code}
         for symbol in self.elf.symbols:
             section = code.get(symbol.section)
             if section is None or symbol.kind != elf_file.STT_FUNC:
@@ -154,9 +155,11 @@ _FUNC = elf_file.STT_FUNC
 def _check_range(section: Section, info: SectionInfo) -> None:
     """Refuse debug information about instructions that the section does not have."""
     count = section.size // 8
-    for what, rows in zip(SectionInfo._fields, info, strict=True):
-        if any(row.insn >= count for row in rows):
-            raise FormatError(f"{section}: {what} of .BTF.ext are about instructions past its end")
+    numbers = [row.insn for row in info.functions]
+    numbers += [row.insn for row in info.lines]
+    numbers += [row.insn for row in info.core]
+    if numbers and max(numbers) >= count:
+        raise FormatError(f"{section}: .BTF.ext is about instruction {max(numbers)} of {count}")
 
 
 def _relocated(elf: ElfFile, section: Section) -> bytes:
@@ -176,7 +179,7 @@ def _relocated(elf: ElfFile, section: Section) -> bytes:
 class _Insn(NamedTuple):
     """An instruction that refers to something."""
 
-    index: int
+    at: int
     opcode: int
     source: int
     imm: int
@@ -192,11 +195,11 @@ class _References:
         found = {}
         for reloc in self._reader.elf.relocations(self._section):
             insn = self._insn(reloc)
-            found[insn.index] = self._resolve(insn, reloc.symbol)
+            found[insn.at] = self._resolve(insn, reloc.symbol)
         for insn in self._local_calls():
-            if insn.index not in found:
-                target = insn.index + 1 + insn.imm
-                found[insn.index] = self._function(insn, self._section, target, SymbolUse.CALL)
+            if insn.at not in found:
+                target = insn.at + 1 + insn.imm
+                found[insn.at] = self._function(insn, self._section, target, SymbolUse.CALL)
         return [found[index] for index in sorted(found)]
 
     def _insn(self, reloc: Reloc) -> _Insn:
@@ -219,14 +222,15 @@ class _References:
     def _resolve(self, insn: _Insn, symbol: Symbol) -> SymbolReloc:
         if insn.opcode not in (OP_CALL, OP_LD_IMM64):
             raise self._error(
-                insn.index,
-                f"opcode {insn.opcode:#x} refers to {symbol.name!r}; only calls and 64-bit loads may",
+                insn.at,
+                f"opcode {insn.opcode:#x} refers to {symbol.name!r}; "
+                "only calls and 64-bit loads may",
             )
         if symbol.section == elf_file.SHN_UNDEF:
             return self._extern(insn, symbol)
         section = self._reader.elf.section(symbol.section)
         if section is None:
-            raise self._error(insn.index, f"symbol {symbol.name!r} is in no section")
+            raise self._error(insn.at, f"symbol {symbol.name!r} is in no section")
         if insn.opcode == OP_CALL:
             target = symbol.value // 8 + insn.imm + 1
             return self._function(insn, section, target, SymbolUse.CALL)
@@ -237,31 +241,27 @@ class _References:
 
     def _extern(self, insn: _Insn, symbol: Symbol) -> SymbolReloc:
         if not symbol.name:
-            raise self._error(insn.index, "it refers to a symbol without a name")
-        return SymbolReloc(
-            insn.index, SymbolUse.EXTERN, symbol.name, WEAK if symbol.is_weak else 0
-        )
+            raise self._error(insn.at, "it refers to a symbol without a name")
+        return SymbolReloc(insn.at, SymbolUse.EXTERN, symbol.name, WEAK if symbol.is_weak else 0)
 
-    def _function(
-        self, insn: _Insn, section: Section, target: int, use: SymbolUse
-    ) -> SymbolReloc:
+    def _function(self, insn: _Insn, section: Section, target: int, use: SymbolUse) -> SymbolReloc:
         name = self._reader.function_at(section.name, target)
         if name is None:
-            raise self._error(insn.index, f"no function starts at {target} of {section}")
-        return SymbolReloc(insn.index, use, name, target)
+            raise self._error(insn.at, f"no function starts at {target} of {section}")
+        return SymbolReloc(insn.at, use, name, target)
 
     def _data(self, insn: _Insn, section: Section, offset: int, name: str) -> SymbolReloc:
         maps = self._reader.maps
-        if section.index == maps.section:
+        if section.number == maps.section:
             known = maps.at_offset.get(offset)
             if known is None:
-                raise self._error(insn.index, f"no map at byte {offset} of {section}")
-            return SymbolReloc(insn.index, SymbolUse.MAP, known)
-        known = maps.data.get(section.index)
+                raise self._error(insn.at, f"no map at byte {offset} of {section}")
+            return SymbolReloc(insn.at, SymbolUse.MAP, known)
+        known = maps.data.get(section.number)
         if known is None:
             what = f"{name!r} in {section}"
-            raise self._error(insn.index, f"it refers to {what}, which is no map and no data")
-        return SymbolReloc(insn.index, SymbolUse.MAP_VALUE, known, offset)
+            raise self._error(insn.at, f"it refers to {what}, which is no map and no data")
+        return SymbolReloc(insn.at, SymbolUse.MAP_VALUE, known, offset)
 
     def _error(self, index: int, why: str) -> FormatError:
         return FormatError(f"{self._section}, instruction {index}: {why}")

@@ -1,8 +1,8 @@
 """The container: sections, symbols and relocations of a 64-bit little-endian relocatable ELF file.
 
-Knows ELF and nothing of BPF; ``pyebpf.runtime.elf`` gives the parts a meaning. Written for objects of a
-few hundred kilobytes that are parsed at every start of a tool, so a section's bytes are copied only when
-asked for.
+Knows ELF and nothing of BPF; ``pyebpf.runtime.elf`` gives the parts a meaning. Written for objects
+of a few hundred kilobytes that are parsed at every start of a tool, so a section's bytes are
+copied only when asked for.
 
 Source: the System V ABI, chapters 4 (object files) and 5; ``include/uapi/linux/elf.h``.
 """
@@ -22,7 +22,8 @@ STT_OBJECT, STT_FUNC, STT_SECTION = 1, 2, 3
 STB_LOCAL, STB_WEAK = 0, 2
 STV_DEFAULT, STV_INTERNAL, STV_HIDDEN = 0, 1, 2
 
-# e_ident | type machine version | entry phoff shoff | flags ehsize phentsize phnum shentsize shnum shstrndx
+# e_ident | type machine version | entry phoff shoff | flags ehsize phentsize phnum
+# shentsize shnum shstrndx
 _HEADER = Struct("<16sHHIQQQIHHHHHH")
 # name type | flags addr offset size | link info | addralign entsize
 _SECTION = Struct("<IIQQQQIIQQ")
@@ -35,7 +36,7 @@ _REL = Struct("<QII")
 class Section(NamedTuple):
     """A section header, its name looked up. ``offset`` and ``size`` in bytes."""
 
-    index: int
+    number: int
     name: str
     kind: int
     flags: int
@@ -46,10 +47,11 @@ class Section(NamedTuple):
 
     @property
     def is_code(self) -> bool:
+        """Whether it holds instructions."""
         return self.kind == SHT_PROGBITS and bool(self.flags & SHF_EXECINSTR)
 
     def __str__(self) -> str:
-        return f"section {self.index} {self.name!r}"
+        return f"section {self.number} {self.name!r}"
 
 
 class Symbol(NamedTuple):
@@ -65,6 +67,7 @@ class Symbol(NamedTuple):
 
     @property
     def is_weak(self) -> bool:
+        """Whether it may stay undefined."""
         return self.binding == STB_WEAK
 
 
@@ -80,7 +83,8 @@ class ElfFile:
     """The parts of one ELF file.
 
     Raises:
-        FormatError: the bytes are no relocatable BPF object, or a table of it lies outside the file.
+        FormatError: the bytes are no relocatable BPF object, or a table of it lies outside the
+        file.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -115,7 +119,7 @@ class ElfFile:
             FormatError: a relocation names a symbol that is not there, or has an explicit addend.
         """
         found = []
-        for table in self._rels.get(section.index, ()):
+        for table in self._rels.get(section.number, ()):
             if table.kind == SHT_RELA:
                 raise FormatError(f"{table}: BPF objects have no relocations with addends (RELA)")
             for offset, kind, number in _REL.iter_unpack(self._rows(table, _REL)):

@@ -1,7 +1,7 @@
 """The maps of an object: those declared in ``.maps``, and one for each section of global data.
 
-A declaration is a variable of a struct type whose members say everything in their *types*: ``max_entries``
-is a pointer to an array of so many ints, ``value`` a pointer to the value's type.
+A declaration is a variable of a struct type whose members say everything in their *types*:
+``max_entries`` is a pointer to an array of so many ints, ``value`` a pointer to the value's type.
 
 Source: the macros ``__uint``, ``__type``, ``__array`` of libbpf's ``bpf_helpers.h``.
 """
@@ -36,8 +36,8 @@ PIN_FOLDER = "/sys/fs/bpf"
 class DetailedMapSpec(MapSpec):
     """A map with what only objects built from C say.
 
-    ``slots`` are the initial entries of a map of maps or of programs: index, and the name of the map or
-    program. ``numa_node`` counts when ``BPF_F_NUMA_NODE`` is in ``flags``.
+    ``slots`` are the initial entries of a map of maps or of programs: index, and the name of the
+    map or program. ``numa_node`` counts when ``BPF_F_NUMA_NODE`` is in ``flags``.
     """
 
     slots: tuple[tuple[int, str], ...] = ()
@@ -49,8 +49,8 @@ class DetailedMapSpec(MapSpec):
 class ObjectMaps:
     """The maps of an object, and how its symbols find them.
 
-    ``section`` is the number of ``.maps``; ``at_offset`` names the map at a byte of it; ``data`` names
-    the global-data map of a section number.
+    ``section`` is the number of ``.maps``; ``at_offset`` names the map at a byte of it; ``data``
+    names the global-data map of a section number.
     """
 
     specs: list[MapSpec] = field(default_factory=list)
@@ -86,7 +86,7 @@ def read_maps(elf: ElfFile, btf_data: bytes, prefix: str) -> ObjectMaps:
     for section in elf.sections:
         if _is_data(section):
             spec = _data_map(elf, section, btf, sections.get(section.name), prefix)
-            found.data[section.index] = spec.name
+            found.data[section.number] = spec.name
             found.specs.append(spec)
     if btf and ".kconfig" in sections:
         found.kconfig = [btf.name(var.type) for var in sections[".kconfig"][1].vars]
@@ -147,7 +147,7 @@ def _data_name(section: str, prefix: str) -> str:
 def _read_declared(
     elf: ElfFile, section: Section, btf: Btf, layout: t.DataSec, found: ObjectMaps
 ) -> None:
-    found.section = section.index
+    found.section = section.number
     slots = {r.offset: r.symbol for r in elf.relocations(section)}
     for place in layout.vars:
         var = btf.type(place.type)

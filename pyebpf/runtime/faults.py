@@ -10,10 +10,10 @@ from pyebpf.diag.diagnostic import Diagnostic
 
 @dataclass(frozen=True)
 class RefusedByVerifier(Diagnostic):
-    """The kernel checks every path through a program before it runs, and found one it cannot accept.
+    """The kernel follows every path through a program first, and cannot accept one of them.
 
-    For a program that this package compiled from Python this is a bug in the compiler: please report
-    it. An object that was built elsewhere has to be changed in its source.
+    For a program that this package compiled from Python this is a bug in the compiler: please
+    report it. An object that was built elsewhere has to be changed in its source.
 
     Wrong: ``return map_value->count`` after a lookup that may have found nothing.
     Right: ``if (!map_value) return 0;`` first.

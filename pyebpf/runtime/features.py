@@ -22,7 +22,7 @@ from pyebpf.runtime.probing import Answer, Support
 from pyebpf.runtime.refusal import effective_capabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 #: Raise it when a probe changes its meaning: answers on disk are then asked for again.
 _GENERATION = 1
@@ -99,25 +99,64 @@ _ROWS = (
         )
     ),
     Feature("ringbuf", "5.8", partial(probing.probe_map, MAP_KINDS["ringbuf"]), "ring buffers"),
-    *(
-        Feature(f"map:{row.name}", row.since, partial(probing.probe_map, row), f"{row.name} maps")
-        for row in MAP_KINDS.values()
-    ),
-    *(
-        Feature(f"prog:{name}", row.since, partial(probing.probe_program, row), f"{name} programs")
-        for name, row in PROGRAM_KINDS.items()
-    ),
-    *(
-        Feature(
-            f"helper:{name}", row.since, partial(probing.probe_helper, name, _TRACING),
-            f"tracing programs may call bpf_{name}",
-        )
-        for name, row in HELPERS.items()
-    ),
-)  # fmt: skip
+)
 
-#: Every feature by its name.
-FEATURES: dict[str, Feature] = {row.name: row for row in _ROWS}
+#: The families of rows, by what their names begin with; their rows are made when asked for.
+_FAMILIES: dict[str, Mapping[str, object]] = {
+    "map": MAP_KINDS,
+    "prog": PROGRAM_KINDS,
+    "helper": HELPERS,
+}
+
+
+class _Table(dict[str, Feature]):
+    """Every feature by its name. Iterating gives what was asked for; see :func:`names`."""
+
+    def __missing__(self, name: str) -> Feature:
+        row = self[name] = _row_of_family(name)
+        return row
+
+
+#: Every feature by its name: the rows above, ``map:NAME`` and ``prog:NAME`` for each kind of map
+#: and program, ``helper:NAME`` for tracing programs, and ``helper:NAME@KIND`` for another kind.
+FEATURES: dict[str, Feature] = _Table({row.name: row for row in _ROWS})
+
+
+def feature(name: str) -> Feature:
+    """Return the row of a feature; ``KeyError`` if there is none."""
+    return FEATURES[name]
+
+
+def names() -> tuple[str, ...]:
+    """Return the name of every feature, but those of helpers in a particular kind of program."""
+    families = (f"{word}:{name}" for word, rows in _FAMILIES.items() for name in rows)
+    return (*(row.name for row in _ROWS), *families)
+
+
+def _row_of_family(name: str) -> Feature:
+    """Return the row of a kind of map or program, or of a helper; ``KeyError`` if there is none."""
+    word, _, rest = name.partition(":")
+    if word == "map":
+        kind = MAP_KINDS[rest]
+        return Feature(name, kind.since, partial(probing.probe_map, kind), f"{rest} maps")
+    if word == "prog":
+        row = PROGRAM_KINDS[rest]
+        return Feature(name, row.since, partial(probing.probe_program, row), f"{rest} programs")
+    if word == "helper":
+        return _helper_row(name, *rest.partition("@"))
+    raise KeyError(name)
+
+
+def _helper_row(name: str, helper: str, at: str, kind: str) -> Feature:
+    kinds: tuple[int, ...] = _TRACING
+    if at:
+        program = PROGRAM_KINDS[kind]
+        if program.needs_btf_id:
+            raise KeyError(f"{name}: a {kind} program cannot be tried without a target")
+        kinds = (program.prog_type,)
+    probe = partial(probing.probe_helper, helper, kinds)
+    who = f"{kind} programs" if at else "tracing programs"
+    return Feature(name, HELPERS[helper].since, probe, f"{who} may call bpf_{helper}")
 
 
 class KernelFeatures:
@@ -146,7 +185,7 @@ class KernelFeatures:
         """Return yes, no or unknown, with the reason.
 
         Args:
-            name: a row of ``FEATURES``, or ``helper:NAME@KIND`` for another kind of program.
+            name: of a row of ``FEATURES``.
 
         Raises:
             KeyError: there is no such row.
@@ -154,7 +193,7 @@ class KernelFeatures:
         answers = self._loaded()
         answer = answers.get(name)
         if answer is None:
-            answer = answers[name] = feature(name).probe()
+            answer = answers[name] = FEATURES[name].probe()
             if self._keep and answer.support is not Support.UNKNOWN:
                 cache.write(self._entry, _dump(answers))
         return answer
@@ -164,7 +203,7 @@ class KernelFeatures:
         answer = self.support(name)
         if answer.support is Support.YES:
             return
-        row = feature(name)
+        row = FEATURES[name]
         brought = f" (it came with Linux {row.since})" if row.since else ""
         if answer.support is Support.NO:
             text = f"this kernel lacks {name}: {row.doc}{brought}; {answer.reason}"
@@ -179,25 +218,6 @@ class KernelFeatures:
                 self._entry = f"features-{_identity():08x}"
                 self._answers = _parse(cache.read(self._entry) or b"")
         return self._answers
-
-
-def feature(name: str) -> Feature:
-    """Return the row of a feature.
-
-    Raises:
-        KeyError: there is none.
-    """
-    row = FEATURES.get(name)
-    if row is not None:
-        return row
-    helper, at, kind = name.removeprefix("helper:").partition("@")
-    if not at or not name.startswith("helper:"):
-        raise KeyError(name)
-    program = PROGRAM_KINDS[kind]
-    if program.needs_btf_id:
-        raise KeyError(f"{name}: a {kind} program cannot be tried without a target")
-    probe = partial(probing.probe_helper, helper, (program.prog_type,))
-    return Feature(name, HELPERS[helper].since, probe, f"{kind} programs may call bpf_{helper}")
 
 
 _default: list[KernelFeatures] = []

@@ -66,7 +66,7 @@ class LoadedObject:
         self.close()
 
 
-def load_object(  # noqa: PLR0913 - what a load depends on, each with its default
+def load_object(
     obj: ObjectSpec,
     *,
     features: Features,
@@ -162,7 +162,7 @@ def load_btf(data: bytes, features: Features) -> int:
         raise LoadError(f"{refusal}; {'; '.join(last)}") from None
 
 
-def _load(  # noqa: PLR0913 - private; these are one load's circumstances
+def _load(
     obj: ObjectSpec,
     spec: ProgramSpec,
     fds: Mapping[str, int],
@@ -199,6 +199,4 @@ def _fill_slots(loaded: LoadedObject) -> None:
 
 def _set_slot(opened: MapFd, index: int, fd: int) -> None:
     key, value = index.to_bytes(4, "little"), fd.to_bytes(4, "little")
-    syscall.map_update(
-        opened.fd, syscall.address_of(key), syscall.address_of(value), c.BPF_ANY
-    )
+    syscall.map_update(opened.fd, syscall.address_of(key), syscall.address_of(value), c.BPF_ANY)

@@ -1,4 +1,4 @@
-"""Creating maps: from a :class:`MapSpec` to an owned descriptor. Reading them is ``runtime.maps``."""
+"""Creating maps: from a :class:`MapSpec` to an owned descriptor. ``runtime.maps`` reads them."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def create_map(spec: MapSpec, btf_fd: int = 0, *, features: Features | None = No
     A pinned map that is there already is opened instead.
 
     Args:
-        spec: what to create. A ring buffer's size is rounded up to a power of two of whole pages, and a
-            perf event array of size 0 gets one entry for each CPU.
+        spec: what to create. A ring buffer's size is rounded up to a power of two of whole pages,
+            and a perf event array of size 0 gets one entry for each CPU.
         btf_fd: the object's BTF, loaded; 0 for none.
         features: what the kernel can do; without it, everything.
 
@@ -136,8 +136,9 @@ def _create_fd(spec: MapSpec, row: MapKind, btf_fd: int, inner_fd: int) -> int:
     try:
         return _call(spec, row, (btf_fd, key_type, value_type), inner_fd)
     except KernelError as refusal:
-        # Which kinds take which types differs between kernels (an array wants an int as its key), and
-        # only the kernel knows. Views take their types from the spec, so nothing is lost without.
+        # Which kinds take which types differs between kernels (an array wants an int as its
+        # key), and only the kernel knows. Views take their types from the spec, so nothing is
+        # lost without.
         if not btf_fd or refusal.errno not in _BTF_REFUSALS:
             raise
         return _call(spec, row, (0, 0, 0), inner_fd)
@@ -208,15 +209,19 @@ def _open_pinned(spec: MapSpec, row: MapKind, path: str) -> MapFd | None:
             return None
         raise
     try:
-        info = syscall.map_info(opened.fd)
-        found = info.type, info.key_size, info.value_size, info.max_entries
-        wanted = row.id, spec.key_size, spec.value_size, spec.max_entries
-        if found != wanted:
-            raise LoadError(
-                f"map {spec.name!r}: {path} is another map: type, key size, value size and "
-                f"max_entries are {found} there and {wanted} here; remove it, or pin elsewhere"
-            )
+        _check_pinned(opened, row, path)
     except BaseException:
         opened.close()
         raise
     return opened
+
+
+def _check_pinned(opened: MapFd, row: MapKind, path: str) -> None:
+    spec, info = opened.spec, syscall.map_info(opened.fd)
+    found = info.type, info.key_size, info.value_size, info.max_entries
+    wanted = row.id, spec.key_size, spec.value_size, spec.max_entries
+    if found != wanted:
+        raise LoadError(
+            f"map {spec.name!r}: {path} is another map: type, key size, value size and "
+            f"max_entries are {found} there and {wanted} here; remove it, or pin elsewhere"
+        )

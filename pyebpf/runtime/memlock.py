@@ -22,11 +22,11 @@ _CODE = struct.pack("=" + "BBhi" * 3, 0x85, 0, 0, 160, 0xB7, 0, 0, 0, 0x95, 0, 0
 _LICENSE = b"GPL\0"
 _ATTEMPTS = 10
 
-_answer: list[bool] = []
+_answer: list[bool | None] = []
 
 
-def is_charged() -> bool:
-    """Tell whether this kernel charges BPF memory to RLIMIT_MEMLOCK.
+def is_charged() -> bool | None:
+    """Tell whether this kernel charges BPF memory to RLIMIT_MEMLOCK; None if it refuses to say.
 
     Cost: one program load, the first time.
     """
@@ -38,17 +38,16 @@ def is_charged() -> bool:
         fd = call.bpf(c.BPF_PROG_LOAD, bytearray(code))
         if fd >= 0:
             os.close(fd)
-        # EPERM: the limit is exhausted (it is checked before the verifier looks), or a policy
-        # refuses everything; raising the limit helps in the first case and changes nothing in the
-        # second.
-        _answer.append(fd in (-errno.EINVAL, -errno.EPERM))
+        # EPERM: the limit is exhausted (it is checked before the verifier looks), a capability is
+        # missing, or a policy refuses everything.
+        _answer.append(None if fd == -errno.EPERM else fd == -errno.EINVAL)
     return _answer[0]
 
 
 def raise_limit() -> bool:
     """Lift the limit for this process if that can help; tell whether it changed."""
     soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-    if soft == resource.RLIM_INFINITY or not is_charged():
+    if soft == resource.RLIM_INFINITY or is_charged() is False:
         return False
     try:
         resource.setrlimit(

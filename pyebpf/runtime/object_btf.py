@@ -2,8 +2,8 @@
 
 The compiler leaves two things to the loader: it does not know how long data sections are and where
 their variables lie until the object is laid out, and it describes symbols that are found elsewhere
-(``extern``), which the kernel does not accept. Both are edits of a few words in place. What an older
-kernel does not know of BTF is another matter: ``pyebpf.btf.write.sanitise``.
+(``extern``), which the kernel does not accept. Both are edits of a few words in place. What an
+older kernel does not know of BTF is another matter: ``pyebpf.btf.sanitise``.
 
 Source: ``kernel/bpf/btf.c`` (``btf_datasec_check_meta``, ``btf_func_check_meta``).
 """
@@ -60,7 +60,8 @@ class _Editor:
         self.rows = self._walk()
 
     def _walk(self) -> list[_Row]:
-        rows, at, end = [], self.start, self.start + self.types
+        rows: list[_Row] = []
+        at, end = self.start, self.start + self.types
         while at < end:
             if at + _TYPE.size > end:
                 raise FormatError(f".BTF: type {len(rows) + 1} is cut off")
@@ -140,7 +141,8 @@ def _offset(variable: tuple[int, int, int]) -> int:
 def without_externs(data: bytes) -> bytes:
     """Describe ``extern`` symbols as something that the kernel accepts.
 
-    A function becomes a typedef of its prototype, a variable an ``int``, and their sections a row of
+    A function becomes a typedef of its prototype, a variable an ``int``, and their sections a row
+    of
     ints: nothing refers to them once the instructions are linked.
     """
     edit = _Editor(data)

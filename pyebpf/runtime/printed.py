@@ -5,12 +5,21 @@ Formatting is Python's own, with the specifications of the probe's f-string.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyebpf.present.escape import printable
 
 if TYPE_CHECKING:
     from pyebpf.spec.views import PrintPart, PrintSpec
+
+
+_CONVERSIONS: dict[str, Callable[[object], object]] = {
+    "": lambda value: value,
+    "s": str,
+    "r": repr,
+    "a": ascii,
+}
 
 
 def format_line(record: bytes, prints: tuple[PrintSpec, ...]) -> str:
@@ -34,6 +43,4 @@ def _value(record: bytes, part: PrintPart) -> str:
     else:
         number = int.from_bytes(raw, "little", signed=part.signed)
         value = bool(number) if part.boolean else number
-    if part.conversion:
-        value = {"s": str, "r": repr, "a": ascii}[part.conversion](value)
-    return format(value, part.format)
+    return format(_CONVERSIONS[part.conversion](value), part.format)

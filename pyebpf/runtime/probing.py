@@ -381,7 +381,10 @@ def probe_kfunc(name: str) -> Answer:
 
 def probe_memcg() -> Answer:
     """Tell whether BPF memory is charged to the cgroup rather than to RLIMIT_MEMLOCK."""
-    return no("BPF memory is charged to RLIMIT_MEMLOCK") if memlock.is_charged() else YES
+    charged = memlock.is_charged()
+    if charged is None:
+        return Answer(Support.UNKNOWN, "EPERM: this process may not load programs")
+    return no("BPF memory is charged to RLIMIT_MEMLOCK") if charged else YES
 
 
 def _kernel_version() -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 import struct
-import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyebpf.abi import attr as layout
 from pyebpf.abi import capability
@@ -49,18 +48,12 @@ def btf_load(data: bytes, log_level: int = 0, *, explain: bool = True) -> int:
         0 and
             ``explain`` is true.
     """
+    at = call.address_of(data)
 
-    def attempt(level: int, size: int) -> tuple[int, str, int]:
-        log, address = call.buffer(size)
-        memory = bytearray(layout.BTF_LOAD.pack(
-            call.address_of(data), address if level else 0, len(data), size if level else 0, level,
-            0
-        ))  # fmt: skip
-        result = memlock.charged(c.BPF_BTF_LOAD, memory)
-        wanted = int.from_bytes(memory[layout.BTF_LOAD_LOG_TRUE_SIZE :], sys.byteorder)
-        return result, _log_text(log) if level else "", wanted
+    def attr(level: int, size: int, log: int) -> bytes:
+        return layout.BTF_LOAD.pack(at, log, len(data), size, level, 0)
 
-    result, log = _load(attempt, log_level, _FIRST_LOG, explain=explain)
+    result, log = _load(c.BPF_BTF_LOAD, attr, log_level, _FIRST_LOG, explain=explain)
     if result < 0:
         raise _refused(-result, f"loading BTF ({len(data)} bytes)", ("CAP_BPF",), log)
     return result
@@ -116,57 +109,70 @@ def prog_load(  # noqa: PLR0913 - one argument for each field of the kernel's st
         RefusedError: its ``log`` is the verifier's.
     """
     fds = struct.pack(f"={len(fd_array)}i", *fd_array)
-    gpl = license.encode() + b"\0"
+    texts = [code, license.encode() + b"\0", func_info, line_info, fds]
+    at_code, at_license, at_func, at_line, at_fds = [call.address_of(t) if t else 0 for t in texts]
 
-    def attempt(level: int, size: int) -> tuple[int, str, int]:
-        log, address = call.buffer(size)
-        attr = layout.PROG_LOAD.pack(
-            kind, len(code) // 8, call.address_of(code), call.address_of(gpl), level,
-            size if level else 0, address if level else 0, kern_version, flags,
-            call.object_name(name), 0, expected_attach_type, btf_fd, func_info_rec_size,
-            call.address_of(func_info) if func_info else 0, len(func_info) // (func_info_rec_size
-            or 1), line_info_rec_size, call.address_of(line_info) if line_info else 0,
-            len(line_info) // (line_info_rec_size or 1), attach_btf_id, attach_btf_fd, 0,
-            call.address_of(fds) if fds else 0, 0, 0, 0,
+    def attr(level: int, size: int, log: int) -> bytes:
+        return layout.PROG_LOAD.pack(
+            kind, len(code) // 8, at_code, at_license, level, size, log, kern_version, flags,
+            call.object_name(name), 0, expected_attach_type, btf_fd, func_info_rec_size, at_func,
+            len(func_info) // (func_info_rec_size or 1), line_info_rec_size, at_line,
+            len(line_info) // (line_info_rec_size or 1), attach_btf_id, attach_btf_fd, 0, at_fds,
+            0, 0, 0,
         )  # fmt: skip
-        memory = bytearray(attr)
-        result = memlock.charged(c.BPF_PROG_LOAD, memory)
-        wanted = int.from_bytes(memory[layout.PROG_LOAD_LOG_TRUE_SIZE :], sys.byteorder)
-        return result, _log_text(log) if level else "", wanted
 
-    result, log = _load(attempt, log_level, log_size or _FIRST_LOG, explain=explain)
+    sizes = log_level, log_size or _FIRST_LOG
+    result, log = _load(c.BPF_PROG_LOAD, attr, *sizes, explain=explain)
     if result < 0:
-        raise _refused(
-            -result,
-            f"loading program {name!r} ({prog_type_name(kind)}, {len(code) // 8} instructions)",
-            capability.for_program(kind),
-            log,
-        )
+        what = f"loading program {name!r} ({prog_type_name(kind)}, {len(code) // 8} instructions)"
+        raise _refused(-result, what, capability.for_program(kind), log)
     return result, log
+
+
+_TRUE_SIZE = {
+    c.BPF_PROG_LOAD: layout.PROG_LOAD_LOG_TRUE_SIZE,
+    c.BPF_BTF_LOAD: layout.BTF_LOAD_LOG_TRUE_SIZE,
+}
 
 
 def _load(
-    attempt: Callable[[int, int], tuple[int, str, int]], level: int, size: int, *, explain: bool
+    cmd: int, attr: Callable[[int, int, int], bytes], level: int, size: int, *, explain: bool
 ) -> tuple[int, str]:
-    """Try until the log fits; without a log first if none was asked for."""
-    result, log, wanted = attempt(level, size)
+    """Try until the log fits; without a log first if none was asked for.
+
+    Args:
+        cmd: the command.
+        attr: makes the attribute from level, size and address of the log.
+        level: of the log.
+        size: of the log to begin with, in bytes.
+        explain: ask for a log after a refusal.
+    """
+    result, log, wanted = _attempt(cmd, attr, level, size)
     if result < 0 and level == 0 and explain:
         level = 1
-        result, log, wanted = attempt(level, size)
+        result, log, wanted = _attempt(cmd, attr, level, size)
     while result == -errno.ENOSPC and level and size < _LAST_LOG:
         size = min(max(wanted + 1, size * 4), _LAST_LOG)
-        result, log, wanted = attempt(level, size)
+        result, log, wanted = _attempt(cmd, attr, level, size)
     return result, log
+
+
+def _attempt(
+    cmd: int, attr: Callable[[int, int, int], bytes], level: int, size: int
+) -> tuple[int, str, int]:
+    """Return the result or ``-errno``, the log, and the size that the log wanted if known."""
+    if not level:
+        return memlock.charged(cmd, bytearray(attr(0, 0, 0))), "", 0
+    log, address = call.buffer(size)
+    memory = bytearray(attr(level, size, address))
+    result = memlock.charged(cmd, memory)
+    at = _TRUE_SIZE[cmd]
+    return result, log.value.decode("utf-8", "replace"), struct.unpack_from("=I", memory, at)[0]
 
 
 def _refused(number: int, tried: str, needs: tuple[str, ...], log: str) -> RefusedError:
     plain = refusal(number, tried, needs=needs)
     return RefusedError(number, str(plain), capability=plain.capability, log=log)
-
-
-def _log_text(log: Any) -> str:
-    text: str = log.value.decode("utf-8", "replace")
-    return text
 
 
 def prog_test_run(  # noqa: PLR0913 - one argument for each field of the kernel's structure

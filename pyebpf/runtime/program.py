@@ -31,7 +31,7 @@ class Program:
         log: the verifier's log, if one was asked for.
     """
 
-    def __init__(  # noqa: PLR0913 - what is known of a program, from four sources
+    def __init__(
         self, fd: int, name: str, kind: ProgramKind, hook: str, linked: LinkedProgram, log: str = ""
     ) -> None:
         self.fd, self.name, self.kind, self.hook = fd, name, kind, hook

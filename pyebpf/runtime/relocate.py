@@ -192,8 +192,8 @@ class _Linker:
         else:
             what = "a symbol of the kernel (__ksym)"
         raise NotSupportedError(
-            f"program {self._name!r} needs {reloc.symbol!r}, {what}; such symbols are not resolved: "
-            "declare it __weak if the program works without it",
+            f"program {self._name!r} needs {reloc.symbol!r}, {what}; such symbols are not "
+            "resolved: declare it __weak if the program works without it",
             feature="externs",
         )
 
@@ -283,6 +283,7 @@ class StringOffsets:
         self._known: dict[str, int] = {"": 0}
 
     def __call__(self, text: str) -> int:
+        """Return the offset of a string."""
         offset = self._known.get(text)
         if offset is None:
             raw = text.encode("utf-8", "surrogateescape")

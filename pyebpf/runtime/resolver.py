@@ -7,7 +7,7 @@ kernel's BTF, which is megabytes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from pyebpf.btf import access, core
 from pyebpf.btf.near import did_you_mean
@@ -33,14 +33,14 @@ class CoreResolver:
 
         Args:
             object_btf: as in :class:`pyebpf.spec.objects.ObjectSpec`.
-            kernel: gives the kernel's types, as ``pyebpf.btf.system.kernel_btf``; called at most once,
-                at the first question whose answer is not known.
+            kernel: gives the kernel's types, as ``pyebpf.btf.system.kernel_btf``; called at most
+                once, at the first question whose answer is not known.
         """
         self._object_btf, self._open_kernel = object_btf, kernel
         self._local: Btf | None = None
         self._kernel: Btf | None = None
-        self._answers: dict[tuple[int, str, int], CoreAnswer] = {}
-        self._ids: dict[tuple[str, int], int] = {}
+        self._answers: _Answers = {}
+        self._ids: _Ids = {}
         self.asked = False
 
     def ask(self, reloc: CoreReloc) -> CoreAnswer:
@@ -76,15 +76,13 @@ class CoreResolver:
         return str(access.read(self._local_types(), reloc.type_id, reloc.access, reloc.kind))
 
     def explain(self, reloc: CoreReloc) -> str:
-        """Say why a question has no answer in this kernel. For messages: it searches for similar names."""
+        """Say why a question has no answer in this kernel. Slow: it looks for similar names."""
         kernel = self._kernel_types(self.describe(reloc))
-        error = core.explain(
-            self._local_types(), reloc.type_id, reloc.access, reloc.kind, kernel
-        )
+        error = core.explain(self._local_types(), reloc.type_id, reloc.access, reloc.kind, kernel)
         return str(error)
 
     def dump(self) -> bytes:
-        """Return all answers so far, for :meth:`load` in a resolver of the same object and kernel."""
+        """Return all answers so far, for :meth:`load` with the same object and kernel."""
         lines = [_VERSION]
         lines += [
             "\t".join(map(str, ("a", kind, number, path, *map(int, answer))))
@@ -99,20 +97,12 @@ class CoreResolver:
         Raises:
             FormatError: the data is damaged, or of another version; nothing is taken then.
         """
-        answers, ids = {}, {}
         try:
-            version, *lines = data.decode().split("\n")
-            if version != _VERSION:
-                raise ValueError(version)
-            for line in lines:
-                what, kind, number, *rest = line.split("\t")
-                if what == "a":
-                    answers[int(number), rest[0], int(kind)] = _answer(rest[1:])
-                else:
-                    (name,) = rest
-                    ids[name, int(kind)] = int(number)
+            answers, ids = _parse(data.decode())
         except ValueError as error:
-            raise FormatError(f"cached answers about the kernel's types are damaged: {error}") from None
+            raise FormatError(
+                f"cached answers about the kernel's types are damaged: {error}"
+            ) from None
         self._answers.update(answers)
         self._ids.update(ids)
 
@@ -155,6 +145,27 @@ class CoreResolver:
                     since=error.since,
                 ) from None
         return self._kernel
+
+
+_Answers: TypeAlias = "dict[tuple[int, str, int], CoreAnswer]"
+_Ids: TypeAlias = "dict[tuple[str, int], int]"
+
+
+def _parse(text: str) -> tuple[_Answers, _Ids]:
+    """Read what ``dump`` wrote; ``ValueError`` if it is anything else."""
+    answers: _Answers = {}
+    ids: _Ids = {}
+    version, *lines = text.split("\n")
+    if version != _VERSION:
+        raise ValueError(f"they begin with {version[:20]!r}")
+    for line in lines:
+        what, kind, number, *rest = line.split("\t")
+        if what == "a":
+            answers[int(number), rest[0], int(kind)] = _answer(rest[1:])
+        else:
+            (name,) = rest
+            ids[name, int(kind)] = int(number)
+    return answers, ids
 
 
 def _answer(fields: list[str]) -> CoreAnswer:

@@ -1,8 +1,8 @@
 """What the kernel's verifier said, at the line of the source that it is about.
 
 The log has two forms. Since Linux 7.3 it ends with a report under headings (``Reason:``, ``At:``,
-``Suggestion:``); before, and above that report, the last lines are a listing of the instructions followed
-by one sentence about a register. Both are read.
+``Suggestion:``); before, and above that report, the last lines are a listing of the instructions
+followed by one sentence about a register. Both are read.
 
 Source: ``kernel/bpf/verifier.c``; Linux commit ce7c9f6c599b for the report.
 """
@@ -23,23 +23,25 @@ if TYPE_CHECKING:
     from pyebpf.runtime.resolver import CoreResolver
     from pyebpf.spec.objects import LineInfo
 
+# Patterns are compiled when a program was refused, not at every start of a tool.
 #: ``12: (85) call bpf_map_lookup_elem#1``, at the beginning of a line.
-_INSN = re.compile(r"(\d+): \([0-9a-f]{2}\) (.*?)(?:\s+;.*)?$")
+_INSN = r"(\d+): \([0-9a-f]{2}\) (.*?)(?:\s+;.*)?$"
 #: Lines that are no reason: counts at the end, states, source lines, backtracking.
-_NOISE = re.compile(
+_NOISE = (
     r"processed \d|verification time|stack depth|max_states|mark_precise|frame\d|regs=|last_idx"
-    r"|parent |cur state:|old state:|;|from \d+ to \d+|\d+: |func#\d+ @|Live regs before|propagating |\s*$|caller:|callee:"
-    r"|returning from callee|to caller at |Func#\d+ \(|Func#\d+ is |Validating |\s+R?\d"
+    r"|parent |cur state:|old state:|;|from \d+ to \d+|\d+: |func#\d+ @|Live regs before"
+    r"|propagating |\s*$|caller:|callee:|returning from callee|to caller at |Func#\d+ \("
+    r"|Func#\d+ is |Validating |\s+R?\d"
 )
 #: An instruction named in a sentence, where the listing does not end at the culprit.
-_NAMED = re.compile(
+_NAMED = (
     r"(?:back-edge from insn|unreachable insn|infinite loop detected at insn"
-    r"|jump out of range from insn|jump into the middle of ldimm64 insn|loop detected at insn|at insn)"
-    r" (\d+)"
+    r"|jump out of range from insn|jump into the middle of ldimm64 insn|loop detected at insn"
+    r"|at insn) (\d+)"
 )
 #: Sentences about the program as a whole; the listing may end anywhere.
-_WHOLE = re.compile(r"combined stack size|last insn is not an exit|^the call stack of \d+ frames")
-_POISON = re.compile(rf"unknown#{POISON_CALL}\b")
+_WHOLE = r"combined stack size|last insn is not an exit|the call stack of \d+ frames"
+_POISON = rf"unknown#{POISON_CALL}\b"
 
 
 class Refusal(NamedTuple):
@@ -69,23 +71,23 @@ def parse_log(log: str) -> Refusal:
 
 def _parse_listing(log: str) -> Refusal:
     lines = log.splitlines()
-    listed = next((i for i in reversed(range(len(lines))) if _INSN.match(lines[i])), -1)
-    after = [line.strip() for line in lines[listed + 1 :] if not _NOISE.match(line)]
+    listed = next((i for i in reversed(range(len(lines))) if re.match(_INSN, lines[i])), -1)
+    after = [line.strip() for line in lines[listed + 1 :] if not re.match(_NOISE, line)]
     raw = "\n".join(after)
     reason = "; ".join(after[-3:]) or "it gave no reason"
-    named = _NAMED.search(raw)
-    found = _INSN.match(lines[listed]) if listed >= 0 else None
-    if named or found is None or _WHOLE.search(raw):
+    named = re.search(_NAMED, raw)
+    found = re.match(_INSN, lines[listed]) if listed >= 0 else None
+    if named or found is None or re.search(_WHOLE, raw):
         return Refusal(reason, int(named[1]) if named else None, "", "", raw)
     return Refusal(reason, int(found[1]), found[2].strip(), "", raw)
 
 
-_SECTIONS = re.compile(r"^(Reason|At|Causal path|Suggestion):$", re.MULTILINE)
+_SECTIONS = r"(?m)^(Reason|At|Causal path|Suggestion):$"
 
 
 def _parse_report(plain: Refusal, report: str) -> Refusal:
-    title, *parts = _SECTIONS.split(report)
-    sections = dict(zip(parts[::2], parts[1::2]))
+    title, *parts = re.split(_SECTIONS, report)
+    sections = dict(zip(parts[::2], parts[1::2], strict=True))
     reason = " ".join(sections.get("Reason", title).split()) or plain.reason
     where = sections.get("At", "")
     number = re.search(r"\binsn (\d+)", where)
@@ -118,7 +120,7 @@ def explain(program: LinkedProgram, log: str, resolver: CoreResolver) -> Verifie
     """
     refusal = parse_log(log)
     reason, hint = refusal.reason, hint_for(refusal.raw) or refusal.suggestion
-    if _POISON.search(refusal.raw) and refusal.insn is not None:
+    if re.search(_POISON, refusal.raw) and refusal.insn is not None:
         reason, hint = _poisoned(program, refusal.insn, resolver) or (reason, hint)
     line = _line_of(program, refusal.insn)
     span = _span(line) if line else None
@@ -132,9 +134,7 @@ def explain(program: LinkedProgram, log: str, resolver: CoreResolver) -> Verifie
     return VerifierError("\n".join(notes), log=log, span=span, hint=hint or None)
 
 
-def _poisoned(
-    program: LinkedProgram, insn: int, resolver: CoreResolver
-) -> tuple[str, str] | None:
+def _poisoned(program: LinkedProgram, insn: int, resolver: CoreResolver) -> tuple[str, str] | None:
     for poison in program.poisoned:
         if poison.insn == insn:
             reason = poison.reason or (resolver.explain(poison.reloc) if poison.reloc else "")

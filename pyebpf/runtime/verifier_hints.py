@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Hint(NamedTuple):
-    """A refusal and what helps. ``name`` is that of its log; ``pattern`` is searched in the reason."""
+    """A refusal and what helps: ``name`` is its log's, ``pattern`` is looked for in the reason."""
 
     name: str
     pattern: str
@@ -72,8 +72,8 @@ HINTS: tuple[Hint, ...] = (
     Hint(
         "too_large",
         r"BPF program is too large|sequence of \d+ jumps is too complex",
-        "the verifier follows at most 1,000,000 instructions over all paths: make loops shorter, or "
-        "put their body into bpf_loop",
+        "the verifier follows at most 1,000,000 instructions over all paths: make loops shorter, "
+        "or put their body into bpf_loop",
     ),
     Hint(
         "context",

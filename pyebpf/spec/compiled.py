@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from pyebpf.errors import FormatError
 from pyebpf.spec.views import PrintPart, PrintSpec
@@ -67,12 +68,11 @@ class Compiled:
         return cls(data[4 + size :], programs, prints, lost)
 
 
-def _program(fields: dict[str, object]) -> ProgramInfo:
-    many = {name: tuple(fields[name]) for name in ("fields", "notes")}  # type: ignore[arg-type]
-    return ProgramInfo(**{**fields, **many})  # type: ignore[arg-type]
+def _program(fields: dict[str, Any]) -> ProgramInfo:
+    many = {name: tuple(fields[name]) for name in ("fields", "notes")}
+    return ProgramInfo(**{**fields, **many})
 
 
-def _print(fields: dict[str, object]) -> PrintSpec:
-    values = tuple(PrintPart(**part) for part in fields["values"])  # type: ignore[attr-defined]
-    literals = tuple(fields["literals"])  # type: ignore[arg-type]
-    return PrintSpec(literals, values, int(str(fields["size"])), str(fields["end"]))
+def _print(fields: dict[str, Any]) -> PrintSpec:
+    values = tuple(PrintPart(**part) for part in fields["values"])
+    return PrintSpec(tuple(fields["literals"]), values, fields["size"], fields["end"])

@@ -1,7 +1,7 @@
 """BTF types as the data types of views: what an object says about its maps, for numpy.
 
-Not every C type has a counterpart. Unions, bitfields, floats, flexible arrays and 128-bit integers have
-none, nor has a struct with such a member.
+Not every C type has a counterpart. Unions, bitfields, floats, flexible arrays and 128-bit integers
+have none, nor has a struct with such a member.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What an object file holds, as frozen data: the contract between the two halves.
 
-The compile half makes an ELF object; ``pyebpf.runtime.elf`` turns the bytes of that object (or of one
-that clang built) into an :class:`ObjectSpec`. Nothing here touches a kernel.
+The compile half makes an ELF object; ``pyebpf.runtime.elf`` turns the bytes of that object (or of
+one that clang built) into an :class:`ObjectSpec`. Nothing here touches a kernel.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class CoreKind(IntEnum):
 class CoreReloc:
     """One CO-RE relocation record, as in ``.BTF.ext``.
 
-    ``insn`` counts 8-byte instructions from the start of the section; ``type_id`` is in the object's own
-    BTF; ``access`` is the accessor string, such as ``"0:3:1"``.
+    ``insn`` counts 8-byte instructions from the start of the section; ``type_id`` is in the
+    object's own BTF; ``access`` is the accessor string, such as ``"0:3:1"``.
     """
 
     insn: int
@@ -91,9 +91,10 @@ class SymbolReloc:
 class MapSpec:
     """A map to create.
 
-    ``kind`` is the row's name in ``pyebpf.abi.maps`` (``"hash"``). ``key`` and ``value`` describe the
-    data for views; ``key_type`` and ``value_type`` are BTF ids in the object (0: none). ``initial`` is
-    the first value of a global-data map; ``frozen`` makes it read-only for both sides.
+    ``kind`` is the row's name in ``pyebpf.abi.maps`` (``"hash"``). ``key`` and ``value`` describe
+    the data for views; ``key_type`` and ``value_type`` are BTF ids in the object (0: none).
+    ``initial`` is the first value of a global-data map; ``frozen`` makes it read-only for both
+    sides.
     """
 
     name: str

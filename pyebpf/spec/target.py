@@ -1,7 +1,7 @@
 """The kernel that a compilation is for, as one argument.
 
-Compilation reads nothing else about a kernel: the same source and the same target give the same bytes,
-and a test passes a target that it made itself.
+Compilation reads nothing else about a kernel: the same source and the same target give the same
+bytes, and a test passes a target that it made itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ class Features(Protocol):
 
     def has(self, name: str) -> bool:
         """Tell whether the kernel has the feature."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -142,9 +142,7 @@ I8, I16, I32, I64 = Int(8, True), Int(16, True), Int(32, True), Int(64, True)
 BOOL = Bool()
 
 
-def record(
-    name: str, members: list[tuple[str, DataType]], *, is_tuple: bool = False
-) -> Record:
+def record(name: str, members: list[tuple[str, DataType]], *, is_tuple: bool = False) -> Record:
     """Lay ``members`` out as the C compiler would: each at its alignment, the tail padded."""
     offset, align, fields = 0, 1, []
     for member, kind in members:

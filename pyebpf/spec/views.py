@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from pyebpf.spec.types import DataType
@@ -24,7 +24,7 @@ class HistogramSpec:
             with one row per possible CPU; with keys it is a per-CPU hash of rows.
     """
 
-    kind: str
+    kind: Literal["log2", "linear"]
     unit: str
     slots: int = 64
     low: int = 0
@@ -37,8 +37,8 @@ class HistogramSpec:
 class PrintPart:
     """One value of a printed line: where it is in the record and how to format it.
 
-    ``size`` is 8 for numbers; text has its buffer's size. ``conversion`` is ``""``, ``"r"``, ``"s"`` or
-    ``"a"``; ``format`` is Python's format specification.
+    ``size`` is 8 for numbers; text has its buffer's size. ``conversion`` is ``""``, ``"r"``,
+    ``"s"`` or ``"a"``; ``format`` is Python's format specification.
     """
 
     offset: int
@@ -52,7 +52,7 @@ class PrintPart:
 
 @dataclass(frozen=True)
 class PrintSpec:
-    """A ``print`` of a probe: literal pieces with values between them, ``len(values) + 1`` pieces."""
+    """A ``print`` of a probe: pieces of text, one more than the values between them."""
 
     literals: tuple[str, ...]
     values: tuple[PrintPart, ...]

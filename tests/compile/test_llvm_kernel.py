@@ -174,10 +174,6 @@ def test_functions_that_are_called() -> None:
 
 BPFTOOL = shutil.which("bpftool") or shutil.which("bpftool", path="/usr/sbin:/sbin")
 needs_bpftool = pytest.mark.skipif(BPFTOOL is None, reason="no bpftool on this machine")
-_IN_ITS_OWN_MOUNTS = """
-mount -t bpf bpf "$2" && "$0" -d prog loadall "$1" "$2/it" 2>"$2.log" || { cat "$2.log"; exit 1; }
-shift 2
-"""
 
 
 def bpftool(*words: object) -> str:

@@ -53,7 +53,8 @@ def test_no_feature_of_an_older_kernel_is_lacking(kernel: KernelFeatures) -> Non
     """A helper of other kinds of programs may be lacking for tracing; the rest must be there."""
     lacking = {
         name: answer.reason
-        for name, row in FEATURES.items()
+        for name in features.names()
+        for row in [FEATURES[name]]
         if row.since and since(row) <= running() and name not in CONFIGURED
         for answer in [kernel.support(name)]
         if answer.support is Support.NO and "but not for this kind of program" not in answer.reason
@@ -65,21 +66,22 @@ def test_no_feature_is_ahead_of_its_kernel(kernel: KernelFeatures) -> None:
     """A row says too late a version, unless a distribution has backported the feature."""
     ahead = [
         name
-        for name, row in FEATURES.items()
+        for name in features.names()
+        for row in [FEATURES[name]]
         if row.since and since(row)[:2] > running()[:2] and kernel.has(name)
     ]
     assert ahead == []
 
 
 def test_every_answer_that_is_not_yes_says_why(kernel: KernelFeatures) -> None:
-    for name in FEATURES:
+    for name in features.names():
         answer = kernel.support(name)
         assert isinstance(answer.support, Support)
         assert bool(answer.reason) == (answer.support is not Support.YES), name
 
 
 def test_unknown_is_for_policies_and_not_for_old_kernels(kernel: KernelFeatures) -> None:
-    for name in FEATURES:
+    for name in features.names():
         answer = kernel.support(name)
         if answer.support is Support.UNKNOWN:
             assert "EPERM" in answer.reason, name
@@ -108,9 +110,9 @@ def test_rows_that_do_not_exist(kernel: KernelFeatures) -> None:
 
 def test_probes_leave_nothing_open() -> None:
     before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208
-    for row in FEATURES.values():
-        if not row.name.startswith("helper:"):
-            row.probe()
+    for name in features.names():
+        if not name.startswith("helper:"):
+            FEATURES[name].probe()
     assert set(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 

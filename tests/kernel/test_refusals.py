@@ -68,7 +68,7 @@ def map_value_or_null(fds: dict[str, int]) -> tuple[int, Code]:
 
 @bad
 def possibly_null(fds: dict[str, int]) -> tuple[int, Code]:
-    # bpf_map_update_elem(map, key, the value or NULL): "Possibly NULL pointer passed to helper arg3".
+    # bpf_map_update_elem(map, key, what a look-up of the same key gave)
     code = [
         *lookup(fds["hash"]),
         op.ld_map_fd(op.R1, fds["hash"]),

@@ -46,7 +46,8 @@ LOCAL = Maker()
 PAIR = LOCAL.struct("pair", 8, ("x", "u32", 0), ("y", "u32", 32))
 ITEM = LOCAL.struct(
     "item", 64, ("id", "u32", 0), ("next", "void*", 64), ("pairs", "pair[4]", 128),
-    ("pair", "pair", 384), ("small", "u32", 448, 3), ("delta", "int", 451, 5), ("tail", "u8[0]", 512),
+    ("pair", "pair", 384), ("small", "u32", 448, 3), ("delta", "int", 451, 5),
+    ("tail", "u8[0]", 512),
 )  # fmt: skip
 STATE = LOCAL.out.add_enum("state", {"ON": 1, "OFF": 2, "OLD___v1": 3})
 BIG = LOCAL.out.add_enum("big", {"HUGE": 1 << 40}, size=8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import struct
 
@@ -9,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyebpf.btf import Btf, Kind, essential
-from pyebpf.btf import layout
+from pyebpf.btf import Btf, Kind, essential, layout
 from pyebpf.btf import types as t
 from pyebpf.btf.near import did_you_mean, nearest
 from pyebpf.btf.write import Builder, write
@@ -104,10 +104,8 @@ def _exercise(data: bytes, base: Btf | None = None) -> str:
             lambda i: layout.find_member(btf, i, "x"),
             lambda i: layout.tags(btf, i),
         ):
-            try:
+            with contextlib.suppress(FormatError):  # and nothing else
                 ask(type_id)
-            except FormatError as error:
-                assert str(error)
             asked += 1
     try:
         btf.find_all("x")
@@ -325,9 +323,9 @@ def test_nodes_are_values() -> None:
     assert repr(t.Fwd("a")) == "Fwd(name='a', is_union=False)"
     with pytest.raises(AttributeError, match="frozen"):
         t.Const(1).type = 2  # type: ignore[misc]
-    for wrong in (lambda: t.Const(), lambda: t.Const(1, 2), lambda: t.Const(1, type=2)):
+    for args, named in (((), {}), ((1, 2), {}), ((1,), {"type": 2})):
         with pytest.raises(TypeError, match="Const takes type"):
-            wrong()
+            t.Const(*args, **named)
     with pytest.raises(TypeError, match="Fwd takes"):
         t.Fwd("a", nothing=1)  # type: ignore[call-arg]
 

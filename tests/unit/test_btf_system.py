@@ -25,7 +25,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(system, "NOTES", str(tmp_path / "notes"))
     monkeypatch.setattr(system, "_loaded", {})
     (tmp_path / "btf").mkdir()
-    (tmp_path / "notes").write_bytes(note(b"Linux\0", 0x101, b"x") + note(b"GNU\0", 3, b"\xab" * 20))
+    (tmp_path / "notes").write_bytes(
+        note(b"Linux\0", 0x101, b"x") + note(b"GNU\0", 3, b"\xab" * 20)
+    )
     return tmp_path
 
 
@@ -117,7 +119,7 @@ def test_a_file_that_is_something_else(
 
 def test_a_file_that_is_not_there(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYEBPF_BTF", str(files / "absent"))
-    with pytest.raises(NotSupportedError, match="PYEBPF_BTF.*No such file"):
+    with pytest.raises(NotSupportedError, match=r"PYEBPF_BTF.*No such file"):
         system.kernel_btf()
 
 

@@ -25,7 +25,7 @@ from tests import objects
 from tests.objects import RETURN_ZERO, Elf, compiled, minimal
 
 CALL = bytes.fromhex("8510000001000000")  # call the function that starts two instructions on
-LOAD = bytes.fromhex("1801000000000000" "0000000000000000")
+LOAD = bytes.fromhex("18010000000000000000000000000000")
 
 
 def map_of(obj: ObjectSpec, name: str) -> MapSpec:
@@ -74,9 +74,7 @@ def test_section_symbols_with_an_offset_in_the_instruction() -> None:
     symbol = elf.symbol("", data, 0, 0, objects.SECTION, objects.LOCAL)
     elf.relocate(1, (0, 1, symbol))
     obj = parse_object(elf.to_bytes(), name="tool")
-    assert obj.sections[0].symbols == (
-        SymbolReloc(0, SymbolUse.MAP_VALUE, "tool.data", 12),
-    )
+    assert obj.sections[0].symbols == (SymbolReloc(0, SymbolUse.MAP_VALUE, "tool.data", 12),)
 
 
 @pytest.mark.parametrize("weak", [False, True])
@@ -188,7 +186,12 @@ def test_maps_are_read_from_their_types() -> None:
     assert (records.kind, records.max_entries, records.flags) == ("hash", 100, 1)
     assert records.key == Record(
         "key",
-        (Field("pid", U32, 0), Field("comm", Chars(16), 4), Field("flag", U8, 20), Field("where", U64, 24)),
+        (
+            Field("pid", U32, 0),
+            Field("comm", Chars(16), 4),
+            Field("flag", U8, 20),
+            Field("where", U64, 24),
+        ),
         32,
         8,
     )

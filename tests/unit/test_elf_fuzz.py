@@ -16,9 +16,11 @@ QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(Hea
 
 def check(data: bytes) -> None:
     try:
-        assert isinstance(parse_object(data), ObjectSpec)
+        result: object = parse_object(data)
     except FormatError as error:
-        assert str(error)
+        result = error
+    assert isinstance(result, (ObjectSpec, FormatError))
+    assert str(result)
 
 
 @given(st.binary(max_size=300))

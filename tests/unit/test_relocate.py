@@ -328,7 +328,7 @@ def test_what_is_missing_is_said_with_what_there_is() -> None:
 
 def test_a_hook_that_is_not_there() -> None:
     resolver = CoreResolver(b"", counted(task("pid")[0])[0])
-    with pytest.raises(RelocationError, match="this kernel has no struct `tasc`.*`task`"):
+    with pytest.raises(RelocationError, match=r"this kernel has no struct `tasc`.*`task`"):
         resolver.type_id("tasc", Kind.STRUCT)
 
 
@@ -338,7 +338,7 @@ def test_a_kernel_without_types() -> None:
 
     local, struct_id = task("pid")
     resolver = CoreResolver(local, none)
-    with pytest.raises(NotSupportedError, match="`struct task.pid` has to be found") as caught:
+    with pytest.raises(NotSupportedError, match=r"`struct task\.pid` has to be found") as caught:
         resolver.ask(CoreReloc(0, struct_id, "0:0", CoreKind.FIELD_BYTE_OFFSET))
     assert caught.value.feature == "kernel_btf"
 

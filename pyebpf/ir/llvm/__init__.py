@@ -1,0 +1,1 @@
+"""From IR to an ELF object through LLVM. Nothing else imports llvmlite."""

@@ -1,4 +1,4 @@
-"""What the emitters of instructions write to: the text of one function, and what its module shares."""
+"""What the emitters write to: the text of one function, and what its module shares."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Body:
     """The text of one function.
 
     Attributes:
-        names: what each value is called. ``renamed`` goes first: names that hold in this block only.
+        names: what each value is called. ``renamed`` goes first: names that hold in this block.
         slots: the address of each slot.
         span: the place in the source that the next instructions belong to.
     """

@@ -27,8 +27,7 @@ def call_helper(b: Body, instr: nodes.CallHelper) -> str:
     kind = llvm_type(instr.type)
     callee = f"inttoptr (i64 {row.id} to ptr)({args})"
     if kind in ("ptr", "void", "i64"):
-        call = f"call {kind} {callee}"
-        return b.do(call) or "" if kind == "void" else b.op(call)
+        return _call(b, kind, callee)
     wide = b.op(f"call i64 {callee}")
     if isinstance(instr.type, Bool):
         return b.op(f"icmp ne i64 {wide}, 0")
@@ -49,8 +48,14 @@ def call_function(b: Body, instr: nodes.CallFunction) -> str:
     if callee is None:
         raise InternalError(f"the unit has no function {instr.function}")
     args = ", ".join(b.typed(arg) for arg in instr.args)
-    call = f"call {llvm_type(callee.result)} @{instr.function}({args})"
-    return b.do(call) or "" if llvm_type(callee.result) == "void" else b.op(call)
+    return _call(b, llvm_type(callee.result), f"@{instr.function}({args})")
+
+
+def _call(b: Body, kind: str, callee: str) -> str:
+    if kind != "void":
+        return b.op(f"call {kind} {callee}")
+    b.do(f"call void {callee}")
+    return ""
 
 
 def map_handle(b: Body, instr: nodes.MapHandle) -> str:  # noqa: ARG001 (a handler)

@@ -1,8 +1,8 @@
 """CO-RE: local copies of kernel types, and the globals that LLVM turns into relocations.
 
 A local type has only the members that the unit uses, at the target's offsets and seen through
-anonymous structs; the loader finds them in the running kernel by name. What clang's own pass makes of
-its intrinsics is written here directly, because that pass keeps a table of globals across modules.
+anonymous structs; the loader finds them in the running kernel by name. What clang's own pass makes
+of its intrinsics is written here directly: that pass keeps a table of globals across modules.
 
 Source:  ``BPFAbstractMemberAccess.cpp`` and ``BTFDebug.cpp`` of LLVM, for the names of the globals:
 ``llvm.<type>:<kind>:<value in the target>$<access string>``.

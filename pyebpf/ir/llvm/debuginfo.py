@@ -1,8 +1,8 @@
 """Debug metadata as LLVM text: files, functions, lines, and the types of our own data.
 
-LLVM's BPF backend makes ``.BTF`` and ``.BTF.ext`` from it. The text of a source goes in with it, but
-only the lines that instructions come from: nothing is read from a disk while compiling, and a change
-elsewhere in the file does not change the object.
+LLVM's BPF backend makes ``.BTF`` and ``.BTF.ext`` from it. The text of a source goes in with it,
+but only the lines that instructions come from: nothing is read from a disk while compiling, and a
+change elsewhere in the file does not change the object.
 """
 
 from __future__ import annotations
@@ -148,7 +148,9 @@ class DebugInfo:
         if isinstance(kind, Array):
             return self.array(self.data(kind.element), kind.size, kind.length)
         if isinstance(kind, Record):
-            fields = [(f.name, self.data(f.type), f.offset * 8, f.type.size * 8) for f in kind.fields]
+            fields = [
+                (f.name, self.data(f.type), f.offset * 8, f.type.size * 8) for f in kind.fields
+            ]
             return self.struct(record_name(kind), kind.size, fields)
         assert isinstance(kind, Address)
         return self.pointer(None)

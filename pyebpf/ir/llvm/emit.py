@@ -44,7 +44,7 @@ class NameTaken(Diagnostic):
 
 def check_names(unit: Unit, context: Context) -> None:
     """Report functions whose name the object file needs for something else."""
-    taken = {name: "a section of the object" for name in (LICENSE_NAME, *_SECTIONS)}
+    taken = dict.fromkeys((LICENSE_NAME, *_SECTIONS), "a section of the object")
     taken |= {fn.section: "the hook of a probe" for fn in unit.functions if fn.section}
     taken |= {spec.name: "a map" for spec in unit.maps}
     for fn in unit.functions:

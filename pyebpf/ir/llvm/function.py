@@ -103,7 +103,8 @@ class _Writer:
         if not any(is_nullable(i.type) for b in self.flow.order for i in b.instrs):
             return {}
         found: dict[Block, tuple[Value | Slot, ...]] = {}
-        for block, facts in proven_on_entry(self.flow).items():
+        for block, before in proven_on_entry(self.flow).items():
+            facts = before
             for instr in block.instrs:
                 facts = step(facts, instr)
             for successor in block.successors():
@@ -120,8 +121,8 @@ class _Writer:
     def guards(self, block: Block, proven: tuple[Value | Slot, ...]) -> None:
         """Start a block with new names for the pointers that the test before it proved.
 
-        LLVM knows nothing of the connection, so it cannot compute an address, let alone load, from
-        such a pointer before the test; old verifiers refuse arithmetic on a pointer that may be null.
+        LLVM knows nothing of the connection, so it cannot compute an address, let alone load,
+        from such a pointer before the test; old verifiers refuse that arithmetic.
         """
         self.body.span = block.instrs[0].span or self.fn.span
         pointer = next((item for item in proven if isinstance(item, Value)), None)

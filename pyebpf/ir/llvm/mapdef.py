@@ -1,7 +1,7 @@
 """Map definitions, as libbpf reads them from the section ``.maps`` and its BTF.
 
-A map is a struct of pointers that are never followed: ``int (*max_entries)[N]`` says the number N, and
-``K *key`` says the type K.
+A map is a struct of pointers that are never followed: ``int (*max_entries)[N]`` says the number N,
+and ``K *key`` says the type K.
 """
 
 from __future__ import annotations

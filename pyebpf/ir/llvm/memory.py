@@ -119,7 +119,7 @@ def copy(b: Body, instr: nodes.Copy) -> str:
 
 
 def atomic_add(b: Body, instr: nodes.AtomicAdd) -> str:
-    """Write an addition that loses no update; without a user of the result it is a plain ``xadd``."""
+    """Write an addition that loses no update; without a user of the result, a plain ``xadd``."""
     added, align = b.typed(instr.value), _natural(instr.value.type)
     return b.op(f"atomicrmw add ptr {b.value(instr.pointer)}, {added} monotonic, align {align}")
 
@@ -135,12 +135,13 @@ def element(b: Body, instr: nodes.Element) -> str:
     """Write the address of an element, with a bound that the verifier sees.
 
     LLVM may know a bound from a test that the verifier has forgotten, and would drop ours; so the
-    index first becomes opaque. The bound result is opaque too, unless it is a mask: LLVM would apply
-    the stride before the test, and the tested register would not be the one that is added.
+    index first becomes opaque. The bounded result is opaque too, unless it is masked: LLVM would
+    apply the stride before the test, and would not add the register that was tested.
     """
     base = b.value(instr.base)
     if isinstance(instr.index, Const):
-        return b.op(f"getelementptr inbounds i8, ptr {base}, i64 {instr.index.value * instr.stride}")
+        offset = str(instr.index.value * instr.stride)
+        return b.op(f"getelementptr inbounds i8, ptr {base}, i64 {offset}")
     index, last = _bounded_by_user(instr.index, instr.length)
     wide = b.opaque("i64", _index(b, index))
     if last & (last + 1) == 0:
@@ -149,6 +150,9 @@ def element(b: Body, instr: nodes.Element) -> str:
         fits = b.op(f"icmp ult i64 {wide}, {instr.length}")
         inside = b.opaque("i64", b.op(f"select i1 {fits}, i64 {wide}, i64 {last}"))
     offset = inside if instr.stride == 1 else b.op(f"mul i64 {inside}, {instr.stride}")
+    if _space(instr.base) is Space.STACK:
+        # LLVM knows the low bits of a stack address and would add with ``|``, refused for pointers.
+        base = b.opaque("ptr", base)
     return b.op(f"getelementptr inbounds i8, ptr {base}, i64 {offset}")
 
 
@@ -174,8 +178,9 @@ def _index(b: Body, index: Value) -> str:
 
 
 def ctx_load(b: Body, instr: nodes.CtxLoad) -> str:
-    """Write one load at a constant offset from the context, which LLVM cannot take apart or merge."""
-    kind = "ptr" if isinstance(instr.type, Pointer) and instr.width == WORD else f"i{instr.width * 8}"
+    """Write one load at a constant offset from the context; LLVM cannot divide or merge it."""
+    is_pointer = isinstance(instr.type, Pointer) and instr.width == WORD
+    kind = "ptr" if is_pointer else f"i{instr.width * 8}"
     name = f"@llvm.bpf.getelementptr.and.load.{'p0' if kind == 'ptr' else kind}"
     b.module.declare(f"{kind} {name}(ptr, i1, i8, i8, i8, i1, ...)")
     volatile = "false" if b.is_tracing else "true"

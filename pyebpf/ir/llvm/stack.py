@@ -47,7 +47,7 @@ def stack_bytes(code: bytes) -> int:
     lowest, copies = 0, set[int]()
     for opcode, registers, offset, immediate in _INSN.iter_unpack(code):
         target, source, kind = registers & 15, registers >> 4, opcode & 7
-        if kind == _LDX and source == _FRAME or kind in (_ST, _STX) and target == _FRAME:
+        if (kind == _LDX and source == _FRAME) or (kind in (_ST, _STX) and target == _FRAME):
             lowest = min(lowest, offset)
         if opcode == _ADD_K and target in copies:
             lowest = min(lowest, immediate)

@@ -1,7 +1,7 @@
 """The passes over the IR, in order. The IR is verified after each one.
 
-``PYEBPF_DUMP=<pass>`` prints each function after that pass to standard error; ``input`` names the IR
-that the front end made.
+``PYEBPF_DUMP=<pass>`` prints each function after that pass to standard error; ``input`` names the
+IR that the front end made.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def binary(op: BinaryOp, kind: Type, left: int, right: int) -> int | None:
     A shift by a negative number is a shift by a large one: all bits leave.
     """
     if op in (BinaryOp.SHL, BinaryOp.SHR):
-        bits = kind.size * 8  # type: ignore[union-attr]
+        bits = kind.size * 8
         count = right if 0 <= right < bits else bits
         return left << count if op is BinaryOp.SHL else left >> count
     if op in (BinaryOp.FLOORDIV, BinaryOp.MOD) and right == 0:

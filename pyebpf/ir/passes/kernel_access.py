@@ -1,8 +1,8 @@
 """Choose how each field of a kernel object, and each byte of a process, is read.
 
-A pointer that the verifier knows the type of is loaded through; any other needs a helper, which gives
-zero where nothing can be read. Bit-fields are read as libbpf's macros do: the word that holds the
-field, shifted left and right by numbers that the loader fills in.
+A pointer that the verifier knows the type of is loaded through; any other needs a helper, which
+gives zero where nothing can be read. Bit-fields are read as libbpf's macros do: the word that holds
+the field, shifted left and right by numbers that the loader fills in.
 
 Takes:  any function.
 Gives:  the same function without ``KernelLoad`` and ``BitfieldRead``.

@@ -35,7 +35,7 @@ class StackTooLarge(Diagnostic):
     """
 
     code: ClassVar[str] = "E0410"
-    title: ClassVar[str] = "the variables of `{function}` need {total} bytes of stack, 512 are there"
+    title: ClassVar[str] = "`{function}` needs {total} bytes of stack; 512 are there"
     label: ClassVar[str] = "`{name}` takes {size} bytes"
     help: ClassVar[str] = (
         "fill the record in place with `with events.reserve() as e:`, keep large data in a map, "

@@ -1,0 +1,235 @@
+"""Numbers, truth values and pointers: one function per typed expression that makes one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyebpf.dsl import lower_map, typed
+from pyebpf.dsl.types import BOOL, Address, Bool, Chars, Int, KernelRef, Maybe, Pointer
+from pyebpf.ir import nodes
+from pyebpf.ir.nodes import BinaryOp, CompareOp, Value
+from pyebpf.ir.types import U8, U32, U64
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyebpf.dsl.lower_expr import Expressions
+
+_BELOW = (CompareOp.LT, CompareOp.LE, CompareOp.NE)
+_ABOVE = (CompareOp.GT, CompareOp.GE, CompareOp.NE)
+
+
+def _literal(low: Expressions, expr: typed.Literal) -> Value:
+    assert isinstance(expr.type, (Int, Bool))
+    return low.build.const(int(expr.value), expr.type)
+
+
+def _read(low: Expressions, expr: typed.Read) -> Value:
+    return low.build.read(low.cell(expr.variable).value)
+
+
+def _bind(low: Expressions, expr: typed.Bind) -> Value:
+    low.store(expr.variable, expr.value)
+    return low.build.read(low.cell(expr.variable).value)
+
+
+def _unwrap(low: Expressions, expr: typed.Unwrap) -> Value:
+    return low.optional(expr.value).value
+
+
+def _arith(low: Expressions, expr: typed.Arith) -> Value:
+    left, right = low.number(expr.left), low.number(expr.right)
+    known = expr.right.range
+    assert known is not None
+    low.build.span = expr.span
+    zero = low.build.const(0, right.type)
+    if expr.op in (BinaryOp.FLOORDIV, BinaryOp.MOD) and known[0] <= 0 <= known[1]:
+        low.abort_if(low.build.compare(CompareOp.EQ, right, zero))
+    if expr.op in (BinaryOp.SHL, BinaryOp.SHR) and known[0] < 0:
+        low.abort_if(low.build.compare(CompareOp.LT, right, zero))
+    return low.build.binary(expr.op, left, right)
+
+
+def _cmp(low: Expressions, expr: typed.Cmp) -> Value:
+    left, right = low.number(expr.left), low.number(expr.right)
+    low.build.span = expr.span
+    if expr.common is not None:
+        return low.build.compare(expr.op, left, right)
+    return _compare_mixed(low, expr, left, right)
+
+
+def _compare_mixed(low: Expressions, expr: typed.Cmp, left: Value, right: Value) -> Value:
+    # One side is too large for i64, the other may be negative: a negative number decides alone.
+    build = low.build
+    signed_left = bool(getattr(left.type, "signed", False))
+    signed = left if signed_left else right
+    negative = build.compare(CompareOp.LT, signed, build.const(0, signed.type))
+    wide = build.compare(expr.op, build.convert(left, U64), build.convert(right, U64))
+    true_for = _BELOW if signed_left else _ABOVE
+    decided = build.const(int(expr.op in true_for), BOOL)
+    return build.add(nodes.Select(BOOL, build.span, negative, decided, wide))
+
+
+def _same(low: Expressions, expr: typed.Same) -> Value:
+    left = low.build.convert(low.number(expr.left), U64)
+    right = low.build.convert(low.number(expr.right), U64)
+    return low.build.compare(expr.op, left, right)
+
+
+def _by_branches(low: Expressions, expr: typed.Expr) -> Value:
+    slot = low.build.slot("truth", BOOL)
+    then, other = low.build.new_block("true"), low.build.new_block("false")
+    end = low.build.new_block("end")
+    low.condition(expr, then, other)
+    for start, value in ((then, 1), (other, 0)):
+        low.build.start(start)
+        low.build.write(slot, low.build.const(value, BOOL))
+        low.build.jump(end)
+    low.build.start(end)
+    return low.build.read(slot)
+
+
+def _negation(low: Expressions, expr: typed.Negation) -> Value:
+    return low.build.add(nodes.Not(BOOL, low.build.span, low.number(expr.value)))
+
+
+def _truth(low: Expressions, expr: typed.Truth) -> Value:
+    inner = expr.value
+    if isinstance(inner.type, Maybe):
+        pair = low.optional(inner)
+        if isinstance(inner.type.inner, Pointer):
+            return pair.flag
+        there = _nonzero(low, pair.value)
+        no = low.build.const(0, BOOL)
+        return low.build.add(nodes.Select(BOOL, expr.span, pair.flag, there, no))
+    if isinstance(inner.type, Chars):
+        first = low.build.load(low.memory(inner), U8)
+        return _nonzero(low, first)
+    return _nonzero(low, low.number(inner))
+
+
+def _nonzero(low: Expressions, value: Value) -> Value:
+    if value.type == BOOL:
+        return value
+    return low.build.compare(CompareOp.NE, value, low.build.const(0, value.type))
+
+
+def _is_none(low: Expressions, expr: typed.IsNone) -> Value:
+    if isinstance(expr.value.type, Maybe):
+        flag = low.optional(expr.value).flag
+        return low.build.add(nodes.Not(BOOL, low.build.span, flag))
+    value = low.number(expr.value)
+    return low.build.compare(CompareOp.EQ, value, low.build.const(0, value.type))
+
+
+def _choice(low: Expressions, expr: typed.Choice) -> Value:
+    return low.build.read(low.cell(choose(low, expr)).value)
+
+
+def choose(low: Expressions, expr: typed.Choice) -> typed.Variable:
+    chosen = typed.Variable("choice", expr.type)
+    low.cell(chosen)
+    then, other = low.build.new_block("then"), low.build.new_block("else")
+    end = low.build.new_block("end")
+    low.condition(expr.condition, then, other)
+    for start, value in ((then, expr.then), (other, expr.other)):
+        low.build.start(start)
+        low.store(chosen, value)
+        low.build.jump(end)
+    low.build.start(end)
+    return chosen
+
+
+def _record_field(low: Expressions, expr: typed.RecordField) -> Value:
+    assert isinstance(expr.type, (Int, Bool, Address))
+    return low.build.load(low.member(expr.base, expr.field), expr.type)
+
+
+def _cast(low: Expressions, expr: typed.Cast) -> Value:
+    value = low.number(expr.value)
+    low.build.span = expr.span
+    assert isinstance(expr.type, (Int, Bool, Address, Pointer)), expr.type
+    return low.build.convert(value, expr.type)
+
+
+def _helper(low: Expressions, expr: typed.Helper) -> Value:
+    value = low.build.call(expr.helper, ())
+    if expr.shift:
+        value = low.build.binary(BinaryOp.SHR, value, low.build.const(expr.shift, U64))
+    assert isinstance(expr.type, Int)
+    return low.build.convert(value, expr.type)
+
+
+def _current_task(low: Expressions, expr: typed.CurrentTask) -> Value:
+    assert isinstance(expr.type, Pointer)
+    return low.build.call(expr.helper, (), expr.type)
+
+
+def _context_field(low: Expressions, expr: typed.ContextField) -> Value:
+    assert isinstance(expr.type, (Int, Bool, Pointer))
+    load = nodes.CtxLoad(expr.type, expr.span, low.context, expr.offset, expr.width)
+    return low.build.add(load)
+
+
+def _kernel_read(low: Expressions, expr: typed.KernelRead) -> Value:
+    base = low.number(expr.base)
+    low.build.span = expr.span
+    assert isinstance(expr.type, (Int, Bool, Pointer))
+    if expr.bits:
+        return low.build.add(nodes.BitfieldRead(expr.type, expr.span, base, expr.path))
+    address = field_address(low, base, expr)
+    return low.build.add(nodes.KernelLoad(expr.type, expr.span, address))
+
+
+def field_address(low: Expressions, base: Value, expr: typed.KernelRead) -> Value:
+    assert isinstance(base.type, Pointer)
+    leaf = expr.path.steps[-1].type
+    kind = Pointer(base.type.space, KernelRef(leaf.id, leaf.name))
+    return low.build.add(nodes.FieldAddr(kind, expr.span, base, expr.path))
+
+
+def _core(low: Expressions, expr: typed.CoreQuestion) -> Value:
+    value = low.build.add(nodes.CoreValue(U32, expr.span, expr.kind, expr.path))
+    return _nonzero(low, value) if expr.type == BOOL else value
+
+
+def _inlined(low: Expressions, expr: typed.Inlined) -> Value:
+    low.inlined(expr.body)
+    assert expr.result is not None
+    return low.build.read(low.cell(expr.result).value)
+
+
+def _contains(low: Expressions, expr: typed.MapContains) -> Value:
+    pointer = lower_map.find(low, expr.map.spec, low.in_slot(expr.key, "key"))
+    return low.build.compare(CompareOp.NE, pointer, low.build.const(0, pointer.type))
+
+
+def _map_number(low: Expressions, expr: typed.Expr) -> Value:
+    assert isinstance(expr, typed.MapSetdefault)
+    return lower_map.setdefault(low, expr).value
+
+
+NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
+    typed.Literal: _literal,
+    typed.Read: _read,
+    typed.Bind: _bind,
+    typed.Unwrap: _unwrap,
+    typed.Arith: _arith,
+    typed.Cmp: _cmp,
+    typed.Same: _same,
+    typed.Logic: _by_branches,
+    typed.Negation: _negation,
+    typed.Truth: _truth,
+    typed.IsNone: _is_none,
+    typed.Choice: _choice,
+    typed.RecordField: _record_field,
+    typed.Cast: _cast,
+    typed.Helper: _helper,
+    typed.CurrentTask: _current_task,
+    typed.ContextField: _context_field,
+    typed.KernelRead: _kernel_read,
+    typed.CoreQuestion: _core,
+    typed.Inlined: _inlined,
+    typed.MapContains: _contains,
+    typed.MapSetdefault: _map_number,
+}

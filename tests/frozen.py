@@ -1,0 +1,106 @@
+"""A kernel that is the same on every machine, for tests that only compile.
+
+``tests/data/frozen/kernel.btf.gz`` holds some types of a real kernel (6.18, x86-64), made by
+``python -m tests.frozen`` on it; the tracepoints are those below.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+from collections.abc import Collection
+from pathlib import Path
+
+from pyebpf.btf import Btf
+from pyebpf.btf.extract import extract
+from pyebpf.btf.system import kernel_btf
+from pyebpf.spec.target import FrozenFeatures, FrozenTracepoints, Target, TracepointField
+
+BTF_FILE = Path(__file__).parent / "data" / "frozen" / "kernel.btf.gz"
+
+TRACEPOINTS_WITH_TYPES = (
+    "block_rq_issue", "block_rq_complete", "block_rq_insert", "sched_switch", "sched_wakeup",
+    "sched_process_exec", "sched_process_fork", "sys_enter", "sys_exit", "task_rename",
+)  # fmt: skip
+TYPES = (
+    "request", "request_queue", "gendisk", "task_struct", "cred", "mm_struct", "signal_struct",
+    "file", "dentry", "qstr", "pid_t",
+    *(f"btf_trace_{name}" for name in TRACEPOINTS_WITH_TYPES),
+)  # fmt: skip
+
+FEATURES = frozenset(
+    {
+        "ringbuf",
+        "cpu_v3",
+        "helper:get_current_task_btf",
+        "helper:probe_read_kernel",
+        "helper:probe_read_kernel_str",
+        "helper:probe_read_user",
+        "helper:probe_read_user_str",
+    }
+)
+
+
+def _fields(*rows: tuple[str, str, int, int, bool]) -> tuple[TracepointField, ...]:
+    common = (
+        ("common_type", "unsigned short", 0, 2, False),
+        ("common_flags", "unsigned char", 2, 1, False),
+        ("common_preempt_count", "unsigned char", 3, 1, False),
+        ("common_pid", "int", 4, 4, True),
+    )
+    return tuple(TracepointField(*row) for row in (*common, *rows))
+
+
+TRACEPOINTS = {
+    "sched:sched_switch": _fields(
+        ("prev_comm", "char[16]", 8, 16, False),
+        ("prev_pid", "pid_t", 24, 4, True),
+        ("prev_prio", "int", 28, 4, True),
+        ("prev_state", "long", 32, 8, True),
+        ("next_comm", "char[16]", 40, 16, False),
+        ("next_pid", "pid_t", 56, 4, True),
+        ("next_prio", "int", 60, 4, True),
+    ),
+    "sched:sched_process_exec": _fields(
+        ("filename", "__data_loc char[]", 8, 4, False),
+        ("pid", "pid_t", 12, 4, True),
+        ("old_pid", "pid_t", 16, 4, True),
+    ),
+    "syscalls:sys_enter_openat": _fields(
+        ("__syscall_nr", "int", 8, 4, True),
+        ("dfd", "int", 16, 8, False),
+        ("filename", "const char *", 24, 8, False),
+        ("flags", "int", 32, 8, False),
+        ("mode", "umode_t", 40, 8, False),
+    ),
+    "syscalls:sys_exit_openat": _fields(
+        ("__syscall_nr", "int", 8, 4, True),
+        ("ret", "long", 16, 8, True),
+    ),
+}
+
+
+@functools.cache
+def btf() -> Btf:
+    """Return the types."""
+    return Btf.parse(gzip.decompress(BTF_FILE.read_bytes()))
+
+
+def target(*, without: Collection[str] = (), btf_too: bool = True, cpus: int = 2) -> Target:
+    """Return the frozen kernel, without some features or without types."""
+    return Target(
+        btf() if btf_too else None,
+        FrozenFeatures(FEATURES - set(without)),
+        FrozenTracepoints(TRACEPOINTS),
+        cpus=cpus,
+    )
+
+
+def remake() -> None:
+    """Write the types anew, from the running kernel."""
+    data = extract(kernel_btf(), TYPES)
+    BTF_FILE.write_bytes(gzip.compress(data, 9, mtime=0))
+
+
+if __name__ == "__main__":
+    remake()
