@@ -86,8 +86,7 @@ def decode(code: bytes) -> list[Insn]:
             for op, regs, off, imm in _LAYOUT.iter_unpack(code)
         ]
     return [
-        Insn(op, regs >> 4, regs & 15, off, imm)
-        for op, regs, off, imm in _LAYOUT.iter_unpack(code)
+        Insn(op, regs >> 4, regs & 15, off, imm) for op, regs, off, imm in _LAYOUT.iter_unpack(code)
     ]
 
 

@@ -51,32 +51,159 @@ def _sleeping(row: ProgramKind, since: str) -> ProgramKind:
 
 def _cgroup(name: str, prog_type: int, attach_type: int, context: str, since: str) -> ProgramKind:
     """Return a row of the many that attach to a cgroup; ``name`` is what follows ``cgroup/``."""
-    return ProgramKind(f"cgroup_{name}", (f"cgroup/{name}",), prog_type, attach_type, context, "cgroup", since)
+    return ProgramKind(
+        f"cgroup_{name}", (f"cgroup/{name}",), prog_type, attach_type, context, "cgroup", since
+    )
 
 
 _KPROBE, _TRACING, _XDP = c.BPF_PROG_TYPE_KPROBE, c.BPF_PROG_TYPE_TRACING, c.BPF_PROG_TYPE_XDP
-_CLS, _ADDR, _SKB = c.BPF_PROG_TYPE_SCHED_CLS, c.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, c.BPF_PROG_TYPE_SK_SKB
+_CLS, _ADDR, _SKB = (
+    c.BPF_PROG_TYPE_SCHED_CLS,
+    c.BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+    c.BPF_PROG_TYPE_SK_SKB,
+)
 _NO_HOOK = "it runs when user space or another program calls it"
 
 _UPROBE = ProgramKind("uprobe", ("uprobe/",), _KPROBE, 0, "pt_regs", "uprobe", "4.3")
 _URETPROBE = ProgramKind("uretprobe", ("uretprobe/",), _KPROBE, 0, "pt_regs", "uprobe", "4.3")
 _USDT = ProgramKind("usdt", ("usdt/",), _KPROBE, 0, "pt_regs", "usdt", "4.3")
-_UPROBE_MULTI = ProgramKind("uprobe.multi", ("uprobe.multi/",), _KPROBE, c.BPF_TRACE_UPROBE_MULTI, "pt_regs", "uprobe_multi", "6.6")
+_UPROBE_MULTI = ProgramKind(
+    "uprobe.multi",
+    ("uprobe.multi/",),
+    _KPROBE,
+    c.BPF_TRACE_UPROBE_MULTI,
+    "pt_regs",
+    "uprobe_multi",
+    "6.6",
+)
 _URETPROBE_MULTI = _UPROBE_MULTI._replace(name="uretprobe.multi", sections=("uretprobe.multi/",))
-_UPROBE_SESSION = ProgramKind("uprobe.session", ("uprobe.session/",), _KPROBE, c.BPF_TRACE_UPROBE_SESSION, "pt_regs", "uprobe_multi", "6.13")
-_TRACEPOINT = ProgramKind("tracepoint", ("tracepoint/", "tp/"), c.BPF_PROG_TYPE_TRACEPOINT, 0, "record", "tracepoint", "4.7")
-_RAW_TP = ProgramKind("raw_tp", ("raw_tracepoint/", "raw_tp/"), c.BPF_PROG_TYPE_RAW_TRACEPOINT, 0, "words", "raw_tp", "4.17")
-_TP_BTF = ProgramKind("tp_btf", ("tp_btf/",), _TRACING, c.BPF_TRACE_RAW_TP, "arguments", "trace", "5.5", needs_btf_id=True)
-_FENTRY = ProgramKind("fentry", ("fentry/",), _TRACING, c.BPF_TRACE_FENTRY, "arguments", "fentry", "5.5", needs_btf_id=True)
-_FEXIT = ProgramKind("fexit", ("fexit/",), _TRACING, c.BPF_TRACE_FEXIT, "arguments", "fentry", "5.5", needs_btf_id=True)
-_FMOD_RET = ProgramKind("fmod_ret", ("fmod_ret/",), _TRACING, c.BPF_MODIFY_RETURN, "arguments", "fentry", "5.7", needs_btf_id=True)
-_FSESSION = ProgramKind("fsession", ("fsession/",), _TRACING, c.BPF_TRACE_FSESSION, "arguments", "fentry", "", needs_btf_id=True)
-_FENTRY_MULTI = ProgramKind("fentry.multi", ("fentry.multi/",), _TRACING, c.BPF_TRACE_FENTRY_MULTI, "arguments", "trace_multi", "")
-_FEXIT_MULTI = ProgramKind("fexit.multi", ("fexit.multi/",), _TRACING, c.BPF_TRACE_FEXIT_MULTI, "arguments", "trace_multi", "")
-_FSESSION_MULTI = ProgramKind("fsession.multi", ("fsession.multi/",), _TRACING, c.BPF_TRACE_FSESSION_MULTI, "arguments", "trace_multi", "")
-_LSM = ProgramKind("lsm", ("lsm/",), c.BPF_PROG_TYPE_LSM, c.BPF_LSM_MAC, "arguments", "lsm", "5.7", needs_btf_id=True)
-_ITER = ProgramKind("iter", ("iter/",), _TRACING, c.BPF_TRACE_ITER, "arguments", "iter", "5.8", needs_btf_id=True)
-_STRUCT_OPS = ProgramKind("struct_ops", ("struct_ops/",), c.BPF_PROG_TYPE_STRUCT_OPS, 0, "arguments", None, "5.6", "a struct_ops map attaches it")
+_UPROBE_SESSION = ProgramKind(
+    "uprobe.session",
+    ("uprobe.session/",),
+    _KPROBE,
+    c.BPF_TRACE_UPROBE_SESSION,
+    "pt_regs",
+    "uprobe_multi",
+    "6.13",
+)
+_TRACEPOINT = ProgramKind(
+    "tracepoint",
+    ("tracepoint/", "tp/"),
+    c.BPF_PROG_TYPE_TRACEPOINT,
+    0,
+    "record",
+    "tracepoint",
+    "4.7",
+)
+_RAW_TP = ProgramKind(
+    "raw_tp",
+    ("raw_tracepoint/", "raw_tp/"),
+    c.BPF_PROG_TYPE_RAW_TRACEPOINT,
+    0,
+    "words",
+    "raw_tp",
+    "4.17",
+)
+_TP_BTF = ProgramKind(
+    "tp_btf",
+    ("tp_btf/",),
+    _TRACING,
+    c.BPF_TRACE_RAW_TP,
+    "arguments",
+    "trace",
+    "5.5",
+    needs_btf_id=True,
+)
+_FENTRY = ProgramKind(
+    "fentry",
+    ("fentry/",),
+    _TRACING,
+    c.BPF_TRACE_FENTRY,
+    "arguments",
+    "fentry",
+    "5.5",
+    needs_btf_id=True,
+)
+_FEXIT = ProgramKind(
+    "fexit",
+    ("fexit/",),
+    _TRACING,
+    c.BPF_TRACE_FEXIT,
+    "arguments",
+    "fentry",
+    "5.5",
+    needs_btf_id=True,
+)
+_FMOD_RET = ProgramKind(
+    "fmod_ret",
+    ("fmod_ret/",),
+    _TRACING,
+    c.BPF_MODIFY_RETURN,
+    "arguments",
+    "fentry",
+    "5.7",
+    needs_btf_id=True,
+)
+_FSESSION = ProgramKind(
+    "fsession",
+    ("fsession/",),
+    _TRACING,
+    c.BPF_TRACE_FSESSION,
+    "arguments",
+    "fentry",
+    "",
+    needs_btf_id=True,
+)
+_FENTRY_MULTI = ProgramKind(
+    "fentry.multi",
+    ("fentry.multi/",),
+    _TRACING,
+    c.BPF_TRACE_FENTRY_MULTI,
+    "arguments",
+    "trace_multi",
+    "",
+)
+_FEXIT_MULTI = ProgramKind(
+    "fexit.multi",
+    ("fexit.multi/",),
+    _TRACING,
+    c.BPF_TRACE_FEXIT_MULTI,
+    "arguments",
+    "trace_multi",
+    "",
+)
+_FSESSION_MULTI = ProgramKind(
+    "fsession.multi",
+    ("fsession.multi/",),
+    _TRACING,
+    c.BPF_TRACE_FSESSION_MULTI,
+    "arguments",
+    "trace_multi",
+    "",
+)
+_LSM = ProgramKind(
+    "lsm",
+    ("lsm/",),
+    c.BPF_PROG_TYPE_LSM,
+    c.BPF_LSM_MAC,
+    "arguments",
+    "lsm",
+    "5.7",
+    needs_btf_id=True,
+)
+_ITER = ProgramKind(
+    "iter", ("iter/",), _TRACING, c.BPF_TRACE_ITER, "arguments", "iter", "5.8", needs_btf_id=True
+)
+_STRUCT_OPS = ProgramKind(
+    "struct_ops",
+    ("struct_ops/",),
+    c.BPF_PROG_TYPE_STRUCT_OPS,
+    0,
+    "arguments",
+    None,
+    "5.6",
+    "a struct_ops map attaches it",
+)
 
 _ROWS = (
     # Tracing

@@ -10,15 +10,9 @@ Source:  ``Documentation/bpf/btf.rst`` and ``include/uapi/linux/btf.h`` of Linux
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
-if TYPE_CHECKING:
-    from typing_extensions import Self, dataclass_transform
-else:
-
-    def dataclass_transform(**_: object) -> Any:
-        """Do nothing: the decorator speaks to type checkers only."""
-        return lambda cls: cls
+from pyebpf.plain import Frozen
 
 
 class Kind(IntEnum):
@@ -55,54 +49,8 @@ COMPOSITES = frozenset((Kind.STRUCT, Kind.UNION))
 ENUMS = frozenset((Kind.ENUM, Kind.ENUM64))
 
 
-@dataclass_transform(frozen_default=True)
-class Node:
-    """A frozen record of the fields that a subclass annotates.
-
-    What ``dataclasses`` would give costs a millisecond per class at import, 25 ms for this file; a
-    tool that starts from a cache must not pay that.
-    """
-
-    _fields: ClassVar[tuple[str, ...]] = ()
-    _defaults: ClassVar[dict[str, Any]] = {}
-
-    def __init_subclass__(cls) -> None:
-        fields = (n for n, t in cls.__annotations__.items() if not t.startswith("ClassVar"))
-        cls._fields = tuple(fields)
-        type.__setattr__(cls, "__match_args__", cls._fields)  # checkers make their own
-        cls._defaults = {name: vars(cls)[name] for name in cls._fields if name in vars(cls)}
-
-    def __init__(self, *values: Any, **named: Any) -> None:
-        fields = self.__dict__
-        fields.update(zip(self._fields, values, strict=False))
-        if named or len(values) != len(self._fields):
-            fields.update(self._rest(values, named))
-
-    def _rest(self, values: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
-        given = self._fields[: len(values)]
-        rest = {**{k: v for k, v in self._defaults.items() if k not in given}, **named}
-        if len(values) > len(self._fields) or {*rest} != {*self._fields} - {*given}:
-            msg = f"{type(self).__name__} takes {', '.join(self._fields)}"
-            raise TypeError(msg)
-        return rest
-
-    def __setattr__(self, name: str, value: object) -> None:
-        msg = f"{type(self).__name__} is frozen: make another one with replace()"
-        raise AttributeError(msg)
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.__dict__ == other.__dict__
-
-    def __hash__(self) -> int:
-        return hash((type(self), *(getattr(self, name) for name in self._fields)))
-
-    def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._fields)
-        return f"{type(self).__name__}({fields})"
-
-    def replace(self, **changes: Any) -> Self:
-        """Return a copy with some fields changed."""
-        return type(self)(**{**self.__dict__, **changes})
+class Node(Frozen):
+    """A node, or a part of one."""
 
 
 class Type(Node):

@@ -7,10 +7,10 @@ The docstring says why, then ``Wrong:`` and ``Right:``, and becomes the document
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pyebpf.errors import CompileError
+from pyebpf.plain import Frozen
 
 if TYPE_CHECKING:
     from pyebpf.diag.span import Span
@@ -21,8 +21,7 @@ class _Fields(dict[str, Any]):
         return "{" + key + "}"
 
 
-@dataclass(frozen=True)
-class Diagnostic:
+class Diagnostic(Frozen):
     """One fault at one place."""
 
     code: ClassVar[str] = ""
@@ -50,11 +49,15 @@ class Diagnostic:
         return self._fill(self.help)
 
 
-@dataclass
 class Diagnostics:
-    """The faults found so far in one compilation."""
+    """The faults found so far in one compilation.
 
-    items: list[Diagnostic] = field(default_factory=list)
+    Attributes:
+        items: the faults, in the order of their report.
+    """
+
+    def __init__(self) -> None:
+        self.items: list[Diagnostic] = []
 
     def report(self, item: Diagnostic) -> None:
         """Keep a fault; the same one at the same place counts once."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from pyebpf.plain import Frozen
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Frozen):
     """A text that probes were written in: a file, or a notebook cell.
 
     ``name`` is what messages show. ``text`` is the whole text, so that line ``n`` of a span is
@@ -15,8 +14,11 @@ class Source:
     """
 
     name: str
-    text: str = field(repr=False)
+    text: str
     is_file: bool = True
+
+    def __repr__(self) -> str:
+        return f"Source({self.name!r})"  # the text is long
 
     def line(self, number: int) -> str:
         """Return line ``number`` (from 1) without its newline; empty past the end."""
@@ -24,8 +26,7 @@ class Source:
         return lines[number - 1] if 0 < number <= len(lines) else ""
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(Frozen):
     """A range of a source: lines from 1, columns in characters from 0, the end exclusive."""
 
     source: Source

@@ -8,11 +8,11 @@ function outside a probe, which is an error.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pyebpf.dsl.scalars import Char, Ptr, i64, u32, u64
 from pyebpf.errors import PyebpfError
+from pyebpf.plain import Frozen
 from pyebpf.spec.types import I64, U32, U64, Int
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True)
-class ScalarHelper:
+class ScalarHelper(Frozen):
     """A helper without arguments whose result is a number: ``type((result >> shift))``."""
 
     helper: str

@@ -121,6 +121,8 @@ def expand(function: FunctionType, node: ast.Call, scope: Scope) -> Expr:
     body = _bind(function, node, scope, inner)
     inner.result = inner.variable("return")
     body += inner.block(source.node.body)
+    if inner.faulty:
+        raise Fault
     return _result(function, body, inner, span)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
@@ -14,6 +13,7 @@ from pyebpf.dsl.typed import Effect, Expr, Literal, MapUse, Object, Stmt
 from pyebpf.dsl.types import BOOL, NONE, Maybe, Pointer, Record, Space, Static, ValueType
 from pyebpf.errors import PyebpfError
 from pyebpf.ir.nodes import BinaryOp
+from pyebpf.plain import Plain
 from pyebpf.spec.types import Address, Bool, Int
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from pyebpf.dsl.scope import Scope
 
 
-@dataclass(frozen=True, eq=False)
-class HistRef:
+class HistRef(Plain):
     """``hist[key]``: one histogram of a keyed one."""
 
     decl: Log2Hist | LinearHist

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -160,4 +159,4 @@ def _constant(index: Expr, length: int, scope: Scope, node: ast.Subscript) -> in
 
 def _name_span(node: ast.Attribute, scope: Scope) -> Span:
     whole = scope.span(node)
-    return replace(whole, line=whole.end_line, column=max(0, whole.end_column - len(node.attr)))
+    return whole.replace(line=whole.end_line, column=max(0, whole.end_column - len(node.attr)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.dsl import typed
 from pyebpf.dsl.constants import ConstDecl, value_of
 from pyebpf.dsl.convert import literal
+from pyebpf.dsl.faults import Fault
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.typed import Expr, Object, Read, Text
 from pyebpf.dsl.types import NONE, Maybe, Static
@@ -35,13 +36,16 @@ def of_object(value: Any, node: ast.AST, scope: Scope) -> Expr:
     if isinstance(value, str):
         return Text(Static(value), span, value)
     if isinstance(value, (float, complex, bytes)) or value is Ellipsis:
-        kind = type(value).__name__
-        advice = "the kernel has no floating point: scale to integers" if kind == "float" else ""
-        raise scope.unsupported(node, f"a {kind} constant", advice)
+        kind = "`...`" if value is Ellipsis else f"a {type(value).__name__} constant"
+        floating = isinstance(value, float)
+        advice = "the kernel has no floating point: scale to integers" if floating else ""
+        raise scope.unsupported(node, kind, advice)
     return Object(Static(value), span)
 
 
 def name(node: ast.Name, scope: Scope) -> Expr:
+    if node.id in scope.refused and not getattr(scope.variables.get(node.id), "type", None):
+        raise Fault
     if node.id in scope.arguments and node.id not in scope.variables:
         return scope.arguments[node.id]
     if not scope.is_local(node.id):

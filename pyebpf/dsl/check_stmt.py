@@ -14,7 +14,7 @@ from pyebpf.dsl.convert import assign_to, literal, need_number, need_value, to_d
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.narrow import condition
-from pyebpf.dsl.scope import stored_names
+from pyebpf.dsl.scope import ADVICE, stored_names
 from pyebpf.dsl.typed import (
     Assign,
     Effect,
@@ -104,6 +104,9 @@ def _store_name(target: ast.Name, value: Expr, scope: Scope) -> Stmt:
 
 
 def _unpack(target: ast.Tuple, value: Expr, scope: Scope) -> list[Stmt]:
+    for part in target.elts:
+        if isinstance(part, ast.Starred):
+            raise scope.unsupported(part, *ADVICE["Starred"])
     if not isinstance(value, Pack) or len(value.items) != len(target.elts):
         raise Fault(
             Mismatch(value.span, expected=f"{len(target.elts)} values", got=str(value.type))

@@ -7,7 +7,6 @@ This is all that a warm start needs of the front end.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -18,7 +17,6 @@ from pyebpf.dsl.probes import Probe
 _EMPTY_CELL = CellType()
 
 
-@dataclass
 class Collected:
     """What was found, in the order of first mention.
 
@@ -26,10 +24,11 @@ class Collected:
     by the name it is referred to.
     """
 
-    functions: list[FunctionType] = field(default_factory=list)
-    maps: dict[MapDecl, str] = field(default_factory=dict)
-    values: list[tuple[str, Any]] = field(default_factory=list)
-    _names: set[str] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.functions: list[FunctionType] = []
+        self.maps: dict[MapDecl, str] = {}
+        self.values: list[tuple[str, Any]] = []
+        self._names: set[str] = set()
 
     def name_map(self, decl: MapDecl, wanted: str) -> str:
         """Return the name of a declaration, giving it one if it has none yet."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pyebpf.dsl.annotations import data_type, pointee
@@ -28,6 +27,7 @@ from pyebpf.dsl.types import (
     Static,
     ValueType,
 )
+from pyebpf.plain import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _HIDDEN = 8
 
 
-class Context:
+class Context(Frozen):
     """A context with members, as the probe's first parameter."""
 
     def attribute(self, name: str, span: Span, scope: Scope) -> Expr:
@@ -58,7 +58,6 @@ class Context:
         return 0
 
 
-@dataclass(frozen=True)
 class TracepointRecord(Context):
     """The fields of one tracepoint."""
 
@@ -88,7 +87,6 @@ def _tracepoint_field(field: TracepointField, event: str, span: Span) -> Expr:
     raise Fault(Unsupported(span, what=why, advice=advice))
 
 
-@dataclass(frozen=True)
 class RawArguments(Context):
     """``ctx.args``: the arguments of a raw tracepoint."""
 
@@ -106,8 +104,7 @@ class RawArguments(Context):
         return 12 if self.is_args else 0
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(Frozen):
     """A parameter of the user's function: its name, its annotation evaluated, its place."""
 
     name: str

@@ -45,11 +45,13 @@ def literal(value: int, span: Span) -> Literal:
     return Literal(kind, span, value)
 
 
-def need_value(expr: Expr, name: str = "") -> Expr:
+def need_value(expr: Expr) -> Expr:
     """Refuse a value that can be None."""
     if isinstance(expr.type, Maybe):
-        shown = expr.variable.name if isinstance(expr, Read) else name or "the result"
-        raise Fault(UnguardedLookup(expr.span, name=shown))
+        if not isinstance(expr, Read):
+            raise Fault(UnguardedLookup(expr.span))
+        name = expr.variable.name
+        raise Fault(UnguardedLookup(expr.span, f"`{name}`", f"`if {name} is not None:`"))
     return expr
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from pyebpf.diag import Diagnostic
 
 
 class Fault(Exception):  # noqa: N818 - never seen by users; it ends the checking of one statement
-    """Carries a diagnostic to the statement that is being checked."""
+    """Carries a diagnostic to the statement that is being checked.
 
-    def __init__(self, diagnostic: Diagnostic) -> None:
-        super().__init__(diagnostic.message)
+    Without one it is a consequence of a fault that was reported already.
+    """
+
+    def __init__(self, diagnostic: Diagnostic | None = None) -> None:
+        super().__init__(diagnostic.message if diagnostic else "")
         self.diagnostic = diagnostic
 
 
-@dataclass(frozen=True)
 class NoSource(Diagnostic):
     """A probe is compiled from its text, so the text must be there.
 
@@ -31,7 +32,6 @@ class NoSource(Diagnostic):
     file: str
 
 
-@dataclass(frozen=True)
 class SourceChanged(Diagnostic):
     """The file was edited after Python read it, so its lines are not what runs.
 
@@ -46,7 +46,6 @@ class SourceChanged(Diagnostic):
     name: str
 
 
-@dataclass(frozen=True)
 class UnknownName(Diagnostic):
     """A name must mean something in the probe, in its module, or in Python.
 
@@ -61,7 +60,6 @@ class UnknownName(Diagnostic):
     close: str = ""
 
 
-@dataclass(frozen=True)
 class BadAnnotation(Diagnostic):
     """Parameters of a probe say what they are, so that the kernel's types can be checked.
 
@@ -78,7 +76,6 @@ class BadAnnotation(Diagnostic):
     example: str
 
 
-@dataclass(frozen=True)
 class Unassigned(Diagnostic):
     """A variable must have a value on every way that leads to its use.
 
@@ -93,7 +90,6 @@ class Unassigned(Diagnostic):
     name: str
 
 
-@dataclass(frozen=True)
 class UnknownHook(Diagnostic):
     """A probe attaches to something that the kernel has.
 
@@ -109,7 +105,6 @@ class UnknownHook(Diagnostic):
     close: str = ""
 
 
-@dataclass(frozen=True)
 class UnknownField(Diagnostic):
     """A field must exist in the type as the target kernel has it.
 
@@ -125,7 +120,6 @@ class UnknownField(Diagnostic):
     close: str = ""
 
 
-@dataclass(frozen=True)
 class UnknownType(Diagnostic):
     """A kernel type is looked up in the BTF of the target kernel.
 
@@ -140,7 +134,6 @@ class UnknownType(Diagnostic):
     close: str = ""
 
 
-@dataclass(frozen=True)
 class Unsupported(Diagnostic):
     """Some of Python has no counterpart in the kernel, or not yet. Nothing is left out silently.
 
@@ -156,7 +149,6 @@ class Unsupported(Diagnostic):
     advice: str = ""
 
 
-@dataclass(frozen=True)
 class RecursionUsed(Diagnostic):
     """Functions called from a probe are expanded into it, so none may call itself.
 
@@ -171,7 +163,6 @@ class RecursionUsed(Diagnostic):
     name: str
 
 
-@dataclass(frozen=True)
 class Mismatch(Diagnostic):
     """A value has a type that does not fit where it is used.
 
@@ -188,7 +179,6 @@ class Mismatch(Diagnostic):
     advice: str = ""
 
 
-@dataclass(frozen=True)
 class WrongCall(Diagnostic):
     """A call passes what the function takes.
 
@@ -205,7 +195,6 @@ class WrongCall(Diagnostic):
     advice: str = ""
 
 
-@dataclass(frozen=True)
 class TooLarge(Diagnostic):
     """A constant must fit in 64 bits.
 
@@ -219,7 +208,6 @@ class TooLarge(Diagnostic):
     value: str
 
 
-@dataclass(frozen=True)
 class HookMismatch(Diagnostic):
     """The parameters of a probe are the kernel's arguments, by position and type.
 
@@ -237,7 +225,6 @@ class HookMismatch(Diagnostic):
     prototype: str
 
 
-@dataclass(frozen=True)
 class NoNumber(Diagnostic):
     """Division by a constant 0 has no value.
 
@@ -250,7 +237,6 @@ class NoNumber(Diagnostic):
     label: ClassVar[str] = "always 0"
 
 
-@dataclass(frozen=True)
 class UnguardedLookup(Diagnostic):
     """A look-up gives ``None`` when the key is absent, and ``None`` has no value to use.
 
@@ -260,12 +246,12 @@ class UnguardedLookup(Diagnostic):
 
     code: ClassVar[str] = "E0401"
     title: ClassVar[str] = "map look-up may have found nothing"
-    label: ClassVar[str] = "`{name}` can be None here"
-    help: ClassVar[str] = "guard it: `if {name} is not None:`"
-    name: str
+    label: ClassVar[str] = "{what} can be None here"
+    help: ClassVar[str] = "guard it: {guard}"
+    what: str = "this"
+    guard: str = "`if (value := …) is not None:`"
 
 
-@dataclass(frozen=True)
 class MissingKey(Diagnostic):
     """``hash[key]`` of an absent key would be a ``KeyError``, which a probe cannot raise.
 
@@ -280,7 +266,6 @@ class MissingKey(Diagnostic):
     name: str
 
 
-@dataclass(frozen=True)
 class NeedsFeature(Diagnostic):
     """The target kernel lacks something that the probe needs.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyebpf.btf import layout
@@ -11,6 +10,7 @@ from pyebpf.btf.types import Kind
 from pyebpf.dsl.types import BOOL, Chars, Int, KernelRef, Place, Pointer, Space, ValueType
 from pyebpf.errors import NotSupportedError
 from pyebpf.ir.nodes import MemberStep
+from pyebpf.plain import Frozen
 
 if TYPE_CHECKING:
     from pyebpf.btf import Btf
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 _NAMED = (Kind.STRUCT, Kind.UNION, Kind.TYPEDEF, Kind.ENUM, Kind.ENUM64)
 
 
-@dataclass(frozen=True)
-class Argument:
+class Argument(Frozen):
     """An argument of a tracepoint: its type, and its C spelling for messages."""
 
     type: ValueType | None

@@ -6,7 +6,6 @@ something that may be None becomes a pair of a flag and a value.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyebpf.dsl import lower_map, typed
@@ -29,6 +28,7 @@ from pyebpf.errors import InternalError
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, Block, Const, Slot, Value
 from pyebpf.ir.types import I32, I64, VOID
+from pyebpf.plain import Plain
 from pyebpf.spec.types import Field
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from pyebpf.ir.build import Builder
 
 
-@dataclass
-class _Cell:
+class _Cell(Plain):
     """Where a variable lives."""
 
     value: Slot

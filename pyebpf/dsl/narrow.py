@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyebpf.dsl.convert import to_bool
 from pyebpf.dsl.typed import Bind, Expr, IsNone, Literal, Logic, Negation, Read
 from pyebpf.dsl.types import BOOL, Address, Maybe, NoneType, Pointer
+from pyebpf.plain import Frozen
 
 if TYPE_CHECKING:
     from pyebpf.dsl.scope import Scope
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 _NOTHING: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(Frozen):
     """Variables that are not None if the condition holds, and if it does not."""
 
     if_true: frozenset[str] = _NOTHING

@@ -5,18 +5,17 @@ Each decorator is a typed front for a row of ``pyebpf.abi.programs``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl.constants import value_of
 from pyebpf.errors import PyebpfError
+from pyebpf.plain import Frozen, Plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-@dataclass(frozen=True)
-class Hook:
+class Hook(Frozen):
     """One place to attach to: the row's name, the target there, and the option that enables it."""
 
     kind: str
@@ -28,8 +27,7 @@ class Hook:
         return bool(value_of(self.when, options))
 
 
-@dataclass(frozen=True, eq=False)
-class Probe:
+class Probe(Plain):
     """A function that is to run in the kernel, with its hooks. ``load`` it to run it."""
 
     function: Callable[..., Any]

@@ -47,7 +47,7 @@ def record(cls: type[T]) -> type[T]:
         PyebpfError: a field's annotation is not a type with a size.
     """
     cls.__pyebpf_record__ = _layout(cls)  # type: ignore[attr-defined]
-    cls.__init__ = _refuse  # type: ignore[method-assign, assignment]
+    cls.__init__ = _refuse  # type: ignore[method-assign]
     return cls
 
 

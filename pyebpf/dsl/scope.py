@@ -115,6 +115,9 @@ class Scope:
     path: str = ""
     #: The functions being expanded, outermost first.
     stack: tuple[Any, ...] = ()
+    #: Names that a refused statement was to give a meaning.
+    refused: set[str] = field(default_factory=set)
+    faulty: bool = False
 
     def expr(self, node: ast.expr) -> Expr:
         """Check an expression.
@@ -136,7 +139,9 @@ class Scope:
             try:
                 out += self._statement(node)
             except Fault as fault:
-                self.unit.diagnostics.report(fault.diagnostic)
+                self.faulty = True
+                if fault.diagnostic is not None:
+                    self.unit.diagnostics.report(fault.diagnostic)
                 self._assume_assigned(node)
         return out
 
@@ -149,7 +154,8 @@ class Scope:
     def _assume_assigned(self, node: ast.stmt) -> None:
         # One fault, one message: later uses of what this statement was to assign are not faults
         # too.
-        for name in stored_names([node]):
+        for name in stored_names([node]) | _declared_names(node):
+            self.refused.add(name)
             self.flow = self.flow.assign(name, present=True)
 
     def span(self, node: ast.AST) -> Span:
@@ -213,6 +219,12 @@ def stored_names(nodes: list[ast.stmt]) -> frozenset[str]:
         for part in ast.walk(node)
         if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
     )
+
+
+def _declared_names(node: ast.stmt) -> set[str]:
+    # `global`, `import`, `def` and `class` give names a meaning too.
+    items = getattr(node, "names", [node] if hasattr(node, "name") else [])
+    return {getattr(item, "asname", None) or getattr(item, "name", item) for item in items}
 
 
 def local_names(node: ast.FunctionDef) -> frozenset[str]:

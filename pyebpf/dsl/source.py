@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import ast
 import linecache
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pyebpf.diag import Diagnostic, Source, Span
-from pyebpf.dsl.faults import Fault, NoSource, SourceChanged
+from pyebpf.diag import Source, Span
+from pyebpf.dsl.faults import Fault, NoSource, SourceChanged, Unsupported
+from pyebpf.plain import Frozen
 
 
-@dataclass(frozen=True)
-class FunctionSource:
+class FunctionSource(Frozen):
     """A function's syntax tree and the text it comes from."""
 
     source: Source
@@ -59,16 +58,20 @@ def capture(function: Any) -> FunctionSource:
         raise Fault(NoSource(None, name=function.__name__, file=code.co_filename))
     is_file = Path(code.co_filename).is_file()
     source = Source(code.co_filename, text, is_file)
+    for what, used in (("`lambda`", code.co_name == "<lambda>"), ("`async`", code.co_flags & 0x80)):
+        if used:  # 0x80: inspect.CO_COROUTINE
+            span = _whole_line(source, code.co_firstlineno)
+            raise Fault(Unsupported(span, what=what, advice="write a plain `def`"))
     for node in _functions(code.co_filename, text):
         first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
         if first == code.co_firstlineno and node.name == function.__name__:
             return FunctionSource(source, node)
-    raise Fault(_changed(source, function.__name__, code.co_firstlineno))
+    span = _whole_line(source, code.co_firstlineno)
+    raise Fault(SourceChanged(span, name=function.__name__))
 
 
-def _changed(source: Source, name: str, line: int) -> Diagnostic:
-    width = max(1, len(source.line(line)))
-    return SourceChanged(Span(source, line, 0, line, width), name=name)
+def _whole_line(source: Source, line: int) -> Span:
+    return Span(source, line, 0, line, max(1, len(source.line(line))))
 
 
 @lru_cache(maxsize=16)

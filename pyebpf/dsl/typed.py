@@ -6,8 +6,9 @@ expanded. ``pyebpf.dsl.lower`` turns the tree into IR and decides nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
+
+from pyebpf.plain import Frozen, Plain
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 Range: TypeAlias = tuple[int, int]
 
 
-@dataclass(eq=False)
-class Variable:
+class Variable(Plain):
     """A local name. ``type`` and ``range`` are joined over all its assignments.
 
     ``fixed`` is the width at which all its values wrap: declared, or settled because the values
@@ -35,8 +35,7 @@ class Variable:
     fixed: Int | None = None
 
 
-@dataclass(eq=False)
-class MapUse:
+class MapUse(Plain):
     """A map of the unit: the declaration and what will be created."""
 
     decl: MapDecl
@@ -44,8 +43,7 @@ class MapUse:
     index: int
 
 
-@dataclass(eq=False)
-class Expr:
+class Expr(Plain):
     """Something with a value."""
 
     type: ValueType
@@ -58,7 +56,6 @@ class Expr:
         return (low, high) if low is not None and high is not None else None
 
 
-@dataclass(eq=False)
 class Literal(Expr):
     """An integer or a truth value."""
 
@@ -69,26 +66,22 @@ class Literal(Expr):
         return (int(self.value), int(self.value))
 
 
-@dataclass(eq=False)
 class Text(Expr):
     """A string constant."""
 
     value: str
 
 
-@dataclass(eq=False)
 class TextData(Expr):
     """A string constant as text of a fixed size; ``value`` fits."""
 
     value: str
 
 
-@dataclass(eq=False)
 class Object(Expr):
     """A compile-time object, or None."""
 
 
-@dataclass(eq=False)
 class Read(Expr):
     """The value of a variable."""
 
@@ -99,14 +92,12 @@ class Read(Expr):
         return self.variable.range or super().range
 
 
-@dataclass(eq=False)
 class Unwrap(Expr):
     """The value of something that was tested not to be None."""
 
     value: Expr
 
 
-@dataclass(eq=False)
 class Arith(Expr):
     """``left op right``; both operands are converted to ``type``."""
 
@@ -120,7 +111,6 @@ class Arith(Expr):
         return self.known
 
 
-@dataclass(eq=False)
 class Cmp(Expr):
     """``left op right``. ``common`` is the type compared at; None if no type holds both sides."""
 
@@ -130,7 +120,6 @@ class Cmp(Expr):
     common: Int | None
 
 
-@dataclass(eq=False)
 class Same(Expr):
     """Equality of pointers, addresses or truth values."""
 
@@ -139,7 +128,6 @@ class Same(Expr):
     right: Expr
 
 
-@dataclass(eq=False)
 class Logic(Expr):
     """``left and right`` (``is_and``) or ``left or right``, as truth values."""
 
@@ -148,26 +136,22 @@ class Logic(Expr):
     right: Expr
 
 
-@dataclass(eq=False)
 class Negation(Expr):
     """``not value``."""
 
     value: Expr
 
 
-@dataclass(eq=False)
 class Truth(Expr):
     """``bool(value)`` of a number or a pointer."""
 
     value: Expr
 
 
-@dataclass(eq=False)
 class IsNone(Expr):
     value: Expr
 
 
-@dataclass(eq=False)
 class Choice(Expr):
     """``then if condition else other``, both converted to ``type``."""
 
@@ -176,7 +160,6 @@ class Choice(Expr):
     other: Expr
 
 
-@dataclass(eq=False)
 class Bind(Expr):
     """``variable := value``; the value of the whole is the variable's."""
 
@@ -184,21 +167,18 @@ class Bind(Expr):
     value: Expr
 
 
-@dataclass(eq=False)
 class Pack(Expr):
     """A tuple."""
 
     items: tuple[Expr, ...]
 
 
-@dataclass(eq=False)
 class MakeRecord(Expr):
     """A record with the given fields; the others are 0."""
 
     items: tuple[tuple[Field, Expr], ...]
 
 
-@dataclass(eq=False)
 class RecordField(Expr):
     """A member of a record in memory."""
 
@@ -206,14 +186,12 @@ class RecordField(Expr):
     field: Field
 
 
-@dataclass(eq=False)
 class Cast(Expr):
     """A number at another width, or a pointer as a number."""
 
     value: Expr
 
 
-@dataclass(eq=False)
 class Helper(Expr):
     """A helper without arguments: ``type(result >> shift)``."""
 
@@ -221,19 +199,16 @@ class Helper(Expr):
     shift: int
 
 
-@dataclass(eq=False)
 class Comm(Expr):
     """The current thread's name."""
 
 
-@dataclass(eq=False)
 class CurrentTask(Expr):
     """The current task; ``helper`` says how."""
 
     helper: str
 
 
-@dataclass(eq=False)
 class ContextField(Expr):
     """A number or pointer in the context, ``width`` bytes wide there."""
 
@@ -241,14 +216,12 @@ class ContextField(Expr):
     width: int
 
 
-@dataclass(eq=False)
 class ContextText(Expr):
     """Text of a fixed size in the context."""
 
     offset: int
 
 
-@dataclass(eq=False)
 class KernelPlace(Expr):
     """A struct, union or array in a kernel object, named but not read."""
 
@@ -256,7 +229,6 @@ class KernelPlace(Expr):
     path: FieldPath
 
 
-@dataclass(eq=False)
 class KernelRead(Expr):
     """A number, pointer, bit-field or text in a kernel object. ``bits`` is set for a bit-field."""
 
@@ -265,7 +237,6 @@ class KernelRead(Expr):
     bits: int = 0
 
 
-@dataclass(eq=False)
 class CoreQuestion(Expr):
     """A number that the loader fills in."""
 
@@ -273,7 +244,6 @@ class CoreQuestion(Expr):
     path: FieldPath
 
 
-@dataclass(eq=False)
 class MapGet(Expr):
     """``map.get(key)``, ``map.pop(key)`` with ``remove``."""
 
@@ -282,7 +252,6 @@ class MapGet(Expr):
     remove: bool = False
 
 
-@dataclass(eq=False)
 class MapSetdefault(Expr):
     """``map.setdefault(key, value)``."""
 
@@ -291,13 +260,11 @@ class MapSetdefault(Expr):
     value: Expr
 
 
-@dataclass(eq=False)
 class MapContains(Expr):
     map: MapUse
     key: Expr
 
 
-@dataclass(eq=False)
 class Inlined(Expr):
     """A call of a plain function, expanded: its body, and the variable that holds its result."""
 
@@ -305,64 +272,54 @@ class Inlined(Expr):
     result: Variable | None
 
 
-@dataclass(eq=False)
 class Effect(Expr):
     """A call that does something and has no value."""
 
     stmt: Stmt
 
 
-@dataclass(eq=False)
-class Stmt:
+class Stmt(Plain):
     """Something that is done."""
 
     span: Span
 
 
-@dataclass(eq=False)
 class Evaluate(Stmt):
     value: Expr
 
 
-@dataclass(eq=False)
 class Assign(Stmt):
     variable: Variable
     value: Expr
 
 
-@dataclass(eq=False)
 class If(Stmt):
     condition: Expr
     then: list[Stmt]
     other: list[Stmt]
 
 
-@dataclass(eq=False)
 class ForRange(Stmt):
     """``for variable in range(…)`` with constant bounds; ``other`` is its ``else``."""
 
     variable: Variable
     values: range
     body: list[Stmt]
-    other: list[Stmt] = field(default_factory=list)
+    other: list[Stmt]
 
 
-@dataclass(eq=False)
 class Break(Stmt):
     pass
 
 
-@dataclass(eq=False)
 class Continue(Stmt):
     pass
 
 
-@dataclass(eq=False)
 class Return(Stmt):
     value: Expr | None
 
 
-@dataclass(eq=False)
 class SetField(Stmt):
     """``base.field = value`` of a record in a map."""
 
@@ -371,7 +328,6 @@ class SetField(Stmt):
     value: Expr
 
 
-@dataclass(eq=False)
 class AddField(Stmt):
     """``base.field += value`` of a record in a map, atomic."""
 
@@ -380,20 +336,17 @@ class AddField(Stmt):
     value: Expr
 
 
-@dataclass(eq=False)
 class MapSet(Stmt):
     map: MapUse
     key: Expr
     value: Expr
 
 
-@dataclass(eq=False)
 class MapDelete(Stmt):
     map: MapUse
     key: Expr
 
 
-@dataclass(eq=False)
 class MapAdd(Stmt):
     """``map[key] += value``, atomic; the entry is made if it is missing."""
 
@@ -402,7 +355,6 @@ class MapAdd(Stmt):
     value: Expr
 
 
-@dataclass(eq=False)
 class HistAdd(Stmt):
     """``hist[key].add(value)``."""
 
@@ -412,13 +364,11 @@ class HistAdd(Stmt):
     totals: bool
 
 
-@dataclass(eq=False)
 class Emit(Stmt):
     map: MapUse
     record: Expr
 
 
-@dataclass(eq=False)
 class Print(Stmt):
     """A line for user space: ``number`` tells which one, ``layout`` what it holds."""
 
@@ -427,16 +377,14 @@ class Print(Stmt):
     values: tuple[Expr, ...]
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(Frozen):
     """A parameter of a program: the context itself, or a value read from it at the start."""
 
     variable: Variable
     value: Expr | None
 
 
-@dataclass(eq=False)
-class Program:
+class Program(Plain):
     """A probe at one hook, checked."""
 
     name: str

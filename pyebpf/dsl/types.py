@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pyebpf.ir.types import KernelRef, Pointer, Space
+from pyebpf.plain import Frozen
 from pyebpf.spec.types import (
     BOOL,
     I64,
@@ -20,8 +20,7 @@ from pyebpf.spec.types import (
 )
 
 
-@dataclass(frozen=True)
-class Static:
+class Static(Frozen):
     """A Python object known at compile time: a map, a function, a module, a class."""
 
     value: Any
@@ -37,16 +36,14 @@ class Static:
         return isinstance(other, Static) and other.value is self.value
 
 
-@dataclass(frozen=True)
-class NoneType:
+class NoneType(Frozen):
     """``None``, and the value of a call that returns nothing."""
 
     def __str__(self) -> str:
         return "None"
 
 
-@dataclass(frozen=True)
-class Maybe:
+class Maybe(Frozen):
     """A value or None: what a look-up gives. Must be tested before use."""
 
     inner: DataType | Pointer
@@ -55,8 +52,7 @@ class Maybe:
         return f"{self.inner} | None"
 
 
-@dataclass(frozen=True)
-class Tuple:
+class Tuple(Frozen):
     """A tuple that is taken apart, or packed into a key, before the program runs."""
 
     items: tuple[ValueType, ...]
@@ -65,8 +61,7 @@ class Tuple:
         return f"({', '.join(str(item) for item in self.items)})"
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Frozen):
     """A struct, union or array inside a kernel object: something whose members can be named."""
 
     to: KernelRef

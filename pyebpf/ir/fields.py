@@ -5,13 +5,13 @@ Source:  ``tools/lib/bpf/relo_core.c`` of Linux says what each kind of relocatio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
 from pyebpf.btf import types as btf_types
 from pyebpf.btf.layout import size_of
 from pyebpf.errors import InternalError
 from pyebpf.ir.nodes import IndexStep, MemberStep
+from pyebpf.plain import Frozen
 from pyebpf.spec.objects import CoreKind
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ _ALWAYS_ONE = (
 )
 
 
-@dataclass(frozen=True)
-class Storage:
+class Storage(Frozen):
     """The memory to load for a field, and how to shift it; offsets and sizes in bytes."""
 
     byte_offset: int

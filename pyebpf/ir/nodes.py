@@ -10,9 +10,10 @@ gives 0 or the sign). What is legal is written down in ``pyebpf.ir.legal``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
+
+from pyebpf.plain import Frozen, Plain
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
@@ -46,23 +47,20 @@ class CompareOp(Enum):
     GE = "ge"
 
 
-@dataclass(eq=False)
-class Value:
+class Value(Plain):
     """Something with a type that instructions use."""
 
     type: Type
     span: Span | None
 
 
-@dataclass(eq=False)
 class Const(Value):
     """An integer, a boolean, or a null pointer (0)."""
 
     value: int
 
 
-@dataclass(eq=False)
-class Slot:
+class Slot(Plain):
     """A variable, or a buffer, on the stack. Not a value; :class:`SlotAddr` gives its address."""
 
     name: str
@@ -70,19 +68,16 @@ class Slot:
     span: Span | None = None
 
 
-@dataclass(eq=False)
 class Param(Value):
     """The context of an entry function, or an argument of a subprogram."""
 
     name: str
 
 
-@dataclass(eq=False)
 class ReadSlot(Value):
     slot: Slot
 
 
-@dataclass(eq=False)
 class WriteSlot(Value):
     """``slot = value``."""
 
@@ -90,35 +85,30 @@ class WriteSlot(Value):
     value: Value
 
 
-@dataclass(eq=False)
 class SlotAddr(Value):
     """``&slot``: a pointer into ``Space.STACK``."""
 
     slot: Slot
 
 
-@dataclass(eq=False)
 class Binary(Value):
     op: BinaryOp
     left: Value
     right: Value
 
 
-@dataclass(eq=False)
 class Compare(Value):
     op: CompareOp
     left: Value
     right: Value
 
 
-@dataclass(eq=False)
 class Not(Value):
     """Logical negation of a boolean."""
 
     value: Value
 
 
-@dataclass(eq=False)
 class Select(Value):
     """``then if condition else other``, both already computed and without effect."""
 
@@ -127,7 +117,6 @@ class Select(Value):
     other: Value
 
 
-@dataclass(eq=False)
 class Convert(Value):
     """The same number at another width (truncated or extended by the *source's* sign).
 
@@ -138,7 +127,6 @@ class Convert(Value):
     value: Value
 
 
-@dataclass(eq=False)
 class Member(Value):
     """A pointer ``offset`` bytes into what ``base`` points to (own data, not kernel types)."""
 
@@ -146,7 +134,6 @@ class Member(Value):
     offset: int
 
 
-@dataclass(eq=False)
 class Element(Value):
     """A pointer to element ``index`` of an array of ``length`` elements of ``stride`` bytes.
 
@@ -159,20 +146,17 @@ class Element(Value):
     length: int
 
 
-@dataclass(eq=False)
 class Load(Value):
     """Read a number, a boolean or a pointer through ``pointer``."""
 
     pointer: Value
 
 
-@dataclass(eq=False)
 class Store(Value):
     pointer: Value
     value: Value
 
 
-@dataclass(eq=False)
 class Fill(Value):
     """Set ``size`` bytes at ``pointer`` to zero."""
 
@@ -180,7 +164,6 @@ class Fill(Value):
     size: int
 
 
-@dataclass(eq=False)
 class Copy(Value):
     """Copy ``size`` bytes; neither side is a kernel or user pointer."""
 
@@ -189,7 +172,6 @@ class Copy(Value):
     size: int
 
 
-@dataclass(eq=False)
 class AtomicAdd(Value):
     """Add to a 32- or 64-bit number in a map; gives the old value if ``type`` is not void."""
 
@@ -197,7 +179,6 @@ class AtomicAdd(Value):
     value: Value
 
 
-@dataclass(eq=False)
 class CtxLoad(Value):
     """Read a number or a pointer ``offset`` bytes into the context; ``width`` bytes are loaded.
 
@@ -209,14 +190,12 @@ class CtxLoad(Value):
     width: int
 
 
-@dataclass(eq=False)
 class MapHandle(Value):
     """A map, as an argument of helpers."""
 
     map: MapSpec
 
 
-@dataclass(eq=False)
 class CallHelper(Value):
     """Call a BPF helper by name (a row of ``pyebpf.abi.helpers``)."""
 
@@ -224,7 +203,6 @@ class CallHelper(Value):
     args: tuple[Value, ...]
 
 
-@dataclass(eq=False)
 class CallFunction(Value):
     """Call another function of the unit."""
 
@@ -232,8 +210,7 @@ class CallFunction(Value):
     args: tuple[Value, ...]
 
 
-@dataclass(frozen=True)
-class MemberStep:
+class MemberStep(Frozen):
     """Go to member ``name`` of the kernel struct ``struct``; anonymous structs are seen through.
 
     ``bit_offset`` counts from the start of ``struct`` in the target; ``bits`` is nonzero for a
@@ -247,8 +224,7 @@ class MemberStep:
     bits: int = 0
 
 
-@dataclass(frozen=True)
-class IndexStep:
+class IndexStep(Frozen):
     """Go to element ``index`` of an array of ``type``."""
 
     index: int
@@ -258,8 +234,7 @@ class IndexStep:
 Step: TypeAlias = MemberStep | IndexStep
 
 
-@dataclass(frozen=True)
-class FieldPath:
+class FieldPath(Frozen):
     """A way into a kernel type without following a pointer."""
 
     root: KernelRef
@@ -272,7 +247,6 @@ class FieldPath:
         return out
 
 
-@dataclass(eq=False)
 class FieldAddr(Value):
     """The address of a field of a kernel object; the offset is a CO-RE relocation."""
 
@@ -280,7 +254,6 @@ class FieldAddr(Value):
     path: FieldPath
 
 
-@dataclass(eq=False)
 class KernelLoad(Value):
     """Read a number or a pointer at a ``BTF``, ``KERNEL`` or ``USER`` pointer.
 
@@ -290,7 +263,6 @@ class KernelLoad(Value):
     pointer: Value
 
 
-@dataclass(eq=False)
 class BitfieldRead(Value):
     """Read a bit-field of a kernel object. The pass ``kernel_access`` replaces it."""
 
@@ -298,7 +270,6 @@ class BitfieldRead(Value):
     path: FieldPath
 
 
-@dataclass(eq=False)
 class CoreValue(Value):
     """A number that the loader fills in: field exists, type size, enum value, shifts of bit-fields.
 
@@ -310,19 +281,16 @@ class CoreValue(Value):
     enumerator: str = ""
 
 
-@dataclass(eq=False)
 class Jump(Value):
     target: Block
 
 
-@dataclass(eq=False)
 class Branch(Value):
     condition: Value
     then: Block
     other: Block
 
 
-@dataclass(eq=False)
 class Return(Value):
     value: Value | None
 
@@ -330,12 +298,12 @@ class Return(Value):
 TERMINATORS = (Jump, Branch, Return)
 
 
-@dataclass(eq=False)
 class Block:
     """Instructions that run one after the other; the last one, and only it, is a terminator."""
 
-    name: str
-    instrs: list[Value] = field(default_factory=list)
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.instrs: list[Value] = []
 
     def successors(self) -> tuple[Block, ...]:
         """Return the blocks that may run next."""
@@ -347,8 +315,7 @@ class Block:
         return ()
 
 
-@dataclass(eq=False)
-class Function:
+class Function(Plain):
     """One function. ``section`` names the program's hook (``"tp_btf/block_rq_issue"``).
 
     A function without a section is a subprogram. ``result`` is the type returned; an entry function
@@ -369,8 +336,7 @@ class Function:
         return self.blocks[0]
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(Frozen):
     """What goes into one object file.
 
     ``globals_`` are constants placed in read-only data: name → bytes.

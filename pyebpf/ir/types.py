@@ -6,10 +6,10 @@ verifier lets a program load through some pointers and wants a helper for others
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from pyebpf.plain import Frozen
 from pyebpf.spec.types import BOOL, I32, I64, U8, U32, U64, DataType
 
 
@@ -26,8 +26,7 @@ class Space(Enum):
     RING = "ring"  #: a reserved ring buffer record
 
 
-@dataclass(frozen=True)
-class KernelRef:
+class KernelRef(Frozen):
     """A type of the target's BTF, by id. ``name`` is its C spelling."""
 
     id: int
@@ -37,8 +36,7 @@ class KernelRef:
         return self.name
 
 
-@dataclass(frozen=True)
-class Pointer:
+class Pointer(Frozen):
     """An address. ``to`` is what is there, None for bytes; ``nullable``: test it before use."""
 
     space: Space
@@ -51,8 +49,7 @@ class Pointer:
         return f"{self.space.value}*{'?' if self.nullable else ''} {self.to or 'bytes'}"
 
 
-@dataclass(frozen=True)
-class Void:
+class Void(Frozen):
     """No value."""
 
     size = 0

@@ -7,17 +7,16 @@ known.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pyebpf.plain import Frozen
 from pyebpf.present.escape import printable
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Frozen):
     """One column.
 
     Attributes:

@@ -9,7 +9,6 @@ Source: the macros ``__uint``, ``__type``, ``__array`` of libbpf's ``bpf_helpers
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from pyebpf.abi import constants as c
@@ -32,7 +31,6 @@ _PIN_NONE, _PIN_BY_NAME = 0, 1
 PIN_FOLDER = "/sys/fs/bpf"
 
 
-@dataclass(frozen=True)
 class DetailedMapSpec(MapSpec):
     """A map with what only objects built from C say.
 
@@ -45,7 +43,6 @@ class DetailedMapSpec(MapSpec):
     extra: int = 0
 
 
-@dataclass
 class ObjectMaps:
     """The maps of an object, and how its symbols find them.
 
@@ -53,11 +50,12 @@ class ObjectMaps:
     names the global-data map of a section number.
     """
 
-    specs: list[MapSpec] = field(default_factory=list)
-    section: int = -1
-    at_offset: dict[int, str] = field(default_factory=dict)
-    data: dict[int, str] = field(default_factory=dict)
-    kconfig: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.specs: list[MapSpec] = []
+        self.section = -1
+        self.at_offset: dict[int, str] = {}
+        self.data: dict[int, str] = {}
+        self.kconfig: list[str] = []
 
 
 def read_maps(elf: ElfFile, btf_data: bytes, prefix: str) -> ObjectMaps:
@@ -161,7 +159,7 @@ def _read_declared(
         if entries and declaration.values_at < 0:
             raise FormatError(f"{section}: map {var.name!r} has initial values but no 'values'")
         found.at_offset[place.offset] = var.name
-        found.specs.append(replace(spec, slots=entries) if entries else spec)
+        found.specs.append(spec.replace(slots=entries) if entries else spec)
 
 
 def size_of(btf: Btf, type_id: int) -> int | None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from pyebpf.diag.diagnostic import Diagnostic
 
 
-@dataclass(frozen=True)
 class RefusedByVerifier(Diagnostic):
     """The kernel follows every path through a program first, and cannot accept one of them.
 

@@ -6,7 +6,6 @@ Attaching is elsewhere (``runtime.links``); so is deciding what to load (``sessi
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from os import close
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -128,8 +127,7 @@ def _sized(specs: tuple[MapSpec, ...], sizes: Mapping[str, int]) -> list[MapSpec
     if unknown:
         raise KeyError(f"the object has no map {', '.join(sorted(unknown))}")
     return [
-        replace(spec, max_entries=sizes[spec.name]) if spec.name in sizes else spec
-        for spec in specs
+        spec.replace(max_entries=sizes[spec.name]) if spec.name in sizes else spec for spec in specs
     ]
 
 

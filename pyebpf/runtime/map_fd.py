@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -111,7 +110,7 @@ def _adjusted(spec: MapSpec, features: Features | None) -> MapSpec:
         flags &= ~c.BPF_F_MMAPABLE
     if (entries, flags) == (spec.max_entries, spec.flags):
         return spec
-    return replace(spec, max_entries=entries, flags=flags)
+    return spec.replace(max_entries=entries, flags=flags)
 
 
 def ring_size(size: int) -> int:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from pyebpf.errors import FormatError
+from pyebpf.plain import Frozen
 from pyebpf.spec.views import PrintPart, PrintSpec
 
 
-@dataclass(frozen=True)
-class ProgramInfo:
+class ProgramInfo(Frozen):
     """A program in the object: its name, its kind's row, and what it attaches to.
 
     ``fields`` are what it reads of the kernel, ``notes`` what was chosen for this kernel.
@@ -24,8 +23,7 @@ class ProgramInfo:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Compiled:
+class Compiled(Frozen):
     """What compilation gives.
 
     Attributes:
@@ -43,8 +41,8 @@ class Compiled:
     def to_bytes(self) -> bytes:
         """Return a form to keep; :meth:`from_bytes` reads it."""
         head = {
-            "programs": [asdict(p) for p in self.programs],
-            "prints": [asdict(p) for p in self.prints],
+            "programs": [p.as_dict() for p in self.programs],
+            "prints": [p.as_dict() for p in self.prints],
             "lost": self.lost,
         }
         text = json.dumps(head).encode()

@@ -6,9 +6,9 @@ one that clang built) into an :class:`ObjectSpec`. Nothing here touches a kernel
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
 
+from pyebpf.plain import Frozen
 from pyebpf.spec.types import DataType
 
 
@@ -30,8 +30,7 @@ class CoreKind(IntEnum):
     TYPE_MATCHES = 12
 
 
-@dataclass(frozen=True)
-class CoreReloc:
+class CoreReloc(Frozen):
     """One CO-RE relocation record, as in ``.BTF.ext``.
 
     ``insn`` counts 8-byte instructions from the start of the section; ``type_id`` is in the
@@ -44,8 +43,7 @@ class CoreReloc:
     kind: CoreKind
 
 
-@dataclass(frozen=True)
-class LineInfo:
+class LineInfo(Frozen):
     """Which source line an instruction comes from (``struct bpf_line_info``)."""
 
     insn: int
@@ -55,8 +53,7 @@ class LineInfo:
     column: int
 
 
-@dataclass(frozen=True)
-class FuncInfo:
+class FuncInfo(Frozen):
     """The BTF type of the function that starts at an instruction (``struct bpf_func_info``)."""
 
     insn: int
@@ -73,8 +70,7 @@ class SymbolUse(IntEnum):
     EXTERN = 4  #: a symbol that the kernel or the loader must supply (kfunc, ksym, kconfig)
 
 
-@dataclass(frozen=True)
-class SymbolReloc:
+class SymbolReloc(Frozen):
     """An ELF relocation, resolved to names.
 
     ``insn`` counts instructions from the start of the section. ``addend`` is the offset inside the
@@ -87,8 +83,7 @@ class SymbolReloc:
     addend: int = 0
 
 
-@dataclass(frozen=True)
-class MapSpec:
+class MapSpec(Frozen):
     """A map to create.
 
     ``kind`` is the row's name in ``pyebpf.abi.maps`` (``"hash"``). ``key`` and ``value`` describe
@@ -113,8 +108,7 @@ class MapSpec:
     inner: MapSpec | None = None
 
 
-@dataclass(frozen=True)
-class SectionSpec:
+class SectionSpec(Frozen):
     """One executable section of an object: instructions and everything that refers to them."""
 
     name: str
@@ -125,8 +119,7 @@ class SectionSpec:
     lines: tuple[LineInfo, ...] = ()
 
 
-@dataclass(frozen=True)
-class FunctionSpec:
+class FunctionSpec(Frozen):
     """A function symbol: ``count`` instructions from instruction ``start`` of ``section``.
 
     ``is_global`` is false for a static function, which is always a subprogram.
@@ -139,16 +132,14 @@ class FunctionSpec:
     is_global: bool = True
 
 
-@dataclass(frozen=True)
-class ProgramSpec:
+class ProgramSpec(Frozen):
     """An entry function. ``section`` is the ELF section, which names the kind and the hook."""
 
     name: str
     section: str
 
 
-@dataclass(frozen=True)
-class ObjectSpec:
+class ObjectSpec(Frozen):
     """Everything in one object file."""
 
     programs: tuple[ProgramSpec, ...]
@@ -159,7 +150,7 @@ class ObjectSpec:
     btf: bytes = b""
     #: The first line of a comment in the object that says who made it; for messages only.
     producer: str = ""
-    kconfig: tuple[str, ...] = field(default=())
+    kconfig: tuple[str, ...] = ()
 
     def program(self, name: str) -> ProgramSpec:
         """Return the program called ``name``; ``KeyError`` if there is none."""

@@ -6,8 +6,10 @@ bytes, and a test passes a target that it made itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
+
+from pyebpf.plain import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +24,7 @@ class Features(Protocol):
         """Tell whether the kernel has the feature."""
 
 
-@dataclass(frozen=True)
-class FrozenFeatures:
+class FrozenFeatures(Frozen):
     """A fixed set of features, for tests and for cross compilation."""
 
     names: frozenset[str] = frozenset()
@@ -32,8 +33,7 @@ class FrozenFeatures:
         return name in self.names
 
 
-@dataclass(frozen=True)
-class TracepointField:
+class TracepointField(Frozen):
     """One field of a tracepoint's record, as tracefs describes it. Offsets and sizes in bytes."""
 
     name: str
@@ -60,11 +60,10 @@ class Tracepoints(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class FrozenTracepoints:
+class FrozenTracepoints(Frozen):
     """A fixed set of tracepoints: ``{"sched:sched_switch": fields}``."""
 
-    events: Mapping[str, tuple[TracepointField, ...]] = field(default_factory=dict)
+    events: Mapping[str, tuple[TracepointField, ...]] = MappingProxyType({})
 
     def fields(self, category: str, name: str) -> tuple[TracepointField, ...]:
         return self.events[f"{category}:{name}"]
@@ -73,8 +72,7 @@ class FrozenTracepoints:
         return tuple(sorted(self.events))
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Frozen):
     """A kernel to compile for.
 
     Attributes:
@@ -87,8 +85,8 @@ class Target:
     """
 
     btf: Btf | None
-    features: Features = field(default_factory=FrozenFeatures)
-    tracepoints: Tracepoints = field(default_factory=FrozenTracepoints)
+    features: Features = FrozenFeatures()
+    tracepoints: Tracepoints = FrozenTracepoints()
     arch: str = "x86_64"
     cpus: int = 1
     ident: str = "frozen"

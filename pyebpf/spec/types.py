@@ -6,12 +6,12 @@ numpy dtype of a view (``pyebpf.spec.dtype``). Sizes and offsets are in bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from pyebpf.plain import Frozen
 
-@dataclass(frozen=True)
-class Int:
+
+class Int(Frozen):
     """A fixed-width integer: ``bits`` is 8, 16, 32 or 64."""
 
     bits: int
@@ -44,8 +44,7 @@ class Int:
         return f"{'i' if self.signed else 'u'}{self.bits}"
 
 
-@dataclass(frozen=True)
-class Bool:
+class Bool(Frozen):
     """A truth value: one byte in memory, 0 or 1."""
 
     size = 1
@@ -55,8 +54,7 @@ class Bool:
         return "bool"
 
 
-@dataclass(frozen=True)
-class Chars:
+class Chars(Frozen):
     """``length`` bytes of text, NUL-terminated when shorter."""
 
     length: int
@@ -70,8 +68,7 @@ class Chars:
         return f"char[{self.length}]"
 
 
-@dataclass(frozen=True)
-class Array:
+class Array(Frozen):
     """``length`` elements of one type, one after the other."""
 
     element: DataType
@@ -89,8 +86,7 @@ class Array:
         return f"{self.element}[{self.length}]"
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(Frozen):
     """A member of a record."""
 
     name: str
@@ -98,8 +94,7 @@ class Field:
     offset: int
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(Frozen):
     """A struct. Padding is explicit in the offsets; ``size`` includes the tail padding."""
 
     name: str
@@ -107,7 +102,7 @@ class Record:
     size: int
     align: int
     #: A tuple used as key or value: its fields are ``_0``, ``_1``, … and Python sees a tuple.
-    is_tuple: bool = field(default=False)
+    is_tuple: bool = False
 
     def field(self, name: str) -> Field | None:
         """Return the member called ``name``, or None."""
@@ -119,8 +114,7 @@ class Record:
         return self.name
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(Frozen):
     """A 64-bit address kept as data: the value of a pointer in a map key or a record.
 
     ``struct`` names the kernel type it points to (``"request"``), or is empty for untyped memory.

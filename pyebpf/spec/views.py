@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from pyebpf.plain import Frozen
 
 if TYPE_CHECKING:
     from pyebpf.spec.types import DataType
 
 
-@dataclass(frozen=True)
-class HistogramSpec:
+class HistogramSpec(Frozen):
     """A histogram kept in a map.
 
     Attributes:
@@ -33,8 +33,7 @@ class HistogramSpec:
     key: DataType | None = None
 
 
-@dataclass(frozen=True)
-class PrintPart:
+class PrintPart(Frozen):
     """One value of a printed line: where it is in the record and how to format it.
 
     ``size`` is 8 for numbers; text has its buffer's size. ``conversion`` is ``""``, ``"r"``,
@@ -50,8 +49,7 @@ class PrintPart:
     boolean: bool = False
 
 
-@dataclass(frozen=True)
-class PrintSpec:
+class PrintSpec(Frozen):
     """A ``print`` of a probe: pieces of text, one more than the values between them."""
 
     literals: tuple[str, ...]

@@ -16,13 +16,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "pyebpf"
 
-LEAVES = {"errors", "cache", "diag"}
+LEAVES = {"errors", "cache", "diag", "plain", "version"}
 FACTS = {"abi", "btf", "spec"}
 
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "cache": set(),
-    "diag": set(),
+    "diag": {"plain"},
+    "plain": set(),
+    "version": set(),
     "abi": set(),
     "btf": {"abi"},
     "spec": {"abi", "btf"},

@@ -164,9 +164,7 @@ class DebugInfo:
     def pointer(self, to: int | None) -> int:
         """Return the node of a pointer."""
         base = "null" if to is None else f"!{to}"
-        return self.add(
-            f"!DIDerivedType(tag: DW_TAG_pointer_type, baseType: {base}, size: 64)"
-        )
+        return self.add(f"!DIDerivedType(tag: DW_TAG_pointer_type, baseType: {base}, size: 64)")
 
     def array(self, element: int, size: int, count: int) -> int:
         """Return the node of an array of ``count`` elements and ``size`` bytes."""

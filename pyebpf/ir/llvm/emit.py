@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from pyebpf.diag import Diagnostic
@@ -26,7 +25,6 @@ LICENSE_NAME = "_license"
 _SECTIONS = frozenset({"license", ".maps", ".text"})
 
 
-@dataclass(frozen=True)
 class NameTaken(Diagnostic):
     """Functions, maps and hooks of one object share one set of names.
 

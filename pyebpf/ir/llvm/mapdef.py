@@ -65,8 +65,7 @@ def _number(value: int, debug: DebugInfo) -> int:
 
 def _struct(fields: list[tuple[str, int]], debug: DebugInfo) -> int:
     members = [
-        (name, kind, i * 64, 0 if name == "values" else 64)
-        for i, (name, kind) in enumerate(fields)
+        (name, kind, i * 64, 0 if name == "values" else 64) for i, (name, kind) in enumerate(fields)
     ]
     size = 8 * sum(bits == 64 for *_, bits in members)
     return debug.struct("", size, members)

@@ -111,9 +111,7 @@ def copy(b: Body, instr: nodes.Copy) -> str:
     """Write a copy, at the widest steps that both sides allow."""
     b.module.declare("void @llvm.memcpy.inline.p0.p0.i64(ptr, ptr, i64, i1)")
     both = min(alignment(instr.target), alignment(instr.source))
-    sides = ", ".join(
-        f"ptr align {both} {b.value(side)}" for side in (instr.target, instr.source)
-    )
+    sides = ", ".join(f"ptr align {both} {b.value(side)}" for side in (instr.target, instr.source))
     b.do(f"call void @llvm.memcpy.inline.p0.p0.i64({sides}, i64 {instr.size}, i1 false)")
     return ""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyebpf.ir.legal import verify
@@ -18,14 +17,14 @@ from pyebpf.ir.passes.dead_code import drop_dead_code
 from pyebpf.ir.passes.kernel_access import choose_kernel_access
 from pyebpf.ir.passes.stack_slots import check_stack_slots
 from pyebpf.ir.text import function_text
+from pyebpf.plain import Frozen
 
 if TYPE_CHECKING:
     from pyebpf.ir.context import Context
     from pyebpf.ir.nodes import Function
 
 
-@dataclass(frozen=True)
-class Pass:
+class Pass(Frozen):
     """One step over a function. ``run`` may report; it must leave legal IR."""
 
     name: str

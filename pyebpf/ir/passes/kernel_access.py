@@ -114,9 +114,7 @@ class _Rewriter:
 
     def cut_out(self, word: Value, instr: BitfieldRead) -> Value:
         build = self.build
-        high = build.binary(
-            BinaryOp.SHL, word, self.core(CoreKind.FIELD_LSHIFT_U64, instr, U64)
-        )
+        high = build.binary(BinaryOp.SHL, word, self.core(CoreKind.FIELD_LSHIFT_U64, instr, U64))
         signed = isinstance(instr.type, Int) and instr.type.signed
         kind = I64 if signed else U64
         right = self.core(CoreKind.FIELD_RSHIFT_U64, instr, kind)

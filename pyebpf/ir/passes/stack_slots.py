@@ -10,7 +10,6 @@ Reports: ``E0410``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from pyebpf.diag import Diagnostic
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 STACK_BYTES = 512
 
 
-@dataclass(frozen=True)
 class StackTooLarge(Diagnostic):
     """A BPF program has 512 bytes of stack, for all of its variables together.
 
@@ -54,9 +52,7 @@ def check_stack_slots(fn: Function, context: Context) -> Function:
     if total > STACK_BYTES:
         largest = max(slots, key=_size)
         context.report(
-            StackTooLarge(
-                largest.span or fn.span, fn.name, total, largest.name, _size(largest)
-            )
+            StackTooLarge(largest.span or fn.span, fn.name, total, largest.name, _size(largest))
         )
     return fn
 

@@ -1,0 +1,8 @@
+from pyebpf import *
+
+counts = Hash[int, u64](max_entries=4)
+
+
+@raw_tracepoint("sys_enter")
+def probe() -> None:
+    counts[1] = 2

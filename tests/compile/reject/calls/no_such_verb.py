@@ -1,0 +1,9 @@
+from pyebpf import *
+
+counts = Hash[u32, u64](max_entries=4)
+
+
+@raw_tracepoint("sys_enter")
+def probe() -> None:
+    counts.update(1, 2)
+    counts.get(1, default=2)

@@ -1,0 +1,7 @@
+from pyebpf import *
+
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    n = cpu()
+    print(ctx.args[n])

@@ -1,0 +1,6 @@
+from pyebpf import *
+
+
+@tracepoint("sched:sched_switch")
+def probe(ctx: TracepointContext) -> None:
+    print(ctx.prev_pidd)

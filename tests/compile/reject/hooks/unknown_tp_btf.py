@@ -1,0 +1,6 @@
+from pyebpf import *
+
+
+@tp_btf("block_rq_isue")
+def probe() -> None:
+    pass

@@ -1,0 +1,6 @@
+from pyebpf import *
+
+
+@tracepoint("sched:sched_swich")
+def probe() -> None:
+    pass

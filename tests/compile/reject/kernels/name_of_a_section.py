@@ -1,0 +1,8 @@
+from pyebpf import *
+
+counts = Hash[u32, u64](max_entries=4)
+
+
+@raw_tracepoint("sys_enter")
+def license() -> None:
+    counts[1] += 1

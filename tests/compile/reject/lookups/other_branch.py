@@ -1,0 +1,10 @@
+from pyebpf import *
+
+seen = Hash[u32, u64](max_entries=4)
+
+
+@raw_tracepoint("sys_enter")
+def probe() -> None:
+    old = seen.get(1)
+    if old is None:
+        print(old + 1)

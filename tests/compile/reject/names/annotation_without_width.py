@@ -1,0 +1,6 @@
+from pyebpf import *
+
+
+@tp_btf("block_rq_complete")
+def probe(rq: Ptr, error: int) -> None:
+    print(error)

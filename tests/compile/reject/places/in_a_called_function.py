@@ -1,0 +1,10 @@
+from pyebpf import *
+
+
+def shared(n: u64) -> u64:
+    return n + missing
+
+
+@raw_tracepoint("sys_enter")
+def probe() -> None:
+    print(shared(1))

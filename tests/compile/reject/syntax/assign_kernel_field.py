@@ -1,0 +1,6 @@
+from pyebpf import *
+
+
+@tp_btf("sched_switch")
+def probe() -> None:
+    current_task().pid = 1

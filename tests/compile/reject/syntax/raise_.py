@@ -1,0 +1,6 @@
+from pyebpf import *
+
+
+@raw_tracepoint("sys_enter")
+def probe() -> None:
+    raise ValueError

@@ -1,0 +1,14 @@
+from pyebpf import *
+
+
+@record
+class Row:
+    comm: Char = chars(16)
+
+
+events = Events[Row]()
+
+
+@raw_tracepoint("sys_enter")
+def probe() -> None:
+    events.emit(Row(comm=tgid()))
