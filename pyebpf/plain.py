@@ -6,6 +6,7 @@ warm start of a tool imports a hundred of them. Everything here may be imported 
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -75,12 +76,31 @@ class Frozen(_Fields):
         """Return a copy with some fields changed."""
         return type(self)(**{**self.__dict__, **changes})
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields by name; fields that are such values too, and tuples of them, as dicts."""
-        return {name: _plain(getattr(self, name)) for name in self._fields}
 
-
-def _plain(value: Any) -> Any:
+def to_tuples(value: Any) -> Any:
+    """Return a value as nested tuples of constants, for ``marshal``; a Frozen keeps its class's name."""
+    if isinstance(value, IntEnum):
+        return ("#", type(value).__name__, int(value))
     if isinstance(value, Frozen):
-        return value.as_dict()
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+        fields = value.__dict__
+        return ("@", type(value).__name__, *(to_tuples(fields[name]) for name in value._fields))
+    return tuple(to_tuples(item) for item in value) if isinstance(value, tuple) else value
+
+
+def from_tuples(value: Any, classes: dict[str, Any]) -> Any:
+    """Make again what :func:`to_tuples` was given.
+
+    Args:
+        value: what it returned.
+        classes: the classes that may occur, enumerations too, by name.
+
+    Raises:
+        KeyError, TypeError, IndexError: it is something else.
+    """
+    if not isinstance(value, tuple):
+        return value
+    if value[:1] == ("@",):
+        return classes[value[1]](*(from_tuples(item, classes) for item in value[2:]))
+    if value[:1] == ("#",):
+        return classes[value[1]](value[2])
+    return tuple(from_tuples(item, classes) for item in value)

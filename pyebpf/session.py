@@ -10,10 +10,11 @@ import ctypes
 import os
 import sys
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 from pyebpf import cache
 from pyebpf.btf.system import kernel_btf, kernel_ident
@@ -25,27 +26,31 @@ from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.unit_names import LOST_MAP, PRINT_MAP
 from pyebpf.errors import FormatError, NotSupportedError, PyebpfError
 from pyebpf.host.cpus import possible_count
+from pyebpf.lazy import lazy
 from pyebpf.runtime import syscall
-from pyebpf.runtime.elf import parse_object
 from pyebpf.runtime.features import KernelFeatures
 from pyebpf.runtime.links import Link, attach
 from pyebpf.runtime.loader import LoadedObject, load_object
 from pyebpf.runtime.printed import format_line
 from pyebpf.runtime.resolver import CoreResolver
 from pyebpf.runtime.tracefs import Tracefs
-from pyebpf.spec.compiled import Compiled
+from pyebpf.spec.compiled import Compiled, Kept
 from pyebpf.spec.target import Target
 from pyebpf.version import __version__
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from pyebpf.runtime import elf
     from pyebpf.runtime.events import RingBuffer
     from pyebpf.runtime.maps.array import ArrayMap
     from pyebpf.runtime.maps.hash import HashMap
     from pyebpf.runtime.maps.hist import HistView
     from pyebpf.runtime.maps.percpu import PerCpuArrayMap
     from pyebpf.runtime.stream import EventStream
+
+else:
+    elf = lazy("pyebpf.runtime.elf")
 
 T = TypeVar("T")
 
@@ -102,36 +107,49 @@ def load(
     """
     chosen = dict(options or {})
     found = collect(probes)
-    compiled, key = _compiled(probes, found, chosen, target)
-    return _open(compiled, key, found, chosen)
+    start = _recall(probes, found, chosen) if target is None else Start(None, b"", "")
+    if start.kept is not None:
+        return _open(start.kept, start, found, chosen)
+    compiled = compile_probes(*probes, target=target, options=chosen)
+    spec = elf.parse_object(compiled.object)
+    return _open(Kept(start.origin, compiled, spec, b""), start, found, chosen)
 
 
-def _compiled(
-    probes: tuple[Probe, ...], found: Collected, options: dict[Any, Any], target: Target | None
-) -> tuple[Compiled, str]:
-    key = _cache_key(probes, found, options) if target is None else ""
-    if key and (kept := cache.read(f"object-{key}")):
-        with suppress(FormatError):  # another version wrote it: it is made again
-            return Compiled.from_bytes(kept), key
-    compiled = compile_probes(*probes, target=target, options=options)
-    if key:
-        cache.write(f"object-{key}", compiled.to_bytes())
-    return compiled, key
+class Start(NamedTuple):
+    """What is known before anything is compiled.
+
+    Attributes:
+        kept: everything, if it was compiled before for this kernel.
+        origin: what it is made from; empty if it must not be kept.
+        name: under which it is kept.
+    """
+
+    kept: Kept | None
+    origin: bytes
+    name: str
 
 
-def _cache_key(probes: tuple[Probe, ...], found: Collected, options: dict[Any, Any]) -> str:
+def _recall(probes: tuple[Probe, ...], found: Collected, options: dict[Any, Any]) -> Start:
     text = fingerprint(probes, found, options, possible_count())
     if text is None:
-        return ""
-    ident = f"{kernel_ident()}{__version__}{_code_stamp()}{os.geteuid()}"
-    return f"{text}-{_short(ident)}"
+        return Start(None, b"", "")
+    machine = f"{kernel_ident()} {__version__} {_code_stamp()} {os.geteuid()} {sys.version}"
+    origin = machine.encode() + b"\0" + text
+    name = f"start-{zlib.crc32(origin):08x}"
+    with suppress(FormatError):  # another version wrote it: it is made again
+        data = cache.read(name)
+        kept = Kept.from_bytes(data) if data else None
+        # The name is short; what counts is that it was made from the very same.
+        if kept is not None and kept.origin == origin:
+            return Start(kept, origin, name)
+    return Start(None, origin, name)
 
 
 def _code_stamp() -> str:
     # In a checkout the compiler itself changes between two runs; an installed one does not.
     newest = 0
     here = os.path.dirname(__file__)  # noqa: PTH120 - pathlib costs a warm start milliseconds
-    for part in ("", "abi", "dsl", "ir", "ir/llvm", "ir/passes", "spec"):
+    for part in ("", "abi", "dsl", "ir", "ir/llvm", "ir/passes", "spec", "runtime"):
         with os.scandir(os.path.join(here, part)) as entries:  # noqa: PTH118
             for entry in entries:
                 if entry.name.endswith(".py"):
@@ -139,23 +157,16 @@ def _code_stamp() -> str:
     return str(newest)
 
 
-def _short(text: str) -> str:
-    import zlib
-
-    return f"{zlib.crc32(text.encode()):08x}"
-
-
-def _open(compiled: Compiled, key: str, found: Collected, options: dict[Any, Any]) -> Session:
-    obj = parse_object(compiled.object)
+def _open(kept: Kept, start: Start, found: Collected, options: dict[Any, Any]) -> Session:
     features = KernelFeatures()
-    resolver = CoreResolver(obj.btf, kernel_btf)
-    if key and (kept := cache.read(f"answers-{key}")):
+    resolver = CoreResolver(kept.spec.btf, kernel_btf)
+    if kept.answers:
         with suppress(FormatError):
-            resolver.load(kept)
-    loaded = load_object(obj, features=features, resolver=resolver)
-    if key and resolver.asked:
-        cache.write(f"answers-{key}", resolver.dump())
-    session = Session(loaded, compiled, found, options)
+            resolver.load(kept.answers)
+    loaded = load_object(kept.spec, features=features, resolver=resolver)
+    if start.origin and (start.kept is None or resolver.asked):
+        cache.write(start.name, kept.replace(answers=resolver.dump()).to_bytes())
+    session = Session(loaded, kept.compiled, found, options)
     try:
         session._attach(features)  # noqa: SLF001 - this function is its constructor
     except BaseException:

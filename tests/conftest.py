@@ -102,7 +102,8 @@ def requires() -> Callable[[str], None]:
     ``PYEBPF_TESTS_LACK`` (names, separated by commas) says that this kernel was built without it.
     """
     # Here, because the tests that need no kernel must run where this import fails.
-    from pyebpf.runtime.features import KernelFeatures, feature
+    from pyebpf.runtime.feature_table import feature
+    from pyebpf.runtime.features import KernelFeatures
 
     kernel = KernelFeatures(keep=False)
     return lambda name: judge(name, feature(name).since, kernel.support(name))

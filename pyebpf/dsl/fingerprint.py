@@ -1,4 +1,4 @@
-"""A short text that changes whenever what a probe compiles to may change. Nothing is parsed.
+"""A text that changes whenever what a probe compiles to may change. Nothing is parsed.
 
 It covers the whole text of every file that a probe's functions come from, and the values of
 everything that they refer to outside. What cannot be described makes the probe uncacheable, never
@@ -8,26 +8,29 @@ wrongly cached.
 from __future__ import annotations
 
 import enum
-import linecache
 from collections.abc import Mapping
-from hashlib import blake2b
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl.constants import ConstDecl, value_of
 from pyebpf.dsl.probes import Probe
 from pyebpf.kernel import KernelType
+from pyebpf.lazy import lazy
 
 if TYPE_CHECKING:
+    import linecache
+
     from pyebpf.dsl.collect import Collected
+else:
+    linecache = lazy("linecache")
 
 _PLAIN = (bool, int, str, bytes, float, type(None))
 
 
 def fingerprint(
     probes: tuple[Probe, ...], found: Collected, options: Mapping[Any, Any], cpus: int
-) -> str | None:
-    """Return a digest of everything that compiling the probes depends on, but for the kernel.
+) -> bytes | None:
+    """Return all that compiling the probes depends on, but for the kernel.
 
     None if something that they refer to has no stable description.
     """
@@ -49,10 +52,8 @@ def fingerprint(
         if text is None:
             return None
         parts.append(f"{name}={text}")
-    digest = blake2b("\n".join(parts).encode(), digest_size=20)
-    for file in sorted(files):
-        digest.update(_text(file))
-    return digest.hexdigest()
+    texts = [_text(file) for file in sorted(files)]
+    return b"\0".join(["\n".join(parts).encode(), *texts])
 
 
 def _text(file: str) -> bytes:

@@ -106,7 +106,7 @@ class ElfFile:
 
     def contents(self, section: Section) -> bytes:
         """Return a copy of a section's bytes; ``SHT_NOBITS`` has none."""
-        return bytes(self._bytes(section))
+        return self._bytes(section).tobytes()
 
     def section(self, index: int) -> Section | None:
         """Return section number ``index``; None for the reserved numbers."""
@@ -172,10 +172,12 @@ class ElfFile:
             )
         ]
 
-    def _rows(self, section: Section, row: Struct) -> memoryview:
+    def _rows(self, section: Section, row: Struct) -> bytes:
         if section.size % row.size:
             raise FormatError(f"{section}: {section.size} bytes are no multiple of {row.size}")
-        return self._bytes(section)
+        # A copy: CPython 3.11 may crash when an exception leaves iter_unpack() over a memoryview
+        # behind in a reference cycle, since its collector clears the view before the iterator.
+        return self.contents(section)
 
     def _bytes(self, section: Section) -> memoryview:
         if section.kind == SHT_NOBITS:
@@ -190,7 +192,7 @@ class ElfFile:
         return self._view[offset : offset + size]
 
 
-def _section_table(data: bytes) -> tuple[memoryview, int]:
+def _section_table(data: bytes) -> tuple[bytes, int]:
     """Check the file header; return the section header table and the section of its names."""
     if len(data) < _HEADER.size or data[:4] != b"\x7fELF":
         raise FormatError("not an ELF file: it does not start with a 64-byte ELF header")
@@ -209,7 +211,7 @@ def _section_table(data: bytes) -> tuple[memoryview, int]:
         raise FormatError(
             f"section headers: bytes {offset} to {end} of a file of {len(data)} bytes"
         )
-    return memoryview(data)[offset:end], names
+    return data[offset:end], names
 
 
 def _string(strings: bytes, offset: int, what: str) -> str:

@@ -31,18 +31,6 @@ _PIN_NONE, _PIN_BY_NAME = 0, 1
 PIN_FOLDER = "/sys/fs/bpf"
 
 
-class DetailedMapSpec(MapSpec):
-    """A map with what only objects built from C say.
-
-    ``slots`` are the initial entries of a map of maps or of programs: index, and the name of the
-    map or program. ``numa_node`` counts when ``BPF_F_NUMA_NODE`` is in ``flags``.
-    """
-
-    slots: tuple[tuple[int, str], ...] = ()
-    numa_node: int = 0
-    extra: int = 0
-
-
 class ObjectMaps:
     """The maps of an object, and how its symbols find them.
 
@@ -189,7 +177,7 @@ class _Declaration:
         self._inner: MapSpec | None = None
         self.values_at = -1  #: byte of the member ``values`` in the declaration
 
-    def read(self) -> DetailedMapSpec:
+    def read(self) -> MapSpec:
         node = self._btf.type(self._btf.skip(self._type_id))
         if not isinstance(node, t.Struct):
             raise self._error("its declaration is no struct")
@@ -202,12 +190,12 @@ class _Declaration:
             raise self._error("its declaration does not say the type")
         return self._spec()
 
-    def _spec(self) -> DetailedMapSpec:
+    def _spec(self) -> MapSpec:
         key, value = self._types.get("key", 0), self._types.get("value", 0)
         row = map_kind_by_id(self._kind)
         if row is None:
             raise self._error(f"its type {self._kind} is not known to this version")
-        return DetailedMapSpec(
+        return MapSpec(
             name=self._name,
             kind=row.name,
             key_size=self._sizes.get("key", 0),

@@ -15,7 +15,6 @@ from pyebpf.abi.programs import program_kind_of_section
 from pyebpf.btf.sanitise import sanitise
 from pyebpf.errors import LoadError, RelocationError
 from pyebpf.runtime import syscall
-from pyebpf.runtime.elf_maps import DetailedMapSpec
 from pyebpf.runtime.map_fd import MapFd, create_map
 from pyebpf.runtime.object_btf import without_externs
 from pyebpf.runtime.program import Program, load_program
@@ -184,8 +183,7 @@ def _load(
 def _fill_slots(loaded: LoadedObject) -> None:
     """Give maps of maps and of programs the entries that the object declares."""
     for opened in loaded.maps.values():
-        slots = opened.spec.slots if isinstance(opened.spec, DetailedMapSpec) else ()
-        for index, name in slots:
+        for index, name in opened.spec.slots:
             entry = loaded.maps.get(name) or loaded.programs.get(name)
             if entry is not None:
                 _set_slot(opened, index, entry.fd)

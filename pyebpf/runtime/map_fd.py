@@ -12,7 +12,6 @@ from pyebpf.abi import constants as c
 from pyebpf.abi.maps import MAP_KINDS, MapKind
 from pyebpf.errors import KernelError, LoadError
 from pyebpf.runtime import syscall
-from pyebpf.runtime.elf_maps import DetailedMapSpec
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.target import Features
 
@@ -147,9 +146,6 @@ _BTF_REFUSALS = (errno.EINVAL, errno.ENOENT, errno.EOPNOTSUPP, syscall.ENOTSUPP)
 
 
 def _call(spec: MapSpec, row: MapKind, types: tuple[int, int, int], inner_fd: int) -> int:
-    node, extra = 0, 0
-    if isinstance(spec, DetailedMapSpec):
-        node, extra = spec.numa_node, spec.extra
     return syscall.map_create(
         row.id,
         spec.key_size,
@@ -161,8 +157,8 @@ def _call(spec: MapSpec, row: MapKind, types: tuple[int, int, int], inner_fd: in
         key_type=types[1],
         value_type=types[2],
         inner_fd=inner_fd,
-        numa_node=node,
-        extra=extra,
+        numa_node=spec.numa_node,
+        extra=spec.extra,
     )
 
 

@@ -11,34 +11,19 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pyebpf.abi import constants as c
 from pyebpf.abi import insn as i
 from pyebpf.abi.helpers import HELPERS
 from pyebpf.errors import KernelError
 from pyebpf.runtime import call, memlock, syscall
+from pyebpf.runtime.answers import Answer, Support
 from pyebpf.runtime.refusal import ENOTSUPP
 
 if TYPE_CHECKING:
     from pyebpf.abi.maps import MapKind
     from pyebpf.abi.programs import ProgramKind
-
-
-class Support(Enum):
-    """Whether a kernel has a feature."""
-
-    YES = "yes"
-    NO = "no"
-    UNKNOWN = "unknown"
-
-
-class Answer(NamedTuple):
-    """The result of a probe; ``reason`` says why it is not yes."""
-
-    support: Support
-    reason: str = ""
 
 
 YES = Answer(Support.YES)

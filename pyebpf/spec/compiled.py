@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import marshal
+from enum import IntEnum
 from typing import Any
 
 from pyebpf.errors import FormatError
-from pyebpf.plain import Frozen
-from pyebpf.spec.views import PrintPart, PrintSpec
+from pyebpf.plain import Frozen, from_tuples, to_tuples
+from pyebpf.spec import objects, types, views
+from pyebpf.spec.objects import ObjectSpec
+from pyebpf.spec.views import PrintSpec
 
 
 class ProgramInfo(Frozen):
@@ -38,39 +41,49 @@ class Compiled(Frozen):
     prints: tuple[PrintSpec, ...]
     lost: tuple[tuple[str, int], ...]
 
+
+class Kept(Frozen):
+    """What a cache keeps of a start: everything compiled, read and asked, so that nothing is again.
+
+    Attributes:
+        origin: what it was made from, whole; a reader compares it with its own.
+        compiled: as the compiler gave it.
+        spec: the object file, read.
+        answers: what depended on the kernel's types (``CoreResolver.dump``).
+    """
+
+    origin: bytes
+    compiled: Compiled
+    spec: ObjectSpec
+    answers: bytes
+
     def to_bytes(self) -> bytes:
         """Return a form to keep; :meth:`from_bytes` reads it."""
-        head = {
-            "programs": [p.as_dict() for p in self.programs],
-            "prints": [p.as_dict() for p in self.prints],
-            "lost": self.lost,
-        }
-        text = json.dumps(head).encode()
-        return len(text).to_bytes(4, "little") + text + self.object
+        return marshal.dumps(to_tuples(self))
 
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Compiled:
-        """Read what :meth:`to_bytes` wrote.
+    @staticmethod
+    def from_bytes(data: bytes) -> Kept:
+        """Read what :meth:`to_bytes` wrote, by the same version of Python and of this package.
 
         Raises:
             FormatError: it is something else.
         """
-        size = int.from_bytes(data[:4], "little")
         try:
-            head = json.loads(data[4 : 4 + size])
-            programs = tuple(_program(p) for p in head["programs"])
-            prints = tuple(_print(p) for p in head["prints"])
-            lost = tuple((str(name), int(number)) for name, number in head["lost"])
-        except (ValueError, KeyError, TypeError) as err:
-            raise FormatError(f"not a compiled program: {err}") from err
-        return cls(data[4 + size :], programs, prints, lost)
+            kept = from_tuples(marshal.loads(data), _CLASSES)  # noqa: S302 - checked and private
+        except (ValueError, EOFError, KeyError, TypeError, IndexError) as err:
+            raise FormatError(f"not a kept program: {err}") from err
+        if not isinstance(kept, Kept):
+            raise FormatError("not a kept program")
+        return kept
 
 
-def _program(fields: dict[str, Any]) -> ProgramInfo:
-    many = {name: tuple(fields[name]) for name in ("fields", "notes")}
-    return ProgramInfo(**{**fields, **many})
+def _classes() -> dict[str, Any]:
+    found: dict[str, Any] = {c.__name__: c for c in (ProgramInfo, Compiled, Kept)}
+    for module in (objects, types, views):
+        for name, value in vars(module).items():
+            if isinstance(value, type) and issubclass(value, (Frozen, IntEnum)):
+                found[name] = value
+    return found
 
 
-def _print(fields: dict[str, Any]) -> PrintSpec:
-    values = tuple(PrintPart(**part) for part in fields["values"])
-    return PrintSpec(tuple(fields["literals"]), values, fields["size"], fields["end"])
+_CLASSES = _classes()

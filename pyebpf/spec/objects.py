@@ -86,10 +86,12 @@ class SymbolReloc(Frozen):
 class MapSpec(Frozen):
     """A map to create.
 
-    ``kind`` is the row's name in ``pyebpf.abi.maps`` (``"hash"``). ``key`` and ``value`` describe
-    the data for views; ``key_type`` and ``value_type`` are BTF ids in the object (0: none).
+    ``kind`` is the row's name in ``pyebpf.abi.maps`` (``"hash"``). ``key`` and ``value`` describe the
+    data for views; ``key_type`` and ``value_type`` are BTF ids in the object (0: none).
     ``initial`` is the first value of a global-data map; ``frozen`` makes it read-only for both
-    sides.
+    sides. ``slots`` are the initial entries of a map of maps or of programs: index, and the name
+    of the map or program. ``numa_node`` counts when ``BPF_F_NUMA_NODE`` is in ``flags``; ``extra``
+    is ``map_extra``.
     """
 
     name: str
@@ -106,6 +108,9 @@ class MapSpec(Frozen):
     initial: bytes | None = None
     frozen: bool = False
     inner: MapSpec | None = None
+    slots: tuple[tuple[int, str], ...] = ()
+    numa_node: int = 0
+    extra: int = 0
 
 
 class SectionSpec(Frozen):

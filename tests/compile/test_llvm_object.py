@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from pyebpf.ir.llvm.object import compile_unit, disassemble, dump_llvm
 from pyebpf.ir.nodes import CoreValue, FieldAddr, FieldPath, KernelLoad, Param, Unit
 from pyebpf.ir.types import BOOL, I32, U8, U32, U64, VOID, KernelRef, Pointer, Space
 from pyebpf.runtime.elf import parse_object
-from pyebpf.spec.objects import CoreKind, CoreReloc, MapSpec, ObjectSpec
+from pyebpf.spec.objects import CoreKind, MapSpec, ObjectSpec
 from pyebpf.spec.types import I16, I64, Array, Chars, record
 from tests.compile import programs
 from tests.compile.programs import CONST_OUTER, MODE, OUTER, TYPEDEF, path, span
@@ -328,7 +327,7 @@ def test_unknown_helpers_maps_and_functions_are_our_fault() -> None:
 
     with pytest.raises(InternalError, match="no_such_helper"):
         programs.one(programs.entry(calls))
-    kindless = replace(MAPS[0], kind="heap")
+    kindless = MapSpec("m", "heap", 8, 4, 100, key=U64, value=U32)
     with pytest.raises(InternalError, match="heap"):
         programs.one(programs.entry(lambda _b, _c: None), maps=(kindless,))
 
@@ -374,22 +373,33 @@ def test_addresses_are_not_computed_before_the_null_test() -> None:
     spec = MapSpec("m", "hash", 8, 16, 4, key=U64, value=Array(U64, 2))
 
     def body(b: Builder, _: Param) -> None:
-        key = b.slot("key", U64)
+        key, i = b.slot("key", U64), b.slot("i", U64)
         b.write(key, b.const(1))
+        b.write(i, b.const(0))
         found = b.call("map_lookup_elem", (b.map(spec), b.addr(key)), programs.maybe(spec.value))
-        hit, end = b.new_block("hit"), b.new_block("end")
-        slot = b.slot("at", Pointer(Space.MAP, U64, nullable=True))
-        b.write(slot, b.const(0, slot.type))
-        b.branch(b.compare(nodes.CompareOp.NE, found, b.const(0, found.type)), hit, end)
+        rounds = b.binary(nodes.BinaryOp.AND, b.call("get_prandom_u32", ()), b.const(1023))
+        names = ("loop", "inner", "hit", "next", "end")
+        loop, inner, hit, following, end = (b.new_block(name) for name in names)
+        b.jump(loop)
+        b.start(loop)
+        b.branch(b.compare(nodes.CompareOp.LT, b.read(i), rounds), inner, end)
+        b.start(inner)
+        source = b.call("get_prandom_u32", ())
+        b.branch(b.compare(nodes.CompareOp.NE, found, b.const(0, found.type)), hit, following)
         b.start(hit)
-        b.write(slot, b.add(nodes.Member(Pointer(Space.MAP, U64), b.span, found, 8)))
-        b.jump(end)
+        # The same in every round: left alone, LLVM computes it before the loop.
+        second = b.add(nodes.Member(Pointer(Space.MAP, U64), b.span, found, 8))
+        b.call("probe_read_kernel", (second, b.const(8, U32), source), I64)
+        b.jump(following)
+        b.start(following)
+        b.write(i, b.binary(nodes.BinaryOp.ADD, b.read(i), b.const(1)))
+        b.jump(loop)
         b.start(end)
-        b.ret(b.convert(b.convert(b.read(slot), U64), I32))
 
     lines = disassemble(programs.one(programs.entry(body), maps=(spec,))).splitlines()
-    test = next(i for i, line in enumerate(lines) if "if r0 == 0x0" in line or "if r0 != 0x0" in line)
-    assert not any("r0 += 8" in line for line in lines[:test])
+    (test,) = [i for i, line in enumerate(lines) if "== 0x0 goto" in line and "call" in lines[i - 1]]
+    (added,) = [i for i, line in enumerate(lines) if line.endswith(" += 8")]
+    assert test < added, "\n".join(lines)
 
 
 def test_dumps_show_what_was_made() -> None:

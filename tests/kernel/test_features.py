@@ -10,9 +10,10 @@ import pytest
 
 from pyebpf import cache
 from pyebpf.errors import KernelError, NotSupportedError
-from pyebpf.runtime import features, probing
-from pyebpf.runtime.features import FEATURES, Feature, KernelFeatures
-from pyebpf.runtime.probing import Answer, Support
+from pyebpf.runtime import feature_table, features, probing
+from pyebpf.runtime.answers import Answer, Support
+from pyebpf.runtime.feature_table import FEATURES, Feature
+from pyebpf.runtime.features import KernelFeatures
 
 pytestmark = pytest.mark.kernel
 
@@ -53,7 +54,7 @@ def test_no_feature_of_an_older_kernel_is_lacking(kernel: KernelFeatures) -> Non
     """A helper of other kinds of programs may be lacking for tracing; the rest must be there."""
     lacking = {
         name: answer.reason
-        for name in features.names()
+        for name in feature_table.names()
         for row in [FEATURES[name]]
         if row.since and since(row) <= running() and name not in CONFIGURED
         for answer in [kernel.support(name)]
@@ -66,7 +67,7 @@ def test_no_feature_is_ahead_of_its_kernel(kernel: KernelFeatures) -> None:
     """A row says too late a version, unless a distribution has backported the feature."""
     ahead = [
         name
-        for name in features.names()
+        for name in feature_table.names()
         for row in [FEATURES[name]]
         if row.since and since(row)[:2] > running()[:2] and kernel.has(name)
     ]
@@ -74,14 +75,14 @@ def test_no_feature_is_ahead_of_its_kernel(kernel: KernelFeatures) -> None:
 
 
 def test_every_answer_that_is_not_yes_says_why(kernel: KernelFeatures) -> None:
-    for name in features.names():
+    for name in feature_table.names():
         answer = kernel.support(name)
         assert isinstance(answer.support, Support)
         assert bool(answer.reason) == (answer.support is not Support.YES), name
 
 
 def test_unknown_is_for_policies_and_not_for_old_kernels(kernel: KernelFeatures) -> None:
-    for name in features.names():
+    for name in feature_table.names():
         answer = kernel.support(name)
         if answer.support is Support.UNKNOWN:
             assert "EPERM" in answer.reason, name
@@ -110,7 +111,7 @@ def test_rows_that_do_not_exist(kernel: KernelFeatures) -> None:
 
 def test_probes_leave_nothing_open() -> None:
     before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208
-    for name in features.names():
+    for name in feature_table.names():
         if not name.startswith("helper:"):
             FEATURES[name].probe()
     assert set(os.listdir("/proc/self/fd")) == before  # noqa: PTH208

@@ -12,7 +12,7 @@ import pytest
 from pyebpf.btf import Btf, Kind
 from pyebpf.btf.layout import size_of
 from pyebpf.btf.system import kernel_btf
-from pyebpf.errors import VerifierError
+from pyebpf.errors import NotSupportedError, VerifierError
 from pyebpf.runtime import syscall
 from pyebpf.runtime.elf import parse_object
 from pyebpf.runtime.features import KernelFeatures
@@ -149,7 +149,7 @@ def test_a_program_in_a_section_on_demand() -> None:
         assert run(loaded, "only_if_asked") == 17
 
 
-def test_an_object_of_a_newer_instruction_set_still_links() -> None:
+def test_the_older_instruction_set_links_too() -> None:
     with load("calls", "-mcpu=v2") as loaded:
         assert run(loaded, "callback") == 0
 
@@ -244,3 +244,17 @@ def test_a_second_load_asks_the_kernel_nothing() -> None:
         assert run(loaded, "direct") == 0
         assert answers(loaded)["btf_pid"] == os.getpid()
     assert not second.asked
+
+
+# Symbols of the kernel
+
+
+def test_weak_symbols_are_absent_and_their_types_do_not_disturb_the_kernel() -> None:
+    with load("externs") as loaded:
+        assert run(loaded, "weak") == 2
+        assert run(loaded, "weak_call") == 4
+
+
+def test_other_symbols_are_named() -> None:
+    with pytest.raises(NotSupportedError, match=r"'strong' needs 'CONFIG_HZ', a kernel config"):
+        load("externs", only=["strong"])

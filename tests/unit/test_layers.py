@@ -16,13 +16,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "pyebpf"
 
-LEAVES = {"errors", "cache", "diag", "plain", "version"}
+LEAVES = {"errors", "cache", "diag", "lazy", "plain", "version"}
 FACTS = {"abi", "btf", "spec"}
 
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "cache": set(),
     "diag": {"plain"},
+    "lazy": set(),
     "plain": set(),
     "version": set(),
     "abi": set(),

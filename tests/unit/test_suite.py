@@ -70,7 +70,7 @@ def test_a_feature_that_should_be_there_is_a_failure(
     gates: ModuleType, monkeypatch: pytest.MonkeyPatch,
     answer: str, lacking: str, outcome: type[BaseException] | None,
 ) -> None:  # fmt: skip
-    from pyebpf.runtime.probing import Answer, Support
+    from pyebpf.runtime.answers import Answer, Support
 
     monkeypatch.setenv("PYEBPF_TESTS_LACK", lacking)
     monkeypatch.setattr(gates, "running_release", lambda: (6, 1))

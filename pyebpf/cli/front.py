@@ -1,0 +1,109 @@
+"""The program ``pyebpf``: runs tools, lists them, compiles files."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from pyebpf.cli import output
+from pyebpf.cli.output import OutputError
+from pyebpf.cli.tool import CLOSED_PIPE, FAILED, INTERRUPTED, MISUSED, Tool
+from pyebpf.dsl.probes import Probe
+from pyebpf.errors import PyebpfError
+from pyebpf.session import compile_probes
+from pyebpf.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_TOOLS = "pyebpf.tools"
+_USAGE = """\
+usage: pyebpf TOOL [arguments]        run a tool; TOOL --help says more
+       pyebpf tools                   list the tools
+       pyebpf compile FILE -o OBJECT  compile the probes of a Python file for this kernel
+       pyebpf --version
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program ``pyebpf`` and return its exit code, as :meth:`Tool.main` does."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    first, rest = (given[0], given[1:]) if given else ("--help", [])
+    command = _COMMANDS.get(first, _run_tool)
+    try:
+        return command(first, rest)
+    except OutputError as err:
+        if err.is_closed:
+            return CLOSED_PIPE
+        output.complain("pyebpf", str(err))
+    except (PyebpfError, OSError) as err:
+        output.complain("pyebpf", str(err))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return FAILED
+
+
+def _misused(text: str) -> int:
+    output.complain("pyebpf", f"{text}\n{_USAGE.rstrip()}")
+    return MISUSED
+
+
+def _help(_: str, rest: list[str]) -> int:
+    output.write(_USAGE)
+    return 0
+
+
+def _version(_: str, rest: list[str]) -> int:
+    output.write(f"pyebpf {__version__}\n")
+    return 0
+
+
+def _list(_: str, rest: list[str]) -> int:
+    code: int = importlib.import_module(f"{_TOOLS}.__main__").main()
+    return code
+
+
+def _run_tool(name: str, rest: list[str]) -> int:
+    if not name.isidentifier() or name.startswith("_"):
+        return _misused(f"{name!r} is neither a command nor a tool")
+    module = f"{_TOOLS}.{name}"
+    if importlib.util.find_spec(module) is None:
+        return _misused(f"there is no tool {name!r}; `pyebpf tools` lists them")
+    tool: Tool[object] = importlib.import_module(module).tool
+    return tool.main(rest)
+
+
+def _compile(_: str, rest: list[str]) -> int:
+    if len(rest) != 3 or rest[1] != "-o":
+        return _misused("compile takes a file, -o, and where to put the object")
+    module = _imported(rest[0])
+    probes = dict.fromkeys(value for value in vars(module).values() if isinstance(value, Probe))
+    if not probes:
+        raise PyebpfError(f"{rest[0]}: no probe in it: nothing is decorated with a hook")
+    compiled = compile_probes(*probes)
+    with open(rest[2], "wb") as file:  # noqa: PTH123 - pathlib costs a warm start milliseconds
+        file.write(compiled.object)
+    output.write(f"{rest[2]}: {', '.join(info.name for info in compiled.programs)}\n")
+    return 0
+
+
+def _imported(file: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("__pyebpf_compiled__", file)
+    if spec is None or spec.loader is None:
+        raise PyebpfError(f"{file}: not the name of a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # records look their module up there
+    spec.loader.exec_module(module)
+    return module
+
+
+_COMMANDS: dict[str, Callable[[str, list[str]], int]] = {
+    "-h": _help,
+    "--help": _help,
+    "--version": _version,
+    "tools": _list,
+    "compile": _compile,
+}

@@ -1,0 +1,117 @@
+"""What a tool writes: text or JSON on standard output, what was lost on standard error."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: The map that carries what ``print`` in a probe says, as ``Session.lost`` calls it.
+_PRINT = "print"
+
+
+class OutputError(Exception):
+    """Standard output takes no more.
+
+    Attributes:
+        is_closed: whoever read it is gone, which is no fault of anybody.
+    """
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"cannot write to standard output: {error.strerror}")
+        self.is_closed = isinstance(error, BrokenPipeError)
+
+
+def write(text: str) -> None:
+    """Write to standard output, at once.
+
+    Raises:
+        OutputError: it cannot be written to.
+    """
+    if sys.stdout is None:  # closed before Python started
+        raise OutputError(OSError(9, "Bad file descriptor"))
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as err:
+        _drop_the_rest()
+        raise OutputError(err) from None
+
+
+def _drop_the_rest() -> None:
+    # Python writes out its buffer once more at exit, and would complain a second time.
+    try:
+        fd = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return
+    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(null, fd)
+    os.close(null)
+
+
+def tolerate_any_text() -> None:
+    """Let characters that the terminal's encoding lacks come out as escapes, not as errors."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def complain(program: str, text: str) -> None:
+    """Write a message to standard error; if that is gone too, there is nobody to tell."""
+    try:
+        sys.stderr.write(f"{program}: {text}\n")
+        sys.stderr.flush()
+    except (OSError, AttributeError):
+        return
+
+
+def clock() -> str:
+    """Return the time of day as BCC's ``-T`` prints it."""
+    return time.strftime("%H:%M:%S")
+
+
+def json_lines(result: Any) -> str:
+    """Return a result as JSON lines, with the time in each object; empty if there is nothing."""
+    now = time.strftime("%Y-%m-%d %H:%M:%S")
+    for method in ("to_json_lines", "to_json_line"):
+        if hasattr(result, method):
+            text: str = getattr(result, method)(ts=now)
+            return f"{text}\n" if text else ""
+    # By name: it imports numpy, which a tool needs only after its probes are attached.
+    line = importlib.import_module("pyebpf.present.jsonl").line
+    rows = result if isinstance(result, list) else [result]
+    return "".join(f"{line({'ts': now, **_fields(row)})}\n" for row in rows)
+
+
+def _fields(row: Any) -> Mapping[str, Any]:
+    if hasattr(row, "to_dict"):
+        fields: Mapping[str, Any] = row.to_dict()
+        return fields
+    return row if isinstance(row, dict) else {"value": row}
+
+
+class Losses:
+    """Says what was lost since it last said so."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, int] = {}
+
+    def news(self, lost: Mapping[str, int]) -> list[str]:
+        """Return a message for each map that has refused something since."""
+        new = {name: count - self._told.get(name, 0) for name, count in lost.items()}
+        self._told = dict(lost)
+        return [_loss(name, count) for name, count in new.items() if count > 0]
+
+
+def _loss(name: str, count: int) -> str:
+    if name == _PRINT:
+        return f"{count} lines are missing: they came faster than they could be printed; trace less"
+    return (
+        f"map {name!r} was full: {count} updates were refused, so what is shown is too little; "
+        f"trace less, or raise max_entries of {name!r}"
+    )

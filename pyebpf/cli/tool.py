@@ -1,0 +1,240 @@
+"""A tool: probes and a report, framed by options, intervals and output."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pyebpf.cli import output
+from pyebpf.cli.options import Choice, CommandLine, Option, UsageError, declared
+from pyebpf.cli.output import Losses, OutputError
+from pyebpf.cli.waiting import Patience
+from pyebpf.errors import CompileError, PyebpfError
+from pyebpf.session import Session, compile_probes, explain, load
+from pyebpf.version import __version__
+
+if TYPE_CHECKING:
+    from pyebpf.dsl.constants import ConstDecl
+    from pyebpf.dsl.probes import Probe
+
+R = TypeVar("R")
+
+FAILED, MISUSED, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141
+
+
+class Tool(Generic[R]):
+    """A module made a program.
+
+    Options are the module's ``Const`` declarations that have flags, in their order, and those of
+    the frame: ``[interval [count]]``, ``-T``, ``-j``, ``--duration``, ``--dry-run``, ``--explain``.
+
+    Args:
+        module: the tool's ``__name__``.
+        probes: what to load.
+        report: makes the result of one interval; without it the tool shows what its probes print.
+        show: makes text of a result; ``str`` by default.
+        header: printed when the probes are attached.
+        exclusive: options of which a command line may have one.
+        examples: lines at the end of ``--help``: a command, ``#``, what it does.
+        interval_s: the interval if none is given; None for a single report at the end.
+    """
+
+    def __init__(  # noqa: PLR0913 - the words of a declaration
+        self,
+        module: str,
+        *,
+        probes: Iterable[Probe],
+        report: Callable[[Session], R] | None = None,
+        show: Callable[[Session, R], str] | None = None,
+        header: str = "",
+        exclusive: Sequence[Sequence[object]] = (),
+        examples: str = "",
+        interval_s: float | None = None,
+    ) -> None:
+        self._module = sys.modules[module]
+        self.probes = tuple(probes)
+        self._report = report
+        self._show = show
+        self._header = header
+        self._exclusive = exclusive
+        self._examples = examples
+        self._interval_s = interval_s
+
+    @property
+    def name(self) -> str:
+        """What the tool is called: its module's last name."""
+        spec = self._module.__spec__
+        if spec is not None:
+            return spec.name.rpartition(".")[2]
+        file = getattr(self._module, "__file__", None) or self._module.__name__
+        return os.path.basename(file).removesuffix(".py")  # noqa: PTH119 - quick to import
+
+    def _command_line(self) -> CommandLine:
+        own = declared(list(vars(self._module).items()))
+        return CommandLine(own, reports=self._report is not None)
+
+    def run(self, seconds: float = 10, **options: Any) -> R:
+        """Trace for some time and return what the tool reports.
+
+        What was lost is warned of.
+
+        Args:
+            seconds: how long.
+            options: values by the long names of the options: ``disk=dev_of("sda")``.
+
+        Raises:
+            PyebpfError: loading failed, as from ``pyebpf.load``.
+            TypeError: there is no such option, or the tool reports nothing.
+        """
+        if self._report is None:
+            raise TypeError(f"{self.name} prints as it goes and has no result to return")
+        consts = self._chosen(options)
+        with load(*self.probes, options=consts) as session:
+            session.sleep(seconds)
+            session.detach()
+            result = self._report(session)
+            for text in Losses().news(session.lost()):
+                warnings.warn(text, RuntimeWarning, stacklevel=2)
+            return result
+
+    def _chosen(self, options: dict[str, Any]) -> dict[ConstDecl, Any]:
+        known: dict[str, ConstDecl] = {
+            option.name: option.key
+            for option in self._command_line().options
+            if not isinstance(option.key, str)
+        }
+        for name in options:
+            if name not in known:
+                have = ", ".join(known) or "none"
+                raise TypeError(f"{self.name} has no option {name!r}; it has {have}")
+        consts = {known[name]: value for name, value in options.items()}
+        if clash := self._clash(consts):
+            raise TypeError(clash)
+        return consts
+
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """Run the tool as a program and return its exit code.
+
+        Returns:
+            0, also after Ctrl-C; 1 when something failed; 2 for a command line that makes no sense.
+        """
+        line = self._command_line()
+        output.tolerate_any_text()
+        try:
+            choice = line.parse(sys.argv[1:] if argv is None else argv)
+            self._check(choice, line.options)
+        except UsageError as err:
+            output.complain(self.name, f"{err}\n{line.usage(self.name)}\ntry {self.name} --help")
+            return MISUSED
+        return self._guarded(choice, line)
+
+    def _check(self, choice: Choice, options: list[Option]) -> None:
+        if clash := self._clash(choice.consts):
+            raise UsageError(clash)
+
+    def _clash(self, consts: dict[ConstDecl, Any]) -> str:
+        for group in self._exclusive:
+            given = [const for const in consts if const in group and consts[const]]
+            if len(given) > 1:
+                return f"can only use {' or '.join(const.flags[0] for const in given)}"
+        return ""
+
+    def _guarded(self, choice: Choice, line: CommandLine) -> int:
+        try:
+            return self._act(choice, line)
+        except OutputError as err:
+            if err.is_closed:
+                return CLOSED_PIPE
+            output.complain(self.name, str(err))
+        except CompileError as err:
+            output.complain(self.name, f"its probes do not fit this kernel\n{err}")
+        except (PyebpfError, OSError) as err:
+            output.complain(self.name, str(err))
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        return FAILED
+
+    def _act(self, choice: Choice, line: CommandLine) -> int:
+        if "help" in choice.frame:
+            output.write(self._help(line))
+        elif "version" in choice.frame:
+            output.write(f"{self.name} (pyebpf {__version__})\n")
+        elif "explain" in choice.frame:
+            output.write(self._explanation(choice))
+        elif "dry_run" in choice.frame:
+            self._try(choice)
+        else:
+            self._trace(choice)
+        return 0
+
+    def _help(self, line: CommandLine) -> str:
+        parts = [line.usage(self.name), (self._module.__doc__ or "").strip()]
+        parts.append(f"options:\n{line.help()}")
+        if self._examples:
+            rows = (f"  {row.strip()}" for row in self._examples.strip().splitlines())
+            parts.append("\n".join(["examples:", *rows]))
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+    def _explanation(self, choice: Choice) -> str:
+        compiled = compile_probes(*self.probes, options=choice.consts)
+        kernel = os.uname().release
+        return f"{self.name} on Linux {kernel} attaches\n{explain(compiled)}\n"
+
+    def _try(self, choice: Choice) -> None:
+        with load(*self.probes, options=choice.consts) as session:
+            names = ", ".join(info.name for info in session.compiled.programs)
+        output.write(
+            f"{self.name}: {names}: compiled, accepted by the verifier, attached and at once "
+            "detached again; nothing was reported\n"
+        )
+
+    def _trace(self, choice: Choice) -> None:
+        with Patience() as patience, load(*self.probes, options=choice.consts) as session:
+            begin = time.monotonic()
+            if self._header and "json" not in choice.frame:
+                output.write(f"{self._header}\n")
+            if self._report is None:
+                patience.wait(session, begin + choice.frame.get("duration", math.inf))
+                self._tell_losses(session, Losses())
+            else:
+                importlib.import_module("numpy")  # what reads maps needs it: now there is time
+                self._intervals(session, choice, patience, begin)
+
+    def _intervals(
+        self, session: Session, choice: Choice, patience: Patience, begin: float
+    ) -> None:
+        interval = choice.interval_s or self._interval_s or math.inf
+        end = begin + choice.frame.get("duration", math.inf)
+        following, left, losses = begin, choice.count or math.inf, Losses()
+        while True:
+            # From one begin to the next: no drift, and no hurry after a pause.
+            following = max(following + interval, time.monotonic())
+            patience.wait(session, min(following, end))
+            left -= 1
+            is_last = patience.is_over or left < 1 or time.monotonic() >= end
+            if is_last:
+                session.detach()  # what comes while the report is made belongs to nobody
+            self._print_report(session, choice)
+            self._tell_losses(session, losses)
+            if is_last:
+                return
+
+    def _print_report(self, session: Session, choice: Choice) -> None:
+        assert self._report is not None
+        result = self._report(session)
+        if "json" in choice.frame:
+            output.write(output.json_lines(result))
+            return
+        text = str(result) if self._show is None else self._show(session, result)
+        time_of_day = f"{output.clock()}\n" if "timestamp" in choice.frame else ""
+        output.write(f"\n{time_of_day}{text}\n" if text else f"\n{time_of_day}")
+
+    def _tell_losses(self, session: Session, losses: Losses) -> None:
+        for text in losses.news(session.lost()):
+            output.complain(self.name, text)

@@ -1,0 +1,91 @@
+"""Waiting for time to pass, Ctrl-C or SIGTERM, without losing what is being done meanwhile."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+from pyebpf.cli import output
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from pyebpf.session import Session
+
+#: How long a signal may wait while a tool prints lines. Seconds.
+_SLICE = 0.2
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(KeyboardInterrupt):
+    """Somebody does not want to wait until the end is orderly."""
+
+
+class Patience:
+    """Turns the first Ctrl-C or SIGTERM into a wish to end: what is being reported is finished.
+
+    A second one ends at once.
+
+    Attributes:
+        is_over: somebody wants to end.
+    """
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self._sleeping = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in _STOPPING:
+            if signal.getsignal(number) is signal.SIG_IGN:
+                continue  # as nohup and job control want it
+            try:
+                self._before[number] = signal.signal(number, self._wish)
+            except ValueError:  # not the main thread: signals are somebody else's business
+                break
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _wish(self, number: int, frame: object) -> None:
+        if self.is_over:
+            raise Stopped
+        self.is_over = True
+        if self._sleeping:
+            raise KeyboardInterrupt
+
+    def wait(self, session: Session, end: float) -> None:
+        """Wait until ``end`` of the monotonic clock, or a wish to end; print what probes print.
+
+        Raises:
+            OutputError: nobody takes what they print.
+        """
+        if session.compiled.prints:
+            self._print_until(session, end)
+            return
+        try:
+            self._sleeping = True
+            while not self.is_over and (left := end - time.monotonic()) > 0:
+                time.sleep(min(left, 3600.0))
+        except Stopped:
+            raise
+        except KeyboardInterrupt:
+            return
+        finally:
+            self._sleeping = False
+
+    def _print_until(self, session: Session, end: float) -> None:
+        # Never interrupted between taking a line out of the buffer and writing it.
+        while not self.is_over and (left := end - time.monotonic()) > 0:
+            for line in session.lines(min(left, _SLICE)):
+                output.write(line)

@@ -1,0 +1,21 @@
+"""What a probe of the kernel says: yes, no, or that it cannot be told."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Support(Enum):
+    """Whether a kernel has a feature."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class Answer(NamedTuple):
+    """The result of a probe; ``reason`` says why it is not yes."""
+
+    support: Support
+    reason: str = ""
