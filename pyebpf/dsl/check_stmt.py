@@ -201,9 +201,11 @@ def _for(node: ast.For, scope: Scope) -> list[Stmt]:
     scope.loops += 1
     body = scope.block(node.body)
     scope.loops -= 1
-    scope.flow = before
+    # There is at least one turn, so the loop variable has a value afterwards.
+    after = before.assign(node.target.id, present=True)
+    scope.flow = after
     other = scope.block(node.orelse)
-    scope.flow = before.merge(scope.flow)
+    scope.flow = after.merge(scope.flow)
     return [typed.ForRange(span, variable, values, body, other)]
 
 
