@@ -67,7 +67,10 @@ def host_target() -> Target:
 
 
 def compile_probes(
-    *probes: Probe, target: Target | None = None, options: Mapping[Any, Any] | None = None
+    *probes: Probe,
+    target: Target | None = None,
+    options: Mapping[Any, Any] | None = None,
+    license: str = "GPL",  # noqa: A002 - the kernel's word
 ) -> Compiled:
     """Compile probes into one object, without loading it. Needs no privileges.
 
@@ -75,17 +78,21 @@ def compile_probes(
         probes: what to compile.
         target: the kernel to compile for; the running one by default.
         options: values of ``Const`` declarations.
+        license: what the program tells the kernel; some helpers are for GPL programs only.
 
     Raises:
         CompileError: what is wrong with the probes, each fault at its place.
     """
     from pyebpf.dsl import compile as compiler
 
-    return compiler.compile_probes(probes, target or host_target(), options)
+    return compiler.compile_probes(probes, target or host_target(), options, license)
 
 
 def load(
-    *probes: Probe, target: Target | None = None, options: Mapping[Any, Any] | None = None
+    *probes: Probe,
+    target: Target | None = None,
+    options: Mapping[Any, Any] | None = None,
+    license: str = "GPL",  # noqa: A002 - the kernel's word
 ) -> Session:
     """Compile probes, load them into the running kernel and attach them.
 
@@ -94,6 +101,7 @@ def load(
         target: the kernel to compile for, if not the running one. Fields that lie elsewhere in the
             running kernel are found there (CO-RE).
         options: values of ``Const`` declarations.
+        license: what the programs tell the kernel; some helpers are for GPL programs only.
 
     Returns:
         The owner of everything that was opened: use it in a ``with`` statement, or close it.
@@ -107,10 +115,12 @@ def load(
     """
     chosen = dict(options or {})
     found = collect(probes)
-    start = _recall(probes, found, chosen) if target is None else Start(None, b"", "")
+    start = Start(None, b"", "")
+    if target is None:
+        start = _recall(fingerprint(probes, found, chosen, possible_count()), license)
     if start.kept is not None:
         return _open(start.kept, start, found, chosen)
-    compiled = compile_probes(*probes, target=target, options=chosen)
+    compiled = compile_probes(*probes, target=target, options=chosen, license=license)
     spec = elf.parse_object(compiled.object)
     return _open(Kept(start.origin, compiled, spec, b""), start, found, chosen)
 
@@ -129,12 +139,12 @@ class Start(NamedTuple):
     name: str
 
 
-def _recall(probes: tuple[Probe, ...], found: Collected, options: dict[Any, Any]) -> Start:
-    text = fingerprint(probes, found, options, possible_count())
+def _recall(text: bytes | None, license: str) -> Start:  # noqa: A002
     if text is None:
         return Start(None, b"", "")
-    machine = f"{kernel_ident()} {__version__} {_code_stamp()} {os.geteuid()} {sys.version}"
-    origin = machine.encode() + b"\0" + text
+    made_by = f"{__version__} {_code_stamp()} {sys.version}"
+    made_for = f"{kernel_ident()} {os.geteuid()} {license}"
+    origin = f"{made_by}\0{made_for}\0".encode() + text
     name = f"start-{zlib.crc32(origin):08x}"
     with suppress(FormatError):  # another version wrote it: it is made again
         data = cache.read(name)

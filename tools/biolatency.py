@@ -20,7 +20,7 @@ from pyebpf import Const, Hash, Log2Hist, Ptr, Session, i32, ktime_get_ns, tp_bt
 from pyebpf.cli import Tool
 from pyebpf.host.disks import dev_of, name_of
 from pyebpf.kernel import request
-from pyebpf.lib.block import disk_dev, flag_words, regrouped
+from pyebpf.lib.block import bytes_left, disk_dev, flag_words, regrouped
 
 queued = Const(False, "-Q", "--queued", help="include OS queued time in I/O time")
 milliseconds = Const(False, "-m", "--milliseconds", help="millisecond histogram")
@@ -59,7 +59,7 @@ def on_issue(rq: Ptr[request]) -> None:
 @tp_btf("block_rq_complete")
 def on_complete(rq: Ptr[request], error: i32, nr_bytes: u32) -> None:
     """Count the elapsed time of a request whose start was seen."""
-    if nr_bytes < rq.__data_len:
+    if nr_bytes < bytes_left(rq):
         return  # the rest is still to come
     since = started.pop(rq)
     if since is None:

@@ -10,10 +10,17 @@ import mmap
 import os
 import struct
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pyebpf import cache
-from pyebpf.btf.parse import Btf
 from pyebpf.errors import FormatError, NotSupportedError
+from pyebpf.lazy import lazy
+
+if TYPE_CHECKING:
+    from pyebpf.btf import parse
+    from pyebpf.btf.parse import Btf
+else:
+    parse = lazy("pyebpf.btf.parse")
 
 DIRECTORY = "/sys/kernel/btf"
 NOTES = "/sys/kernel/notes"
@@ -62,7 +69,7 @@ def module_btf(name: str) -> Btf:
     if name not in module_names():
         msg = f"the kernel has no types of a module called {name!r} (there is no {file})"
         raise NotSupportedError(msg, feature="module_btf", since="5.11")
-    return Btf.parse(_read(file), _load_once(f"{DIRECTORY}/vmlinux", kernel_ident()))
+    return parse.Btf.parse(_read(file), _load_once(f"{DIRECTORY}/vmlinux", kernel_ident()))
 
 
 def module_names() -> list[str]:
@@ -105,7 +112,7 @@ def _notes(data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
 def _load_once(file: str, ident: str) -> Btf:
     key = f"{file}\0{ident}"
     if key not in _loaded:
-        _loaded[key] = Btf.parse(_read(file), store=_CacheStore(ident))
+        _loaded[key] = parse.Btf.parse(_read(file), store=_CacheStore(ident))
     return _loaded[key]
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
+from importlib.machinery import SourceFileLoader
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -51,17 +51,17 @@ def _misused(text: str) -> int:
     return MISUSED
 
 
-def _help(_: str, rest: list[str]) -> int:
+def _help(*_: object) -> int:
     output.write(_USAGE)
     return 0
 
 
-def _version(_: str, rest: list[str]) -> int:
+def _version(*_: object) -> int:
     output.write(f"pyebpf {__version__}\n")
     return 0
 
 
-def _list(_: str, rest: list[str]) -> int:
+def _list(*_: object) -> int:
     code: int = importlib.import_module(f"{_TOOLS}.__main__").main()
     return code
 
@@ -70,9 +70,12 @@ def _run_tool(name: str, rest: list[str]) -> int:
     if not name.isidentifier() or name.startswith("_"):
         return _misused(f"{name!r} is neither a command nor a tool")
     module = f"{_TOOLS}.{name}"
-    if importlib.util.find_spec(module) is None:
+    try:
+        tool: Tool[object] = importlib.import_module(module).tool
+    except ModuleNotFoundError as err:
+        if err.name != module:
+            raise
         return _misused(f"there is no tool {name!r}; `pyebpf tools` lists them")
-    tool: Tool[object] = importlib.import_module(module).tool
     return tool.main(rest)
 
 
@@ -91,12 +94,10 @@ def _compile(_: str, rest: list[str]) -> int:
 
 
 def _imported(file: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("__pyebpf_compiled__", file)
-    if spec is None or spec.loader is None:
-        raise PyebpfError(f"{file}: not the name of a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # records look their module up there
-    spec.loader.exec_module(module)
+    module = ModuleType("__pyebpf_compiled__")
+    module.__file__ = file
+    sys.modules[module.__name__] = module  # what it declares is looked up there
+    SourceFileLoader(module.__name__, file).exec_module(module)
     return module
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pyebpf.cli import output
-from pyebpf.cli.options import Choice, CommandLine, Option, UsageError, declared
+from pyebpf.cli.options import Choice, CommandLine, UsageError, declared
 from pyebpf.cli.output import Losses, OutputError
 from pyebpf.cli.waiting import Patience
 from pyebpf.errors import CompileError, PyebpfError
@@ -128,13 +128,13 @@ class Tool(Generic[R]):
         output.tolerate_any_text()
         try:
             choice = line.parse(sys.argv[1:] if argv is None else argv)
-            self._check(choice, line.options)
+            self._check(choice)
         except UsageError as err:
             output.complain(self.name, f"{err}\n{line.usage(self.name)}\ntry {self.name} --help")
             return MISUSED
         return self._guarded(choice, line)
 
-    def _check(self, choice: Choice, options: list[Option]) -> None:
+    def _check(self, choice: Choice) -> None:
         if clash := self._clash(choice.consts):
             raise UsageError(clash)
 
@@ -167,6 +167,10 @@ class Tool(Generic[R]):
             output.write(f"{self.name} (pyebpf {__version__})\n")
         elif "explain" in choice.frame:
             output.write(self._explanation(choice))
+        elif "ebpf" in choice.frame:
+            # By name: a start that traces has no use for a disassembler.
+            listing = importlib.import_module("pyebpf.cli.listing").listing
+            output.write(listing(compile_probes(*self.probes, options=choice.consts)))
         elif "dry_run" in choice.frame:
             self._try(choice)
         else:
@@ -211,7 +215,7 @@ class Tool(Generic[R]):
     ) -> None:
         interval = choice.interval_s or self._interval_s or math.inf
         end = begin + choice.frame.get("duration", math.inf)
-        following, left, losses = begin, choice.count or math.inf, Losses()
+        following, left, losses = begin, choice.times or math.inf, Losses()
         while True:
             # From one begin to the next: no drift, and no hurry after a pause.
             following = max(following + interval, time.monotonic())

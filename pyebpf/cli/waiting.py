@@ -57,11 +57,12 @@ class Patience:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _wish(self, number: int, frame: object) -> None:
+    def _wish(self, *_: object) -> None:
         if self.is_over:
             raise Stopped
         self.is_over = True
         if self._sleeping:
+            self._sleeping = False
             raise KeyboardInterrupt
 
     def wait(self, session: Session, end: float) -> None:
@@ -77,12 +78,11 @@ class Patience:
             self._sleeping = True
             while not self.is_over and (left := end - time.monotonic()) > 0:
                 time.sleep(min(left, 3600.0))
+            self._sleeping = False  # inside, for a signal may come until here
         except Stopped:
             raise
         except KeyboardInterrupt:
             return
-        finally:
-            self._sleeping = False
 
     def _print_until(self, session: Session, end: float) -> None:
         # Never interrupted between taking a line out of the buffer and writing it.

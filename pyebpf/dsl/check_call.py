@@ -11,6 +11,7 @@ from pyebpf.dsl.builtins import ScalarHelper
 from pyebpf.dsl.check_builtin import BUILTINS, SPECIALS
 from pyebpf.dsl.check_map import HistRef, verb
 from pyebpf.dsl.check_name import of_object
+from pyebpf.dsl.check_reserve import is_text_place, read_text
 from pyebpf.dsl.collect import namespace
 from pyebpf.dsl.convert import assign_to, to_data, to_int
 from pyebpf.dsl.faults import Fault, Mismatch, RecursionUsed, WrongCall
@@ -36,6 +37,10 @@ def call(node: ast.Call, scope: Scope) -> Expr:
             _no_keywords(node, node.func.attr, scope)
             args = [scope.expr(arg) for arg in node.args]
             return verb(value, node.func.attr, args, scope.span(node), scope)
+        if is_text_place(base):
+            _no_keywords(node, node.func.attr, scope)
+            args = [scope.expr(arg) for arg in node.args]
+            return read_text(base, node.func.attr, args, scope.span(node))
     return _call_object(_callee(node, scope), node, scope)
 
 

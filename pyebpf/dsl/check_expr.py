@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
@@ -67,12 +68,16 @@ def _unary(node: ast.UnaryOp, scope: Scope) -> Expr:
 
 def _logic(node: ast.BoolOp, scope: Scope) -> Expr:
     """``a or b`` as a value: Python gives one of the operands."""
-    before = scope.flow
-    values = [scope.expr(value) for value in node.values]
-    scope.flow = before
-    if not all(is_number(value.type) and not isinstance(value.type, Bool) for value in values):
-        return condition(node, scope)[0]
     is_and = isinstance(node.op, ast.And)
+    values = [scope.expr(node.values[0])]
+    before = scope.flow
+    for done, part in pairwise(node.values):
+        facts = condition(done, scope)[1]
+        scope.flow = scope.flow.knowing(facts.if_true if is_and else facts.if_false)
+        values.append(scope.expr(part))
+    scope.flow = before
+    if all(isinstance(value.type, Bool) for value in values):
+        return condition(node, scope)[0]
     result = values[-1]
     for value in reversed(values[:-1]):
         bound, again = scope.temporary(value)
@@ -80,6 +85,8 @@ def _logic(node: ast.BoolOp, scope: Scope) -> Expr:
         if isinstance(test, Literal):
             result = result if bool(test.value) == is_and else value
         else:
+            if isinstance(again.type, Maybe) and not is_and:
+                again = typed.Unwrap(again.type.inner, again.span, again)
             then, other = (result, again) if is_and else (again, result)
             result = choice(test, then, other, scope.span(node))
     return result

@@ -12,7 +12,7 @@ from pyebpf.dsl.convert import literal
 from pyebpf.dsl.faults import Fault
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.typed import Expr, Object, Read, Text
-from pyebpf.dsl.types import NONE, Maybe, Static
+from pyebpf.dsl.types import NONE, Maybe, Static, Tuple
 
 if TYPE_CHECKING:
     from pyebpf.dsl.scope import Scope
@@ -44,7 +44,8 @@ def of_object(value: Any, node: ast.AST, scope: Scope) -> Expr:
 
 
 def name(node: ast.Name, scope: Scope) -> Expr:
-    if node.id in scope.refused and not getattr(scope.variables.get(node.id), "type", None):
+    known = node.id in scope.tuples or getattr(scope.variables.get(node.id), "type", None)
+    if node.id in scope.refused and not known:
         raise Fault
     if node.id in scope.arguments and node.id not in scope.variables:
         return scope.arguments[node.id]
@@ -53,10 +54,17 @@ def name(node: ast.Name, scope: Scope) -> Expr:
         if isinstance(value, MapDecl):  # the name a map gets is the name it is first used by
             scope.unit.collected.name_map(value, node.id)
         return of_object(value, node, scope)
-    scope.need_assigned(node.id, node)
-    variable = scope.variable(node.id)
+    return _local(node.id, node, scope)
+
+
+def _local(name: str, node: ast.Name, scope: Scope) -> Expr:
+    scope.need_assigned(name, node)
+    if name in scope.tuples:
+        items = tuple(_local(f"{name}[{n}]", node, scope) for n in range(scope.tuples[name]))
+        return typed.Pack(Tuple(tuple(item.type for item in items)), scope.span(node), items)
+    variable = scope.variable(name)
     assert variable.type is not None
     read = Read(variable.type, scope.span(node), variable)
-    if isinstance(variable.type, Maybe) and node.id in scope.flow.present:
+    if isinstance(variable.type, Maybe) and name in scope.flow.present:
         return typed.Unwrap(variable.type.inner, read.span, read)
     return read

@@ -10,6 +10,7 @@ from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.check_map import add_entry, added, delete_entry, set_entry
 from pyebpf.dsl.check_member import record_field, record_of
 from pyebpf.dsl.check_number import BINARY, arithmetic
+from pyebpf.dsl.check_reserve import with_
 from pyebpf.dsl.convert import assign_to, literal, need_number, need_value, to_data
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.maps import MapDecl
@@ -79,7 +80,7 @@ def _annotated(node: ast.AnnAssign, scope: Scope) -> list[Stmt]:
 
 def _store(target: ast.expr, value: Expr, scope: Scope) -> list[Stmt]:
     if isinstance(target, ast.Name):
-        return [_store_name(target, value, scope)]
+        return _store_name(target.id, value, target, scope)
     if isinstance(target, ast.Tuple):
         return _unpack(target, value, scope)
     if isinstance(target, ast.Subscript):
@@ -92,15 +93,34 @@ def _store(target: ast.expr, value: Expr, scope: Scope) -> list[Stmt]:
     raise scope.unsupported(target, "this target of an assignment")
 
 
-def _store_name(target: ast.Name, value: Expr, scope: Scope) -> Stmt:
+def _store_name(name: str, value: Expr, target: ast.Name, scope: Scope) -> list[Stmt]:
+    count = scope.tuples.get(name)
+    if isinstance(value, Pack) and name not in scope.variables and count in (None, len(value.items)):
+        return _store_tuple(name, value, target, scope)
+    if count is not None:
+        raise Fault(Mismatch(value.span, expected=f"{count} values, as before", got=str(value.type)))
+    if isinstance(value.type, Pointer) and value.type.space is Space.RING:
+        advice = "use the name that `with` gave it"
+        raise scope.unsupported(target, "a second name for a reserved record", advice)
     if isinstance(value.type, Static):
         advice = "name it outside the probe"
         raise scope.unsupported(target, f"a variable for `{value.type}`", advice)
-    variable = scope.variable(target.id)
+    variable = scope.variable(name)
     stored = assign_to(variable, value)
     present = not isinstance(value.type, (Maybe, NoneType))
-    scope.flow = scope.flow.assign(target.id, present=present)
-    return Assign(scope.span(target), variable, stored)
+    scope.flow = scope.flow.assign(name, present=present)
+    return [Assign(scope.span(target), variable, stored)]
+
+
+def _store_tuple(name: str, value: Pack, target: ast.Name, scope: Scope) -> list[Stmt]:
+    # A variable that holds a tuple is one variable for each item.
+    scope.tuples[name] = len(value.items)
+    out: list[Stmt] = []
+    kept = [_keep(item, out, scope) for item in value.items]
+    for number, item in enumerate(kept):
+        out += _store_name(f"{name}[{number}]", item, target, scope)
+    scope.flow = scope.flow.assign(name, present=True)
+    return out
 
 
 def _unpack(target: ast.Tuple, value: Expr, scope: Scope) -> list[Stmt]:
@@ -113,14 +133,18 @@ def _unpack(target: ast.Tuple, value: Expr, scope: Scope) -> list[Stmt]:
         )
     # All values are computed before the first is stored: `a, b = b, a`.
     out: list[Stmt] = []
-    kept = []
-    for item in value.items:
-        bound, again = scope.keep(need_value(item))
-        out.append(Evaluate(item.span, bound))
-        kept.append(again)
+    kept = [_keep(item, out, scope) for item in value.items]
     for part, item in zip(target.elts, kept, strict=True):
         out += _store(part, item, scope)
     return out
+
+
+def _keep(item: Expr, out: list[Stmt], scope: Scope) -> Expr:
+    if isinstance(item, Pack):
+        return Pack(item.type, item.span, tuple(_keep(part, out, scope) for part in item.items))
+    bound, again = scope.keep(need_value(item))
+    out.append(Evaluate(item.span, bound))
+    return again
 
 
 def _entry(target: ast.Subscript, scope: Scope) -> tuple[MapDecl, Expr]:
@@ -149,7 +173,7 @@ def _augmented(node: ast.AugAssign, scope: Scope) -> list[Stmt]:
     if isinstance(node.target, ast.Name):
         load = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
         value = arithmetic(op, scope.expr(load), scope.expr(node.value), span)
-        return [_store_name(node.target, value, scope)]
+        return _store_name(node.target.id, value, node.target, scope)
     if isinstance(node.target, ast.Subscript):
         decl, key = _entry(node.target, scope)
         return [add_entry(decl, key, op, scope.expr(node.value), span, scope)]
@@ -279,6 +303,7 @@ STATEMENTS: dict[type[ast.AST], Any] = {
     ast.Delete: _delete,
     ast.If: _if,
     ast.For: _for,
+    ast.With: with_,
     ast.Break: _break,
     ast.Continue: _continue,
     ast.Return: _return,

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 def compile_probes(
-    probes: Iterable[Probe], target: Target, options: Mapping[Any, Any] | None = None
+    probes: Iterable[Probe],
+    target: Target,
+    options: Mapping[Any, Any] | None = None,
+    license: str = "GPL",  # noqa: A002 - the kernel's word
 ) -> Compiled:
     """Compile probes for a target into one object.
 
@@ -38,7 +41,7 @@ def compile_probes(
     named = program_names(probes, unit.options)
     if not named:
         raise PyebpfError("nothing to load: no probe has a hook that is enabled")
-    made = build_unit(probes, unit)
+    made = build_unit(probes, unit, license)
     used = {use.spec.name: use.index for use in unit.maps.values()}
     infos = [
         ProgramInfo(name, hook.kind, hook.target, tuple(unit.reads.get(name, ())))
@@ -49,7 +52,11 @@ def compile_probes(
     )
 
 
-def build_unit(probes: tuple[Probe, ...], unit: UnitState) -> Unit:
+def build_unit(
+    probes: tuple[Probe, ...],
+    unit: UnitState,
+    license: str = "GPL",  # noqa: A002
+) -> Unit:
     """Compile probes as far as our own IR.
 
     Raises:
@@ -60,7 +67,7 @@ def build_unit(probes: tuple[Probe, ...], unit: UnitState) -> Unit:
     context = Context(unit.target, unit.diagnostics)
     functions = tuple(run_pipeline(lower_program(p, unit), context) for p in programs)
     unit.diagnostics.raise_errors()
-    return Unit(functions, _maps(functions))
+    return Unit(functions, _maps(functions), license)
 
 
 def _maps(functions: tuple[Function, ...]) -> tuple[MapSpec, ...]:

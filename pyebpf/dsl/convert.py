@@ -220,7 +220,7 @@ def assign_to(variable: Variable, expr: Expr) -> Expr:
         return to_int(expr, kind)
     have, new = variable.type, expr.type
     joined = join(have, new)
-    if joined is None or isinstance(new, (Static, Place)):
+    if joined is None or isinstance(new, (Static, Place, Tuple)):
         was = str(have) if have is not None and joined is None else "a value"
         raise Fault(
             Mismatch(expr.span, expected=f"`{was}`, as before" if have else was, got=str(new))

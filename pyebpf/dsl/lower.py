@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pyebpf.dsl import lower_effect, typed
+from pyebpf.dsl import lower_effect, lower_map, typed
 from pyebpf.dsl.lower_expr import Expressions
+from pyebpf.dsl.lower_memory import fill
 from pyebpf.ir.build import Builder
-from pyebpf.ir.nodes import Block, CompareOp, Function, Param
-from pyebpf.ir.types import I32, I64, Pointer, Space
+from pyebpf.ir.nodes import Block, CompareOp, Function, Param, Value
+from pyebpf.ir.types import I32, I64, U64, VOID, Pointer, Space
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyebpf.dsl.unit import UnitState
+
+
+_SUBMIT = "ringbuf_submit"
 
 
 def lower_program(program: typed.Program, unit: UnitState) -> Function:
@@ -36,6 +41,7 @@ def lower_program(program: typed.Program, unit: UnitState) -> Function:
 class _Loop:
     after: Block
     next: Block
+    held: int
 
 
 @dataclass
@@ -43,7 +49,8 @@ class _Frame:
     """Where ``return`` of an expanded function goes."""
 
     end: Block
-    loops: list[_Loop] = field(default_factory=list)
+    loops: list[_Loop]
+    held: int
 
 
 class Lowering(Expressions):
@@ -65,7 +72,7 @@ class Lowering(Expressions):
     def inlined(self, body: list[typed.Stmt]) -> None:
         """Lower the body of an expanded function; ``return`` in it goes to its end."""
         span = self.build.span
-        frame = _Frame(self.build.new_block("end"), self._loops)
+        frame = _Frame(self.build.new_block("end"), self._loops, len(self.held))
         self._frames.append(frame)
         self._loops = []
         self.block(body)
@@ -98,7 +105,7 @@ class Lowering(Expressions):
         counter = build.slot("turn", I64)
         build.write(counter, build.const(0, I64))
         head, body = build.new_block("loop"), build.new_block("body")
-        loop = _Loop(build.new_block("after"), build.new_block("next"))
+        loop = _Loop(build.new_block("after"), build.new_block("next"), len(self.held))
         otherwise = build.new_block("else")
         build.jump(head)
         build.start(head)
@@ -119,17 +126,40 @@ class Lowering(Expressions):
         build.start(loop.after)
 
     def break_(self, _: typed.Break) -> None:
+        self.release(self._loops[-1].held, _SUBMIT)
         self.build.jump(self._loops[-1].after)
 
     def continue_(self, _: typed.Continue) -> None:
+        self.release(self._loops[-1].held, _SUBMIT)
         self.build.jump(self._loops[-1].next)
 
     def return_(self, statement: typed.Return) -> None:
         if self._frames:
+            self.release(self._frames[-1].held, _SUBMIT)
             self.build.jump(self._frames[-1].end)
             return
-        value = statement.value
-        self.build.ret(self.number(value) if value is not None else self.build.const(0, I32))
+        value = (
+            self.build.const(0, I32) if statement.value is None else self.number(statement.value)
+        )
+        self.release(0, _SUBMIT)
+        self.build.ret(value)
+
+    def reserve(self, statement: typed.Reserve) -> None:
+        kind = statement.map.spec.value
+        assert kind is not None
+
+        def fill_in(pointer: Value) -> None:
+            fill(self, pointer, kind.size)
+            self.take(statement.variable, pointer)
+            self.held.append(pointer)
+            self.block(statement.body)
+            self.held.pop()
+            if not self.build.done:
+                self.build.call(_SUBMIT, (pointer, self.build.const(0, U64)), VOID)
+
+        record = lower_effect.reserve(self, statement.map.spec, kind)
+        count = partial(lower_map.count_lost, self, statement.map.index)
+        lower_map.either(self, record, fill_in, count)
 
     def effect(self, statement: Any) -> None:
         lower_effect.EFFECTS[type(statement)](self, statement)
@@ -143,5 +173,6 @@ _STATEMENTS: dict[type[typed.Stmt], Callable[[Lowering, Any], None]] = {
     typed.Break: Lowering.break_,
     typed.Continue: Lowering.continue_,
     typed.Return: Lowering.return_,
+    typed.Reserve: Lowering.reserve,
     **dict.fromkeys(lower_effect.EFFECTS, Lowering.effect),
 }

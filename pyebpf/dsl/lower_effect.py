@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.abi.constants import BPF_ANY
 from pyebpf.dsl import lower_map, typed
 from pyebpf.dsl.check_print import HEADER
-from pyebpf.dsl.lower_memory import fill, member
+from pyebpf.dsl.lower_memory import fill, member, prepare
 from pyebpf.dsl.types import Chars, Int, Pointer, Space
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, CompareOp, Const, Value
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pyebpf.dsl.lower_expr import Expressions
     from pyebpf.spec.objects import MapSpec
+    from pyebpf.spec.types import DataType
     from pyebpf.spec.views import HistogramSpec
 
 
@@ -70,7 +71,14 @@ def _set_field(low: Expressions, stmt: typed.SetField) -> None:
 
 def _add_field(low: Expressions, stmt: typed.AddField) -> None:
     place = low.member(stmt.base, stmt.field)
-    lower_map.add_atomic(low, place, low.number(stmt.value))
+    amount = low.number(stmt.value)
+    assert isinstance(place.type, Pointer)
+    if place.type.space is not Space.RING:
+        lower_map.add_atomic(low, place, amount)
+        return
+    # Nobody else sees a reserved record yet, and the kernel has no atomics there.
+    have = low.build.load(place, amount.type)
+    low.build.store(place, low.build.binary(BinaryOp.ADD, have, amount))
 
 
 def _hist(low: Expressions, stmt: typed.HistAdd) -> None:
@@ -171,10 +179,8 @@ def _linear_slot(low: Expressions, value: Value, shape: HistogramSpec) -> Value:
 def _emit(low: Expressions, stmt: typed.Emit) -> None:
     kind = stmt.map.spec.value
     assert kind is not None
-
-    def write(record: Value) -> None:
-        low.into(stmt.record, record)
-
+    write = prepare(low, stmt.record)
+    low.build.span = stmt.span
     _send(low, stmt.map.spec, kind.size, stmt.map.index, write)
 
 
@@ -183,16 +189,26 @@ def _send(
 ) -> None:
     """Reserve a record in a ring buffer, write it there, and hand it over; or count it as lost."""
     build = low.build
-    kind = Pointer(Space.RING, None, nullable=True)
-    zero = build.const(0, U64)
-    arguments = (build.map(spec), build.const(size, U64), zero)
-    record = build.call("ringbuf_reserve", arguments, kind)
+    record = reserve_bytes(low, spec, size, None)
 
     def fill_in(pointer: Value) -> None:
         write(pointer)
         build.call("ringbuf_submit", (pointer, build.const(0, U64)), VOID)
 
     lower_map.either(low, record, fill_in, lambda: lower_map.count_lost(low, number))
+
+
+def reserve(low: Expressions, spec: MapSpec, kind: DataType) -> Value:
+    """Reserve room for a record in a ring buffer; null if there is none."""
+    return reserve_bytes(low, spec, kind.size, kind)
+
+
+def reserve_bytes(low: Expressions, spec: MapSpec, size: int, kind: DataType | None) -> Value:
+    """Reserve ``size`` bytes in a ring buffer; null if there is no room."""
+    build = low.build
+    pointer = Pointer(Space.RING, kind, nullable=True)
+    arguments = (build.map(spec), build.const(size, U64), build.const(0, U64))
+    return build.call("ringbuf_reserve", arguments, pointer)
 
 
 def _print(low: Expressions, stmt: typed.Print) -> None:

@@ -27,7 +27,7 @@ from pyebpf.dsl.types import (
 from pyebpf.errors import InternalError
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, Block, Const, Slot, Value
-from pyebpf.ir.types import I32, I64, VOID
+from pyebpf.ir.types import I32, I64, U64, VOID
 from pyebpf.plain import Plain
 from pyebpf.spec.types import Field
 
@@ -50,6 +50,8 @@ class Expressions:
         self.build = build
         self.context = context
         self.unit = unit
+        #: Records that are reserved here, the innermost last.
+        self.held: list[Value] = []
         self._cells: dict[typed.Variable, _Cell] = {}
 
     # -- variables
@@ -77,6 +79,10 @@ class Expressions:
             self.into(value, self.build.addr(cell.value))
         else:
             self.build.write(cell.value, self.number(value))
+
+    def take(self, variable: typed.Variable, value: Value) -> None:
+        """Assign a value that is computed already."""
+        self.build.write(self.cell(variable).value, value)
 
     def write_range(self, variable: typed.Variable, turn: Value, values: range) -> None:
         """Assign the value that a loop over ``values`` has at a turn."""
@@ -157,6 +163,8 @@ class Expressions:
     def memory(self, expr: typed.Expr) -> Value:
         """Return a pointer to text or a record; what it points to must not be changed."""
         self.build.span = expr.span
+        if isinstance(expr.type, Pointer):
+            return self.number(expr)
         if isinstance(expr, (typed.Read, typed.Bind)):
             if isinstance(expr, typed.Bind):
                 self.store(expr.variable, expr.value)
@@ -167,8 +175,6 @@ class Expressions:
             self.inlined(expr.body)
             assert expr.result is not None
             return self.build.addr(self.cell(expr.result).value)
-        if isinstance(expr.type, Pointer):
-            return self.number(expr)
         assert isinstance(expr.type, (Chars, Record)), expr.type
         slot = self.build.slot("buffer", expr.type)
         pointer = self.build.addr(slot)
@@ -219,11 +225,17 @@ class Expressions:
         else:
             self.build.branch(self.number(expr), then, other)
 
+    def release(self, keep: int, helper: str) -> None:
+        """Give back the reserved records but the first ``keep``; the kernel insists on it."""
+        for pointer in reversed(self.held[keep:]):
+            self.build.call(helper, (pointer, self.build.const(0, U64)), VOID)
+
     def abort_if(self, condition: Value) -> None:
         """End the program where Python would raise an exception that nobody catches."""
         stop, go = self.build.new_block("abort"), self.build.new_block("go")
         self.build.branch(condition, stop, go)
         self.build.start(stop)
+        self.release(0, "ringbuf_discard")
         self.build.ret(self.build.const(0, I32))
         self.build.start(go)
 

@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.lower_number import field_address
-from pyebpf.dsl.types import Chars, Int, Pointer, Record, Space
+from pyebpf.dsl.types import Chars, Int, Pointer, Record, Space, in_memory
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import Value
 from pyebpf.ir.types import I64, U32, VOID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
+
+    from pyebpf.diag import Span
+    from pyebpf.spec.types import Field
+
+    Writer: TypeAlias = Callable[[Value], None]
 
     from pyebpf.dsl.lower_expr import Expressions
 
@@ -43,6 +49,40 @@ def member(low: Expressions, pointer: Value, kind: Any, offset: int) -> Value:
     assert isinstance(pointer.type, Pointer)
     inner = Pointer(pointer.type.space, kind)
     return low.build.add(nodes.Member(inner, low.build.span, pointer, offset))
+
+
+def prepare(low: Expressions, expr: typed.Expr) -> Callable[[Value], None]:
+    """Compute a value now; return what writes it to memory later.
+
+    What is written into a reserved record must be computed before: nothing may end the program while
+    the record is held, as a division by zero would.
+    """
+    if isinstance(expr, typed.MakeRecord):
+        kind = expr.type
+        assert isinstance(kind, Record)
+        parts = [(field, prepare(low, value)) for field, value in expr.items]
+        return lambda pointer: _write_parts(low, kind, parts, pointer)
+    if type(expr) in WRITERS:
+        return lambda pointer: low.into(expr, pointer)
+    if in_memory(expr.type) or is_reference(expr):
+        source, size = low.memory(expr), size_in_memory(expr)
+        span = expr.span
+        return lambda pointer: _copy(low, span, pointer, source, size)
+    value = low.number(expr)
+    return lambda pointer: low.build.store(pointer, value)
+
+
+def _copy(low: Expressions, span: Span, pointer: Value, source: Value, size: int) -> None:
+    low.build.add(nodes.Copy(VOID, span, pointer, source, size))
+
+
+def _write_parts(
+    low: Expressions, kind: Record, parts: list[tuple[Field, Writer]], pointer: Value
+) -> None:
+    if sum(field.type.size for field, _ in parts) != kind.size:
+        fill(low, pointer, kind.size)  # padding too: the kernel compares keys byte by byte
+    for field, write in parts:
+        write(member(low, pointer, field.type, field.offset))
 
 
 def _comm(low: Expressions, expr: typed.Comm, pointer: Value) -> None:
@@ -82,12 +122,7 @@ def _kernel_text(low: Expressions, expr: typed.KernelRead, pointer: Value) -> No
 
 
 def _record(low: Expressions, expr: typed.MakeRecord, pointer: Value) -> None:
-    kind = expr.type
-    assert isinstance(kind, Record)
-    if sum(field.type.size for field, _ in expr.items) != kind.size:
-        fill(low, pointer, kind.size)  # padding too: the kernel compares keys byte by byte
-    for field, value in expr.items:
-        low.into(value, member(low, pointer, field.type, field.offset))
+    prepare(low, expr)(pointer)
 
 
 def _text(low: Expressions, expr: typed.TextData, pointer: Value) -> None:

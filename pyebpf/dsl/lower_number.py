@@ -8,7 +8,7 @@ from pyebpf.dsl import lower_map, typed
 from pyebpf.dsl.types import BOOL, Address, Bool, Chars, Int, KernelRef, Maybe, Pointer
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, CompareOp, Value
-from pyebpf.ir.types import U8, U32, U64
+from pyebpf.ir.types import I64, U8, U32, U64
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -209,6 +209,14 @@ def _map_number(low: Expressions, expr: typed.Expr) -> Value:
     return lower_map.setdefault(low, expr).value
 
 
+def _read_text(low: Expressions, expr: typed.ReadText) -> Value:
+    address = low.number(expr.address)
+    place = low.member(expr.field.base, expr.field.field)
+    low.build.span = expr.span
+    size = low.build.const(expr.field.type.size, U32)  # type: ignore[union-attr]
+    return low.build.call(expr.helper, (place, size, address), I64)
+
+
 NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     typed.Literal: _literal,
     typed.Read: _read,
@@ -230,6 +238,7 @@ NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     typed.KernelRead: _kernel_read,
     typed.CoreQuestion: _core,
     typed.Inlined: _inlined,
+    typed.ReadText: _read_text,
     typed.MapContains: _contains,
     typed.MapSetdefault: _map_number,
 }

@@ -6,6 +6,7 @@ The methods exist for probes and for type checkers. Outside a probe, read the op
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar, get_args
 
 from pyebpf.abi.constants import BPF_F_MMAPABLE
@@ -306,6 +307,14 @@ class Events(MapDecl, Generic[R]):
 
     def spec(self, name: str, cpus: int) -> MapSpec:
         return MapSpec(name, self.kind, 0, 0, self.pages * 4096, value=self.record())
+
+    def reserve(self) -> AbstractContextManager[R]:
+        """Build a record where it will be sent from: ``with events.reserve() as e: e.pid = tgid()``.
+
+        Fields that are not set are 0. The record is sent when the block is left, by ``return`` too.
+        Without room in the buffer the block is skipped and the record counted as lost.
+        """
+        self._outside("reserve()")
 
     def emit(self, record: R) -> None:
         """Send one record: ``events.emit(Opened(pid=tgid()))``."""

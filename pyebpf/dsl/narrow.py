@@ -93,6 +93,8 @@ def _logic(node: ast.BoolOp, scope: Scope) -> tuple[Expr, Facts]:
         scope.flow = before.knowing(facts.if_true if is_and else facts.if_false)
         right, more = condition(part, scope)
         # What the right side assigns or learns does not hold if it was skipped.
+        fresh = scope.flow.present - before.present
+        more = Facts(more.if_true | fresh, more.if_false | fresh)
         scope.flow = before
         left = _joined(left, right, is_and=is_and, scope=scope, node=node)
         facts = _both(facts, more) if is_and else _both(facts.flipped(), more.flipped()).flipped()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
+from pyebpf.errors import PyebpfError
 from pyebpf.spec.types import I8, I16, I32, I64, U8, U16, U32, U64, Chars
 
 u8: TypeAlias = Annotated[int, U8]
@@ -19,8 +20,27 @@ i16: TypeAlias = Annotated[int, I16]
 i32: TypeAlias = Annotated[int, I32]
 i64: TypeAlias = Annotated[int, I64]
 
+
+class Text(str):
+    """Text of a fixed size in a probe."""
+
+    __slots__ = ()
+
+    def read_user_str(self, address: u64) -> i64:
+        """Fill the field from user memory, up to a NUL or the field's size.
+
+        Returns the number of bytes with the NUL, or a negative error number; the field is empty
+        then. Since Linux 5.5.
+        """
+        raise PyebpfError("read_user_str() works in a probe only")
+
+    def read_kernel_str(self, address: u64) -> i64:
+        """Fill the field from kernel memory, like :meth:`read_user_str`."""
+        raise PyebpfError("read_kernel_str() works in a probe only")
+
+
 #: Text of a fixed size, ``Char`` in a record: its size comes from :func:`pyebpf.chars`.
-Char: TypeAlias = Annotated[str, Chars(0)]
+Char: TypeAlias = Annotated[Text, Chars(0)]
 
 T = TypeVar("T")
 

@@ -90,8 +90,11 @@ class Flow:
         kept = self.present | {name} if present else self.present - {name}
         return Flow(self.assigned | {name}, kept, self.live)
 
+    def without(self, name: str) -> Flow:
+        return Flow(self.assigned - {name}, self.present - {name}, self.live)
+
     def knowing(self, names: frozenset[str]) -> Flow:
-        return Flow(self.assigned, self.present | names, self.live)
+        return Flow(self.assigned | names, self.present | names, self.live)
 
     def forgetting(self, names: frozenset[str]) -> Flow:
         return Flow(self.assigned, self.present - names, self.live)
@@ -108,6 +111,8 @@ class Scope:
     variables: dict[str, Variable] = field(default_factory=dict)
     #: Parameters of an expanded function that stand for the caller's expressions.
     arguments: dict[str, Expr] = field(default_factory=dict)
+    #: Variables that hold tuples, with their lengths: ``key`` stands for ``key[0]``, ``key[1]``.
+    tuples: dict[str, int] = field(default_factory=dict)
     flow: Flow = field(default_factory=Flow)
     result: Variable | None = None
     loops: int = 0

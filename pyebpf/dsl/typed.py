@@ -272,6 +272,14 @@ class Inlined(Expr):
     result: Variable | None
 
 
+class ReadText(Expr):
+    """Fill a text field from an address; the value is the helper's answer."""
+
+    field: RecordField
+    helper: str
+    address: Expr
+
+
 class Effect(Expr):
     """A call that does something and has no value."""
 
@@ -367,6 +375,14 @@ class HistAdd(Stmt):
 class Emit(Stmt):
     map: MapUse
     record: Expr
+
+
+class Reserve(Stmt):
+    """``with events.reserve() as variable:``; without room the body is skipped and counted lost."""
+
+    map: MapUse
+    variable: Variable
+    body: list[Stmt]
 
 
 class Print(Stmt):

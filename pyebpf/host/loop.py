@@ -130,5 +130,7 @@ def _explained(err: OSError) -> KernelError:
     if number in (errno.EACCES, errno.EPERM):
         return KernelError(number, f"{what}; {_NEEDS}", capability="CAP_SYS_ADMIN")
     if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV):
-        what = f"{what} ({err.filename or CONTROL}): this kernel has no loop driver, or /dev lacks it"
+        what = (
+            f"{what} ({err.filename or CONTROL}): this kernel has no loop driver, or /dev lacks it"
+        )
     return KernelError(number, what)

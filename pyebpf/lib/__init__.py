@@ -1,1 +1,4 @@
-"""Functions that tools share: called from probes, or about what probes saw. Kernel differences live here."""
+"""What tools share: functions for probes, and about what probes saw.
+
+Differences between kernels live here.
+"""

@@ -27,11 +27,22 @@ def disk_dev(rq: Ptr[request]) -> u32:
     # (in v5.17), the disk is reached through the queue. Before that, the request pointed at it.
     if has_field(request_queue, "disk"):
         disk = rq.q.disk
-        return disk.major << 20 | disk.first_minor
+        dev: u32 = disk.major << 20 | disk.first_minor
+        return dev
     if has_field(request, "rq_disk"):
         disk = rq.rq_disk
-        return disk.major << 20 | disk.first_minor
+        dev_before_5_17: u32 = disk.major << 20 | disk.first_minor
+        return dev_before_5_17
     return 0
+
+
+def bytes_left(rq: Ptr[request]) -> u32:
+    """Return how much of a request is still to be done; all of it, when it is issued.
+
+    Units:  bytes.
+    """
+    left: u32 = rq.__data_len  # noqa: SLF001 - the kernel's name
+    return left
 
 
 #: What an operation is called, by its name in ``enum req_op`` without ``REQ_OP_``.

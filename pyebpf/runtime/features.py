@@ -18,7 +18,6 @@ from pyebpf.runtime.answers import Answer, Support
 from pyebpf.runtime.refusal import effective_capabilities
 
 if TYPE_CHECKING:
-
     from pyebpf.runtime import feature_table
 else:
     feature_table = lazy("pyebpf.runtime.feature_table")

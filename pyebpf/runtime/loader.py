@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from pyebpf.abi import constants as c
 from pyebpf.abi.programs import program_kind_of_section
-from pyebpf.btf.sanitise import sanitise
 from pyebpf.errors import LoadError, RelocationError
+from pyebpf.lazy import lazy
 from pyebpf.runtime import syscall
 from pyebpf.runtime.map_fd import MapFd, create_map
 from pyebpf.runtime.object_btf import without_externs
@@ -25,7 +25,10 @@ from pyebpf.spec.target import Features
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from pyebpf.btf import sanitise
     from pyebpf.runtime.resolver import CoreResolver
+else:
+    sanitise = lazy("pyebpf.btf.sanitise")
 
 #: A section whose name starts with this is loaded only when its program is asked for.
 _ON_DEMAND = "?"
@@ -149,7 +152,7 @@ def load_btf(data: bytes, features: Features) -> int:
         return syscall.btf_load(data, explain=False)
     except syscall.RefusedError:
         known = {kind: features.has(f"btf_{kind}") for kind in _KINDS}
-        simpler = sanitise(data, **known)
+        simpler = sanitise.sanitise(data, **known)
     try:
         return syscall.btf_load(simpler)
     except syscall.RefusedError as refusal:

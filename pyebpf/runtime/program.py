@@ -10,13 +10,17 @@ from pyebpf.abi import constants as c
 from pyebpf.abi.programs import ProgramKind
 from pyebpf.btf.types import Kind
 from pyebpf.errors import KernelError, NotSupportedError
-from pyebpf.runtime import syscall, verifier
+from pyebpf.lazy import lazy
+from pyebpf.runtime import syscall
 from pyebpf.runtime.relocate import FUNC_INFO_SIZE, LINE_INFO_SIZE, LinkedProgram
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from pyebpf.runtime import verifier
     from pyebpf.runtime.resolver import CoreResolver
+else:
+    verifier = lazy("pyebpf.runtime.verifier")
 
 
 class Program:

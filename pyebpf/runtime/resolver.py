@@ -7,15 +7,22 @@ kernel's BTF, which is megabytes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from pyebpf.btf import access, core
-from pyebpf.btf.near import did_you_mean
-from pyebpf.btf.parse import Btf
 from pyebpf.btf.types import Kind
 from pyebpf.errors import FormatError, NotSupportedError, RelocationError
+from pyebpf.lazy import lazy
 from pyebpf.runtime.core_relocate import CoreAnswer
 from pyebpf.spec.objects import CoreKind, CoreReloc
+
+if TYPE_CHECKING:
+    from pyebpf.btf import access, core, near, parse
+    from pyebpf.btf.parse import Btf
+else:
+    access = lazy("pyebpf.btf.access")
+    core = lazy("pyebpf.btf.core")
+    near = lazy("pyebpf.btf.near")
+    parse = lazy("pyebpf.btf.parse")
 
 _VERSION = "pyebpf answers 1"
 
@@ -126,12 +133,12 @@ class CoreResolver:
         try:
             return kernel.find(name, kind)
         except KeyError:
-            near = did_you_mean(kernel.similar(name, (kind,)))
-        raise RelocationError(f"this kernel has no {kind.name.lower()} `{name}`{near}")
+            close = near.did_you_mean(kernel.similar(name, (kind,)))
+        raise RelocationError(f"this kernel has no {kind.name.lower()} `{name}`{close}")
 
     def _local_types(self) -> Btf:
         if self._local is None:
-            self._local = Btf.parse(self._object_btf)
+            self._local = parse.Btf.parse(self._object_btf)
         return self._local
 
     def _kernel_types(self, needed_for: str) -> Btf:

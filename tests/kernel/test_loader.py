@@ -6,7 +6,6 @@ import ctypes
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ from pyebpf.btf.system import kernel_btf
 from pyebpf.btf.write import Builder
 from pyebpf.errors import KernelError, LoadError, NotSupportedError, RelocationError, VerifierError
 from pyebpf.runtime import syscall
-from pyebpf.runtime.elf_maps import DetailedMapSpec
 from pyebpf.runtime.features import KernelFeatures
 from pyebpf.runtime.loader import LoadedObject, load_object
 from pyebpf.runtime.map_fd import create_map, ring_size
@@ -91,7 +89,7 @@ def test_a_map_and_a_program() -> None:
 def test_a_refused_program_leaves_nothing() -> None:
     before = descriptors()
     with pytest.raises(VerifierError, match="`main`: R0 !read_ok") as caught:
-        load(one_program(BAD, maps=(COUNT, replace(COUNT, name="other"))))
+        load(one_program(BAD, maps=(COUNT, COUNT.replace(name="other"))))
     assert descriptors() == before
     assert "R0 !read_ok" in caught.value.log
 
@@ -108,7 +106,7 @@ def test_a_refused_map_leaves_nothing_and_says_what_it_was() -> None:
 def test_refused_btf_leaves_nothing_and_says_why() -> None:
     builder = Builder()
     builder.add_struct("holder", 4, [t.Member("field", 99, 0)])
-    obj = replace(one_program(GOOD, maps=(COUNT,)), btf=builder.to_bytes())
+    obj = one_program(GOOD, maps=(COUNT,)).replace(btf=builder.to_bytes())
     with pytest.raises(LoadError, match=r"loading BTF .* holder .*99"):
         load(obj)
 
@@ -124,8 +122,7 @@ def test_an_unknown_section_and_an_unknown_program() -> None:
 
 def test_only_some_programs() -> None:
     obj = one_program(GOOD)
-    both = replace(
-        obj,
+    both = obj.replace(
         programs=(*obj.programs, ProgramSpec("bad", "xdp")),
         functions=(*obj.functions, FunctionSpec("bad", "xdp", 0, 1)),
         sections=(*obj.sections, SectionSpec("xdp", BAD)),
@@ -185,7 +182,7 @@ def test_a_perf_event_array_of_no_size_has_an_entry_for_each_cpu() -> None:
 
 def test_a_map_of_maps() -> None:
     inner = MapSpec("inner", "hash", 4, 8, 16)
-    outer = DetailedMapSpec("outer", "array_of_maps", 4, 4, 2, inner=inner, slots=((1, "inner"),))
+    outer = MapSpec("outer", "array_of_maps", 4, 4, 2, inner=inner, slots=((1, "inner"),))
     with load(one_program(GOOD, maps=(inner, outer))) as loaded:
         out, address = syscall.buffer(4)
         key = (1).to_bytes(4, "little")
@@ -195,7 +192,7 @@ def test_a_map_of_maps() -> None:
 
 
 def test_a_slot_that_nothing_fills() -> None:
-    outer = DetailedMapSpec("outer", "prog_array", 4, 4, 2, slots=((1, "nobody"),))
+    outer = MapSpec("outer", "prog_array", 4, 4, 2, slots=((1, "nobody"),))
     with pytest.raises(RelocationError, match="'outer' holds 'nobody'"):
         load(one_program(GOOD, maps=(outer,)))
 
@@ -266,16 +263,16 @@ def bpf_file_system() -> Iterator[str]:
 
 
 def test_a_pinned_map_is_shared(bpf_file_system: str) -> None:
-    spec = replace(COUNT, pinning=f"{bpf_file_system}/count")
+    spec = COUNT.replace(pinning=f"{bpf_file_system}/count")
     with create_map(spec) as first, create_map(spec) as second:
         assert syscall.map_info(first.fd).id == syscall.map_info(second.fd).id
     with pytest.raises(LoadError, match="is another map"):
-        create_map(replace(spec, value_size=16))
+        create_map(spec.replace(value_size=16))
 
 
 def test_pinning_where_there_is_no_bpf_file_system(tmp_path: Path) -> None:
     with pytest.raises(KernelError, match=str(tmp_path)):
-        create_map(replace(COUNT, pinning=str(tmp_path / "map")))
+        create_map(COUNT.replace(pinning=str(tmp_path / "map")))
 
 
 def test_a_core_question_of_hand_made_code() -> None:
@@ -284,9 +281,9 @@ def test_a_core_question_of_hand_made_code() -> None:
     number = builder.add_struct("task_struct___local", 4)
     code = op.assemble(op.mov64_imm(op.R0, 4), op.exit_insn())
     obj = one_program(code, section="raw_tp")
-    section = replace(obj.sections[0], core=(CoreReloc(0, number, "0", CoreKind.TYPE_SIZE),))
+    section = obj.sections[0].replace(core=(CoreReloc(0, number, "0", CoreKind.TYPE_SIZE),))
     kernel = kernel_btf()
-    with load(replace(obj, sections=(section,), btf=builder.to_bytes())) as loaded:
+    with load(obj.replace(sections=(section,), btf=builder.to_bytes())) as loaded:
         run = syscall.prog_test_run(loaded.programs["main"].fd)
     size = kernel.type(kernel.find("task_struct")).size  # type: ignore[attr-defined]
     assert run.retval == size

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
 
 import pytest
 
@@ -11,7 +10,6 @@ from pyebpf.abi import constants as c
 from pyebpf.btf import Btf, Kind
 from pyebpf.errors import FormatError
 from pyebpf.runtime.elf import WEAK, parse_object
-from pyebpf.runtime.elf_maps import DetailedMapSpec
 from pyebpf.spec.objects import (
     FunctionSpec,
     MapSpec,
@@ -213,11 +211,9 @@ def test_maps_are_read_from_their_types() -> None:
 def test_maps_of_maps_and_of_programs_keep_their_entries() -> None:
     obj = parse_object(compiled("maps"))
     outer, targets = map_of(obj, "outer"), map_of(obj, "targets")
-    assert isinstance(outer, DetailedMapSpec)
-    assert isinstance(targets, DetailedMapSpec)
     assert outer.slots == ((0, "first"), (2, "second"))
     assert outer.inner is not None
-    assert replace(outer.inner, name="first") == map_of(obj, "first")
+    assert outer.inner.replace(name="first") == map_of(obj, "first")
     assert (targets.slots, targets.inner, targets.value_size) == (((1, "tail"),), None, 4)
 
 

@@ -1,0 +1,103 @@
+"""The report: one table of what was measured, with the budgets and the peers beside it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.bench.measure import Sample
+
+HEAD = ("what", "unit", "ours min", "median", "budget", "met", "beside", "min", "median", "ratio")
+LEFT = {0, 1, 5, 6}
+
+
+class Row(NamedTuple):
+    """One thing that was measured. The budgets are those of the design."""
+
+    what: str
+    unit: str
+    ours: Sample
+    budget: float | None
+    beside: tuple[tuple[str, Sample], ...]
+
+
+@dataclass
+class Report:
+    """Everything that one run measured."""
+
+    rows: list[Row] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(
+        self,
+        what: str,
+        unit: str,
+        ours: Sample,
+        budget: float | None = None,
+        beside: Iterable[tuple[str, Sample]] = (),
+    ) -> None:
+        self.rows.append(Row(what, unit, ours, budget, tuple(beside)))
+
+    def table(self, title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Add a table of its own, shown before the summary. All columns but the first are right."""
+        self.tables.append(f"{title}\n\n{grid([head, *rows], left={0})}")
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def text(self) -> str:
+        cells = [HEAD, *(line for row in self.rows for line in _lines(row))]
+        parts = [machine(), *self.tables, f"Summary\n\n{grid(cells, LEFT)}" if self.rows else ""]
+        parts.append("\n".join(f"- {note}" for note in self.notes))
+        return "\n\n".join(part for part in parts if part)
+
+
+def _lines(row: Row) -> list[Sequence[str]]:
+    budget = "" if row.budget is None else f"{row.budget:g}"
+    met = "" if row.budget is None else ("yes" if row.ours.least <= row.budget else "NO")
+    ours = [row.what, row.unit, number(row.ours.least), number(row.ours.median), budget, met]
+    lines: list[Sequence[str]] = []
+    for name, peer in row.beside:
+        ratio = f"{row.ours.least / peer.least:.2f} x" if peer.least else ""
+        lines.append([*ours, name, number(peer.least), number(peer.median), ratio])
+        ours = [""] * 6
+    return lines or [[*ours, "", "", "", ""]]
+
+
+def number(value: float) -> str:
+    """Three digits that say something."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def grid(rows: Sequence[Sequence[str]], left: set[int]) -> str:
+    """Rows as aligned text, the first of them a head."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if i in left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+def machine() -> str:
+    """Describe the machine without naming it."""
+    release = re.match(r"\d+\.\d+", platform.release())
+    return (
+        f"{os.cpu_count()} CPUs ({_model()}), Linux {release[0] if release else 'unknown'}, "
+        f"{platform.python_implementation()} {platform.python_version()}"
+    )
+
+
+def _model() -> str:
+    text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    found = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
+    return found[1] if found else platform.machine()

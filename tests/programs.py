@@ -1,0 +1,109 @@
+"""Programs run as a user runs them: a process of their own, waited for by what it prints."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+BIOLATENCY = ("-m", "pyebpf.tools.biolatency")
+_PATIENCE_S = 120  # for a machine that is busy; nothing waits so long unless it hangs
+
+_PR_CAPBSET_DROP = 24  # include/uapi/linux/prctl.h
+
+
+class Done(NamedTuple):
+    """What a program left."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Program:
+    """A running ``python args…``."""
+
+    def __init__(self, *args: str) -> None:
+        self.process = start(*args)
+
+    def wait_for(self, text: str) -> str:
+        """Read lines up to one that contains ``text``; all of them are returned."""
+        assert self.process.stdout is not None
+        seen = ""
+        for line in self.process.stdout:
+            seen += line
+            if text in line:
+                return seen
+        raise AssertionError(f"ended without {text!r}: {seen}{self.end().err}")
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def end(self) -> Done:
+        """Wait for the end, and return what is still to be read."""
+        out, err = self.process.communicate(timeout=_PATIENCE_S)
+        return Done(self.process.returncode, out, err)
+
+    def interrupt(self) -> Done:
+        """Hit Ctrl-C, as far as the program can tell."""
+        self.send(signal.SIGINT)
+        return self.end()
+
+
+def start(
+    *args: str, stdout: int = subprocess.PIPE, prepare: Callable[[], None] | None = None
+) -> subprocess.Popen[str]:
+    """Start ``python args…`` with this checkout's package."""
+    return subprocess.Popen(
+        [sys.executable, *args],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=prepare,  # noqa: PLW1509 - the tests that use it have no threads
+    )
+
+
+@contextmanager
+def running(*args: str) -> Iterator[Program]:
+    """Run ``python args…``; it is gone at the end, whatever happened."""
+    program = Program(*args)
+    try:
+        yield program
+    finally:
+        program.process.kill()
+        program.process.communicate()
+
+
+def run(
+    *args: str, stdout: int = subprocess.PIPE, prepare: Callable[[], None] | None = None
+) -> Done:
+    """Run ``python args…`` to its end."""
+    process = start(*args, stdout=stdout, prepare=prepare)
+    try:
+        out, err = process.communicate(timeout=_PATIENCE_S)
+        return Done(process.returncode, out or "", err)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def drop_capabilities() -> None:
+    """Make what is executed next as powerless as if nobody had started it."""
+    libc = ctypes.CDLL(None)
+    for capability in range(64):
+        libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+def histogram_counts(text: str, row: Sequence[str] = ()) -> list[int]:
+    """Return the counts of a drawn histogram's rows, or of the row ``("16", "31")``."""
+    rows = [line.replace("->", " ").split() for line in text.splitlines() if "|" in line]
+    return [int(r[3]) for r in rows if not row or r[:2] == list(row)]
