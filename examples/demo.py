@@ -1,7 +1,7 @@
 """Run biolatency on a disk of its own, with a workload of its own: what ``make demo`` shows.
 
-As root it makes a loop device in memory, traces known reads and writes of it, draws the histogram,
-and takes all of it down again. Without root it shows the compiled program instead.
+As root it makes a loop device in memory, traces known reads and writes of it, draws the histogram.
+Without root it shows the compiled program instead.
 """
 
 import errno
@@ -37,25 +37,22 @@ def trace() -> int:
     return 0 if matches else 1
 
 
-def show_program() -> None:
-    print("The program that would run, compiled from tools/biolatency.py:\n", flush=True)
-    biolatency.tool.main(["--ebpf"])
-    print(f"\n{NEEDS}", end="")
-
-
 def main() -> int:
     try:
         return trace()
     except PyebpfError as error:
         if isinstance(error, KernelError) and error.errno in (errno.EPERM, errno.EACCES):
             print(f"This process may not trace: {error}\n")
-            show_program()
+            print("The program that would run, compiled from tools/biolatency.py:\n", flush=True)
+            biolatency.tool.main(["--ebpf"])
+            print(f"\n{NEEDS}", end="")
             return 0
         print(f"The demo cannot run on this kernel: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        raise SystemExit(main())
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -20,5 +20,6 @@ def switch(ctx: TracepointContext) -> None:
 
 with load(switch, options={tid: int([*sys.argv, "0"][1])}) as session:
     session.sleep(1)
+    session.detach()
     for (before, after), count in session[switches].items():
         print(f"task_switch[{before:5}->{after:5}]={count}")

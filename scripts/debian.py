@@ -1,7 +1,8 @@
 """Debian packages: what the tests use besides Python, and how to get one.
 
 ``python3 scripts/debian.py`` installs what is missing when run as root, and says what is missing
-otherwise; the tests that would use it are then skipped with that reason. It never fails: nothing
+otherwise; the tests that would use it are then skipped with that reason. With ``peers`` it does so
+for what ``make bench`` measures beside ours, which nothing else installs. It never fails: nothing
 here is needed to use pyebpf.
 """
 
@@ -23,7 +24,7 @@ class Command(NamedTuple):
         name: of the program.
         check: what to ask it, to know that it works.
         packages: where it is, the first that exists being taken.
-        why: what cannot be tested without it.
+        why: what cannot be done without it.
     """
 
     name: str
@@ -33,10 +34,15 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
-    Command("clang", "--version", ("clang",), "what clang compiles against ours"),
-    Command("bpftool", "version", ("bpftool", "linux-tools-generic"), "our objects in libbpf"),
-    Command("losetup", "--version", ("util-linux",), "block devices of our own"),
-    Command("ip", "-V", ("iproute2",), "network devices of our own"),
+    Command("clang", "--version", ("clang",), "tests of what clang compiles against ours"),
+    Command("bpftool", "version", ("bpftool", "linux-tools-generic"), "tests of objects in libbpf"),
+    Command("losetup", "--version", ("util-linux",), "tests of block devices of our own"),
+    Command("ip", "-V", ("iproute2",), "tests of network devices of our own"),
+)
+
+PEERS = (
+    Command("bpftrace", "--version", ("bpftrace",), "figures of a tracing language"),
+    Command("biolatency", "--version", ("libbpf-tools",), "figures of a tool compiled from C"),
 )
 
 
@@ -111,17 +117,16 @@ def unpack(package: str, folder: Path) -> Path | None:
     return root if done.returncode == 0 else None
 
 
-def main() -> None:
+def main(words: list[str]) -> None:
     """Install what is missing, or name it."""
-    for row in COMMANDS:
+    for row in PEERS if "peers" in words else COMMANDS:
         if find(row) or any(install(package) and find(row) for package in row.packages):
             continue
         print(
-            f"no working {row.name} (Debian package {row.packages[0]}): "
-            f"tests of {row.why} are skipped",
+            f"no working {row.name} (Debian package {row.packages[0]}): {row.why} are skipped",
             file=sys.stderr,
         )
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -37,7 +38,7 @@ class Program:
         """Read lines up to one that contains ``text``; all of them are returned."""
         assert self.process.stdout is not None
         seen = ""
-        for line in self.process.stdout:
+        while line := self.process.stdout.readline().decode():
             seen += line
             if text in line:
                 return seen
@@ -49,7 +50,7 @@ class Program:
     def end(self) -> Done:
         """Wait for the end, and return what is still to be read."""
         out, err = self.process.communicate(timeout=_PATIENCE_S)
-        return Done(self.process.returncode, out, err)
+        return Done(self.process.returncode, out.decode(), err.decode())
 
     def interrupt(self) -> Done:
         """Hit Ctrl-C, as far as the program can tell."""
@@ -59,7 +60,7 @@ class Program:
 
 def start(
     *args: str, stdout: int = subprocess.PIPE, prepare: Callable[[], None] | None = None
-) -> subprocess.Popen[str]:
+) -> subprocess.Popen[bytes]:
     """Start ``python args…`` with this checkout's package."""
     return subprocess.Popen(
         [sys.executable, *args],
@@ -67,7 +68,7 @@ def start(
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=stdout,
         stderr=subprocess.PIPE,
-        text=True,
+        bufsize=0,  # what is read as lines is not read ahead, and communicate() sees the rest
         preexec_fn=prepare,  # noqa: PLW1509 - the tests that use it have no threads
     )
 
@@ -90,7 +91,7 @@ def run(
     process = start(*args, stdout=stdout, prepare=prepare)
     try:
         out, err = process.communicate(timeout=_PATIENCE_S)
-        return Done(process.returncode, out or "", err)
+        return Done(process.returncode, (out or b"").decode(), err.decode())
     finally:
         process.kill()
         process.communicate()
@@ -103,7 +104,6 @@ def drop_capabilities() -> None:
         libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
-def histogram_counts(text: str, row: Sequence[str] = ()) -> list[int]:
-    """Return the counts of a drawn histogram's rows, or of the row ``("16", "31")``."""
-    rows = [line.replace("->", " ").split() for line in text.splitlines() if "|" in line]
-    return [int(r[3]) for r in rows if not row or r[:2] == list(row)]
+def histogram_counts(text: str) -> list[int]:
+    """Return the count in each row of the histograms in a text."""
+    return [int(count) for count in re.findall(r": (\d+) +\|", text)]

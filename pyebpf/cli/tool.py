@@ -205,6 +205,7 @@ class Tool(Generic[R]):
                 output.write(f"{self._header}\n")
             if self._report is None:
                 patience.wait(session, begin + choice.frame.get("duration", math.inf))
+                patience.finish(session)
                 self._tell_losses(session, Losses())
             else:
                 importlib.import_module("numpy")  # what reads maps needs it: now there is time
@@ -223,7 +224,7 @@ class Tool(Generic[R]):
             left -= 1
             is_last = patience.is_over or left < 1 or time.monotonic() >= end
             if is_last:
-                session.detach()  # what comes while the report is made belongs to nobody
+                patience.finish(session)  # what comes during the report belongs to nobody
             self._print_report(session, choice)
             self._tell_losses(session, losses)
             if is_last:

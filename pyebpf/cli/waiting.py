@@ -84,6 +84,14 @@ class Patience:
         except KeyboardInterrupt:
             return
 
+    @staticmethod
+    def finish(session: Session) -> None:
+        """Detach the probes, and print what they printed until then."""
+        session.detach()
+        if session.compiled.prints:
+            for line in session.lines(0):
+                output.write(line)
+
     def _print_until(self, session: Session, end: float) -> None:
         # Never interrupted between taking a line out of the buffer and writing it.
         while not self.is_over and (left := end - time.monotonic()) > 0:

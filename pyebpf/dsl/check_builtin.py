@@ -76,6 +76,9 @@ def _has_field(node: ast.Call, scope: Scope) -> Expr:
     root = kernel_type(args[0], scope)
     owner, path = root, FieldPath(root, ())
     for name in args[1].value.split("."):
+        if not scope.unit.kernel.has_members(owner):
+            expected = "a path inside one struct"
+            raise Fault(Mismatch(args[1].span, expected=expected, got=f"{owner.name} .{name}"))
         step = scope.unit.kernel.member(owner, name)
         if step is None:
             # Nothing is known of a field that the target lacks, so nothing can be asked of the

@@ -68,14 +68,23 @@ def _annotated(node: ast.AnnAssign, scope: Scope) -> list[Stmt]:
         return []
     if not isinstance(node.target, ast.Name):
         return _store(node.target, scope.expr(node.value), scope)
-    hint = scope.expr(node.annotation).type
-    wanted = data_type(hint.value) if isinstance(hint, Static) else None
+    wanted = data_type(_annotation(node.annotation, scope))
     value = scope.expr(node.value)
     if wanted is not None and not isinstance(value.type, Maybe):
-        value = to_data(value, wanted)
+        fitting = to_data(value, wanted)
+        value = value if isinstance(value.type, Pointer) else fitting  # it keeps its members
         if isinstance(wanted, Int):
             scope.variable(node.target.id).fixed = wanted
     return _store(node.target, value, scope)
+
+
+def _annotation(node: ast.expr, scope: Scope) -> Any:
+    try:
+        # The text is the user's own annotation, in the user's own module.
+        hint = eval(ast.unparse(node), dict(scope.names))  # noqa: S307
+        return eval(hint, dict(scope.names)) if isinstance(hint, str) else hint  # noqa: S307
+    except Exception:  # noqa: BLE001 - whatever it is, it names no type
+        raise scope.unsupported(node, "this annotation", "name a type, such as `u64`") from None
 
 
 def _store(target: ast.expr, value: Expr, scope: Scope) -> list[Stmt]:

@@ -63,12 +63,18 @@ class Kernel:
     def member(self, ref: KernelRef, name: str) -> MemberStep | None:
         """Return the step to a member of a struct or union, through anonymous ones."""
         where = self.btf.skip(ref.id)
+        if not self.has_members(ref):
+            return None
         found = layout.find_member(self.btf, where, name)
         if found is None:
             return None
         owner = self._ref(where)
         kind = KernelRef(found.type, layout.c_name(self.btf, found.type))
         return MemberStep(owner, name, found.bit_offset, kind, found.bitfield_size)
+
+    def has_members(self, ref: KernelRef) -> bool:
+        """Tell whether a type is a struct or a union."""
+        return isinstance(self.btf.type(self.btf.skip(ref.id)), (btf.Struct, btf.Union))
 
     def member_names(self, ref: KernelRef) -> list[str]:
         """Return the names of the members, including those of anonymous members."""
@@ -117,6 +123,8 @@ class Kernel:
         if isinstance(node, (btf.Struct, btf.Union)):
             keeps = space is Space.BTF and isinstance(node, btf.Struct)
             keeps = keeps and not self._has_tag(target_id, "percpu")
+            # A struct without a name of its own is found in other kernels by its typedef's.
+            inner = inner if node.name else target_id
             ref = KernelRef(inner, layout.c_name(self.btf, inner))
             return Pointer(space if keeps or space is Space.USER else Space.KERNEL, ref)
         ref = KernelRef(target_id, layout.c_name(self.btf, target_id))

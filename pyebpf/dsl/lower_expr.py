@@ -14,6 +14,7 @@ from pyebpf.dsl.lower_memory import WRITERS, is_reference, size_in_memory
 from pyebpf.dsl.lower_number import NUMBERS, choose
 from pyebpf.dsl.types import (
     BOOL,
+    NONE,
     Address,
     Bool,
     Chars,
@@ -70,6 +71,9 @@ class Expressions:
 
     def store(self, variable: typed.Variable, value: typed.Expr) -> None:
         """Assign to a variable."""
+        if isinstance(variable.type, NoneType):  # it is None all the time
+            self.discard(value)
+            return
         cell = self.cell(variable)
         if cell.flag is not None:
             pair = self.optional(value)
@@ -105,11 +109,14 @@ class Expressions:
             self.block([expr.stmt])
         elif isinstance(expr, typed.Inlined):
             self.inlined(expr.body)
+        elif isinstance(expr, typed.Pack):
+            for item in expr.items:
+                self.discard(item)
         elif isinstance(expr.type, Maybe):
             self.optional(expr)
         elif in_memory(expr.type):
             self.memory(expr)
-        elif not isinstance(expr, typed.Object):
+        elif not isinstance(expr, (typed.Object, typed.Text)) and expr.type != NONE:
             self.number(expr)
 
     def number(self, expr: typed.Expr) -> Value:
@@ -175,6 +182,8 @@ class Expressions:
             self.inlined(expr.body)
             assert expr.result is not None
             return self.build.addr(self.cell(expr.result).value)
+        if isinstance(expr, typed.Choice):
+            return self.build.addr(self.cell(choose(self, expr)).value)
         assert isinstance(expr.type, (Chars, Record)), expr.type
         slot = self.build.slot("buffer", expr.type)
         pointer = self.build.addr(slot)

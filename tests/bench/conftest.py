@@ -10,9 +10,9 @@ import pytest
 from pyebpf.errors import KernelError
 from pyebpf.host.loop import LoopDevice
 from scripts import debian
-from tests.bench.peers import PEERS
 from tests.bench.report import Report
 
+_PEERS = {row.name: row for row in (*debian.PEERS, *debian.COMMANDS)}
 _REPORT = pytest.StashKey[Report]()
 
 
@@ -38,12 +38,12 @@ def peer(report: Report) -> Callable[[str], str | None]:
 
     def find(name: str) -> str | None:
         if name not in found:
-            row = PEERS[name]
+            row = _PEERS[name]
             found[name] = debian.find(row)
             if found[name] is None:
                 report.note(
                     f"{name} is not here (Debian package {row.packages[0]}; "
-                    "scripts/peers.py installs it)"
+                    "`make bench` as root installs it)"
                 )
         return found[name]
 

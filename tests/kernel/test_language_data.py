@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import threading
 from pathlib import Path
@@ -29,7 +28,6 @@ from pyebpf import (
     current_task,
     gid,
     has_field,
-    i8,
     i32,
     i64,
     ktime_get_ns,
@@ -45,7 +43,7 @@ from pyebpf import (
     u64,
     uid,
 )
-from pyebpf.kernel import request, task_struct
+from pyebpf.kernel import task_struct
 from tests.kernel.running import fire, loaded
 
 pytestmark = pytest.mark.kernel
@@ -354,6 +352,44 @@ def helpers() -> int:
     if has_field(task_struct, "gone_for_good"):
         answers[26] = current_task().gone_for_good
     return 1
+
+
+def nothing() -> None:
+    answers[0] += 1
+
+
+def text_of(mine: bool) -> Char:
+    return comm() if mine else current_task().real_parent.comm
+
+
+@raw_tracepoint("sys_enter")
+def corners(ctx: RawTracepointContext) -> int:
+    none = nothing()
+    also_none = None
+    answers[1] = (none is None) + (also_none is None) * 10
+    (nothing(), 1)
+    task: Ptr[task_struct] = current_task()
+    answers[2] = task.tgid
+    small: u8 = ctx.args[0]
+    answers[3] = small
+    found: i64 | None = numbers.get(1)
+    answers[4] = found or 7
+    key: tuple[u8, u32] = (1, 2)
+    pairs[key] += 1
+    text = text_of(True) if ctx.args[0] else text_of(False)
+    who[1] = Who(mine=text, parent=text_of(False))
+    answers[5] = (task.mm.pgd.pgd | 1) != 0
+    return 1
+
+
+def test_corners_of_the_language() -> None:
+    with loaded(corners) as session:
+        assert fire(session, corners, 0x1FF) == 1
+        assert session[answers].view()[:6].tolist() == [2, 11, os.getpid(), 255, 7, 1]
+        assert dict(session[pairs].items()) == {(1, 2): 1}
+        own = Path("/proc/thread-self/comm").read_text().rstrip("\n")
+        parent = Path(f"/proc/{os.getppid()}/comm").read_text().rstrip("\n")
+        assert (session[who][1].mine, session[who][1].parent) == (own, parent)
 
 
 def status(pid: int | str, word: str) -> int:

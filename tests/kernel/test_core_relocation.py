@@ -1,0 +1,160 @@
+"""Compiled for another kernel, loaded into this one: fields are found where they are here (CO-RE).
+
+The other kernel is this one with its types changed: fields moved, a struct under another name.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyebpf import (
+    Array,
+    Char,
+    Hash,
+    Probe,
+    Ptr,
+    Target,
+    chars,
+    current_task,
+    has_field,
+    host_target,
+    load,
+    raw_tracepoint,
+    record,
+    sizeof,
+    tgid,
+    tp_btf,
+    u32,
+    u64,
+)
+from pyebpf.btf import Btf
+from pyebpf.btf.extract import all_of, drop_field, extract, move, rename, rename_field
+from pyebpf.btf.system import kernel_btf
+from pyebpf.errors import VerifierError
+from pyebpf.kernel import task_struct, task_struct___doctored
+from tests.kernel.running import fire, loaded
+
+pytestmark = pytest.mark.kernel
+
+OWN = os.getpid()
+#: Far from where they are, and out of order.
+MOVED = all_of(
+    move("pid", 8), move("tgid", 4096), move("comm", 1), move("real_parent", 16), move("flags", 0)
+)
+numbers = Array[u64](max_entries=8)
+
+
+@record
+class Names:
+    mine: Char = chars(16)
+    parents: Char = chars(16)
+
+
+names = Hash[u32, Names](max_entries=2)
+
+
+def target(changes: dict[str, Any], *more: str) -> Target:
+    here = host_target()
+    data = extract(kernel_btf(), ("task_struct", "btf_trace_sys_enter", *more), changes)
+    return Target(Btf.parse(data), here.features, here.tracepoints, here.arch, here.cpus, "doctored")
+
+
+@raw_tracepoint("sys_enter")
+def read() -> int:
+    task = current_task()
+    numbers[0] = task.pid
+    numbers[1] = task.tgid
+    numbers[2] = task.real_parent.tgid
+    numbers[3] = task.sched_reset_on_fork
+    numbers[4] = sizeof(task_struct)
+    names[1] = Names(mine=task.comm, parents=task.real_parent.comm)
+    return 1
+
+
+def check(probe: Probe, target: Target) -> None:
+    with loaded(probe, target=target) as session:
+        assert fire(session, probe) == 1
+        parent = os.getppid()
+        here = kernel_btf()
+        size = here.type(here.find("task_struct")).size  # type: ignore[union-attr]
+        assert session[numbers].view()[:5].tolist() == [OWN, OWN, parent, 0, size]
+        found = session[names][1]
+        assert found.mine == Path("/proc/self/comm").read_text().rstrip("\n")
+        assert found.parents == Path(f"/proc/{parent}/comm").read_text().rstrip("\n")
+
+
+def test_moved_fields_are_found() -> None:
+    check(read, target({"task_struct": MOVED}))
+
+
+@raw_tracepoint("sys_enter")
+def reads_what_is_gone() -> int:
+    numbers[0] = current_task().only_there
+    return 1
+
+
+def test_a_field_that_only_the_target_has_is_refused_by_name() -> None:
+    changed = target({"task_struct": rename_field("pid", "only_there")})
+    with pytest.raises(VerifierError) as refusal, loaded(reads_what_is_gone, target=changed):
+        pass
+    assert "only_there" in str(refusal.value)
+    assert "numbers[0] = current_task().only_there" in str(refusal.value)
+
+
+@raw_tracepoint("sys_enter")
+def read_flavour(task: Any = None) -> int:
+    return 1
+
+
+@tp_btf("task_rename")
+def renamed(task: Ptr[task_struct___doctored]) -> None:
+    if tgid() == OWN:
+        numbers[0] = task.pid
+        numbers[1] = task.tgid
+        numbers[2] = task.real_parent.tgid
+
+
+def test_a_flavour_stands_for_the_type_without_its_suffix() -> None:
+    doctored = all_of(MOVED, rename("task_struct___doctored"))
+    changed = target({"task_struct": doctored}, "btf_trace_task_rename")
+    assert changed.btf is not None
+    with pytest.raises(KeyError):
+        changed.btf.find("task_struct")
+    with load(renamed, target=changed) as session:
+        own = Path("/proc/self/comm")
+        own.write_text(own.read_text())  # gives the thread the name that it has
+        assert session[numbers].view()[:3].tolist() == [OWN, OWN, os.getppid()]
+
+
+def test_the_target_really_differs() -> None:
+    """Without relocation the values would be wrong: the moved offsets are in the object."""
+    moved = target({"task_struct": MOVED}).btf
+    assert moved is not None
+    here = {m.name: m.bit_offset for m in members(kernel_btf())}
+    there = {m.name: m.bit_offset for m in members(moved)}
+    assert all(here[n] != there[n] for n in ("pid", "tgid", "comm", "real_parent"))
+
+
+def members(btf: Btf) -> Any:
+    return btf.type(btf.find("task_struct")).members  # type: ignore[union-attr]
+
+
+@raw_tracepoint("sys_enter")
+def guarded() -> int:
+    numbers[0] = 7
+    if has_field(task_struct, "pid"):
+        numbers[0] = current_task().pid
+    numbers[1] = has_field(task_struct, "tgid")
+    numbers[2] = has_field(task_struct, "comm")
+    return 1
+
+
+def test_has_field_is_answered_by_the_kernel_that_runs() -> None:
+    """The target lacks ``comm``, so the answer is no; the others are asked of this kernel."""
+    with loaded(guarded, target=target({"task_struct": drop_field("comm")})) as session:
+        assert fire(session, guarded) == 1
+        assert session[numbers].view()[:3].tolist() == [OWN, 1, 0]

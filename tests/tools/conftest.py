@@ -1,0 +1,5 @@
+"""What the tests of tools share."""
+
+from tests.loop import disk
+
+__all__ = ["disk"]

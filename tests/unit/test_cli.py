@@ -1,0 +1,212 @@
+"""The frame of a tool, around a session that only pretends."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyebpf import Const
+from pyebpf.cli import Tool, main
+from pyebpf.cli import tool as framed
+from pyebpf.errors import AttachError, CompileError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Pretended:
+    """A session whose probes count how often they are asked."""
+
+    def __init__(self, options: dict[Any, Any], lost: dict[str, int]) -> None:
+        self.compiled = types.SimpleNamespace(prints=(), programs=[])
+        self.options, self.asked, self.detached, self._lost = options, 0, False, lost
+
+    def detach(self) -> None:
+        self.detached = True
+
+    def lost(self) -> dict[str, int]:
+        return self._lost
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+
+
+@pytest.fixture
+def sessions(monkeypatch: pytest.MonkeyPatch) -> list[Pretended]:
+    made: list[Pretended] = []
+
+    @contextmanager
+    def load(*_: object, options: dict[Any, Any]) -> Iterator[Pretended]:
+        made.append(Pretended(options, {"started": 3}))
+        yield made[-1]
+
+    monkeypatch.setattr(framed, "load", load)
+    return made
+
+
+def make_tool(**words: Any) -> Tool[Any]:
+    module = types.ModuleType("counted")
+    module.__doc__ = "Count things.\n\nAll of them."
+    module.quick = Const(False, "-q", "--quick")  # type: ignore[attr-defined]
+    module.slow = Const(False, "-s", "--slow")  # type: ignore[attr-defined]
+    sys.modules["counted"] = module
+    words = {"report": count, "exclusive": [(module.quick, module.slow)], **words}  # type: ignore[attr-defined]
+    return Tool("counted", probes=[], **words)
+
+
+def count(session: Any) -> dict[str, int]:
+    session.asked += 1
+    return {"asked": session.asked}
+
+
+def test_count_ends_it(sessions: list[Pretended], capsys: pytest.CaptureFixture[str]) -> None:
+    tool = make_tool(header="Counting.")
+    assert tool.main(["0.01", "3"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "Counting.\n\n{'asked': 1}\n\n{'asked': 2}\n\n{'asked': 3}\n"
+    assert err.count("map 'started' was full: 3 updates were refused") == 1
+    assert sessions[0].detached
+
+
+def test_duration_ends_it(sessions: list[Pretended], capsys: pytest.CaptureFixture[str]) -> None:
+    assert make_tool().main(["--duration", "0.01"]) == 0
+    assert capsys.readouterr().out == "\n{'asked': 1}\n"
+    assert make_tool().main(["100", "--duration", "0.01"]) == 0
+    assert sessions[1].asked == 1
+
+
+def test_timestamps(sessions: list[Pretended], capsys: pytest.CaptureFixture[str]) -> None:
+    make_tool(header="Counting.").main(["-T", "0.01", "1"])
+    assert re.fullmatch(r"Counting\.\n\n\d\d:\d\d:\d\d\n\{'asked': 1\}\n", capsys.readouterr().out)
+
+
+def test_json_is_one_object_per_line(
+    sessions: list[Pretended], capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_tool(header="Counting.").main(["-j", "0.01", "2"])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["asked"] for row in rows] == [1, 2]
+    assert all("ts" in row for row in rows)
+
+
+def test_show_makes_the_text(sessions: list[Pretended], capsys: pytest.CaptureFixture[str]) -> None:
+    make_tool(show=lambda _, result: f"{result['asked']}!").main(["0.01", "1"])
+    assert capsys.readouterr().out == "\n1!\n"
+
+
+def test_options_reach_the_session(sessions: list[Pretended]) -> None:
+    tool = make_tool()
+    quick = sys.modules["counted"].quick
+    tool.main(["-q", "0.01", "1"])
+    assert sessions[0].options == {quick: True}
+    with pytest.warns(RuntimeWarning, match="map 'started' was full"):
+        assert tool.run(0.01, quick=True) == {"asked": 1}
+    assert sessions[1].options == {quick: True}
+    assert sessions[1].detached
+
+
+def test_wrong_options_of_run(sessions: list[Pretended]) -> None:
+    with pytest.raises(TypeError, match="counted has no option 'pid'; it has quick, slow"):
+        make_tool().run(1, pid=3)
+    with pytest.raises(TypeError, match="can only use -q or -s"):
+        make_tool().run(1, quick=True, slow=True)
+    with pytest.raises(TypeError, match="no result to return"):
+        make_tool(report=None).run(1)
+    assert sessions == []
+
+
+def test_exclusive_options(sessions: list[Pretended], capsys: pytest.CaptureFixture[str]) -> None:
+    assert make_tool().main(["-qs"]) == 2
+    assert "counted: can only use -q or -s\nusage: counted" in capsys.readouterr().err
+    assert sessions == []
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (AttachError("there is no hook 'x'"), "counted: there is no hook 'x'\n"),
+        (CompileError("error[E0401]: …"), "do not fit this kernel\nerror[E0401]: …\n"),
+        (OSError(2, "No such file or directory", "/x"), "No such file or directory: '/x'\n"),
+    ],
+)
+def test_failures_are_one_message(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    said: str,
+) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(framed, "load", load)
+    assert make_tool().main([]) == 1
+    assert capsys.readouterr().err.endswith(said)
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    tool = make_tool(examples="counted 1 2  # twice")
+    assert tool.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    order = [
+        "usage: counted",
+        "Count things.",
+        "All of them.",
+        "interval  ",
+        "-q, --quick",
+        "counted 1",
+    ]
+    assert [text.index(word) for word in order] == sorted(text.index(word) for word in order)
+    assert tool.main(["--version"]) == 0
+    assert re.fullmatch(r"counted \(pyebpf \d.*\)\n", capsys.readouterr().out)
+
+
+def test_the_front_door(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("pyebpf ")
+    assert main([]) == 0
+    assert "usage: pyebpf TOOL" in capsys.readouterr().out
+    assert main(["tools"]) == 0
+    assert "biolatency  Summarise block device I/O latency" in capsys.readouterr().out
+    assert main(["biolatency", "--version"]) == 0
+    assert capsys.readouterr().out.startswith("biolatency ")
+
+
+@pytest.mark.parametrize("name", ["no_such_tool", "__init__", "os.path", "-x", "compile"])
+def test_the_front_door_refuses(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name]) == 2
+    assert "usage: pyebpf TOOL" in capsys.readouterr().err
+
+
+def test_compile_refuses_a_file_without_probes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "empty.py"
+    file.write_text("x = 1\n")
+    assert main(["compile", str(file), "-o", str(tmp_path / "x.o")]) == 1
+    assert "no probe in it" in capsys.readouterr().err
+    assert main(["compile", str(tmp_path / "absent.py"), "-o", "x.o"]) == 1
+    assert "No such file" in capsys.readouterr().err
+
+
+def test_importing_a_tool_loads_nothing_slow() -> None:
+    code = (
+        "import sys, pyebpf.tools.biolatency;"
+        "slow = {'numpy', 'llvmlite', 'argparse', 'ast', 'inspect', 'difflib', 'asyncio'};"
+        "print(sorted(slow & set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "[]\n"

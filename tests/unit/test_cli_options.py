@@ -1,0 +1,151 @@
+"""Command lines: what each kind of declaration makes of the words that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyebpf import Const
+from pyebpf.cli.options import CommandLine, UsageError, declared, seconds, whole
+from pyebpf.cli.output import Losses, json_lines
+from pyebpf.present.hist import Hist
+
+quick = Const(False, "-q", "--quick-mode", help="go faster")
+pid = Const(0, "-p", "--pid", help="only this process")
+name = Const("", "-n", "--name", metavar="WORD")
+even = Const(0, "--even", convert=lambda text: int(text) // 2 * 2)
+loud = Const(True, "-s", "--silent")
+hidden = Const(7)
+NAMES = [
+    ("quick", quick), ("pid", pid), ("name", name), ("even", even), ("loud", loud),
+    ("hidden", hidden), ("other", 3),
+]  # fmt: skip
+
+
+@pytest.fixture
+def line() -> CommandLine:
+    return CommandLine(declared(NAMES), reports=True)
+
+
+@pytest.mark.parametrize(
+    ("argv", "const", "value"),
+    [
+        (["-q"], quick, True),
+        (["--quick"], quick, True),
+        (["-s"], loud, False),
+        (["-p", "12"], pid, 12),
+        (["-p0x10"], pid, 16),
+        (["--pid=12"], pid, 12),
+        (["-qp", "12"], pid, 12),
+        (["1", "-n", "x y"], name, "x y"),
+        (["--even", "7"], even, 6),
+    ],
+)
+def test_values(line: CommandLine, argv: list[str], const: object, value: object) -> None:
+    assert line.parse(argv).consts[const] == value  # type: ignore[index]
+
+
+def test_nothing_given_is_nothing_chosen(line: CommandLine) -> None:
+    assert line.parse([]) == ({}, {}, None, None)
+
+
+def test_interval_and_count_stand_anywhere(line: CommandLine) -> None:
+    choice = line.parse(["0.5", "-qT", "3", "--json"])
+    assert (choice.interval_s, choice.times) == (0.5, 3)
+    assert choice.frame == {"timestamp": True, "json": True}
+
+
+def test_a_tool_without_a_report_has_no_interval() -> None:
+    bare = CommandLine([], reports=False)
+    assert bare.usage("x") == "usage: x [options]"
+    for argv in (["1"], ["-T"], ["--json"]):
+        with pytest.raises(UsageError):
+            bare.parse(argv)
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["-z"], "option -z not recognized"),
+        (["--nothing"], "option --nothing not recognized"),
+        (["-p"], "option -p requires argument"),
+        (["-p", "x"], "-p: 'x' is no whole number"),
+        (["--even", "x"], "--even: invalid literal"),
+        (["x"], "interval: 'x' is no number of seconds above 0"),
+        (["1", "0"], "count: '0' is no count"),
+        (["1", "2", "3"], "'3' is one argument too many"),
+        (["--duration", "inf"], "--duration: 'inf' is no number of seconds"),
+    ],
+)
+def test_faults(line: CommandLine, argv: list[str], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        line.parse(argv)
+    assert said in str(caught.value)
+
+
+def test_flags_of_the_tool_come_before_those_of_the_frame() -> None:
+    tls = Const(False, "-T", "--tls")
+    own = CommandLine(declared([("tls", tls)]), reports=True)
+    choice = own.parse(["-T", "--timestamp"])
+    assert choice.consts == {tls: True}
+    assert choice.frame == {"timestamp": True}
+
+
+def test_names_for_keyword_arguments() -> None:
+    short = Const(False, "-x")
+    options = declared([*NAMES, ("short", short)])
+    assert [o.name for o in options] == ["quick_mode", "pid", "name", "even", "silent", "short"]
+
+
+def test_help_aligns_and_names_arguments(line: CommandLine) -> None:
+    rows = line.help().splitlines()
+    assert "  -q, --quick-mode        go faster" in rows
+    assert "  -n, --name WORD" in rows
+    assert "  --even EVEN" in rows
+    assert max(map(len, rows)) <= 80
+
+
+@given(st.text(max_size=8), st.sampled_from([seconds, whole]))
+def test_numbers_are_read_or_refused(text: str, read: Callable[[str], float]) -> None:
+    said = ""
+    try:
+        assert read(text) is not None
+    except ValueError as err:
+        said = str(err)
+    assert not said or repr(text) in said
+
+
+@given(st.lists(st.text(st.characters(codec="ascii"), max_size=6), max_size=5))
+def test_any_words_are_a_choice_or_a_usage_error(argv: list[str]) -> None:
+    with suppress(UsageError):
+        CommandLine(declared(NAMES), reports=True).parse(argv)
+
+
+def test_losses_are_told_once() -> None:
+    losses = Losses()
+    assert losses.news({}) == []
+    (first,) = losses.news({"started": 5})
+    assert "map 'started' was full: 5 updates" in first
+    assert "raise max_entries" in first
+    assert losses.news({"started": 5}) == []
+    told = losses.news({"started": 7, "print": 2})
+    assert [text.partition(":")[0] for text in told] == [
+        "map 'started' was full",
+        "2 lines are missing",
+    ]
+
+
+def test_json_of_each_kind_of_result() -> None:
+    hist = Hist.log2([1, 2], "us")
+    assert '"val_type": "usecs"' in json_lines(hist)
+    assert json_lines({"a": 1}).endswith('"a": 1}\n')
+    assert json_lines(3).endswith('"value": 3}\n')
+    assert [line[-8:] for line in json_lines([{"a": 1}, {"a": 2}]).splitlines()] == [
+        ' "a": 1}',
+        ' "a": 2}',
+    ]
+    assert json_lines([]) == ""
