@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from pyebpf.runtime.maps.hist import HistView
     from pyebpf.runtime.maps.percpu import PerCpuArrayMap
     from pyebpf.runtime.stream import EventStream
+    from pyebpf.spec.objects import ObjectSpec
 
 else:
     elf = lazy("pyebpf.runtime.elf")
@@ -123,6 +124,11 @@ def load(
     compiled = compile_probes(*probes, target=target, options=chosen, license=license)
     spec = elf.parse_object(compiled.object)
     return _open(Kept(start.origin, compiled, spec, b""), start, found, chosen)
+
+
+def read_object(compiled: Compiled) -> ObjectSpec:
+    """Return what is in a compiled object: programs, maps, instructions, their source lines."""
+    return elf.parse_object(compiled.object)
 
 
 class Start(NamedTuple):

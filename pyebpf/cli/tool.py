@@ -16,12 +16,16 @@ from pyebpf.cli.options import Choice, CommandLine, UsageError, declared
 from pyebpf.cli.output import Losses, OutputError
 from pyebpf.cli.waiting import Patience
 from pyebpf.errors import CompileError, PyebpfError
-from pyebpf.session import Session, compile_probes, explain, load
+from pyebpf.lazy import lazy
+from pyebpf.session import Session, compile_probes, explain, load, read_object
 from pyebpf.version import __version__
 
 if TYPE_CHECKING:
     from pyebpf.dsl.constants import ConstDecl
     from pyebpf.dsl.probes import Probe
+    from pyebpf.present import listing
+else:
+    listing = lazy("pyebpf.present.listing")
 
 R = TypeVar("R")
 
@@ -168,9 +172,8 @@ class Tool(Generic[R]):
         elif "explain" in choice.frame:
             output.write(self._explanation(choice))
         elif "ebpf" in choice.frame:
-            # By name: a start that traces has no use for a disassembler.
-            listing = importlib.import_module("pyebpf.cli.listing").listing
-            output.write(listing(compile_probes(*self.probes, options=choice.consts)))
+            compiled = compile_probes(*self.probes, options=choice.consts)
+            output.write(listing.listing(read_object(compiled)))
         elif "dry_run" in choice.frame:
             self._try(choice)
         else:

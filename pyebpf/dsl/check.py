@@ -59,6 +59,7 @@ def check_programs(probes: Iterable[Probe], unit: UnitState) -> list[Program]:
         unit.prints.clear()
         unit.made.clear()
         unit.reads.clear()
+        unit.choices.clear()
         programs = [_check(name, probe, hook, unit) for name, probe, hook in named]
         found = {place: Known(v.type, v.range, v.fixed) for place, v in unit.made}
         if found == unit.known:

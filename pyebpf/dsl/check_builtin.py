@@ -83,9 +83,11 @@ def _has_field(node: ast.Call, scope: Scope) -> Expr:
         if step is None:
             # Nothing is known of a field that the target lacks, so nothing can be asked of the
             # kernel that runs the program: the answer is the target's.
+            scope.unit.note_choice(f"{root.name} has no {args[1].value}: what needs it is left out")
             return literal(False, span)
         path = FieldPath(root, (*path.steps, step))
         owner = step.type
+    scope.unit.note_choice(f"{root.name} has {args[1].value}")
     return typed.CoreQuestion(BOOL, span, CoreKind.FIELD_EXISTS, path)
 
 

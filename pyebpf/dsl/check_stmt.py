@@ -104,10 +104,16 @@ def _store(target: ast.expr, value: Expr, scope: Scope) -> list[Stmt]:
 
 def _store_name(name: str, value: Expr, target: ast.Name, scope: Scope) -> list[Stmt]:
     count = scope.tuples.get(name)
-    if isinstance(value, Pack) and name not in scope.variables and count in (None, len(value.items)):
+    if (
+        isinstance(value, Pack)
+        and name not in scope.variables
+        and count in (None, len(value.items))
+    ):
         return _store_tuple(name, value, target, scope)
     if count is not None:
-        raise Fault(Mismatch(value.span, expected=f"{count} values, as before", got=str(value.type)))
+        raise Fault(
+            Mismatch(value.span, expected=f"{count} values, as before", got=str(value.type))
+        )
     if isinstance(value.type, Pointer) and value.type.space is Space.RING:
         advice = "use the name that `with` gave it"
         raise scope.unsupported(target, "a second name for a reserved record", advice)

@@ -44,7 +44,13 @@ def compile_probes(
     made = build_unit(probes, unit, license)
     used = {use.spec.name: use.index for use in unit.maps.values()}
     infos = [
-        ProgramInfo(name, hook.kind, hook.target, tuple(unit.reads.get(name, ())))
+        ProgramInfo(
+            name,
+            hook.kind,
+            hook.target,
+            tuple(unit.reads.get(name, ())),
+            tuple(unit.choices.get(name, ())),
+        )
         for name, _, hook in named
     ]
     return Compiled(

@@ -41,6 +41,8 @@ class UnitState:
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     #: What each program reads, by its name, for ``explain``.
     reads: dict[str, list[str]] = field(default_factory=dict)
+    #: What was decided for this target in each program, for ``explain``.
+    choices: dict[str, list[str]] = field(default_factory=dict)
     #: The program that is being checked.
     program: str = ""
     maps: dict[MapDecl, MapUse] = field(default_factory=dict)
@@ -74,9 +76,11 @@ class UnitState:
 
     def note_read(self, what: str) -> None:
         """Remember that the program being checked reads a field."""
-        seen = self.reads.setdefault(self.program, [])
-        if what not in seen:
-            seen.append(what)
+        _note(self.reads.setdefault(self.program, []), what)
+
+    def note_choice(self, what: str) -> None:
+        """Remember a decision that depends on the target."""
+        _note(self.choices.setdefault(self.program, []), what)
 
     def lost_map(self) -> MapSpec:
         """Return the map that counts refused updates, number 0 for printed lines."""
@@ -90,3 +94,8 @@ class UnitState:
     def print_map(self) -> MapSpec:
         """Return the ring buffer of printed lines."""
         return MapSpec(PRINT_MAP, "ringbuf", 0, 0, PRINT_PAGES * 4096)
+
+
+def _note(seen: list[str], what: str) -> None:
+    if what not in seen:
+        seen.append(what)

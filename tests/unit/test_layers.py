@@ -29,7 +29,7 @@ LAYERS: dict[str, set[str]] = {
     "abi": set(),
     "btf": {"abi"},
     "spec": {"abi", "btf"},
-    "present": {"spec"},
+    "present": {"abi", "spec"},
     "host": {"abi", "btf"},
     "ir": FACTS,
     "kernel": set(),

@@ -5,23 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyebpf.abi.disasm import disassemble
-from pyebpf.runtime.elf import parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pyebpf.spec.compiled import Compiled
     from pyebpf.spec.objects import FunctionSpec, LineInfo, ObjectSpec, SectionSpec
 
 _INSN = 8  # bytes
 
 
-def listing(compiled: Compiled) -> str:
+def listing(obj: ObjectSpec) -> str:
     """Return the programs of an object, in the kernel's notation.
 
     Maps have no descriptors yet, and fields are where the compiling kernel has them.
     """
-    obj = parse_object(compiled.object)
     return "\n\n".join("\n".join(_function(obj, function)) for function in obj.functions) + "\n"
 
 
