@@ -104,13 +104,13 @@ def _bits(left: Range, right: Range) -> Range:
 
 
 def _shl(left: Range, right: Range) -> Range:
-    counts = (max(0, right[0]), min(max(0, right[1]), _MAX_SHIFT))
+    counts = [min(max(0, count), _MAX_SHIFT) for count in right]
     values = [a << b for a, b in product(left, counts)]
     return min(values), max(values)
 
 
 def _shr(left: Range, right: Range) -> Range:
-    counts = (max(0, right[0]), min(max(0, right[1]), _MAX_SHIFT))
+    counts = [min(max(0, count), _MAX_SHIFT) for count in right]
     values = [a >> b for a, b in product(left, counts)]
     return min(values), max(values)
 
@@ -124,8 +124,9 @@ _FOLD: dict[BinaryOp, Callable[[int, int], int]] = {
     BinaryOp.AND: lambda a, b: a & b,
     BinaryOp.OR: lambda a, b: a | b,
     BinaryOp.XOR: lambda a, b: a ^ b,
-    BinaryOp.SHL: lambda a, b: a << b,
-    BinaryOp.SHR: lambda a, b: a >> b,
+    # More than this changes nothing but the time it takes.
+    BinaryOp.SHL: lambda a, b: a << min(b, 2 * _MAX_SHIFT),
+    BinaryOp.SHR: lambda a, b: a >> min(b, 2 * _MAX_SHIFT),
 }
 
 _RANGES: dict[BinaryOp, Callable[[Range, Range], Range]] = {

@@ -35,6 +35,9 @@ def of_object(value: Any, node: ast.AST, scope: Scope) -> Expr:
         return literal(value, span)
     if isinstance(value, str):
         return Text(Static(value), span, value)
+    if isinstance(value, tuple):
+        items = tuple(of_object(item, node, scope) for item in value)
+        return typed.Pack(Tuple(tuple(item.type for item in items)), span, items)
     if isinstance(value, (float, complex, bytes)) or value is Ellipsis:
         kind = "`...`" if value is Ellipsis else f"a {type(value).__name__} constant"
         floating = isinstance(value, float)

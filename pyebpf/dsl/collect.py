@@ -7,6 +7,7 @@ This is all that a warm start needs of the front end.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -15,6 +16,8 @@ from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.probes import Probe
 
 _EMPTY_CELL = CellType()
+#: What a probe may use of a module or a class.
+_INSIDE = (MapDecl, FunctionType, ConstDecl, ModuleType, type, Enum, int, str, tuple)
 
 
 class Collected:
@@ -67,7 +70,7 @@ def _function(function: Any, found: Collected) -> None:
     for name in mentioned:
         if name in names:
             _object(name, names[name], mentioned, found)
-    for value in function.__defaults__ or ():
+    for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
         _object("default", value, mentioned, found)
 
 
@@ -84,10 +87,10 @@ def _object(name: str, value: Any, mentioned: list[str], found: Collected) -> No
         found.name_map(value, name)
     elif isinstance(value, FunctionType) and not hasattr(value, "__pyebpf_builtin__"):
         _function(value, found)
-    elif isinstance(value, ModuleType):
-        for attr in mentioned:
-            inner = getattr(value, attr, None)
-            if isinstance(inner, (MapDecl, FunctionType, ConstDecl, int, str)):
-                _object(attr, inner, mentioned, found)
-    else:
+    elif not any(known is value for _, known in found.values):
         found.values.append((name, value))
+        if isinstance(value, (ModuleType, type)):
+            for attr in mentioned:
+                inner = getattr(value, attr, None)
+                if isinstance(inner, _INSIDE):  # whatever else it is, no probe can use it
+                    _object(attr, inner, mentioned, found)

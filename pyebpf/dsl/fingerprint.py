@@ -71,6 +71,9 @@ def _describe(  # noqa: PLR0911 - one return for each kind of value
         value = value_of(value, options)
     if isinstance(value, (*_PLAIN, enum.Enum)):
         return repr(value)
+    if isinstance(value, tuple):
+        items = [_describe(item, options) for item in value]
+        return None if None in items else repr(items)
     if isinstance(value, KernelType):
         return value.kernel_name
     record = getattr(value, "__pyebpf_record__", None)

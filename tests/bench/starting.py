@@ -17,6 +17,8 @@ from typing import IO, NamedTuple
 
 #: Nothing is judged by it: it ends a run that hangs. Seconds.
 PATIENCE = 60.0
+#: How long a program that was told to end may be silent before it is told again. Seconds.
+IMPATIENCE = 5.0
 #: Where programs start, so that an uninstalled checkout is found too.
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -92,11 +94,16 @@ class Running:
         return self.peak_bytes()
 
     def finish(self) -> str:
-        """End it as Ctrl-C does; return all that it wrote."""
+        """End it as Ctrl-C does, and as the end of its input does; return all that it wrote."""
         self._process.send_signal(signal.SIGINT)
+        if self._process.stdin:
+            self._process.stdin.close()
         end = time.monotonic() + PATIENCE
-        while select.select([self._terminal], [], [], max(0.0, end - time.monotonic()))[0]:
-            if not self._read():
+        while time.monotonic() < end:
+            # A signal just before Python goes to sleep does not wake it: ask again.
+            if not select.select([self._terminal], [], [], IMPATIENCE)[0]:
+                self._process.send_signal(signal.SIGINT)
+            elif not self._read():
                 break
         self._process.wait(PATIENCE)
         return self._text.decode(errors="replace").replace("\r\n", "\n")

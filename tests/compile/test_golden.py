@@ -80,7 +80,7 @@ def test_every_diagnostic_of_the_compiler_has_a_case() -> None:
     seen = set(re.findall(r"^error\[(E\d+)\]", _messages(), re.MULTILINE))
     ours = ("pyebpf.dsl.", "pyebpf.ir.")
     classes = [cls for cls in _subclasses(Diagnostic) if cls.__module__.startswith(ours)]
-    assert len(classes) > 20
+    assert len(classes) >= 20
     assert {cls.__name__ for cls in classes if cls.code not in seen} == set()
 
 

@@ -126,7 +126,7 @@ def test_a_flavour_stands_for_the_type_without_its_suffix() -> None:
         changed.btf.find("task_struct")
     with load(renamed, target=changed) as session:
         own = Path("/proc/self/comm")
-        own.write_text(own.read_text())  # gives the thread the name that it has
+        own.write_text(own.read_text().rstrip("\n"))  # gives the thread the name that it has
         assert session[numbers].view()[:3].tolist() == [OWN, OWN, os.getppid()]
 
 

@@ -1,0 +1,116 @@
+"""Every kind of syntax node of this Python is compiled, is a part of one that is, or is refused."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from pyebpf.diag import Source
+from pyebpf.dsl.check import RULES
+from pyebpf.dsl.check_expr import EXPRESSIONS
+from pyebpf.dsl.check_number import BINARY
+from pyebpf.dsl.check_stmt import STATEMENTS
+from pyebpf.dsl.collect import Collected
+from pyebpf.dsl.faults import Fault, Unsupported
+from pyebpf.dsl.scope import Scope
+from pyebpf.dsl.source import FunctionSource
+from pyebpf.dsl.unit import UnitState
+from tests import frozen
+
+#: Bases of other nodes, and parts that stand only inside a statement or an expression.
+PARTS = (
+    ast.mod, ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop, ast.comprehension,
+    ast.excepthandler, ast.arguments, ast.arg, ast.keyword, ast.alias, ast.withitem, ast.match_case,
+    ast.pattern, ast.type_ignore, *((ast.type_param,) if hasattr(ast, "type_param") else ()),
+)  # fmt: skip
+#: Nodes that Python no longer makes (3.8), kept for old programs; gone in 3.14.
+OLD = {"Num", "Str", "Bytes", "NameConstant", "Ellipsis", "Index", "ExtSlice", "slice", "Suite",
+       "AugLoad", "AugStore", "Param"}  # fmt: skip
+
+
+def leaves(base: type[ast.AST]) -> list[type[ast.AST]]:
+    found = [cls for cls in vars(ast).values() if isinstance(cls, type) and issubclass(cls, base)]
+    return [cls for cls in dict.fromkeys(found) if cls is not base and cls.__name__ not in OLD]
+
+
+def scope() -> Scope:
+    text = "def probe() -> None:\n    pass\n"
+    (node,) = ast.parse(text).body
+    assert isinstance(node, ast.FunctionDef)
+    unit = UnitState(frozen.target(), {}, Collected())
+    return Scope(unit, RULES, FunctionSource(Source("probe.py", text), node), {})
+
+
+def bare(cls: type[ast.AST]) -> ast.AST:
+    made = cls()
+    made.lineno = made.end_lineno = 2
+    made.col_offset, made.end_col_offset = 4, 8
+    return made
+
+
+def test_every_node_is_an_expression_a_statement_or_a_part() -> None:
+    known = set(leaves(ast.expr)) | set(leaves(ast.stmt)) | {ast.AST, ast.expr, ast.stmt}
+    for part in PARTS:
+        known |= {part, *leaves(part)}
+    assert {cls.__name__ for cls in leaves(ast.AST) if cls not in known} == set()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # 3.13: a node without its fields
+@pytest.mark.parametrize("cls", leaves(ast.expr), ids=lambda cls: cls.__name__)
+def test_an_expression_is_handled_or_refused(cls: type[ast.expr]) -> None:
+    if cls in EXPRESSIONS:
+        return
+    with pytest.raises(Fault) as refusal:
+        scope().expr(bare(cls))  # type: ignore[arg-type]
+    assert isinstance(refusal.value.diagnostic, Unsupported)
+    assert refusal.value.diagnostic.code == "E0201"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # 3.13: a node without its fields
+@pytest.mark.parametrize("cls", leaves(ast.stmt), ids=lambda cls: cls.__name__)
+def test_a_statement_is_handled_or_refused(cls: type[ast.stmt]) -> None:
+    if cls in STATEMENTS:
+        return
+    checked = scope()
+    assert checked.block([bare(cls)]) == []  # type: ignore[list-item]
+    (found,) = checked.unit.diagnostics.items
+    assert isinstance(found, Unsupported)
+    assert found.what
+
+
+BINARY_TEXT = {
+    "Add": "+", "Sub": "-", "Mult": "*", "MatMult": "@", "Div": "/", "Mod": "%", "Pow": "**",
+    "LShift": "<<", "RShift": ">>", "BitOr": "|", "BitXor": "^", "BitAnd": "&", "FloorDiv": "//",
+}  # fmt: skip
+COMPARE_TEXT = {
+    "Eq": "==", "NotEq": "!=", "Lt": "<", "LtE": "<=", "Gt": ">", "GtE": ">=", "Is": "is",
+    "IsNot": "is not", "In": "in", "NotIn": "not in",
+}  # fmt: skip
+UNARY_TEXT = {"Invert": "~", "Not": "not ", "UAdd": "+", "USub": "-"}
+
+
+def outcome(text: str) -> str:
+    node = ast.parse(text, mode="eval").body
+    try:
+        return str(scope().expr(node).type)
+    except Fault as fault:
+        assert isinstance(fault.diagnostic, Unsupported)
+        return "refused"
+
+
+def test_every_operator_is_computed_or_refused() -> None:
+    assert {cls.__name__ for cls in leaves(ast.operator)} == set(BINARY_TEXT)
+    assert {cls.__name__ for cls in leaves(ast.cmpop)} == set(COMPARE_TEXT)
+    assert {cls.__name__ for cls in leaves(ast.unaryop)} == set(UNARY_TEXT)
+    assert {cls.__name__ for cls in leaves(ast.boolop)} == {"And", "Or"}
+    refused = {name for name, text in BINARY_TEXT.items() if outcome(f"7 {text} 2") == "refused"}
+    assert refused == {"MatMult", "Div", "Pow"}
+    assert {cls.__name__ for cls in BINARY} == set(BINARY_TEXT) - refused
+    right = {"In": "(2, 3)", "NotIn": "(2, 3)"}
+    compared = {
+        name: outcome(f"7 {text} {right.get(name, 2)}") for name, text in COMPARE_TEXT.items()
+    }
+    assert {name for name, kind in compared.items() if kind == "refused"} == {"Is", "IsNot"}
+    assert set(compared.values()) == {"refused", "bool"}
+    assert "refused" not in {outcome(f"{text}7") for text in UNARY_TEXT.values()}

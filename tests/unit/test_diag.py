@@ -1,0 +1,85 @@
+"""Diagnostics as text: place, line, caret, help."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+
+from pyebpf.diag import Diagnostic, Diagnostics, Source, Span, render
+from pyebpf.errors import CompileError
+
+TEXT = "a = 1\nbb = größe + 日本\n\tc = a\nlast(\n  1,\n)\n"
+SOURCE = Source("probe.py", TEXT)
+
+
+class Odd(Diagnostic):
+    code: ClassVar[str] = "E9999"
+    title: ClassVar[str] = "`{name}` is odd"
+    label: ClassVar[str] = "odd{tail}"
+    help: ClassVar[str] = "{advice}"
+    name: str
+    tail: str = ""
+    advice: str = ""
+
+
+def test_a_line_with_a_caret() -> None:
+    item = Odd(Span(SOURCE, 2, 5, 2, 10), name="größe", tail=" here", advice="even it out")
+    assert render(item) == (
+        "error[E9999]: `größe` is odd\n"
+        " --> probe.py:2:6\n"
+        "  |\n"
+        "2 | bb = größe + 日本\n"
+        "  |      ^^^^^ odd here\n"
+        "  |\n"
+        "  = help: even it out"
+    )
+
+
+def test_tabs_count_one_column() -> None:
+    lines = render(Odd(Span(SOURCE, 3, 1, 3, 2), name="c")).splitlines()
+    assert lines[1:5] == [" --> probe.py:3:2", "  |", "3 |  c = a", "  |  ^ odd"]
+
+
+def test_a_range_over_lines_is_marked_to_the_end_of_its_first() -> None:
+    lines = render(Odd(Span(SOURCE, 4, 0, 6, 1), name="last")).splitlines()
+    assert lines[3:5] == ["4 | last(", "  | ^^^^^ odd"]
+
+
+def test_the_gutter_is_as_wide_as_the_number() -> None:
+    source = Source("long.py", "\n" * 99 + "x\n")
+    lines = render(Odd(Span(source, 100, 0, 100, 1), name="x", advice="no")).splitlines()
+    assert lines[1:] == [
+        "   --> long.py:100:1", "    |", "100 | x", "    | ^ odd", "    |", "    = help: no"
+    ]  # fmt: skip
+
+
+def test_without_a_place_there_is_only_the_headline() -> None:
+    assert render(Odd(None, name="x")) == "error[E9999]: `x` is odd"
+    assert render(Odd(None, name="x", advice="y")) == "error[E9999]: `x` is odd\n = help: y"
+
+
+def test_an_empty_range_still_has_a_caret() -> None:
+    assert render(Odd(Span(SOURCE, 1, 2, 1, 2), name="x")).splitlines()[4] == "  |   ^ odd"
+
+
+def test_faults_come_once_each_and_in_the_order_of_the_source() -> None:
+    found = Diagnostics()
+    found.raise_errors()  # nothing yet
+    late, early = (Odd(Span(SOURCE, line, 0, line, 1), name=str(line)) for line in (3, 1))
+    for item in (late, early, late):
+        found.report(item)
+    assert found.has_errors()
+    with pytest.raises(CompileError) as refusal:
+        found.raise_errors()
+    assert refusal.value.diagnostics == (early, late)
+    assert str(refusal.value) == f"{render(early)}\n\n{render(late)}"
+    assert refusal.value._render_traceback_() == str(refusal.value).splitlines()
+
+
+def test_braces_in_what_is_shown_are_left_alone() -> None:
+    assert Odd(None, name="{x} {0}").message == "`{x} {0}` is odd"
+
+
+def test_lines_beyond_the_text_are_empty() -> None:
+    assert [SOURCE.line(n) for n in (0, 1, 7, 99)] == ["", "a = 1", "", ""]

@@ -1,0 +1,165 @@
+"""Declarations: what they say of the map to make, and what they refuse when they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pyebpf import (
+    Array,
+    Char,
+    Const,
+    Events,
+    Hash,
+    LinearHist,
+    Log2Hist,
+    LruHash,
+    PerCpuArray,
+    Ptr,
+    chars,
+    ktime_get_ns,
+    raw_tracepoint,
+    record,
+    tp_btf,
+    tracepoint,
+    u8,
+    u32,
+    u64,
+)
+from pyebpf.abi.constants import BPF_F_MMAPABLE
+from pyebpf.errors import PyebpfError
+from pyebpf.kernel import request
+from pyebpf.spec.types import U32, U64, Address, Array as ArrayType, Record
+
+
+@record
+class Row:
+    pid: u32
+    name: Char = chars(16)
+
+
+def test_maps_with_keys() -> None:
+    spec = Hash[Ptr[request], u64](max_entries=7).spec("started", 4)
+    assert (spec.name, spec.kind, spec.key_size, spec.value_size) == ("started", "hash", 8, 8)
+    assert (spec.max_entries, spec.flags) == (7, 0)
+    assert (spec.key, spec.value) == (Address("request"), U64)
+    assert LruHash[u32, Row]().spec("m", 4).kind == "lru_hash"
+    assert LruHash[u32, Row]().spec("m", 4).value_size == 20
+    assert Hash[u32, u64]().max_entries == 10_240
+    pair = Hash[tuple[u8, u32], u64]().spec("m", 4).key
+    assert isinstance(pair, Record)
+    assert (pair.is_tuple, pair.size) == (True, 8)
+
+
+def test_arrays_are_mapped_unless_each_cpu_has_its_own() -> None:
+    spec = Array[u64](max_entries=3).spec("a", 4)
+    assert (spec.kind, spec.key, spec.value, spec.flags) == ("array", U32, U64, BPF_F_MMAPABLE)
+    spec = PerCpuArray[u64](max_entries=3).spec("a", 4)
+    assert (spec.kind, spec.flags) == ("percpu_array", 0)
+
+
+def test_a_histogram_has_a_row_for_each_cpu_or_key() -> None:
+    spec = Log2Hist().spec("h", 4)
+    assert (spec.kind, spec.max_entries, spec.value) == ("array", 4, ArrayType(U64, 64))
+    spec = Log2Hist(totals=True).spec("h", 4)
+    assert spec.value == ArrayType(U64, 65)
+    assert Log2Hist(totals=Const(False)).spec("h", 4).value == ArrayType(U64, 65)
+    spec = LinearHist(slots=5, key=u8, max_keys=9).spec("h", 4)
+    assert (spec.kind, spec.key_size, spec.max_entries) == ("percpu_hash", 1, 9)
+    assert spec.value == ArrayType(U64, 5)
+
+
+def test_events_are_a_ring_of_pages() -> None:
+    spec = Events[Row](pages=2).spec("e", 4)
+    assert (spec.kind, spec.max_entries, spec.value) == ("ringbuf", 8192, Row.__pyebpf_record__)  # type: ignore[attr-defined]
+
+
+WRONG: dict[str, tuple[Callable[[], Any], str]] = {
+    "no room": (lambda: Hash[u32, u64](max_entries=0), "max_entries=0: a map holds at least 1 entry"),
+    "no types": (lambda: Hash().spec("m", 1), "Hash needs its types: Hash[u32, u64](max_entries=1024)"),
+    "array without": (lambda: Array().spec("m", 1), "Array needs its types: Array[u64](max_entries=16)"),
+    "no width": (
+        lambda: Hash[int, u64]().spec("m", 1),
+        "Hash: <class 'int'> has no size in the kernel; use u8 … i64, …",
+    ),
+    "hist key": (
+        lambda: Log2Hist(key=str).spec("m", 1),
+        "key=<class 'str'> has no size in the kernel; use u8 … i64, …",
+    ),
+    "no slots": (
+        lambda: LinearHist(slots=0), "LinearHist(slots=0, step=1): both must be at least 1"
+    ),
+    "no step": (lambda: LinearHist(step=0), "LinearHist(slots=64, step=0): both must be at least 1"),
+    "pages": (lambda: Events[Row](pages=3), "Events(pages=3): the kernel wants a power of two"),
+    "no record": (
+        lambda: Events[u32]().record(), "Events needs a record class: Events[Opened](pages=64)"
+    ),
+    "tracepoint": (
+        lambda: tracepoint("sched_switch"),
+        "@tracepoint('sched_switch'): write category:name, as in 'sched:sched_switch'",
+    ),
+    "no hook": (lambda: tp_btf(""), "@tp_btf needs a name: @tp_btf('sched_switch')"),
+    "bare decorator": (
+        lambda: raw_tracepoint(ktime_get_ns),  # type: ignore[arg-type]
+        "@raw_tracepoint needs a name: @raw_tracepoint('sys_enter')",
+    ),
+    "decorated constant": (
+        lambda: tp_btf("sched_switch")(5), "@tp_btf decorates a function, not 5"
+    ),
+    "option as bool": (
+        lambda: bool(Const(False, "-v", "--verbose")),
+        "--verbose has a value only in a probe or a session: use session.option(...)",
+    ),
+    "helper": (lambda: ktime_get_ns(), "this function works in a probe only"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_said_where_it_is_written(case: str) -> None:
+    make, message = WRONG[case]
+    with pytest.raises(PyebpfError) as refusal:
+        make()
+    assert str(refusal.value) == message
+
+
+table = Hash[u32, u64]()
+VERBS: dict[str, Callable[[], Any]] = {
+    "[]": lambda: table[1],
+    "[] =": lambda: table.__setitem__(1, 2),
+    "get()": lambda: table.get(1),
+    "pop()": lambda: table.pop(1),
+    "setdefault()": lambda: table.setdefault(1, 2),
+    "del": lambda: table.__delitem__(1),
+    "in": lambda: 1 in table,
+    "add()": lambda: Log2Hist().add(1),
+    "emit()": lambda: Events[Row]().emit(None),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_declaration_holds_nothing(verb: str) -> None:
+    with pytest.raises(PyebpfError) as refusal:
+        VERBS[verb]()
+    assert str(refusal.value) == f"{verb} works in a probe; outside, use session[…], the open map"
+
+
+def test_a_probe_is_not_called() -> None:
+    @tp_btf("sched_switch")
+    def probe() -> None:
+        pass
+
+    with pytest.raises(PyebpfError, match=r"probe runs in the kernel: load\(probe\) attaches it"):
+        probe()
+
+
+def test_decorators_stack() -> None:
+    @tp_btf("sched_switch")
+    @raw_tracepoint("sys_enter")
+    def probe() -> None:
+        pass
+
+    assert [(h.kind, h.target) for h in probe.hooks] == [
+        ("tp_btf", "sched_switch"), ("raw_tracepoint", "sys_enter")
+    ]  # fmt: skip
