@@ -63,18 +63,21 @@ def _formatted(expr: Literal | Text, conversion: str, spec: str) -> str:
     value: object = expr.value
     if isinstance(expr, Literal) and isinstance(expr.type, Bool):
         value = bool(value)
-    try:
-        return format(_converted(value, conversion), spec)
-    except (ValueError, TypeError) as err:
-        raise Fault(WrongCall(expr.span, name=spec, why=f"is no format for this: {err}")) from None
+    return _format(expr, _converted(value, conversion), spec)
 
 
 def _check_format(expr: Expr, conversion: str, spec: str, *, text: bool) -> None:
     sample: object = "" if text else 0
+    _format(expr, _converted(sample, conversion), spec)
+
+
+def _format(expr: Expr, value: object, spec: str) -> str:
     try:
-        format(_converted(sample, conversion), spec)
-    except (ValueError, TypeError) as err:
-        raise Fault(WrongCall(expr.span, name=spec, why=f"is no format for this: {err}")) from None
+        return format(value, spec)
+    except (ValueError, TypeError):
+        # Not in Python's words: they differ from version to version.
+        what = "text" if isinstance(value, str) else "a number"
+        raise Fault(WrongCall(expr.span, name=spec, why=f"is no format for {what}")) from None
 
 
 def print_line(node: ast.Call, scope: Scope) -> Expr:

@@ -87,10 +87,11 @@ def _object(name: str, value: Any, mentioned: list[str], found: Collected) -> No
         found.name_map(value, name)
     elif isinstance(value, FunctionType) and not hasattr(value, "__pyebpf_builtin__"):
         _function(value, found)
+    elif not isinstance(value, (ModuleType, type)):
+        found.values.append((name, value))
     elif not any(known is value for _, known in found.values):
         found.values.append((name, value))
-        if isinstance(value, (ModuleType, type)):
-            for attr in mentioned:
-                inner = getattr(value, attr, None)
-                if isinstance(inner, _INSIDE):  # whatever else it is, no probe can use it
-                    _object(attr, inner, mentioned, found)
+        for attr in mentioned:
+            inner = getattr(value, attr, None)
+            if isinstance(inner, _INSIDE):  # whatever else it is, no probe can use it
+                _object(attr, inner, mentioned, found)

@@ -28,8 +28,13 @@ class Row(NamedTuple):
 
 @dataclass
 class Report:
-    """Everything that one run measured."""
+    """Everything that one run measured.
 
+    Attributes:
+        busy: the load average before: what others did on the machine, which the figures contain.
+    """
+
+    busy: float = field(default_factory=lambda: os.getloadavg()[0])
     rows: list[Row] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -53,7 +58,11 @@ class Report:
 
     def text(self) -> str:
         cells = [HEAD, *(line for row in self.rows for line in _lines(row))]
-        parts = [machine(), *self.tables, f"Summary\n\n{grid(cells, LEFT)}" if self.rows else ""]
+        parts = [
+            f"{machine()}; load average before: {self.busy:.1f}",
+            *self.tables,
+            f"Summary\n\n{grid(cells, LEFT)}" if self.rows else "",
+        ]
         parts.append("\n".join(f"- {note}" for note in self.notes))
         return "\n\n".join(part for part in parts if part)
 

@@ -152,4 +152,4 @@ def by_clang(peer: Peer, folder: Path) -> Sample | None:
     here = Path(__file__).parent
     words = [path, "-target", "bpf", "-mcpu=v3", "-O2", "-g", f"-I{ROOT / 'tests/data/c'}"]
     words += ["-c", str(here / "biolatency.bpf.c"), "-o", str(folder / "biolatency.bpf.o")]
-    return timed(lambda: subprocess.run(words, check=True), 12).scaled(1e3)
+    return timed(lambda: subprocess.run(words, check=True), 9).scaled(1e3)

@@ -20,7 +20,7 @@ from tests.bench.starting import ROOT, Contestant, Started, started
 
 pytestmark = [pytest.mark.bench, pytest.mark.kernel]
 
-ROUNDS = 15
+ROUNDS = 13
 #: Requests that the disk serves while each tool looks: all of them must say so.
 READS = 23
 HEADER = b"Tracing block device I/O"

@@ -37,11 +37,11 @@ def test_fields_are_laid_out_as_c_does() -> None:
     assert [(f.name, f.offset) for f in made.fields] == [
         (name, c_like.fields[name][1]) for name in c_like.names
     ]
-    assert (made.size, made.align, made.name) == (40, 8, "Mixed")
+    assert (made.size, made.align, made.name) == (c_like.itemsize, 8, "Mixed")
     assert made.fields[4].type == Chars(5)
     assert made.fields[3].type == BOOL
     assert made.fields[5].type == Address("task_struct")
-    assert numpy_dtype(made).itemsize == 40
+    assert numpy_dtype(made).itemsize == c_like.itemsize
 
 
 def test_records_and_tuples_nest() -> None:
