@@ -96,8 +96,8 @@ def _check(name: str, probe: Probe, hook: Hook, unit: UnitState) -> Program | No
         body = scope.block(source.node.body)
         return Program(name, section, source.name_span(), parameters, body)
     except Fault as fault:
-        assert fault.diagnostic is not None
-        unit.diagnostics.report(fault.diagnostic)
+        if fault.diagnostic is not None:
+            unit.diagnostics.report(fault.diagnostic)
         return None
 
 

@@ -31,6 +31,7 @@ class Collected:
         self.functions: list[FunctionType] = []
         self.maps: dict[MapDecl, str] = {}
         self.values: list[tuple[str, Any]] = []
+        self.visited: set[tuple[Any, ...]] = set()
         self._names: set[str] = set()
 
     def name_map(self, decl: MapDecl, wanted: str) -> str:
@@ -89,7 +90,8 @@ def _object(name: str, value: Any, mentioned: list[str], found: Collected) -> No
         _function(value, found)
     elif not isinstance(value, (ModuleType, type)):
         found.values.append((name, value))
-    elif not any(known is value for _, known in found.values):
+    elif (place := (id(value), *mentioned)) not in found.visited:
+        found.visited.add(place)  # modules name each other
         found.values.append((name, value))
         for attr in mentioned:
             inner = getattr(value, attr, None)

@@ -54,8 +54,8 @@ def member(low: Expressions, pointer: Value, kind: Any, offset: int) -> Value:
 def prepare(low: Expressions, expr: typed.Expr) -> Callable[[Value], None]:
     """Compute a value now; return what writes it to memory later.
 
-    What is written into a reserved record must be computed before: nothing may end the program while
-    the record is held, as a division by zero would.
+    What is written into a reserved record must be computed before: nothing may end the program
+    while the record is held, as a division by zero would.
     """
     if isinstance(expr, typed.MakeRecord):
         kind = expr.type

@@ -309,7 +309,7 @@ class Events(MapDecl, Generic[R]):
         return MapSpec(name, self.kind, 0, 0, self.pages * 4096, value=self.record())
 
     def reserve(self) -> AbstractContextManager[R]:
-        """Build a record where it will be sent from: ``with events.reserve() as e: e.pid = tgid()``.
+        """Build a record where it will be sent from: ``with events.reserve() as e: …``.
 
         Fields that are not set are 0. The record is sent when the block is left, by ``return`` too.
         Without room in the buffer the block is skipped and the record counted as lost.

@@ -30,7 +30,10 @@ class CharsField:
 
 
 def chars(length: int) -> Any:
-    """Give a text field its size in bytes: the right side of ``comm: Char = chars(16)``."""
+    """Give a text field its size in bytes.
+
+    Written as a default: ``comm: Char = chars(16)``.
+    """
     if length < 1:
         raise PyebpfError(f"chars({length}): a text field needs at least 1 byte")
     return CharsField(length)

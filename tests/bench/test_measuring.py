@@ -81,9 +81,11 @@ def test_a_start_ends_at_the_marker() -> None:
         import time
         kept = bytearray(40_000_000)
         while time.process_time() < 0.1: pass
-        print("attached")
-        try: time.sleep(60)
-        except KeyboardInterrupt: print("done")
+        try:
+            print("attached")
+            time.sleep(60)
+        except KeyboardInterrupt:
+            print("done")
     """
     with started(program(text)) as (running, took):
         assert running.finish() == "attached\ndone\n"
