@@ -1,4 +1,4 @@
-"""Write ``docs/errors.md`` from the classes of the diagnostics and the messages of the golden files.
+"""Write ``docs/errors.md`` from the classes of diagnostics and the messages of golden files.
 
 ``python -m scripts.gen_errors`` writes it; a test fails when it is not current.
 """
@@ -61,7 +61,9 @@ def _one_line(text: str) -> str:
 
 def _example(code: str) -> str:
     messages = sorted(path.read_text(encoding="utf-8") for path in CASES.rglob("*.err"))
-    alone = [text for text in messages if text.startswith(f"error[{code}]") and text.count("error[") == 1]
+    alone = [
+        text for text in messages if text.startswith(f"error[{code}]") and text.count("error[") == 1
+    ]
     return min(alone, key=len, default="").replace("$FILE", "probe.py").rstrip()
 
 

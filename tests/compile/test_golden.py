@@ -1,7 +1,7 @@
 """What the compiler says of wrong programs, word for word, and what it makes of right ones.
 
-In ``reject/`` the ``.err`` of a case holds the whole message; in ``accept/`` its ``.ir`` holds our IR
-after the last pass. ``make golden`` rewrites both.
+In ``reject/`` the ``.err`` of a case holds the whole message; in ``accept/`` its ``.ir`` holds our
+IR after the last pass. ``make golden`` rewrites both.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Another program reads our objects: bpftool loads one, and shows its types and its Python lines."""
+"""Another program reads our objects: bpftool loads one, and shows its types and its lines."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import time
@@ -13,7 +12,19 @@ from typing import Any
 
 import pytest
 
-from pyebpf import Char, Events, Hash, chars, comm, compile_probes, raw_tracepoint, record, tgid, u32, u64
+from pyebpf import (
+    Char,
+    Events,
+    Hash,
+    chars,
+    comm,
+    compile_probes,
+    raw_tracepoint,
+    record,
+    tgid,
+    u32,
+    u64,
+)
 from tests.kernel.running import loaded
 
 pytestmark = pytest.mark.kernel
@@ -42,7 +53,9 @@ def bpftool(program: Callable[[str], str]) -> Callable[..., str]:
     path = program("bpftool")
 
     def run(*words: str) -> str:
-        done = subprocess.run([path, *words], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            [path, *words], capture_output=True, text=True, timeout=60, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -95,7 +108,9 @@ echo
 """
 
 
-def test_bpftool_loads_the_object(program: Callable[[str], str], object_file: Path, tmp_path: Path) -> None:
+def test_bpftool_loads_the_object(
+    program: Callable[[str], str], object_file: Path, tmp_path: Path
+) -> None:
     """In a mount namespace of its own: what is pinned there is gone when the shell ends."""
     folder = tmp_path / "bpf"
     folder.mkdir()
@@ -109,7 +124,7 @@ def test_bpftool_loads_the_object(program: Callable[[str], str], object_file: Pa
     (entry,) = entries
     formatted: Any = entry["formatted"]
     assert formatted["value"]["pid"] == 0x41414141
-    assert os.listdir(folder) == []
+    assert list(folder.iterdir()) == []
     end = time.monotonic() + 30
     while program_exists(shown["id"]):  # the kernel frees it a little later
         assert time.monotonic() < end
@@ -122,5 +137,7 @@ def split_output(text: str) -> tuple[str, Any, Any]:
 
 
 def program_exists(number: int) -> bool:
-    done = subprocess.run(["bpftool", "prog", "show", "id", str(number)], capture_output=True, check=False)
+    done = subprocess.run(
+        ["bpftool", "prog", "show", "id", str(number)], capture_output=True, check=False
+    )
     return done.returncode == 0

@@ -35,9 +35,7 @@ def run(name: str, workload: Callable[[], None], monkeypatch: pytest.MonkeyPatch
     return names
 
 
-def test_block_latency(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_block_latency(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     with LoopDevice() as disk:
         names = run("block_latency.py", lambda: disk.write(230), monkeypatch)
     counts = names["counts"]

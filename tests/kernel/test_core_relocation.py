@@ -60,7 +60,9 @@ names = Hash[u32, Names](max_entries=2)
 def target(changes: dict[str, Any], *more: str) -> Target:
     here = host_target()
     data = extract(kernel_btf(), ("task_struct", "btf_trace_sys_enter", *more), changes)
-    return Target(Btf.parse(data), here.features, here.tracepoints, here.arch, here.cpus, "doctored")
+    return Target(
+        Btf.parse(data), here.features, here.tracepoints, here.arch, here.cpus, "doctored"
+    )
 
 
 @raw_tracepoint("sys_enter")

@@ -130,7 +130,7 @@ def misspelt_member(task: Ptr[task_struct]) -> None:
 
 @raw_tracepoint("sys_enter")
 def unsupported(ctx: RawTracepointContext) -> None:
-    try:
+    try:  # noqa: SIM105 - it is what must be refused
         print(ctx.args[0])
     except ValueError:
         pass
@@ -165,7 +165,7 @@ LINE |     print(task.tgidd)
 error[E0201]: `try` cannot be used in a probe
    --> FILE:LINE:5
     |
-LINE |     try:
+LINE |     try:  # noqa: SIM105 - it is what must be refused
     |     ^^^^ not supported
     |
     = help: test for the case with `if` instead""",
@@ -295,7 +295,9 @@ def test_probes_that_need_no_types_work_without_them() -> None:
 
 
 def test_an_external_btf_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    compiled = compile_probes(needs_types)  # the types are known when it is compiled, not when loaded
+    compiled = compile_probes(
+        needs_types
+    )  # the types are known when it is compiled, not when loaded
     monkeypatch.setenv("PYEBPF_BTF", "/nowhere/vmlinux")
     from pyebpf.btf.system import kernel_btf
 

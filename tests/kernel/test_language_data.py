@@ -264,6 +264,7 @@ def test_slots_of_histograms_at_their_edges() -> None:
 
 WIDTH = 4
 
+
 @raw_tracepoint("sys_enter")
 def say(ctx: RawTracepointContext) -> int:
     a = ctx.args[0]

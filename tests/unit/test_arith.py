@@ -49,11 +49,16 @@ def test_the_type_holds_operands_and_result_unless_it_wraps(
 @pytest.mark.parametrize(
     ("known", "prefer_unsigned", "kind"),
     [
-        ((0, 5), False, I64), ((0, 5), True, U64), ((-1, 5), True, I64), ((0, U64.high), False, U64),
-        ((-1, U64.high), True, None), ((I64.low, I64.high), False, I64), ((I64.low - 1, 0), False, None),
+        ((0, 5), False, I64),
+        ((0, 5), True, U64),
+        ((-1, 5), True, I64),
+        ((0, U64.high), False, U64),
+        ((-1, U64.high), True, None),
+        ((I64.low, I64.high), False, I64),
+        ((I64.low - 1, 0), False, None),
         ((0, U64.high + 1), True, None),
     ],
-)  # fmt: skip
+)
 def test_the_type_that_holds_a_range(
     known: tuple[int, int], prefer_unsigned: bool, kind: object
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 from pyebpf.dsl.collect import collect
 from pyebpf.dsl.fingerprint import fingerprint
 
-TEXT = '''
+TEXT = """
 import enum
 from pyebpf import *
 from pyebpf.kernel import task_struct
@@ -44,7 +44,7 @@ def probe() -> None:
     rows[1] = Row(pid=only)
     if tgid() in MANY:
         latency.add(current_task().pid)
-'''
+"""
 
 
 def other_module(**changes: Any) -> ModuleType:

@@ -31,7 +31,8 @@ from pyebpf import (
 from pyebpf.abi.constants import BPF_F_MMAPABLE
 from pyebpf.errors import PyebpfError
 from pyebpf.kernel import request
-from pyebpf.spec.types import U32, U64, Address, Array as ArrayType, Record
+from pyebpf.spec.types import U32, U64, Address, Record
+from pyebpf.spec.types import Array as ArrayType
 
 
 @record
@@ -77,9 +78,18 @@ def test_events_are_a_ring_of_pages() -> None:
 
 
 WRONG: dict[str, tuple[Callable[[], Any], str]] = {
-    "no room": (lambda: Hash[u32, u64](max_entries=0), "max_entries=0: a map holds at least 1 entry"),
-    "no types": (lambda: Hash().spec("m", 1), "Hash needs its types: Hash[u32, u64](max_entries=1024)"),
-    "array without": (lambda: Array().spec("m", 1), "Array needs its types: Array[u64](max_entries=16)"),
+    "no room": (
+        lambda: Hash[u32, u64](max_entries=0),
+        "max_entries=0: a map holds at least 1 entry",
+    ),
+    "no types": (
+        lambda: Hash().spec("m", 1),
+        "Hash needs its types: Hash[u32, u64](max_entries=1024)",
+    ),
+    "array without": (
+        lambda: Array().spec("m", 1),
+        "Array needs its types: Array[u64](max_entries=16)",
+    ),
     "no width": (
         lambda: Hash[int, u64]().spec("m", 1),
         "Hash: <class 'int'> has no size in the kernel; use u8 … i64, …",
@@ -89,12 +99,17 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         "key=<class 'str'> has no size in the kernel; use u8 … i64, …",
     ),
     "no slots": (
-        lambda: LinearHist(slots=0), "LinearHist(slots=0, step=1): both must be at least 1"
+        lambda: LinearHist(slots=0),
+        "LinearHist(slots=0, step=1): both must be at least 1",
     ),
-    "no step": (lambda: LinearHist(step=0), "LinearHist(slots=64, step=0): both must be at least 1"),
+    "no step": (
+        lambda: LinearHist(step=0),
+        "LinearHist(slots=64, step=0): both must be at least 1",
+    ),
     "pages": (lambda: Events[Row](pages=3), "Events(pages=3): the kernel wants a power of two"),
     "no record": (
-        lambda: Events[u32]().record(), "Events needs a record class: Events[Opened](pages=64)"
+        lambda: Events[u32]().record(),
+        "Events needs a record class: Events[Opened](pages=64)",
     ),
     "tracepoint": (
         lambda: tracepoint("sched_switch"),
@@ -106,14 +121,15 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         "@raw_tracepoint needs a name: @raw_tracepoint('sys_enter')",
     ),
     "decorated constant": (
-        lambda: tp_btf("sched_switch")(5), "@tp_btf decorates a function, not 5"
+        lambda: tp_btf("sched_switch")(5),
+        "@tp_btf decorates a function, not 5",
     ),
     "option as bool": (
         lambda: bool(Const(False, "-v", "--verbose")),
         "--verbose has a value only in a probe or a session: use session.option(...)",
     ),
-    "helper": (lambda: ktime_get_ns(), "this function works in a probe only"),
-}  # fmt: skip
+    "helper": (ktime_get_ns, "this function works in a probe only"),
+}
 
 
 @pytest.mark.parametrize("case", WRONG)

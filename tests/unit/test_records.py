@@ -32,7 +32,8 @@ def test_fields_are_laid_out_as_c_does() -> None:
 
     made = layout(Mixed)
     c_like = np.dtype(
-        {"names": list("abcdefg"), "formats": ["u1", "u4", "i2", "u1", "S5", "u8", "i1"]}, align=True
+        {"names": list("abcdefg"), "formats": ["u1", "u4", "i2", "u1", "S5", "u8", "i1"]},
+        align=True,
     )
     assert [(f.name, f.offset) for f in made.fields] == [
         (name, c_like.fields[name][1]) for name in c_like.names
@@ -59,7 +60,7 @@ def test_records_and_tuples_nest() -> None:
     assert inner.type == layout(Inner)
     assert isinstance(pair.type, Record)
     assert pair.type.is_tuple
-    assert [f.type for f in pair.type.fields][0] == U32
+    assert pair.type.fields[0].type == U32
     assert (pair.offset, layout(Outer).size) == (16, 24)
 
 
@@ -95,11 +96,16 @@ def bad_size() -> None:
     chars(0)
 
 
+NO_TYPE = (
+    "Bad.x: <class 'int'> is no type for a record; "
+    "use u8 … i64, bool, Char, Ptr[…], a tuple of these, or another record"
+)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (bad_int, "Bad.x: <class 'int'> is no type for a record; use u8 … i64, bool, Char, Ptr[…], a "
-         "tuple of these, or another record"),
+        (bad_int, NO_TYPE),
         (bad_text, "Bad.name: write `name: Char = chars(16)`"),
         (bad_empty, "Bad has no fields: a record needs at least one"),
         (bad_size, "chars(0): a text field needs at least 1 byte"),
