@@ -49,7 +49,8 @@ test-kernel: setup system ## what loads programs into the running kernel
 test-vm: setup     ## the kernel tests on other kernels, in QEMU
 	$(PYTEST) tests/vm -m vm $(ARGS)
 
-bench: setup       ## measure; nothing here passes or fails
+bench: setup system ## measure, beside peers; nothing here passes or fails
+	@$(PYTHON) scripts/debian.py peers
 	$(PYTEST) tests/bench -m bench -s $(ARGS)
 
 golden: setup      ## rewrite the golden files; read the difference before you commit it

@@ -12,7 +12,7 @@ from pyebpf.errors import KernelError, PyebpfError
 from pyebpf.host.loop import LoopDevice
 from pyebpf.tools import biolatency
 
-READS, WRITES, SIZE = 2_300, 3_100, 16 << 10
+READS, WRITES, SIZE = 229, 311, 16 << 10
 NEEDS = """\
 Running it needs root, or these capabilities:
   CAP_BPF and CAP_PERFMON   to load and attach the program

@@ -1,7 +1,8 @@
 """Modules that are imported when first used.
 
-For what a warm start of a tool never needs: the verifier's messages, the kernel's types, the probes of
-features. Beside the call stands an ordinary import for type checkers, so that the layer rule sees it::
+For what a warm start of a tool never needs: the verifier's messages, the kernel's types, the
+probes of features. Beside the call stands an ordinary import for type checkers, so that the layer
+rule sees it::
 
     if TYPE_CHECKING:
         from pyebpf.runtime import verifier

@@ -1,7 +1,8 @@
 """Plain data without code generation: classes whose fields are their annotations.
 
-``dataclasses`` makes the same, but costs about a millisecond per class when a module is imported, and the
-warm start of a tool imports a hundred of them. Everything here may be imported from everywhere.
+``dataclasses`` makes the same, but costs about a millisecond per class when a module is imported,
+and the warm start of a tool imports a hundred of them. Everything here may be imported from
+everywhere.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class Frozen(_Fields):
 
 
 def to_tuples(value: Any) -> Any:
-    """Return a value as nested tuples of constants, for ``marshal``; a Frozen keeps its class's name."""
+    """Return a value as nested tuples of constants, for ``marshal``; classes stay by name."""
     if isinstance(value, IntEnum):
         return ("#", type(value).__name__, int(value))
     if isinstance(value, Frozen):

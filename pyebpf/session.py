@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from pyebpf import cache
 from pyebpf.btf.system import kernel_btf, kernel_ident
@@ -27,6 +27,7 @@ from pyebpf.dsl.unit_names import LOST_MAP, PRINT_MAP
 from pyebpf.errors import FormatError, NotSupportedError, PyebpfError
 from pyebpf.host.cpus import possible_count
 from pyebpf.lazy import lazy
+from pyebpf.plain import Frozen
 from pyebpf.runtime import syscall
 from pyebpf.runtime.features import KernelFeatures
 from pyebpf.runtime.links import Link, attach
@@ -131,7 +132,7 @@ def read_object(compiled: Compiled) -> ObjectSpec:
     return elf.parse_object(compiled.object)
 
 
-class Start(NamedTuple):
+class Start(Frozen):
     """What is known before anything is compiled.
 
     Attributes:
@@ -385,4 +386,4 @@ def _number_at(fd: int, index: int) -> int:
 
 def _wait_until(end: float) -> None:
     while (left := end - time.monotonic()) > 0:
-        time.sleep(min(left, 3600.0))
+        time.sleep(min(left, 0.2))  # a Ctrl-C just before it is not seen before it ends

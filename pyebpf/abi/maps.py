@@ -5,12 +5,11 @@ Source: ``include/uapi/linux/bpf.h``, ``kernel/bpf/syscall.c`` (``map_create``, 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pyebpf.abi import constants as c
+from pyebpf.plain import Frozen
 
 
-class MapKind(NamedTuple):
+class MapKind(Frozen):
     """One kind of map.
 
     Attributes:

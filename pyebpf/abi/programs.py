@@ -5,13 +5,12 @@ Source: ``include/uapi/linux/bpf.h``; the section names are those that libbpf kn
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pyebpf.abi import constants as c
 from pyebpf.errors import NotSupportedError
+from pyebpf.plain import Frozen
 
 
-class ProgramKind(NamedTuple):
+class ProgramKind(Frozen):
     """One kind of program.
 
     Attributes:
@@ -44,7 +43,7 @@ class ProgramKind(NamedTuple):
 def _sleeping(row: ProgramKind, since: str) -> ProgramKind:
     """Return the form of ``row`` that may sleep: the same sections with ``.s``."""
     sections = tuple(f"{s[:-1]}.s/" if s.endswith("/") else f"{s}.s" for s in row.sections)
-    return row._replace(
+    return row.replace(
         name=f"{row.name}.s", sections=sections, since=since, flags=c.BPF_F_SLEEPABLE
     )
 
@@ -76,7 +75,7 @@ _UPROBE_MULTI = ProgramKind(
     "uprobe_multi",
     "6.6",
 )
-_URETPROBE_MULTI = _UPROBE_MULTI._replace(name="uretprobe.multi", sections=("uretprobe.multi/",))
+_URETPROBE_MULTI = _UPROBE_MULTI.replace(name="uretprobe.multi", sections=("uretprobe.multi/",))
 _UPROBE_SESSION = ProgramKind(
     "uprobe.session",
     ("uprobe.session/",),

@@ -9,9 +9,10 @@ from __future__ import annotations
 import getopt
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pyebpf.dsl.constants import ConstDecl
+from pyebpf.plain import Frozen
 
 _COLUMN = 26  # where the explanations begin
 
@@ -20,7 +21,7 @@ class UsageError(Exception):
     """A command line that makes no sense. ``str()`` says why."""
 
 
-class Option(NamedTuple):
+class Option(Frozen):
     """One option.
 
     Attributes:
@@ -42,7 +43,7 @@ class Option(NamedTuple):
     convert: Callable[[str], Any] = str
 
 
-class Choice(NamedTuple):
+class Choice(Frozen):
     """What a command line asks for: values of constants, words of the frame, intervals."""
 
     consts: dict[ConstDecl, Any]
@@ -127,7 +128,7 @@ class CommandLine:
         taken = {flag for option in own for flag in option.flags}
         frame = (_TIMESTAMP, _JSON, *_COMMON) if reports else _COMMON
         free = (
-            option._replace(flags=tuple(flag for flag in option.flags if flag not in taken))
+            option.replace(flags=tuple(flag for flag in option.flags if flag not in taken))
             for option in frame
         )
         self.options = [*own, *(option for option in free if option.flags)]

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from pyebpf.session import Session
 
-#: How long a signal may wait while a tool prints lines. Seconds.
+#: How long a signal may wait, in seconds: one that comes just before a system call sleeps is not
+#: seen before it returns.
 _SLICE = 0.2
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -77,7 +78,7 @@ class Patience:
         try:
             self._sleeping = True
             while not self.is_over and (left := end - time.monotonic()) > 0:
-                time.sleep(min(left, 3600.0))
+                time.sleep(min(left, _SLICE))
             self._sleeping = False  # inside, for a signal may come until here
         except Stopped:
             raise

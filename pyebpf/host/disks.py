@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple
 
 from pyebpf.btf.near import nearest
+from pyebpf.plain import Frozen
 
 _PARTITIONS = "/proc/partitions"
 _MINOR_BITS = 20  # MINORBITS of include/linux/kdev_t.h
 
 
-class Disk(NamedTuple):
+class Disk(Frozen):
     """A block device: a whole disk or a partition."""
 
     name: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+
+from pyebpf.plain import Frozen
 
 
 class Support(Enum):
@@ -14,7 +15,7 @@ class Support(Enum):
     UNKNOWN = "unknown"
 
 
-class Answer(NamedTuple):
+class Answer(Frozen):
     """The result of a probe; ``reason`` says why it is not yes."""
 
     support: Support

@@ -9,9 +9,9 @@ Source: ``Documentation/bpf/btf.rst`` of Linux, "BTF.ext section".
 from __future__ import annotations
 
 from struct import Struct
-from typing import NamedTuple
 
 from pyebpf.errors import FormatError
+from pyebpf.plain import Frozen
 from pyebpf.spec.objects import CoreKind, CoreReloc, FuncInfo, LineInfo
 
 BTF_MAGIC = 0xEB9F
@@ -31,7 +31,7 @@ _LINE = Struct("<IIII")
 _CORE = Struct("<IIII")
 
 
-class SectionInfo(NamedTuple):
+class SectionInfo(Frozen):
     """Everything that ``.BTF.ext`` says about one section, in instruction order."""
 
     functions: tuple[FuncInfo, ...] = ()
@@ -81,13 +81,13 @@ def parse_btf_ext(data: bytes, strings: Strings) -> dict[str, SectionInfo]:
     for name, rows in _records(functions, _FUNC, "func_info", strings):
         known = found.get(name, SectionInfo())
         more = tuple(FuncInfo(_insn(offset, "func_info"), kind) for offset, kind in rows)
-        found[name] = known._replace(functions=known.functions + more)
+        found[name] = known.replace(functions=known.functions + more)
     for name, rows in _records(lines, _LINE, "line_info", strings):
         known = found.get(name, SectionInfo())
-        found[name] = known._replace(lines=known.lines + _lines(rows, strings))
+        found[name] = known.replace(lines=known.lines + _lines(rows, strings))
     for name, rows in _records(core, _CORE, "core_relo", strings):
         known = found.get(name, SectionInfo())
-        found[name] = known._replace(core=known.core + _core(rows, strings))
+        found[name] = known.replace(core=known.core + _core(rows, strings))
     return found
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from typing import Any, NamedTuple
+from typing import Any
 
 from pyebpf.abi import attr as layout
 from pyebpf.abi import constants as c
+from pyebpf.plain import Frozen
 from pyebpf.runtime import call
 from pyebpf.runtime.refusal import refusal
 
 
-class MapInfo(NamedTuple):
+class MapInfo(Frozen):
     """``struct bpf_map_info``. Sizes in bytes."""
 
     id: int
@@ -27,7 +28,7 @@ class MapInfo(NamedTuple):
     btf_value_type_id: int
 
 
-class ProgInfo(NamedTuple):
+class ProgInfo(Frozen):
     """``struct bpf_prog_info``.
 
     ``jited_len`` and ``xlated_len`` are bytes of machine code and of rewritten BPF;
@@ -54,7 +55,7 @@ class ProgInfo(NamedTuple):
     attach_btf_id: int
 
 
-class BtfInfo(NamedTuple):
+class BtfInfo(Frozen):
     """``struct bpf_btf_info``. ``size`` in bytes; ``kernel`` for vmlinux and modules."""
 
     id: int
@@ -63,7 +64,7 @@ class BtfInfo(NamedTuple):
     kernel: bool
 
 
-class LinkInfo(NamedTuple):
+class LinkInfo(Frozen):
     """The common part of ``struct bpf_link_info``; ``detail`` is the rest, by ``type``."""
 
     id: int

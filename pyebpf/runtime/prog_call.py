@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pyebpf.abi import attr as layout
 from pyebpf.abi import capability
 from pyebpf.abi import constants as c
 from pyebpf.abi.names import prog_type_name
 from pyebpf.errors import KernelError
+from pyebpf.plain import Frozen
 from pyebpf.runtime import call, memlock
 from pyebpf.runtime.refusal import ENOTSUPP, refusal
 
@@ -31,7 +32,7 @@ class RefusedError(KernelError):
         self.log = log
 
 
-class RunResult(NamedTuple):
+class RunResult(Frozen):
     """The result of one test run: what the program returned, and what it left in its buffers."""
 
     retval: int

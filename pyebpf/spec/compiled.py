@@ -80,9 +80,11 @@ class Kept(Frozen):
 def _classes() -> dict[str, Any]:
     found: dict[str, Any] = {c.__name__: c for c in (ProgramInfo, Compiled, Kept)}
     for module in (objects, types, views):
-        for name, value in vars(module).items():
-            if isinstance(value, type) and issubclass(value, (Frozen, IntEnum)):
-                found[name] = value
+        found |= {
+            name: value
+            for name, value in vars(module).items()
+            if isinstance(value, type) and issubclass(value, (Frozen, IntEnum))
+        }
     return found
 
 

@@ -86,8 +86,8 @@ class SymbolReloc(Frozen):
 class MapSpec(Frozen):
     """A map to create.
 
-    ``kind`` is the row's name in ``pyebpf.abi.maps`` (``"hash"``). ``key`` and ``value`` describe the
-    data for views; ``key_type`` and ``value_type`` are BTF ids in the object (0: none).
+    ``kind`` is the row's name in ``pyebpf.abi.maps`` (``"hash"``). ``key`` and ``value`` describe
+    the data for views; ``key_type`` and ``value_type`` are BTF ids in the object (0: none).
     ``initial`` is the first value of a global-data map; ``frozen`` makes it read-only for both
     sides. ``slots`` are the initial entries of a map of maps or of programs: index, and the name
     of the map or program. ``numa_node`` counts when ``BPF_F_NUMA_NODE`` is in ``flags``; ``extra``

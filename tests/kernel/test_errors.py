@@ -130,10 +130,7 @@ def misspelt_member(task: Ptr[task_struct]) -> None:
 
 @raw_tracepoint("sys_enter")
 def unsupported(ctx: RawTracepointContext) -> None:
-    try:  # noqa: SIM105 - it is what must be refused
-        print(ctx.args[0])
-    except ValueError:
-        pass
+    assert ctx.args[0]
 
 
 REFUSED = {
@@ -162,13 +159,13 @@ error[E0105]: `struct task_struct` has no field `tgidd`
 LINE |     print(task.tgidd)
     |                ^^^^^ not found; did you mean `tgid`""",
     unsupported: """\
-error[E0201]: `try` cannot be used in a probe
+error[E0201]: `assert` cannot be used in a probe
    --> FILE:LINE:5
     |
-LINE |     try:  # noqa: SIM105 - it is what must be refused
-    |     ^^^^ not supported
+LINE |     assert ctx.args[0]
+    |     ^^^^^^^^^^^^^^^^^^ not supported
     |
-    = help: test for the case with `if` instead""",
+    = help: return early with `if not …: return`""",
 }
 
 

@@ -1,7 +1,8 @@
 """The language means in the kernel what it means in Python.
 
 A function marked ``@mirrored`` is compiled into a probe, run in the kernel on some arguments, and
-called in CPython on the same ones. Results are compared modulo ``2**64``, the width of what carries them.
+called in CPython on the same ones. Results are compared modulo ``2**64``, the width of what carries
+them.
 """
 
 from __future__ import annotations

@@ -145,7 +145,12 @@ def test_what_the_kernel_says_of_a_map() -> None:
     name = "odd näme/with-more-than-15"
     with closing(syscall.map_create(c.BPF_MAP_TYPE_LRU_HASH, 4, 16, 100, name=name)) as fd:
         info = syscall.map_info(fd)
-        assert info[1:7] == (c.BPF_MAP_TYPE_LRU_HASH, "odd_n_me_with_m", 4, 16, 100, 0)
+        assert (info.type, info.name, info.flags) == (
+            c.BPF_MAP_TYPE_LRU_HASH,
+            "odd_n_me_with_m",
+            0,
+        )
+        assert (info.key_size, info.value_size, info.max_entries) == (4, 16, 100)
         assert info.id in set(syscall.ids("map"))
         with closing(syscall.fd_by_id("map", info.id)) as again:
             assert syscall.map_info(again) == info

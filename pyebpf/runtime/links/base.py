@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
+from pyebpf.plain import Frozen
 from pyebpf.runtime import syscall
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Link:
                 os.close(fd)
 
 
-class Request(NamedTuple):
+class Request(Frozen):
     """What a strategy needs to know; the caller of ``attach`` gave it."""
 
     prog_fd: int
