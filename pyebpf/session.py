@@ -297,7 +297,7 @@ class Session:
         shape = decl.histogram()
         if shape is None:
             return open_map(fd, spec)
-        totals = bool(value_of(getattr(decl, "totals", False), self._options))
+        summed = bool(value_of(getattr(decl, "totals", False), self._options))
         return HistView(
             open_map(fd, spec),
             kind=shape.kind,
@@ -305,7 +305,8 @@ class Session:
             low=shape.low,
             step=shape.step,
             slots=shape.slots,
-            totals=totals,
+            totals=shape.totals,
+            summed=summed,
             key=shape.key,
         )
 

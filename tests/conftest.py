@@ -25,6 +25,11 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("pyebpf")
 
+#: How often a test marked ``exact`` may be tried. A program on a tracepoint is not run for about one
+#: event in 30,000 on some kernels, whoever loaded it (docs/known-limits.md); a count that is wrong by
+#: our fault is wrong each time.
+EXACT_TRIES = 3
+TRIED_AGAIN = pytest.StashKey[list[str]]()
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
 CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 21, 38, 39
 OURS = ("anon_inode:bpf", "anon_inode:btf", "anon_inode:[perf_event]")
@@ -164,3 +169,27 @@ def pytest_terminal_summary(
     for line in config.stash.get(_LEFT, []):
         terminalreporter.write_line(f"left open at the end of the run: {line}", red=True)
     terminalreporter.write_line(f"Python {platform.python_version()}, {sys.platform}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Try a test marked ``exact`` again when its count is wrong, and say so in the summary."""
+    if pyfuncitem.get_closest_marker("exact") is None:
+        return None
+    names = pyfuncitem._fixtureinfo.argnames
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    for left in reversed(range(EXACT_TRIES)):
+        try:
+            pyfuncitem.obj(**arguments)
+            break
+        except AssertionError as error:
+            if not left:
+                raise
+            again = pyfuncitem.config.stash.setdefault(TRIED_AGAIN, [])
+            again.append(f"{pyfuncitem.nodeid}: {str(error).splitlines()[0]}")
+    return True
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    for line in config.stash.get(TRIED_AGAIN, []):
+        terminalreporter.write_line(f"TRIED AGAIN {line}")

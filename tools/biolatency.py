@@ -30,9 +30,9 @@ extended = Const(False, "-e", "--extension", help="summarize average/total value
 only_dev = Const(0, "-d", "--disk", help="trace this disk only", convert=dev_of)
 
 started = Hash[Ptr[request], u64](max_entries=10_240)
-us, ms = Log2Hist(unit="us", totals=True), Log2Hist(unit="ms", totals=True)
-us_by = Log2Hist(unit="us", totals=True, key=u64)
-ms_by = Log2Hist(unit="ms", totals=True, key=u64)
+us, ms = Log2Hist(unit="us", totals=extended), Log2Hist(unit="ms", totals=extended)
+us_by = Log2Hist(unit="us", totals=extended, key=u64)
+ms_by = Log2Hist(unit="ms", totals=extended, key=u64)
 
 
 @tp_btf("block_rq_insert", when=queued)

@@ -183,7 +183,9 @@ def _key(b: Builder, btf: Btf, rq: Value) -> Value:
     b.add(nodes.Fill(VOID, b.span, key, 16))
     rq_at = b.add(nodes.Member(Pointer(Space.STACK, Address("request")), b.span, key, 0))
     b.store(rq_at, b.convert(rq, Address("request")))
-    q = _field(b, rq, path(btf, request, "q"), Pointer(Space.BTF, KernelRef(queue, "request_queue")))
+    q = _field(
+        b, rq, path(btf, request, "q"), Pointer(Space.BTF, KernelRef(queue, "request_queue"))
+    )
     d = _field(b, q, path(btf, queue, "disk"), Pointer(Space.KERNEL, KernelRef(disk, "gendisk")))
     minor = _field(b, d, path(btf, disk, "first_minor"), U32)
     b.store(b.add(nodes.Member(Pointer(Space.STACK, U32), b.span, key, 8)), minor)
@@ -309,4 +311,3 @@ def _test_run(fd: int, words: Sequence[int]) -> int:
     attr[6] = ctypes.addressof(context)
     _bpf(_TEST_RUN, attr)
     return attr[0] >> 32
-

@@ -195,7 +195,10 @@ def loaded(data: bytes, folder: Path, dump: str) -> str:
     )
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", script, "sh", str(BPFTOOL), str(file), str(mount), dump],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
     return done.stdout

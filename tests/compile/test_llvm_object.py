@@ -136,11 +136,15 @@ def test_bit_fields(name: str, offset: int, size: int, lshift: int, rshift: int)
     (section,) = [s for s in spec.sections if s.name.startswith("tp_btf")]
     places = {r.kind: r.insn * 8 for r in section.core}
     assert set(places) == {
-        CoreKind.FIELD_BYTE_OFFSET, CoreKind.FIELD_LSHIFT_U64, CoreKind.FIELD_RSHIFT_U64
+        CoreKind.FIELD_BYTE_OFFSET,
+        CoreKind.FIELD_LSHIFT_U64,
+        CoreKind.FIELD_RSHIFT_U64,
     }
     load = section.code[places[CoreKind.FIELD_BYTE_OFFSET] :]
     assert (load[0], load[2]) == ({4: 0x61, 8: 0x79}[size], offset)
-    shifts = [section.code[places[k] + 4] for k in (CoreKind.FIELD_LSHIFT_U64, CoreKind.FIELD_RSHIFT_U64)]
+    shifts = [
+        section.code[places[k] + 4] for k in (CoreKind.FIELD_LSHIFT_U64, CoreKind.FIELD_RSHIFT_U64)
+    ]
     assert shifts == [lshift, rshift]
 
 
@@ -164,14 +168,27 @@ def test_bit_fields_behind_a_bare_pointer_are_probed() -> None:
 
 MAPS = (
     MapSpec("plain", "hash", 8, 4, 100, flags=1, key=U64, value=U32),
-    MapSpec("pairs", "hash", 16, 16, 7, key=record("t", [("_0", U32), ("_1", U64)], is_tuple=True),
-            value=record("seen", [("n", I16), ("comm", Chars(10)), ("rows", Array(U8, 4))])),
+    MapSpec(
+        "pairs",
+        "hash",
+        16,
+        16,
+        7,
+        key=record("t", [("_0", U32), ("_1", U64)], is_tuple=True),
+        value=record("seen", [("n", I16), ("comm", Chars(10)), ("rows", Array(U8, 4))]),
+    ),
     MapSpec("ring", "ringbuf", 0, 0, 4096),
     MapSpec("waiting", "queue", 0, 8, 5, value=U64),
     MapSpec("stacks", "stack_trace", 4, 1016, 64),
     MapSpec("shared", "array", 4, 8, 1, key=U32, value=I64, pinning="by_name"),
-    MapSpec("nested", "array_of_maps", 4, 4, 2,
-            inner=MapSpec("in", "array", 4, 8, 3, key=U32, value=U64)),
+    MapSpec(
+        "nested",
+        "array_of_maps",
+        4,
+        4,
+        2,
+        inner=MapSpec("in", "array", 4, 8, 3, key=U32, value=U64),
+    ),
 )
 
 
@@ -267,8 +284,13 @@ def test_same_input_same_bytes_in_every_process(tmp_path: Path) -> None:
     for seed in ("0", "1", "12345"):
         env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(
-            [sys.executable, "-c", _HASH], cwd=tmp_path, env=env, capture_output=True, text=True,
-            check=True, timeout=60,
+            [sys.executable, "-c", _HASH],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
         )
         seen.add(done.stdout)
     assert len(seen) == 1
@@ -297,7 +319,9 @@ def test_spilled_registers_count_too() -> None:
         total = b.const(0)
         for i, word in enumerate(words):
             b.call("get_prandom_u32", ())
-            total = b.binary(nodes.BinaryOp.XOR, b.binary(nodes.BinaryOp.MUL, total, word), b.const(i))
+            total = b.binary(
+                nodes.BinaryOp.XOR, b.binary(nodes.BinaryOp.MUL, total, word), b.const(i)
+            )
         b.ret(b.convert(total, I32))
 
     with pytest.raises(CompileError, match="E0410"):
@@ -397,7 +421,9 @@ def test_addresses_are_not_computed_before_the_null_test() -> None:
         b.start(end)
 
     lines = disassemble(programs.one(programs.entry(body), maps=(spec,))).splitlines()
-    (test,) = [i for i, line in enumerate(lines) if "== 0x0 goto" in line and "call" in lines[i - 1]]
+    (test,) = [
+        i for i, line in enumerate(lines) if "== 0x0 goto" in line and "call" in lines[i - 1]
+    ]
     (added,) = [i for i, line in enumerate(lines) if line.endswith(" += 8")]
     assert test < added, "\n".join(lines)
 
@@ -440,7 +466,11 @@ print(resident_kb() - before)
 def test_a_thousand_compilations_in_one_process_keep_no_memory() -> None:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", _GROWTH], env=env, capture_output=True, text=True, timeout=300,
+        [sys.executable, "-c", _GROWTH],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

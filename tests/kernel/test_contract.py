@@ -16,7 +16,7 @@ import pytest
 from pyebpf import Session
 from pyebpf.host.loop import LoopDevice
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.exact]
 
 PROGRAMS = Path(__file__).parents[1] / "contract" / "accept"
 

@@ -13,7 +13,7 @@ from pyebpf.host.loop import LoopDevice
 from tests.loop import disk  # noqa: F401 - a fixture
 from tests.programs import ROOT, drop_capabilities, histogram_counts, run, running
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.exact]
 
 FORKS = 7
 

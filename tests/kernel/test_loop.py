@@ -14,7 +14,7 @@ from pyebpf.host.loop import LoopDevice
 from tests.loop import completed, size_of
 from tests.programs import running
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.exact]
 
 HOLD = """
 from pyebpf.host.loop import LoopDevice

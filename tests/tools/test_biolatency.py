@@ -18,7 +18,7 @@ from pyebpf.tools import biolatency
 from tests.loop import completed
 from tests.programs import BIOLATENCY, Done, drop_capabilities, histogram_counts, run, running
 
-pytestmark = [pytest.mark.kernel, pytest.mark.tool]
+pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
 
 READS, WRITES = 23, 31
 TOTAL = READS + WRITES
@@ -173,7 +173,8 @@ def test_requests_under_way_at_the_start_do_no_harm(disk: LoopDevice) -> None:
         thread.start()
     try:
         begin, before = time.monotonic(), completed(disk)
-        with load(*biolatency.tool.probes, options={biolatency.only_dev: disk.dev}) as session:
+        options = {biolatency.only_dev: disk.dev, biolatency.extended: True}
+        with load(*biolatency.tool.probes, options=options) as session:
             first = completed(disk)
             while completed(disk) < first + 97:
                 time.sleep(0.001)

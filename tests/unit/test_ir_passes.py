@@ -128,8 +128,10 @@ def kernel_load(space: Space, features: FrozenFeatures = READERS) -> list[str]:
 
 
 def test_trusted_pointers_are_loaded_through() -> None:
-    assert kernel_load(Space.BTF)[1:3] == ["%0: btf* bytes = helper get_current_task, ()",
-                                           "%1: u32 = load %0"]
+    assert kernel_load(Space.BTF)[1:3] == [
+        "%0: btf* bytes = helper get_current_task, ()",
+        "%1: u32 = load %0",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,10 @@ class HistView:
         step: int = 1,
         slots: int = 64,
         totals: bool = False,
+        summed: bool = True,
         key: DataType | None = None,
     ) -> None:
+        # ``totals``: a row has room for the sum; ``summed``: the programs that are loaded keep it.
         width = slots + totals
         if map.spec.value_size != width * 8:
             message = f"histogram {map.name!r} has {width} slots of 8 bytes; its map's values have "
@@ -62,9 +64,9 @@ class HistView:
         self.unit = unit
         edges = log2_edges(slots) if kind == "log2" else linear_edges(slots, low, step)
         zeros = np.zeros(slots, np.uint64)
-        self.empty = Hist(zeros, edges, unit, 0 if totals else None, kind)
+        self.empty = Hist(zeros, edges, unit, 0 if totals and summed else None, kind)
         self._slots = slots
-        self._totals = totals
+        self._totals = totals and summed
         self._storage = _Rows(map, width) if key is None else _KeyedRows(map, slots, totals)
 
     @property
@@ -137,9 +139,8 @@ class HistView:
         return shown if isinstance(shown, Hist) else shown.total()
 
     def _hist(self, row: NDArray[np.uint64]) -> Hist:
-        if not self._totals:
-            return self.empty.counted(row, None)
-        return self.empty.counted(row[: self._slots], row.item(self._slots))
+        total = row.item(self._slots) if self._totals else None
+        return self.empty.counted(row[: self._slots], total)
 
     def _keyed(self, rows: dict[Any, NDArray[np.uint64]]) -> KeyedHist:
         return KeyedHist({key: self._hist(row) for key, row in rows.items()}, self.empty)
