@@ -25,9 +25,9 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("pyebpf")
 
-#: How often a test marked ``exact`` may be tried. A program on a tracepoint is not run for about one
-#: event in 30,000 on some kernels, whoever loaded it (docs/known-limits.md); a count that is wrong by
-#: our fault is wrong each time.
+#: How often a test marked ``exact`` may be tried. On some kernels a program on a tracepoint is not
+#: run for about one event in 30,000, whoever loaded it (docs/known-limits.md); a count that is
+#: wrong by our fault is wrong each time.
 EXACT_TRIES = 3
 TRIED_AGAIN = pytest.StashKey[list[str]]()
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
@@ -165,7 +165,9 @@ _LEFT = pytest.StashKey[list[str]]()
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Name what was left, and what the run was made with."""
+    """Name what was left, what had to be tried again, and what the run was made with."""
+    for line in config.stash.get(TRIED_AGAIN, []):
+        terminalreporter.write_line(f"TRIED AGAIN {line}")
     for line in config.stash.get(_LEFT, []):
         terminalreporter.write_line(f"left open at the end of the run: {line}", red=True)
     terminalreporter.write_line(f"Python {platform.python_version()}, {sys.platform}")
@@ -188,8 +190,3 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
             again = pyfuncitem.config.stash.setdefault(TRIED_AGAIN, [])
             again.append(f"{pyfuncitem.nodeid}: {str(error).splitlines()[0]}")
     return True
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    for line in config.stash.get(TRIED_AGAIN, []):
-        terminalreporter.write_line(f"TRIED AGAIN {line}")

@@ -1,4 +1,4 @@
-"""Functions made by hand with the IR builder, and the least that runs instructions in the kernel."""
+"""Functions made by hand with the IR builder, and what runs instructions in the kernel."""
 
 from __future__ import annotations
 

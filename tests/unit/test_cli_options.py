@@ -51,9 +51,7 @@ def test_values(line: CommandLine, argv: list[str], const: object, value: object
 
 def test_nothing_given_is_nothing_chosen(line: CommandLine) -> None:
     choice = line.parse([])
-    assert (choice.consts, choice.frame, choice.interval_s, choice.times) == Choice(
-        {}, {}, None, None
-    )
+    assert (choice.consts, choice.frame, choice.interval_s, choice.times) == ({}, {}, None, None)
 
 
 def test_interval_and_count_stand_anywhere(line: CommandLine) -> None:
