@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from pyebpf.dsl.arith import fold, holding, operation_type
+from pyebpf.dsl.check_division import divide_mixed
 from pyebpf.dsl.convert import literal, need_number, to_int
 from pyebpf.dsl.faults import Fault, Mismatch, NoNumber
 from pyebpf.dsl.typed import Arith, Cmp, Expr, Literal
@@ -14,6 +15,8 @@ from pyebpf.ir.nodes import BinaryOp, CompareOp
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
+    from pyebpf.dsl.typed import Range
+    from pyebpf.dsl.types import Int
 
 BINARY: dict[type[ast.operator], BinaryOp] = {
     ast.Add: BinaryOp.ADD,
@@ -54,8 +57,17 @@ def arithmetic(op: BinaryOp, left: Expr, right: Expr, span: Span) -> Expr:
         raise Fault(Mismatch(right.span, expected="a shift of 0 or more", got=str(known_right[1])))
     if isinstance(left, Literal) and isinstance(right, Literal):
         return literal(fold(op, int(left.value), int(right.value)), span)
+    divides = op in (BinaryOp.FLOORDIV, BinaryOp.MOD)
+    if divides and _common(known_left, known_right) is None:
+        return divide_mixed(op, left, right, span)
     kind, known = operation_type(op, known_left, known_right)
     return Arith(kind, span, op, to_int(left, kind), to_int(right, kind), known)
+
+
+def _common(left: Range, right: Range) -> Int | None:
+    # The type that holds both sides exactly; None for a large u64 and a number that may be
+    # negative.
+    return holding((min(left[0], right[0]), max(left[1], right[1])), prefer_unsigned=True)
 
 
 def compare_numbers(kind: CompareOp, left: Expr, right: Expr, span: Span) -> Expr:
@@ -67,7 +79,7 @@ def compare_numbers(kind: CompareOp, left: Expr, right: Expr, span: Span) -> Exp
         value = left.value - right.value
         sign = (value > 0) - (value < 0)
         return literal(sign in _SIGNS[kind], span)
-    common = holding((min(low[0], high[0]), max(low[1], high[1])), prefer_unsigned=True)
+    common = _common(low, high)
     if common is None:
         return Cmp(BOOL, span, kind, left, right, None)
     return Cmp(BOOL, span, kind, to_int(left, common), to_int(right, common), common)

@@ -105,7 +105,6 @@ def test_division_rounds_down_and_the_rest_has_the_divisors_sign(left: str, righ
     check_arithmetic(DIVISIONS, left, right)
 
 
-@pytest.mark.xfail(reason="computed as u64: a negative operand is taken for a huge one")
 @pytest.mark.parametrize(("left", "right"), [("u64", "i64"), ("i64", "u64"), ("u64", "i8")])
 def test_division_of_a_u64_and_a_negative_number(left: str, right: str) -> None:
     check_arithmetic(DIVISIONS, left, right)
