@@ -253,10 +253,10 @@ def _converter(kind: DataType) -> Callable[[Any], Any] | None:
             return None
 
 
-def _record_converter(kind: Record) -> Callable[[Any], Any] | None:
+def _record_converter(kind: Record) -> Callable[[Any], Any]:
     converters = [_converter(field.type) for field in kind.fields]
     if kind.is_tuple and not any(converters):
-        return None
+        return _tuple
 
     def convert(value: tuple[Any, ...]) -> Any:
         pairs = zip(converters, value, strict=True)
@@ -264,6 +264,11 @@ def _record_converter(kind: Record) -> Callable[[Any], Any] | None:
         return values if kind.is_tuple else RecordValue(kind, values)
 
     return convert
+
+
+def _tuple(value: tuple[Any, ...] | np.void) -> tuple[Any, ...]:
+    # ``tolist`` leaves numpy's own records in an array that is a field of a record.
+    return value if isinstance(value, tuple) else tuple(value)
 
 
 def _text(value: bytes) -> str:

@@ -181,3 +181,9 @@ def test_a_record_value_is_a_key() -> None:
     assert sorted([two, one]) == [one, two]
     with pytest.raises(AttributeError, match="no field 'tid'; its fields are pid, at, comm, ok"):
         _ = one.tid
+
+
+def test_tuples_in_an_array_in_a_record_are_tuples() -> None:
+    pair = record("t", [("_0", U8)], is_tuple=True)
+    kind = record("r", [("f0", Array(pair, 1))])
+    assert unpack(kind, pack(kind, {"f0": ((7,),)})) == {"f0": ((7,),)}
