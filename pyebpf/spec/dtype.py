@@ -266,7 +266,7 @@ def _record_converter(kind: Record) -> Callable[[Any], Any]:
     return convert
 
 
-def _tuple(value: tuple[Any, ...] | np.void) -> tuple[Any, ...]:
+def _tuple(value: Any) -> tuple[Any, ...]:
     # ``tolist`` leaves numpy's own records in an array that is a field of a record.
     return value if isinstance(value, tuple) else tuple(value)
 
