@@ -67,7 +67,9 @@ class Lowering(Expressions):
             if self.build.done:
                 return
             self.build.span = statement.span
+            mark = self.scratch_mark()
             _STATEMENTS[type(statement)](self, statement)
+            self.scratch_free(mark)
 
     def inlined(self, body: list[typed.Stmt]) -> None:
         """Lower the body of an expanded function; ``return`` in it goes to its end."""

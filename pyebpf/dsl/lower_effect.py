@@ -97,7 +97,7 @@ def _hist(low: Expressions, stmt: typed.HistAdd) -> None:
             lower_map.add_atomic(low, total, build.convert(value, U64))
 
     if stmt.key is None:
-        cpu = build.slot("cpu", U32)
+        cpu = low.scratch("cpu", U32)
         number = build.call("get_smp_processor_id", ())
         build.write(cpu, build.convert(number, U32))
         row = lower_map.find(low, stmt.map.spec, build.addr(cpu))
@@ -113,7 +113,7 @@ def _hist(low: Expressions, stmt: typed.HistAdd) -> None:
 def _zero_row(low: Expressions, zeros: MapSpec) -> Value:
     # A row is as large as the whole stack, so the zeros come from a map that nobody writes to.
     build = low.build
-    index = build.slot("index", U32)
+    index = low.scratch("index", U32)
     build.write(index, build.const(0, U32))
     pointer = lower_map.find(low, zeros, build.addr(index))
     null = build.const(0, pointer.type)

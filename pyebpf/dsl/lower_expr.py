@@ -28,7 +28,7 @@ from pyebpf.dsl.types import (
 from pyebpf.errors import InternalError
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, Block, Const, Slot, Value
-from pyebpf.ir.types import I32, I64, U64, VOID
+from pyebpf.ir.types import I32, I64, U64, VOID, Type
 from pyebpf.plain import Plain
 from pyebpf.spec.types import Field
 
@@ -53,9 +53,31 @@ class Expressions:
         self.unit = unit
         #: Records that are reserved here, the innermost last.
         self.held: list[Value] = []
+        self._free: dict[Type, list[Slot]] = {}
+        self._taken: list[Slot] = []
         self._cells: dict[typed.Variable, _Cell] = {}
 
     # -- variables
+
+    def scratch(self, name: str, kind: Type) -> Slot:
+        """Return a buffer for the statement being lowered; later statements use it again.
+
+        The stack has 512 bytes, and every key and value that a helper takes is on it.
+        """
+        free = self._free.get(kind)
+        slot = free.pop() if free else self.build.slot(name, kind)
+        self._taken.append(slot)
+        return slot
+
+    def scratch_mark(self) -> int:
+        """Return how many buffers are in use."""
+        return len(self._taken)
+
+    def scratch_free(self, mark: int) -> None:
+        """Let the buffers be used again that were taken since a mark."""
+        for slot in self._taken[mark:]:
+            self._free.setdefault(slot.type, []).append(slot)
+        del self._taken[mark:]
 
     def cell(self, variable: typed.Variable) -> _Cell:
         if variable not in self._cells:
@@ -185,7 +207,7 @@ class Expressions:
         if isinstance(expr, typed.Choice):
             return self.build.addr(self.cell(choose(self, expr)).value)
         assert isinstance(expr.type, (Chars, Record)), expr.type
-        slot = self.build.slot("buffer", expr.type)
+        slot = self.scratch("buffer", expr.type)
         pointer = self.build.addr(slot)
         self.into(expr, pointer)
         return pointer
@@ -208,7 +230,7 @@ class Expressions:
         if isinstance(kind, Pointer):
             kind = kind.to if isinstance(kind.to, Record) else Address()
         assert isinstance(kind, (Int, Bool, Address, Chars, Record)), kind
-        pointer = self.build.addr(self.build.slot(name, kind))
+        pointer = self.build.addr(self.scratch(name, kind))
         self.into(expr, pointer)
         return pointer
 

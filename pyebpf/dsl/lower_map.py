@@ -72,7 +72,7 @@ def update(low: Expressions, spec: MapSpec, key: Value, value: Value, flags: int
 def count_lost(low: Expressions, number: int) -> None:
     """Count one refused update of the map with a number."""
     build = low.build
-    slot = build.slot("lost", U32)
+    slot = low.scratch("lost", U32)
     build.write(slot, build.const(number, U32))
     one = build.const(1, U64)
     pointer = find(low, low.unit.lost_map(), build.addr(slot))
@@ -167,6 +167,6 @@ def upsert(
 
 def zero(low: Expressions, kind: DataType) -> Value:
     """Return the address of a zeroed value."""
-    pointer = low.build.addr(low.build.slot("zero", kind))
+    pointer = low.build.addr(low.scratch("zero", kind))
     low.build.add(nodes.Fill(VOID, low.build.span, pointer, kind.size))
     return pointer
