@@ -12,7 +12,7 @@ from pyebpf.abi.constants import BPF_NOEXIST
 from pyebpf.dsl.types import BOOL, Maybe, Pointer
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import CompareOp, Value
-from pyebpf.ir.types import I64, U32, U64, VOID, Space
+from pyebpf.ir.types import I32, I64, U32, U64, VOID, Space
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,9 +64,12 @@ def either(
 
 def update(low: Expressions, spec: MapSpec, key: Value, value: Value, flags: int) -> Value:
     """Insert or replace; return the kernel's answer, 0 or a negative error number."""
+    # Before Linux kernel commit d7ba4cc900bf ("bpf: return long from bpf_map_ops funcs") (in v6.4)
+    # the verifier replaces this call by one of a function that returns an `int`: the upper half of
+    # a negative answer is then 0. The lower half is right on all kernels.
     build = low.build
     arguments = (build.map(spec), key, value, build.const(flags, U64))
-    return build.call("map_update_elem", arguments, I64)
+    return build.convert(build.call("map_update_elem", arguments, I64), I32)
 
 
 def count_lost(low: Expressions, number: int) -> None:
@@ -100,8 +103,9 @@ def lookup(low: Expressions, expr: typed.MapGet) -> Optional:
             build.write(flag, build.const(1, BOOL))
             return
         # Whoever removes the entry has it: of two CPUs that pop one key, one finds nothing.
-        gone = build.call("map_delete_elem", (build.map(expr.map.spec), key), I64)
-        build.write(flag, build.compare(CompareOp.EQ, gone, build.const(0, I64)))
+        answer = build.call("map_delete_elem", (build.map(expr.map.spec), key), I64)
+        gone = build.convert(answer, I32)
+        build.write(flag, build.compare(CompareOp.EQ, gone, build.const(0, I32)))
 
     def miss() -> None:
         build.write(value, build.const(0, kind))
