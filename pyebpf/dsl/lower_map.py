@@ -64,9 +64,9 @@ def either(
 
 def update(low: Expressions, spec: MapSpec, key: Value, value: Value, flags: int) -> Value:
     """Insert or replace; return the kernel's answer, 0 or a negative error number."""
-    # Before Linux kernel commit d7ba4cc900bf ("bpf: return long from bpf_map_ops funcs") (in v6.4)
-    # the verifier replaces this call by one of a function that returns an `int`: the upper half of
-    # a negative answer is then 0. The lower half is right on all kernels.
+    # Before "bpf: return long from bpf_map_ops funcs" (in v6.4) the verifier replaces this call by
+    # one of a function that returns an `int`: on 5.10 the upper half of a negative answer is 0.
+    # The lower half is right on all kernels.
     build = low.build
     arguments = (build.map(spec), key, value, build.const(flags, U64))
     return build.convert(build.call("map_update_elem", arguments, I64), I32)
