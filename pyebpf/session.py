@@ -13,7 +13,6 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from pyebpf import cache
@@ -27,6 +26,7 @@ from pyebpf.dsl.unit_names import LOST_MAP, PRINT_MAP
 from pyebpf.errors import FormatError, NotSupportedError, PyebpfError
 from pyebpf.host.cpus import possible_count
 from pyebpf.lazy import lazy
+from pyebpf.owner import Owner
 from pyebpf.plain import Frozen
 from pyebpf.runtime import syscall
 from pyebpf.runtime.features import KernelFeatures
@@ -40,8 +40,6 @@ from pyebpf.spec.target import Target
 from pyebpf.version import __version__
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from pyebpf.runtime import elf
     from pyebpf.runtime.events import RingBuffer
     from pyebpf.runtime.maps.array import ArrayMap
@@ -192,7 +190,7 @@ def _open(kept: Kept, start: Start, found: Collected, options: dict[Any, Any]) -
     return session
 
 
-class Session:
+class Session(Owner):
     """Loaded and attached probes, and the maps they share with user space. It owns all of them.
 
     ``session[declaration]`` is the open map of a declaration. Closing detaches the probes first,
@@ -226,17 +224,6 @@ class Session:
                     program.fd, program.kind, program.hook, tracefs=tracefs, features=features
                 )
                 self._links.append(link)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Detach the probes, then close programs and maps. Idempotent."""

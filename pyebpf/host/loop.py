@@ -16,11 +16,10 @@ import struct
 from typing import TYPE_CHECKING
 
 from pyebpf.errors import KernelError
+from pyebpf.owner import Owner
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
+    pass
 
 CONTROL = "/dev/loop-control"
 LOOP_CTL_GET_FREE = 0x4C82
@@ -35,7 +34,7 @@ _ATTEMPTS = 16
 _NEEDS = "making a loop device needs CAP_SYS_ADMIN, usually root"
 
 
-class LoopDevice:
+class LoopDevice(Owner):
     """A disk in memory.
 
     Attributes:
@@ -88,17 +87,6 @@ class LoopDevice:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _configured(backing: int) -> tuple[str, int]:

@@ -25,15 +25,14 @@ import select
 import struct
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Self
 
 from pyebpf.abi import constants as c
 from pyebpf.errors import FormatError, KernelError
+from pyebpf.owner import Owner
 
 _HEADER = c.BPF_RINGBUF_HDR_SZ
 _BUSY = c.BPF_RINGBUF_BUSY_BIT
@@ -42,7 +41,7 @@ _LENGTH = struct.Struct("=I")
 _STRONGLY_ORDERED = frozenset({"x86_64", "AMD64", "i686"})
 
 
-class RingBuffer:
+class RingBuffer(Owner):
     """An open ``BPF_MAP_TYPE_RINGBUF``. It owns its descriptor. One thread reads at a time.
 
     What is read is copied out and given back to the kernel, which may overwrite it at once.
@@ -220,17 +219,6 @@ class RingBuffer:
         self._consumer_page.close()
         self._kernel_pages.close()
         os.close(fd)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         state = f"{self.pending_bytes} of {self.size} bytes taken" if self.fd >= 0 else "closed"

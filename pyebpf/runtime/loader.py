@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from os import close
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pyebpf.abi import constants as c
 from pyebpf.abi.programs import program_kind_of_section
 from pyebpf.errors import LoadError, RelocationError
 from pyebpf.lazy import lazy
+from pyebpf.owner import Owner
 from pyebpf.runtime import syscall
 from pyebpf.runtime.map_fd import MapFd, create_map
 from pyebpf.runtime.object_btf import without_externs
@@ -23,8 +23,6 @@ from pyebpf.spec.objects import MapSpec, ObjectSpec, ProgramSpec
 from pyebpf.spec.target import Features
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from pyebpf.btf import sanitise
     from pyebpf.runtime.resolver import CoreResolver
 else:
@@ -34,7 +32,7 @@ else:
 _ON_DEMAND = "?"
 
 
-class LoadedObject:
+class LoadedObject(Owner):
     """The maps and programs of an object in the kernel. It owns them.
 
     Attributes:
@@ -54,17 +52,6 @@ class LoadedObject:
             program.close()
         for opened in self.maps.values():
             opened.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def load_object(

@@ -5,24 +5,24 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pyebpf.abi import constants as c
 from pyebpf.abi.maps import MAP_KINDS, MapKind
 from pyebpf.errors import KernelError, LoadError
+from pyebpf.owner import Owner
 from pyebpf.runtime import syscall
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.target import Features
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    pass
 
 _RINGS = ("ringbuf", "user_ringbuf")
 _KEY_ZERO = bytes(4)
 
 
-class MapFd:
+class MapFd(Owner):
     """An open map. It owns its descriptor.
 
     Attributes:
@@ -43,17 +43,6 @@ class MapFd:
         fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<MapFd {self.name!r} ({self.spec.kind}), descriptor {self.fd}>"

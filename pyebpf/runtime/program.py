@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pyebpf.abi import constants as c
@@ -11,19 +10,18 @@ from pyebpf.abi.programs import ProgramKind
 from pyebpf.btf.types import Kind
 from pyebpf.errors import KernelError, NotSupportedError
 from pyebpf.lazy import lazy
+from pyebpf.owner import Owner
 from pyebpf.runtime import syscall
 from pyebpf.runtime.relocate import FUNC_INFO_SIZE, LINE_INFO_SIZE, LinkedProgram
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from pyebpf.runtime import verifier
     from pyebpf.runtime.resolver import CoreResolver
 else:
     verifier = lazy("pyebpf.runtime.verifier")
 
 
-class Program:
+class Program(Owner):
     """A loaded program. It owns its descriptor.
 
     Attributes:
@@ -50,17 +48,6 @@ class Program:
         fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<Program {self.name!r} ({self.kind.name}), descriptor {self.fd}>"

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from pyebpf.btf.near import nearest
 from pyebpf.errors import AttachError, FormatError, KernelError, NotSupportedError
+from pyebpf.owner import Owner
 from pyebpf.runtime import call
 from pyebpf.runtime.refusal import refusal
 from pyebpf.spec.target import TracepointField
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
 _PLACES = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -27,7 +27,7 @@ _FSCONFIG_CMD_CREATE = 6
 _FSMOUNT_CLOEXEC = 1
 
 
-class Tracefs:
+class Tracefs(Owner):
     """The tracepoints of the running kernel. Nothing is opened before the first question.
 
     Implements :class:`pyebpf.spec.target.Tracepoints`. Answers are kept: tracepoints come and go
@@ -43,17 +43,6 @@ class Tracefs:
         self._fd = -1
         self._names: tuple[str, ...] = ()
         self._fields: dict[tuple[str, str], tuple[TracepointField, ...]] = {}
-
-    def __enter__(self) -> Tracefs:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         self.close()

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "pyebpf"
 
-LEAVES = {"errors", "cache", "diag", "lazy", "plain", "version"}
+LEAVES = {"errors", "cache", "diag", "lazy", "owner", "plain", "version"}
 FACTS = {"abi", "btf", "spec"}
 
 LAYERS: dict[str, set[str]] = {
@@ -24,6 +24,7 @@ LAYERS: dict[str, set[str]] = {
     "cache": set(),
     "diag": {"plain"},
     "lazy": set(),
+    "owner": set(),
     "plain": set(),
     "version": set(),
     "abi": set(),

@@ -6,18 +6,17 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from pyebpf.owner import Owner
 from pyebpf.plain import Frozen
 from pyebpf.runtime import syscall
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from pyebpf.abi.programs import ProgramKind
     from pyebpf.runtime.tracefs import Tracefs
     from pyebpf.spec.target import Features
 
 
-class Link:
+class Link(Owner):
     """A program attached to a hook, until this is closed.
 
     Attributes:
@@ -36,17 +35,6 @@ class Link:
     def __repr__(self) -> str:
         state = f"fd {self.fd}" if self.fd >= 0 else "closed"
         return f"<{type(self).__name__} {self.hook!r}, {state}>"
-
-    def __enter__(self) -> Link:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         self.close()

@@ -8,21 +8,20 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Self
 
 from pyebpf.errors import KernelError, MapFullError
+from pyebpf.owner import Owner
 from pyebpf.runtime import call, syscall
 from pyebpf.runtime.maps import batch
 from pyebpf.runtime.maps.layout import Layout
 from pyebpf.spec.objects import MapSpec
 
 
-class MapHandle:
+class MapHandle(Owner):
     """An open map. It owns its descriptor: closing it, or leaving a ``with`` block, closes that.
 
     Maps of kinds whose entries Python cannot read (arrays of programs, ring buffers) are just this.
@@ -56,17 +55,6 @@ class MapHandle:
         fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         state = f"fd={self.fd}" if self.fd >= 0 else "closed"
