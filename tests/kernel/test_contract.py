@@ -5,6 +5,7 @@ Only ``session.sleep`` is replaced: by a workload of a known size on things of t
 
 from __future__ import annotations
 
+import errno
 import os
 import runpy
 from collections.abc import Callable
@@ -62,6 +63,26 @@ def test_switches_between_two_own_processes(monkeypatch: pytest.MonkeyPatch) -> 
     del pairs  # other processes' business: not even for the message of a failure
     assert there > 100
     assert back > 100
+
+
+def test_files_that_this_process_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there, missing = tmp_path / "there", tmp_path / "missing"
+    there.touch()
+
+    def workload() -> None:
+        there.open().close()
+        with pytest.raises(FileNotFoundError):
+            missing.open()
+
+    names = run("opened.py", workload, monkeypatch)
+    found = {row["path"].decode(): row for row in names["batch"]}
+    good, bad = found[str(there)], found[str(missing)]
+    assert good["ret"] >= 0
+    assert bad["ret"] == -errno.ENOENT
+    assert good["pid"] == bad["pid"] == os.getpid()
+    assert good["comm"] == Path("/proc/thread-self/comm").read_bytes().rstrip(b"\n")
+    assert good["ts_ns"] < bad["ts_ns"]
+    assert names["lost"] == {}
 
 
 def ping_pong(turns: int) -> int:
