@@ -40,7 +40,7 @@ def scalar(helper: str, kind: Int, shift: int = 0) -> Callable[[F], F]:
 
 
 def special(name: str) -> Callable[[F], F]:
-    """Mark a function that the compiler treats by itself (``pyebpf.dsl.check_builtin``)."""
+    """Mark a function that the compiler treats by itself (``pyebpf.dsl.check.builtin``)."""
 
     def mark(function: F) -> F:
         function.__pyebpf_builtin__ = name  # type: ignore[attr-defined]

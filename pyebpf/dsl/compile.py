@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pyebpf.dsl.check import check_programs, program_names
+from pyebpf.dsl.check.programs import check_programs, program_names
 from pyebpf.dsl.collect import collect
-from pyebpf.dsl.lower import lower_program
+from pyebpf.dsl.lower.programs import lower_program
 from pyebpf.dsl.unit import UnitState
 from pyebpf.errors import PyebpfError
 from pyebpf.ir.context import Context

@@ -1,7 +1,7 @@
 """The typed tree: what a probe means, after names and types are settled.
 
 Every expression has a type and a span. Constants are folded, dead branches gone, inlined functions
-expanded. ``pyebpf.dsl.lower`` turns the tree into IR and decides nothing.
+expanded. ``pyebpf.dsl.lower.programs`` turns the tree into IR and decides nothing.
 """
 
 from __future__ import annotations

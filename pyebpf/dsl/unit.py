@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyebpf.abi.constants import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG
 from pyebpf.diag import Diagnostics
-from pyebpf.dsl.kernel_types import Kernel
+from pyebpf.dsl.check.kernel_types import Kernel
 from pyebpf.dsl.typed import MapUse, Range, Variable
 from pyebpf.dsl.unit_names import LOST_MAP, LOST_SLOTS, PRINT_MAP, PRINT_PAGES, ZERO_MAP
 from pyebpf.spec.objects import MapSpec

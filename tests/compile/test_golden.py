@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 from pyebpf.diag import Diagnostic
-from pyebpf.dsl import scope
+from pyebpf.dsl.check import scope
 from pyebpf.dsl.collect import collect
 from pyebpf.dsl.compile import build_unit, compile_probes
 from pyebpf.dsl.unit import UnitState

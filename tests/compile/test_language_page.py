@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from pyebpf.dsl.builtins import ScalarHelper
-from pyebpf.dsl.check_builtin import BUILTINS, SPECIALS
+from pyebpf.dsl.check.builtin import BUILTINS, SPECIALS
 from pyebpf.dsl.compile import compile_probes
 from pyebpf.errors import CompileError
 from tests import frozen

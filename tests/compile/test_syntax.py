@@ -7,13 +7,13 @@ import ast
 import pytest
 
 from pyebpf.diag import Source
-from pyebpf.dsl.check import RULES
-from pyebpf.dsl.check_expr import EXPRESSIONS
-from pyebpf.dsl.check_number import BINARY
-from pyebpf.dsl.check_stmt import STATEMENTS
+from pyebpf.dsl.check.expr import EXPRESSIONS
+from pyebpf.dsl.check.number import BINARY
+from pyebpf.dsl.check.programs import RULES
+from pyebpf.dsl.check.scope import Scope
+from pyebpf.dsl.check.stmt import STATEMENTS
 from pyebpf.dsl.collect import Collected
 from pyebpf.dsl.faults import Fault, Unsupported
-from pyebpf.dsl.scope import Scope
 from pyebpf.dsl.source import FunctionSource
 from pyebpf.dsl.unit import UnitState
 from tests import frozen

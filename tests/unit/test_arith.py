@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyebpf.dsl.arith import SYMBOLS, fold, holding, operation_type, result_range
+from pyebpf.dsl.check.arith import SYMBOLS, fold, holding, operation_type, result_range
 from pyebpf.ir.nodes import BinaryOp
 from pyebpf.spec.types import I64, U64
 

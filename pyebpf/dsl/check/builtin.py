@@ -7,9 +7,9 @@ import builtins
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
-from pyebpf.dsl.check_number import arithmetic, compare_numbers
-from pyebpf.dsl.check_print import print_line
-from pyebpf.dsl.convert import choice, literal, need_number, to_bool
+from pyebpf.dsl.check.convert import choice, literal, need_number, to_bool
+from pyebpf.dsl.check.number import arithmetic, compare_numbers
+from pyebpf.dsl.check.printing import print_line
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownType, WrongCall
 from pyebpf.dsl.types import BOOL, Chars, KernelRef, Pointer, Space, Static
 from pyebpf.ir.nodes import BinaryOp, CompareOp, FieldPath
@@ -20,7 +20,7 @@ from pyebpf.spec.types import U32, Record
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pyebpf.dsl.scope import Scope
+    from pyebpf.dsl.check.scope import Scope
     from pyebpf.dsl.typed import Expr
 
 _COMM = 16

@@ -7,15 +7,15 @@ import enum
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
+from pyebpf.dsl.check.convert import literal
 from pyebpf.dsl.constants import ConstDecl, value_of
-from pyebpf.dsl.convert import literal
 from pyebpf.dsl.faults import Fault
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.typed import Expr, Object, Read, Text
 from pyebpf.dsl.types import NONE, Maybe, Static, Tuple
 
 if TYPE_CHECKING:
-    from pyebpf.dsl.scope import Scope
+    from pyebpf.dsl.check.scope import Scope
 
 
 def constant(node: ast.Constant, scope: Scope) -> Expr:

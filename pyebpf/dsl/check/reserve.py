@@ -6,8 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from pyebpf.dsl import typed
-from pyebpf.dsl.check_map import use
-from pyebpf.dsl.convert import need_number
+from pyebpf.dsl.check.convert import need_number
+from pyebpf.dsl.check.maps import use
 from pyebpf.dsl.faults import Fault, WrongCall
 from pyebpf.dsl.maps import Events
 from pyebpf.dsl.typed import Expr, RecordField, Stmt
@@ -15,7 +15,7 @@ from pyebpf.dsl.types import I64, Chars, Pointer, Record, Space, Static
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
-    from pyebpf.dsl.scope import Scope
+    from pyebpf.dsl.check.scope import Scope
 
 #: Method of a text field → the helper that does it.
 TEXT_VERBS = {

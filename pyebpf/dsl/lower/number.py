@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyebpf.dsl import lower_map, typed
+from pyebpf.dsl import typed
+from pyebpf.dsl.lower import maps as lower_map
 from pyebpf.dsl.types import BOOL, Address, Bool, Chars, Int, KernelRef, Maybe, Pointer
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, CompareOp, Value
@@ -13,7 +14,7 @@ from pyebpf.ir.types import I64, U8, U32, U64
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pyebpf.dsl.lower_expr import Expressions
+    from pyebpf.dsl.lower.expr import Expressions
 
 _BELOW = (CompareOp.LT, CompareOp.LE, CompareOp.NE)
 _ABOVE = (CompareOp.GT, CompareOp.GE, CompareOp.NE)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.builtins import ScalarHelper
-from pyebpf.dsl.check_builtin import BUILTINS, SPECIALS
-from pyebpf.dsl.check_map import HistRef, verb
-from pyebpf.dsl.check_name import of_object
-from pyebpf.dsl.check_reserve import is_text_place, read_text
+from pyebpf.dsl.check.builtin import BUILTINS, SPECIALS
+from pyebpf.dsl.check.convert import assign_to, to_data, to_int
+from pyebpf.dsl.check.maps import HistRef, verb
+from pyebpf.dsl.check.name import of_object
+from pyebpf.dsl.check.reserve import is_text_place, read_text
+from pyebpf.dsl.check.scope import Scope
 from pyebpf.dsl.collect import namespace
-from pyebpf.dsl.convert import assign_to, to_data, to_int
 from pyebpf.dsl.faults import Fault, Mismatch, RecursionUsed, WrongCall
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.probes import Probe
-from pyebpf.dsl.scope import Scope
 from pyebpf.dsl.source import capture
 from pyebpf.dsl.typed import Assign, Expr, Helper, Inlined, MakeRecord, Object, Stmt
 from pyebpf.dsl.types import NONE, Int, NoneType, Place, Record, Static, Tuple

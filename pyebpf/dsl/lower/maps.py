@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyebpf.dsl import typed
-    from pyebpf.dsl.lower_expr import Expressions
+    from pyebpf.dsl.lower.expr import Expressions
     from pyebpf.spec.objects import MapSpec
     from pyebpf.spec.types import DataType
 

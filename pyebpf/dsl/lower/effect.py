@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.abi.constants import BPF_ANY
-from pyebpf.dsl import lower_map, typed
-from pyebpf.dsl.check_print import HEADER
-from pyebpf.dsl.lower_memory import fill, member, prepare
+from pyebpf.dsl import typed
+from pyebpf.dsl.check.printing import HEADER
+from pyebpf.dsl.lower import maps as lower_map
+from pyebpf.dsl.lower.memory import fill, member, prepare
 from pyebpf.dsl.types import Chars, Int, Pointer, Space
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, CompareOp, Const, Value
@@ -17,7 +18,7 @@ from pyebpf.spec.types import Array
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pyebpf.dsl.lower_expr import Expressions
+    from pyebpf.dsl.lower.expr import Expressions
     from pyebpf.spec.objects import MapSpec
     from pyebpf.spec.types import DataType
     from pyebpf.spec.views import HistogramSpec

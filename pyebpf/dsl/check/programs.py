@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.diag import Diagnostics
-from pyebpf.dsl.check_expr import EXPRESSIONS
-from pyebpf.dsl.check_stmt import STATEMENTS
+from pyebpf.dsl.check.contexts import MODELS, Given
+from pyebpf.dsl.check.expr import EXPRESSIONS
+from pyebpf.dsl.check.scope import Rules, Scope
+from pyebpf.dsl.check.stmt import STATEMENTS
 from pyebpf.dsl.collect import namespace
-from pyebpf.dsl.contexts import MODELS, Given
 from pyebpf.dsl.faults import Fault, Unsupported
-from pyebpf.dsl.scope import Rules, Scope
 from pyebpf.dsl.source import capture
 from pyebpf.dsl.typed import Program
 from pyebpf.dsl.types import I64, U64, Int

@@ -9,13 +9,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from pyebpf.dsl.convert import to_bool
+from pyebpf.dsl.check.convert import to_bool
 from pyebpf.dsl.typed import Bind, Expr, IsNone, Literal, Logic, Negation, Read
 from pyebpf.dsl.types import BOOL, Address, Maybe, NoneType, Pointer
 from pyebpf.plain import Frozen
 
 if TYPE_CHECKING:
-    from pyebpf.dsl.scope import Scope
+    from pyebpf.dsl.check.scope import Scope
 
 _NOTHING: frozenset[str] = frozenset()
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from pyebpf.dsl.arith import fold, holding, operation_type
-from pyebpf.dsl.check_division import divide_mixed
-from pyebpf.dsl.convert import literal, need_number, to_int
+from pyebpf.dsl.check.arith import fold, holding, operation_type
+from pyebpf.dsl.check.convert import literal, need_number, to_int
+from pyebpf.dsl.check.division import divide_mixed
 from pyebpf.dsl.faults import Fault, Mismatch, NoNumber
 from pyebpf.dsl.typed import Arith, Cmp, Expr, Literal
 from pyebpf.dsl.types import BOOL

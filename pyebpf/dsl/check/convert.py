@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyebpf.dsl import typed
-from pyebpf.dsl.arith import holding
+from pyebpf.dsl.check.arith import holding
 from pyebpf.dsl.faults import Fault, Mismatch, TooLarge, UnguardedLookup
 from pyebpf.dsl.typed import Cast, Choice, Expr, Literal, Read, Truth, Variable
 from pyebpf.dsl.types import (

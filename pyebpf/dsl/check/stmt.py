@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.annotations import data_type
-from pyebpf.dsl.check_map import add_entry, added, delete_entry, set_entry
-from pyebpf.dsl.check_member import record_field, record_of
-from pyebpf.dsl.check_number import BINARY, arithmetic
-from pyebpf.dsl.check_reserve import with_
-from pyebpf.dsl.convert import assign_to, literal, need_number, need_value, to_data
+from pyebpf.dsl.check.convert import assign_to, literal, need_number, need_value, to_data
+from pyebpf.dsl.check.maps import add_entry, added, delete_entry, set_entry
+from pyebpf.dsl.check.member import record_field, record_of
+from pyebpf.dsl.check.narrow import condition
+from pyebpf.dsl.check.number import BINARY, arithmetic
+from pyebpf.dsl.check.reserve import with_
+from pyebpf.dsl.check.scope import ADVICE, stored_names
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.maps import MapDecl
-from pyebpf.dsl.narrow import condition
-from pyebpf.dsl.scope import ADVICE, stored_names
 from pyebpf.dsl.typed import (
     Assign,
     Effect,
@@ -32,7 +32,7 @@ from pyebpf.dsl.types import NONE, Int, Maybe, NoneType, Pointer, Space, Static
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
-    from pyebpf.dsl.scope import Scope
+    from pyebpf.dsl.check.scope import Scope
 
 #: A loop that runs more often than this would fill the program or the verifier's patience.
 MAX_TRIPS = 8_192

@@ -6,20 +6,20 @@ import ast
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from pyebpf.dsl.check_map import hist_of, read_entry
-from pyebpf.dsl.check_name import of_object
-from pyebpf.dsl.contexts import Context
-from pyebpf.dsl.convert import need_value
+from pyebpf.dsl.check.contexts import Context
+from pyebpf.dsl.check.convert import need_value
+from pyebpf.dsl.check.maps import hist_of, read_entry
+from pyebpf.dsl.check.name import of_object
+from pyebpf.dsl.check.scope import closest
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownField
 from pyebpf.dsl.maps import LinearHist, Log2Hist, MapDecl
-from pyebpf.dsl.scope import closest
 from pyebpf.dsl.typed import Expr, KernelPlace, KernelRead, Literal, Pack, RecordField
 from pyebpf.dsl.types import KernelRef, Place, Pointer, Record, Static
 from pyebpf.ir.nodes import FieldPath, IndexStep, MemberStep, Step
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
-    from pyebpf.dsl.scope import Scope
+    from pyebpf.dsl.check.scope import Scope
 
 
 def attribute(node: ast.Attribute, scope: Scope) -> Expr:

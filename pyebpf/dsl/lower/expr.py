@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyebpf.dsl import lower_map, typed
-from pyebpf.dsl.lower_map import Optional
-from pyebpf.dsl.lower_memory import WRITERS, is_reference, size_in_memory
-from pyebpf.dsl.lower_number import NUMBERS, choose
+from pyebpf.dsl import typed
+from pyebpf.dsl.lower import maps as lower_map
+from pyebpf.dsl.lower.maps import Optional
+from pyebpf.dsl.lower.memory import WRITERS, is_reference, size_in_memory
+from pyebpf.dsl.lower.number import NUMBERS, choose
 from pyebpf.dsl.types import (
     BOOL,
     NONE,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyebpf.dsl.convert import choice
+from pyebpf.dsl.check.convert import choice
 from pyebpf.dsl.typed import Arith, Assign, Cast, Cmp, Expr, Inlined, Literal, Read, Variable
 from pyebpf.dsl.types import BOOL, U64, Int
 from pyebpf.ir.nodes import BinaryOp, CompareOp

@@ -10,14 +10,14 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pyebpf.dsl.convert import need_value, to_int
+from pyebpf.dsl.check.convert import need_value, to_int
 from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature, WrongCall
 from pyebpf.dsl.typed import Effect, Expr, Literal, Print, Text
 from pyebpf.dsl.types import I64, NONE, U64, Address, Bool, Chars, Int, Pointer
 from pyebpf.spec.views import PrintPart, PrintSpec
 
 if TYPE_CHECKING:
-    from pyebpf.dsl.scope import Scope
+    from pyebpf.dsl.check.scope import Scope
 
 #: A printed record starts with its number (4 bytes) and padding (4 bytes).
 HEADER = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
-from pyebpf.dsl.lower_number import field_address
+from pyebpf.dsl.lower.number import field_address
 from pyebpf.dsl.types import Chars, Int, Pointer, Record, Space, in_memory
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import Value
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Writer: TypeAlias = Callable[[Value], None]
 
-    from pyebpf.dsl.lower_expr import Expressions
+    from pyebpf.dsl.lower.expr import Expressions
 
 _WORD = 8
 

@@ -6,7 +6,8 @@ import ast
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pyebpf.dsl.annotations import data_type, pointee
-from pyebpf.dsl.convert import to_int
+from pyebpf.dsl.check.convert import to_int
+from pyebpf.dsl.check.scope import closest
 from pyebpf.dsl.faults import (
     BadAnnotation,
     Fault,
@@ -16,7 +17,6 @@ from pyebpf.dsl.faults import (
     Unsupported,
 )
 from pyebpf.dsl.scalars import RawTracepointContext, TracepointContext
-from pyebpf.dsl.scope import closest
 from pyebpf.dsl.typed import ContextField, ContextText, Expr, Object, Parameter
 from pyebpf.dsl.types import (
     U64,
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pyebpf.diag import Span
-    from pyebpf.dsl.kernel_types import Argument
+    from pyebpf.dsl.check.kernel_types import Argument
+    from pyebpf.dsl.check.scope import Scope
     from pyebpf.dsl.probes import Hook
-    from pyebpf.dsl.scope import Scope
     from pyebpf.spec.target import TracepointField
 
 #: The kernel's own words at the start of every tracepoint record, which programs may not read.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
+from pyebpf.dsl.check.convert import need_number, need_value, to_data
 from pyebpf.dsl.constants import value_of
-from pyebpf.dsl.convert import need_number, need_value, to_data
 from pyebpf.dsl.faults import Fault, Mismatch, MissingKey, NeedsFeature, WrongCall
 from pyebpf.dsl.maps import Events, Hash, LinearHist, Log2Hist, MapDecl, Numbered
 from pyebpf.dsl.typed import Effect, Expr, Literal, MapUse, Object, Stmt
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyebpf.diag import Span
-    from pyebpf.dsl.scope import Scope
+    from pyebpf.dsl.check.scope import Scope
 
 
 class HistRef(Plain):

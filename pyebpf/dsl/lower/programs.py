@@ -1,4 +1,4 @@
-"""From the typed tree to IR: programs and statements. Decides nothing; see ``pyebpf.dsl.check``."""
+"""From the typed tree to IR: programs and statements. Decides nothing; ``dsl.check`` did."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pyebpf.dsl import lower_effect, lower_map, typed
-from pyebpf.dsl.lower_expr import Expressions
-from pyebpf.dsl.lower_memory import fill
+from pyebpf.dsl import typed
+from pyebpf.dsl.lower import effect as lower_effect
+from pyebpf.dsl.lower import maps as lower_map
+from pyebpf.dsl.lower.expr import Expressions
+from pyebpf.dsl.lower.memory import fill
 from pyebpf.ir.build import Builder
 from pyebpf.ir.nodes import Block, CompareOp, Function, Param, Value
 from pyebpf.ir.types import I32, I64, U64, VOID, Pointer, Space

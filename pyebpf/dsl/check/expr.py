@@ -7,15 +7,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
-from pyebpf.dsl.check_call import call
-from pyebpf.dsl.check_map import contains
-from pyebpf.dsl.check_member import attribute, subscript
-from pyebpf.dsl.check_name import constant, name
-from pyebpf.dsl.check_number import BINARY, arithmetic, compare_numbers
-from pyebpf.dsl.convert import assign_to, choice, literal, need_number, need_value, to_bool
+from pyebpf.dsl.check.call import call
+from pyebpf.dsl.check.convert import assign_to, choice, literal, need_number, need_value, to_bool
+from pyebpf.dsl.check.maps import contains
+from pyebpf.dsl.check.member import attribute, subscript
+from pyebpf.dsl.check.name import constant, name
+from pyebpf.dsl.check.narrow import condition, is_none_test, negate, none_test
+from pyebpf.dsl.check.number import BINARY, arithmetic, compare_numbers
 from pyebpf.dsl.faults import Fault, Mismatch
 from pyebpf.dsl.maps import MapDecl
-from pyebpf.dsl.narrow import condition, is_none_test, negate, none_test
 from pyebpf.dsl.typed import Bind, Expr, Literal, Logic, Pack, Same, Text
 from pyebpf.dsl.types import (
     BOOL,
@@ -32,7 +32,7 @@ from pyebpf.ir.nodes import BinaryOp, CompareOp
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
-    from pyebpf.dsl.scope import Scope
+    from pyebpf.dsl.check.scope import Scope
 
 COMPARE: dict[type[ast.cmpop], CompareOp] = {
     ast.Eq: CompareOp.EQ,
