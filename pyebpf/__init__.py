@@ -20,8 +20,14 @@ Kernel types come from :mod:`pyebpf.kernel`, exceptions from :mod:`pyebpf.errors
 from pyebpf.dsl.builtins import (
     cgroup_id,
     comm,
+    compare_exchange,
     cpu,
     current_task,
+    exchange,
+    fetch_add,
+    fetch_and,
+    fetch_or,
+    fetch_xor,
     get_prandom_u32,
     gid,
     has_field,
@@ -36,7 +42,17 @@ from pyebpf.dsl.builtins import (
     uid,
 )
 from pyebpf.dsl.constants import Const
-from pyebpf.dsl.maps import Array, Events, Hash, LinearHist, Log2Hist, LruHash, PerCpuArray
+from pyebpf.dsl.maps import (
+    Array,
+    Events,
+    Hash,
+    LinearHist,
+    Log2Hist,
+    LruHash,
+    LruPerCpuHash,
+    PerCpuArray,
+    PerCpuHash,
+)
 from pyebpf.dsl.probes import Probe, raw_tracepoint, tp_btf, tracepoint
 from pyebpf.dsl.records import chars, record
 from pyebpf.dsl.scalars import (
@@ -53,6 +69,7 @@ from pyebpf.dsl.scalars import (
     u32,
     u64,
 )
+from pyebpf.dsl.shared import Global
 from pyebpf.session import Session, compile_probes, host_target, load
 from pyebpf.spec.target import Target
 from pyebpf.version import __version__
@@ -62,11 +79,14 @@ __all__ = [
     "Char",
     "Const",
     "Events",
+    "Global",
     "Hash",
     "LinearHist",
     "Log2Hist",
     "LruHash",
+    "LruPerCpuHash",
     "PerCpuArray",
+    "PerCpuHash",
     "Probe",
     "Ptr",
     "RawTracepointContext",
@@ -77,9 +97,15 @@ __all__ = [
     "cgroup_id",
     "chars",
     "comm",
+    "compare_exchange",
     "compile_probes",
     "cpu",
     "current_task",
+    "exchange",
+    "fetch_add",
+    "fetch_and",
+    "fetch_or",
+    "fetch_xor",
     "get_prandom_u32",
     "gid",
     "has_field",

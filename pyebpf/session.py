@@ -22,7 +22,8 @@ from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.fingerprint import fingerprint
 from pyebpf.dsl.maps import Array, Events, Hash, LinearHist, Log2Hist, MapDecl, PerCpuArray
 from pyebpf.dsl.probes import Probe
-from pyebpf.dsl.unit_names import LOST_MAP, PRINT_MAP
+from pyebpf.dsl.shared import Global
+from pyebpf.dsl.unit_names import DATA_MAP, LOST_MAP, PRINT_MAP
 from pyebpf.errors import FormatError, NotSupportedError, PyebpfError
 from pyebpf.host.cpus import possible_count
 from pyebpf.lazy import lazy
@@ -37,6 +38,7 @@ from pyebpf.runtime.resolver import CoreResolver
 from pyebpf.runtime.tracefs import Tracefs
 from pyebpf.spec.compiled import Compiled, Kept
 from pyebpf.spec.target import Target
+from pyebpf.spec.types import DataType, Record
 from pyebpf.version import __version__
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from pyebpf.runtime.maps.hash import HashMap
     from pyebpf.runtime.maps.hist import HistView
     from pyebpf.runtime.maps.percpu import PerCpuArrayMap
+    from pyebpf.runtime.maps.shared import GlobalView
     from pyebpf.runtime.stream import EventStream
     from pyebpf.spec.objects import ObjectSpec
 
@@ -254,6 +257,8 @@ class Session(Owner):
     def __getitem__(self, decl: Log2Hist | LinearHist) -> HistView: ...
     @overload
     def __getitem__(self, decl: Events[Any]) -> EventStream: ...
+    @overload
+    def __getitem__(self, decl: Global[Any]) -> GlobalView: ...
     def __getitem__(self, decl: Any) -> Any:
         """Return the open map of a declaration.
 
@@ -268,6 +273,8 @@ class Session(Owner):
 
     def _view(self, decl: MapDecl) -> Any:
         name = self._found.maps.get(decl, "")
+        if isinstance(decl, Global):
+            return self._global(name, decl.data_type())
         opened = self._loaded.maps.get(name)
         if opened is None:
             shown = name or type(decl).__name__
@@ -296,6 +303,16 @@ class Session(Owner):
             summed=summed,
             key=shape.key,
         )
+
+    def _global(self, name: str, kind: DataType) -> GlobalView:
+        from pyebpf.runtime.maps.shared import GlobalView
+
+        opened = self._loaded.maps.get(DATA_MAP)
+        section = opened.spec.value if opened else None
+        field = section.field(name) if isinstance(section, Record) else None
+        if opened is None or field is None:
+            raise KeyError(f"no loaded probe uses {name or 'this Global'}")
+        return GlobalView(os.dup(opened.fd), opened.spec, field.replace(type=kind))
 
     def option(self, const: T) -> T:
         """Return the value that a ``Const`` has in this session."""

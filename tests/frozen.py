@@ -32,6 +32,8 @@ FEATURES = frozenset(
     {
         "ringbuf",
         "cpu_v3",
+        "atomics",
+        "global_data",
         "helper:get_current_task_btf",
         "helper:probe_read_kernel",
         "helper:probe_read_kernel_str",

@@ -151,3 +151,47 @@ def has_field(kernel_type: Any, field: str) -> bool:
 def sizeof(kernel_type: Any) -> int:
     """Return the size of a kernel type or record, in bytes, in the kernel that runs the program."""
     _outside()
+
+
+@special("fetch_add")
+def fetch_add(place: int, amount: int) -> int:
+    """Add to a place in shared memory, and return what was there before: atomic.
+
+    The first argument is the place itself: a field of a map entry (``entry.count``), an element
+    (``counts[key]``, which starts at 0 if it is missing), or a global (``total.value``).
+    Since Linux 5.12.
+    """
+    _outside()
+
+
+@special("fetch_and")
+def fetch_and(place: int, mask: int) -> int:
+    """Keep the bits of ``mask``, and return what was there before; see :func:`fetch_add`."""
+    _outside()
+
+
+@special("fetch_or")
+def fetch_or(place: int, bits: int) -> int:
+    """Set bits, and return what was there before; see :func:`fetch_add`."""
+    _outside()
+
+
+@special("fetch_xor")
+def fetch_xor(place: int, bits: int) -> int:
+    """Flip bits, and return what was there before; see :func:`fetch_add`."""
+    _outside()
+
+
+@special("exchange")
+def exchange(place: int, value: int) -> int:
+    """Store a number, and return what was there before; see :func:`fetch_add`."""
+    _outside()
+
+
+@special("compare_exchange")
+def compare_exchange(place: int, expected: int, new: int) -> int:
+    """Store ``new`` if ``expected`` is there, and return what was there; see :func:`fetch_add`.
+
+    It was stored if the result equals ``expected``.
+    """
+    _outside()

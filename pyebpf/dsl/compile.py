@@ -12,13 +12,12 @@ from pyebpf.dsl.unit import UnitState
 from pyebpf.errors import PyebpfError
 from pyebpf.ir.context import Context
 from pyebpf.ir.llvm.object import compile_unit
-from pyebpf.ir.nodes import Function, MapHandle, Unit
+from pyebpf.ir.nodes import GlobalAddr, MapHandle, Unit
 from pyebpf.ir.passes import run_pipeline
 from pyebpf.spec.compiled import Compiled, ProgramInfo
 
 if TYPE_CHECKING:
     from pyebpf.dsl.probes import Probe
-    from pyebpf.spec.objects import MapSpec
     from pyebpf.spec.target import Target
 
 
@@ -73,15 +72,8 @@ def build_unit(
     context = Context(unit.target, unit.diagnostics)
     functions = tuple(run_pipeline(lower_program(p, unit), context) for p in programs)
     unit.diagnostics.raise_errors()
-    return Unit(functions, _maps(functions), license)
-
-
-def _maps(functions: tuple[Function, ...]) -> tuple[MapSpec, ...]:
     # Only what the final code mentions: a map of a probe that is switched off is not created.
-    found: dict[str, MapSpec] = {}
-    for function in functions:
-        for block in function.blocks:
-            for instr in block.instrs:
-                if isinstance(instr, MapHandle):
-                    found.setdefault(instr.map.name, instr.map)
-    return tuple(found.values())
+    mentioned = [i for function in functions for block in function.blocks for i in block.instrs]
+    maps = {i.map.name: i.map for i in mentioned if isinstance(i, MapHandle)}
+    variables = {i.variable.name: i.variable for i in mentioned if isinstance(i, GlobalAddr)}
+    return Unit(functions, tuple(maps.values()), license, tuple(variables.values()))

@@ -7,7 +7,7 @@ The methods exist for probes and for type checkers. Outside a probe, read the op
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Generic, NoReturn, TypeVar, get_args
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar, get_args, overload
 
 from pyebpf.abi.constants import BPF_F_MMAPABLE
 from pyebpf.dsl.annotations import data_type
@@ -88,16 +88,50 @@ class _Keyed(MapDecl, Generic[K, V]):
         )
 
     def __getitem__(self, key: K) -> V:
-        """Read (with a constant index), or update in place: ``counts[key] += 1`` is atomic."""
+        """Read (of an array), or update in place: ``counts[key] += 1`` is atomic.
+
+        A negative index counts from the end; one out of range ends the probe.
+        """
         self._outside("[]")
 
     def __setitem__(self, key: K, value: V) -> None:
         """Insert or replace."""
         self._outside("[] =")
 
-    def get(self, key: K) -> V | None:
-        """Return the value of ``key``, or None: test it before use."""
+    @overload
+    def get(self, key: K) -> V | None: ...
+    @overload
+    def get(self, key: K, default: V) -> V: ...
+    def get(self, key: K, default: Any = None) -> Any:
+        """Return the value of ``key``, or ``default``; None without: test it before use."""
         self._outside("get()")
+
+    def fetch_add(self, key: K, amount: int) -> V:
+        """Add atomically, and return what was there before; a missing entry starts at 0.
+
+        Since Linux 5.12, as are the methods below.
+        """
+        self._outside("fetch_add()")
+
+    def fetch_and(self, key: K, mask: int) -> V:
+        """Keep the bits of ``mask``, and return what was there before."""
+        self._outside("fetch_and()")
+
+    def fetch_or(self, key: K, bits: int) -> V:
+        """Set bits, and return what was there before."""
+        self._outside("fetch_or()")
+
+    def fetch_xor(self, key: K, bits: int) -> V:
+        """Flip bits, and return what was there before."""
+        self._outside("fetch_xor()")
+
+    def exchange(self, key: K, value: V) -> V:
+        """Store a number, and return what was there before."""
+        self._outside("exchange()")
+
+    def compare_exchange(self, key: K, expected: V, new: V) -> V:
+        """Store ``new`` if ``expected`` is there, and return what was there before."""
+        self._outside("compare_exchange()")
 
 
 class Hash(_Keyed[K, V]):
@@ -111,8 +145,12 @@ class Hash(_Keyed[K, V]):
 
     kind = "hash"
 
-    def pop(self, key: K) -> V | None:
-        """Remove ``key`` and return its value, or None if it is absent."""
+    @overload
+    def pop(self, key: K) -> V | None: ...
+    @overload
+    def pop(self, key: K, default: V) -> V: ...
+    def pop(self, key: K, default: Any = None) -> Any:
+        """Remove ``key`` and return its value, or ``default`` if it is absent."""
         self._outside("pop()")
 
     def setdefault(self, key: K, value: V) -> V:
@@ -136,6 +174,26 @@ class LruHash(Hash[K, V]):
     kind = "lru_hash"
 
 
+class PerCpuHash(Hash[K, V]):
+    """A hash table with a value for each CPU: no CPU waits for another.
+
+    ``session[map][key]`` is one value per possible CPU, shape ``(cpus,)``.
+
+    Since:  Linux 4.6.
+    """
+
+    kind = "percpu_hash"
+
+
+class LruPerCpuHash(Hash[K, V]):
+    """A :class:`PerCpuHash` that drops the least recently used entry when it is full.
+
+    Since:  Linux 4.10.
+    """
+
+    kind = "lru_percpu_hash"
+
+
 class Numbered(_Keyed[int, V], Generic[V]):
     """Maps whose keys are the numbers from 0 to ``max_entries - 1``."""
 
@@ -147,6 +205,10 @@ class Numbered(_Keyed[int, V], Generic[V]):
 
     def _pair(self, kinds: list[DataType]) -> tuple[DataType, DataType]:
         return U32, kinds[0]
+
+    def __len__(self) -> int:
+        """Return ``max_entries``."""
+        return self.max_entries
 
 
 class Array(Numbered[V]):

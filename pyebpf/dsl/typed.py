@@ -336,14 +336,6 @@ class SetField(Stmt):
     value: Expr
 
 
-class AddField(Stmt):
-    """``base.field += value`` of a record in a map, atomic."""
-
-    base: Expr
-    field: Field
-    value: Expr
-
-
 class MapSet(Stmt):
     map: MapUse
     key: Expr
@@ -353,14 +345,6 @@ class MapSet(Stmt):
 class MapDelete(Stmt):
     map: MapUse
     key: Expr
-
-
-class MapAdd(Stmt):
-    """``map[key] += value``, atomic; the entry is made if it is missing."""
-
-    map: MapUse
-    key: Expr
-    value: Expr
 
 
 class HistAdd(Stmt):

@@ -10,3 +10,5 @@ ZERO_MAP = "pyebpf_zero"
 #: Carries what ``print`` in a probe says.
 PRINT_MAP = "pyebpf_print"
 PRINT_PAGES = 64
+#: Holds the global variables; named as libbpf names the map of the section ``.data``.
+DATA_MAP = ".data"

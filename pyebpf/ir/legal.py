@@ -124,7 +124,9 @@ class _Check:
 
 
 def _dereferenced(instr: Value) -> tuple[Value, ...]:
-    if isinstance(instr, nodes.Load | nodes.Store | nodes.Fill | nodes.AtomicAdd):
+    if isinstance(instr, nodes.Load | nodes.Store | nodes.Fill | nodes.AtomicRmw):
+        return (instr.pointer,)
+    if isinstance(instr, nodes.CompareExchange):
         return (instr.pointer,)
     if isinstance(instr, nodes.Copy):
         return (instr.target, instr.source)
@@ -266,12 +268,29 @@ def _copy(instr: nodes.Copy) -> str | None:
     return _no_result(instr)
 
 
-def _atomic(instr: nodes.AtomicAdd) -> str | None:
-    if not isinstance(instr.value.type, Int) or instr.value.type.bits < 32:
-        return f"no atomic addition of {instr.value.type}"
+def _atomic(instr: nodes.AtomicRmw) -> str | None:
     if instr.type not in (VOID, instr.value.type):
         return "gives the old value or nothing"
-    return _points(instr.pointer)
+    return _atomic_place(instr.pointer, instr.value.type)
+
+
+def _atomic_place(pointer: Value, kind: Type) -> str | None:
+    if not isinstance(kind, Int) or kind.bits < 32:
+        return f"nothing is atomic with {kind}"
+    return _points(pointer)
+
+
+def _compare_exchange(instr: nodes.CompareExchange) -> str | None:
+    if not instr.type == instr.expected.type == instr.new.type:
+        return f"{instr.expected.type}, {instr.new.type} and {instr.type} are of one type"
+    return _atomic_place(instr.pointer, instr.type)
+
+
+def _global_addr(instr: nodes.GlobalAddr) -> str | None:
+    if len(instr.variable.initial) != instr.variable.type.size:
+        return f"{len(instr.variable.initial)} bytes for {instr.variable.type}"
+    shared = isinstance(instr.type, Pointer) and instr.type.space is Space.MAP
+    return None if shared else "a global variable is in a map"
 
 
 def _ctx_load(instr: nodes.CtxLoad) -> str | None:
@@ -335,7 +354,9 @@ RULES: dict[type[Value], Callable[[Any], str | None]] = {
     nodes.Store: _store,
     nodes.Fill: _fill,
     nodes.Copy: _copy,
-    nodes.AtomicAdd: _atomic,
+    nodes.AtomicRmw: _atomic,
+    nodes.CompareExchange: _compare_exchange,
+    nodes.GlobalAddr: _global_addr,
     nodes.CtxLoad: _ctx_load,
     nodes.MapHandle: _map_handle,
     nodes.CallHelper: _helper,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyebpf.diag import Span
     from pyebpf.ir.types import KernelRef, Type
     from pyebpf.spec.objects import CoreKind, MapSpec
+    from pyebpf.spec.types import DataType
 
 
 class BinaryOp(Enum):
@@ -34,6 +35,16 @@ class BinaryOp(Enum):
     XOR = "xor"
     SHL = "shl"
     SHR = "shr"
+
+
+class RmwOp(Enum):
+    """What an atomic instruction does to a number in memory."""
+
+    ADD = "add"
+    AND = "and"
+    OR = "or"
+    XOR = "xor"
+    EXCHANGE = "exchange"
 
 
 class CompareOp(Enum):
@@ -172,11 +183,34 @@ class Copy(Value):
     size: int
 
 
-class AtomicAdd(Value):
-    """Add to a 32- or 64-bit number in a map; gives the old value if ``type`` is not void."""
+class AtomicRmw(Value):
+    """Change a 32- or 64-bit number in a map; gives the old value if ``type`` is not void."""
 
+    op: RmwOp
     pointer: Value
     value: Value
+
+
+class CompareExchange(Value):
+    """Store ``new`` if the number there is ``expected``; gives what was there."""
+
+    pointer: Value
+    expected: Value
+    new: Value
+
+
+class GlobalVariable(Frozen):
+    """A variable of the object, in memory that user space maps; ``initial`` are its bytes."""
+
+    name: str
+    type: DataType
+    initial: bytes
+
+
+class GlobalAddr(Value):
+    """The address of a global variable: a pointer into ``Space.MAP``, never null."""
+
+    variable: GlobalVariable
 
 
 class CtxLoad(Value):
@@ -337,14 +371,12 @@ class Function(Plain):
 
 
 class Unit(Frozen):
-    """What goes into one object file.
-
-    ``globals_`` are constants placed in read-only data: name → bytes.
-    """
+    """What goes into one object file."""
 
     functions: tuple[Function, ...]
     maps: tuple[MapSpec, ...]
     license: str = "GPL"
+    globals: tuple[GlobalVariable, ...] = ()
 
 
 def operands(instr: Value) -> tuple[Value, ...]:

@@ -30,7 +30,8 @@ _WORDS = {
     nodes.FieldAddr: "field",
     nodes.CoreValue: "core",
     nodes.CtxLoad: "ctx_load",
-    nodes.AtomicAdd: "atomic_add",
+    nodes.CompareExchange: "compare_exchange",
+    nodes.GlobalAddr: "global",
 }
 
 
@@ -50,7 +51,10 @@ def function_text(fn: Function, *, lines: bool = False) -> str:
 def unit_text(unit: nodes.Unit) -> str:
     """Return a unit as text: its maps, then its functions."""
     maps = "".join(f"{map_text(spec)}\n" for spec in unit.maps)
-    return "\n".join(filter(None, [maps, *map(function_text, unit.functions)]))
+    variables = "".join(
+        f"global {var.name}: {var.type} = {var.initial.hex()}\n" for var in unit.globals
+    )
+    return "\n".join(filter(None, [maps + variables, *map(function_text, unit.functions)]))
 
 
 def map_text(spec: MapSpec) -> str:
@@ -94,6 +98,8 @@ def _spell(instr: Value, names: Mapping[object, str]) -> str:
     word = _WORDS.get(kind, kind.__name__.lower())
     if isinstance(instr, nodes.Binary | nodes.Compare):
         word = fields.pop("op").value
+    if isinstance(instr, nodes.AtomicRmw):
+        word = f"atomic_{fields.pop('op').value}"
     parts = [_operand(item, names) for item in fields.values() if item != ""]
     return " ".join([word, ", ".join(parts)]).strip()
 

@@ -263,7 +263,9 @@ def count(b: Builder, spec: MapSpec, slot: Value, out: nodes.Block) -> None:
     b.start(there)
     at = Pointer(Space.MAP, spec.value.element)
     cell = nodes.Element(at, b.span, row, slot, spec.value.element.size, spec.value.length)
-    b.add(nodes.AtomicAdd(VOID, b.span, b.add(cell), b.const(1, spec.value.element)))
+    b.add(
+        nodes.AtomicRmw(VOID, b.span, nodes.RmwOp.ADD, b.add(cell), b.const(1, spec.value.element))
+    )
     b.jump(out)
 
 

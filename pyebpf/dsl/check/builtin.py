@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 import builtins
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.convert import choice, literal, need_number, to_bool
+from pyebpf.dsl.check.maps import atomic_function
 from pyebpf.dsl.check.number import arithmetic, compare_numbers
 from pyebpf.dsl.check.printing import print_line
+from pyebpf.dsl.check.shared import FETCHES
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownType, WrongCall
+from pyebpf.dsl.maps import Numbered
 from pyebpf.dsl.types import BOOL, Chars, KernelRef, Pointer, Space, Static
 from pyebpf.ir.nodes import BinaryOp, CompareOp, FieldPath
 from pyebpf.kernel import KernelType
@@ -144,7 +148,12 @@ def _len(node: ast.Call, scope: Scope) -> Expr:
         return literal(len(arg.items), span)
     if isinstance(arg, typed.Text):
         return literal(len(arg.value), span)
-    raise Fault(Mismatch(arg.span, expected="a tuple or a constant text", got=str(arg.type)))
+    decl = arg.type.value if isinstance(arg.type, Static) else None
+    if isinstance(decl, Numbered):
+        return literal(decl.max_entries, span)
+    raise Fault(
+        Mismatch(arg.span, expected="a tuple, a constant text or an array", got=str(arg.type))
+    )
 
 
 #: Our functions, by the name that marks them in ``pyebpf.dsl.builtins``.
@@ -153,6 +162,7 @@ SPECIALS: dict[str, Callable[[ast.Call, Scope], Expr]] = {
     "current_task": _current_task,
     "has_field": _has_field,
     "sizeof": _sizeof,
+    **{name: partial(atomic_function, name) for name in FETCHES},
 }
 
 #: Python's own.

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import ast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyebpf.dsl import typed
-from pyebpf.dsl.check.convert import need_number, need_value, to_data
+from pyebpf.dsl.check.convert import choice, need_number, need_value, to_data
+from pyebpf.dsl.check.elements import index_of
+from pyebpf.dsl.check.shared import FETCHES, arguments, change, fetch, global_value, need_place
 from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.faults import Fault, Mismatch, MissingKey, NeedsFeature, WrongCall
 from pyebpf.dsl.maps import Events, Hash, LinearHist, Log2Hist, MapDecl, Numbered
+from pyebpf.dsl.shared import Global
 from pyebpf.dsl.typed import Effect, Expr, Literal, MapUse, Object, Stmt
-from pyebpf.dsl.types import BOOL, NONE, Maybe, Pointer, Record, Space, Static, ValueType
+from pyebpf.dsl.typed_maps import Element, GetOr
+from pyebpf.dsl.typed_shared import Entry
+from pyebpf.dsl.types import BOOL, NONE, Maybe, NoneType, Pointer, Record, Space, Static, ValueType
 from pyebpf.errors import PyebpfError
 from pyebpf.ir.nodes import BinaryOp
 from pyebpf.plain import Plain
@@ -64,6 +70,8 @@ def entry_type(made: MapUse) -> ValueType:
 
 def key_of(made: MapUse, key: Expr) -> Expr:
     """Convert a key to the map's key type."""
+    if isinstance(made.decl, Numbered):
+        return index_of(made, key)
     kind = made.spec.key
     assert kind is not None
     return to_data(need_value(key), kind, "a key")
@@ -76,25 +84,14 @@ def _lookup(made: MapUse, key: Expr, span: Span, *, remove: bool = False) -> Exp
 
 
 def read_entry(decl: MapDecl, key: Expr, span: Span, scope: Scope) -> Expr:
-    """Check ``map[key]`` read: of an array, at a constant index."""
+    """Check ``map[key]`` read, of an array."""
     made = use(decl, span, scope)
-    name = made.spec.name
     if not isinstance(decl, Numbered):
-        raise Fault(MissingKey(span, name=name))
-    if not isinstance(key, Literal):
-        raise Fault(MissingKey(span, name=name))
-    _check_index(made, key)
-    entry = entry_type(made)
-    return typed.Unwrap(entry, span, _lookup(made, key, span))
-
-
-def _check_index(made: MapUse, key: Expr) -> None:
-    if isinstance(made.decl, Numbered) and isinstance(key, Literal):
-        top = made.spec.max_entries
-        if not 0 <= int(key.value) < top:
-            raise Fault(
-                Mismatch(key.span, expected=f"an index from 0 to {top - 1}", got=str(key.value))
-            )
+        raise Fault(MissingKey(span, name=made.spec.name))
+    kind = entry_type(made)
+    if isinstance(key, Literal):
+        return typed.Unwrap(kind, span, _lookup(made, key, span))
+    return Element(kind, span, made, key_of(made, key))
 
 
 def contains(decl: MapDecl, key: Expr, span: Span, scope: Scope) -> Expr:
@@ -116,7 +113,6 @@ def hist_of(decl: Log2Hist | LinearHist, key: Expr, span: Span, scope: Scope) ->
 def set_entry(decl: MapDecl, key: Expr, value: Expr, span: Span, scope: Scope) -> Stmt:
     """Check ``map[key] = value``."""
     made = _writable(decl, span, scope)
-    _check_index(made, key)
     kind = made.spec.value
     assert kind is not None
     return typed.MapSet(span, made, key_of(made, key), to_data(value, kind, "a value"))
@@ -126,28 +122,36 @@ def add_entry(
     decl: MapDecl, key: Expr, op: BinaryOp, value: Expr, span: Span, scope: Scope
 ) -> Stmt:
     """Check ``map[key] += value``."""
+    return change(entry(decl, key, span, scope), op, value, span, scope)
+
+
+def entry(decl: MapDecl, key: Expr, span: Span, scope: Scope) -> Expr:
+    """Return ``map[key]`` as a place to change."""
     made = _writable(decl, span, scope)
-    _check_index(made, key)
-    amount = added(made.spec.value, op, value, span)
-    return typed.MapAdd(span, made, key_of(made, key), amount)
+    assert made.spec.value is not None
+    return Entry(made.spec.value, span, made, key_of(made, key))
 
 
-def added(kind: ValueType | None, op: BinaryOp, value: Expr, span: Span) -> Expr:
-    """Return what an atomic ``+=`` or ``-=`` adds.
+def _fetch(name: str) -> Callable[[Any, list[Expr], Span, Scope], Expr]:
+    def check(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
+        if isinstance(decl, Global):
+            return fetch(name, global_value(decl, span, scope), args, span, scope)
+        return fetch(name, entry(decl, args[0], span, scope), args[1:], span, scope)
 
-    Raises:
-        Fault: the kernel has no atomic form of this.
-    """
-    if op not in (BinaryOp.ADD, BinaryOp.SUB):
-        raise Fault(WrongCall(span, name=f"{op.value}=", why="has no atomic form", advice="use +="))
-    if not isinstance(kind, Int) or kind.bits < 32:
-        why = "needs a number of 32 or 64 bits"
-        raise Fault(WrongCall(span, name="+=", why=why, advice="declare the value as u64"))
-    number = to_data(value, kind)
-    if op is BinaryOp.ADD:
-        return number
-    zero = Literal(kind, span, 0)
-    return typed.Arith(kind, span, BinaryOp.SUB, zero, number, (kind.low, kind.high))
+    return check
+
+
+def atomic_function(name: str, node: ast.Call, scope: Scope) -> Expr:
+    """Check ``fetch_add(place, value)`` of any place."""
+    span = scope.span(node)
+    values = arguments(node, scope)
+    target = node.args[0]
+    if isinstance(target, ast.Subscript):
+        base = scope.expr(target.value).type
+        if isinstance(base, Static) and isinstance(base.value, MapDecl):
+            place = entry(base.value, scope.expr(target.slice), scope.span(target), scope)
+            return fetch(name, place, values, span, scope)
+    return fetch(name, need_place(scope.expr(target)), values, span, scope)
 
 
 def delete_entry(decl: MapDecl, key: Expr, span: Span, scope: Scope) -> Stmt:
@@ -166,11 +170,31 @@ def _writable(decl: MapDecl, span: Span, scope: Scope) -> MapUse:
 
 def _get(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
     made = use(decl, span, scope)
+    if len(args) == WITH_DEFAULT and not isinstance(args[1].type, NoneType):
+        return _or_default(made, args, "get", span)
     return _lookup(made, args[0], span)
+
+
+WITH_DEFAULT = 2
+
+
+def _or_default(made: MapUse, args: list[Expr], name: str, span: Span) -> Expr:
+    kind = entry_type(made)
+    if isinstance(kind, Pointer):
+        why = "takes no default for a record"
+        advice = "test the result for None"
+        raise Fault(WrongCall(span, name=name, why=why, advice=advice))
+    key = key_of(made, args[0])
+    # The type that holds both, as in `found if found is not None else default`.
+    both = choice(Expr(BOOL, span), Expr(kind, span), need_value(args[1]), span)
+    assert isinstance(both, typed.Choice)
+    return GetOr(both.type, span, made, key, both.other, name == "pop")
 
 
 def _pop(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
     made = use(decl, span, scope)
+    if len(args) == WITH_DEFAULT and not isinstance(args[1].type, NoneType):
+        return _or_default(made, args, "pop", span)
     if isinstance(entry_type(made), Pointer):
         # The entry would be gone while the record is still read.
         why = "cannot remove a record and return it"
@@ -211,26 +235,41 @@ def _emit(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
     return Effect(NONE, span, typed.Emit(span, made, to_data(args[0], kind, "a record")))
 
 
-#: Verb → declarations that have it, how many arguments it takes, how it is checked.
-VERBS: dict[str, tuple[tuple[type, ...], int, Callable[[Any, list[Expr], Span, Scope], Expr]]] = {
-    "get": ((Hash, Numbered), 1, _get),
-    "pop": ((Hash,), 1, _pop),
-    "setdefault": ((Hash,), 2, _setdefault),
-    "add": ((Log2Hist, LinearHist, HistRef), 1, _add),
-    "emit": ((Events,), 1, _emit),
+class Verb(NamedTuple):
+    """Declarations that have a verb, how many arguments it takes, how it is checked."""
+
+    on: tuple[type, ...]
+    least: int
+    most: int
+    check: Callable[[Any, list[Expr], Span, Scope], Expr]
+
+
+VERBS: dict[str, Verb] = {
+    "get": Verb((Hash, Numbered), 1, WITH_DEFAULT, _get),
+    "pop": Verb((Hash,), 1, WITH_DEFAULT, _pop),
+    "setdefault": Verb((Hash,), 2, 2, _setdefault),
+    "add": Verb((Log2Hist, LinearHist, HistRef), 1, 1, _add),
+    "emit": Verb((Events,), 1, 1, _emit),
+    **{
+        name: Verb((Hash, Numbered, Global), count + 1, count + 1, _fetch(name))
+        for name, (_, count) in FETCHES.items()
+    },
 }
 
 
 def verb(value: Any, name: str, args: list[Expr], span: Span, scope: Scope) -> Expr:
     """Check ``declaration.name(args)``."""
-    kinds, count, rule = VERBS.get(name, ((), 0, _get))
-    if not isinstance(value, kinds):
-        have = [v for v, (on, _, _) in VERBS.items() if isinstance(value, on)]
+    row = VERBS.get(name)
+    if row is None or not isinstance(value, row.on):
+        have = [v for v, known in VERBS.items() if isinstance(value, known.on)]
         shown = type(value).__name__
         why = f"is no method of {shown} in a probe"
         advice = f"it has {', '.join(have)}" if have else ""
         raise Fault(WrongCall(span, name=name, why=why, advice=advice))
-    if len(args) != count:
-        why = f"takes {count} argument{'s' * (count != 1)}, got {len(args)}"
+    keys = int(isinstance(value, Global))  # it has no key
+    least, most = row.least - keys, row.most - keys
+    if not least <= len(args) <= most:
+        count = str(least) if least == most else f"{least} or {most}"
+        why = f"takes {count} argument{'s' * (count != '1')}, got {len(args)}"
         raise Fault(WrongCall(span, name=name, why=why))
-    return rule(value, args, span, scope)
+    return row.check(value, args, span, scope)

@@ -11,8 +11,10 @@ from pyebpf.dsl.check.convert import need_value
 from pyebpf.dsl.check.maps import hist_of, read_entry
 from pyebpf.dsl.check.name import of_object
 from pyebpf.dsl.check.scope import closest
+from pyebpf.dsl.check.shared import global_value
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownField
 from pyebpf.dsl.maps import LinearHist, Log2Hist, MapDecl
+from pyebpf.dsl.shared import Global
 from pyebpf.dsl.typed import Expr, KernelPlace, KernelRead, Literal, Pack, RecordField
 from pyebpf.dsl.types import KernelRef, Place, Pointer, Record, Static
 from pyebpf.ir.nodes import FieldPath, IndexStep, MemberStep, Step
@@ -38,6 +40,8 @@ def attribute(node: ast.Attribute, scope: Scope) -> Expr:
 
 
 def _static(value: Any, node: ast.Attribute, scope: Scope) -> Expr:
+    if isinstance(value, Global) and node.attr == "value":
+        return global_value(value, scope.span(node), scope)
     if isinstance(value, Context):
         return value.attribute(node.attr, _name_span(node, scope), scope)
     if isinstance(value, (ModuleType, type)) and hasattr(value, node.attr):

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.dsl import typed
 from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.check.convert import assign_to, literal, need_number, need_value, to_data
-from pyebpf.dsl.check.maps import add_entry, added, delete_entry, set_entry
+from pyebpf.dsl.check.maps import add_entry, delete_entry, set_entry
 from pyebpf.dsl.check.member import record_field, record_of
 from pyebpf.dsl.check.narrow import condition
 from pyebpf.dsl.check.number import BINARY, arithmetic
 from pyebpf.dsl.check.reserve import with_
 from pyebpf.dsl.check.scope import ADVICE, stored_names
+from pyebpf.dsl.check.shared import change, global_of, global_value, set_global
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.maps import MapDecl
+from pyebpf.dsl.shared import Global
 from pyebpf.dsl.typed import (
     Assign,
     Effect,
@@ -96,6 +98,9 @@ def _store(target: ast.expr, value: Expr, scope: Scope) -> list[Stmt]:
         decl, key = _entry(target, scope)
         return [set_entry(decl, key, value, scope.span(target), scope)]
     if isinstance(target, ast.Attribute):
+        shared = _global(target, scope)
+        if shared is not None:
+            return [set_global(shared, value, scope.span(target), scope)]
         field = _own_field(target, scope)
         stored = to_data(value, field.field.type)
         return [typed.SetField(scope.span(target), field.base, field.field, stored)]
@@ -170,6 +175,10 @@ def _entry(target: ast.Subscript, scope: Scope) -> tuple[MapDecl, Expr]:
     return value, scope.expr(target.slice)
 
 
+def _global(target: ast.Attribute, scope: Scope) -> Global[object] | None:
+    return global_of(scope.expr(target.value)) if target.attr == "value" else None
+
+
 def _own_field(target: ast.Attribute, scope: Scope) -> typed.RecordField:
     base = need_value(scope.expr(target.value))
     found = record_of(base)
@@ -192,9 +201,9 @@ def _augmented(node: ast.AugAssign, scope: Scope) -> list[Stmt]:
     if isinstance(node.target, ast.Subscript):
         decl, key = _entry(node.target, scope)
         return [add_entry(decl, key, op, scope.expr(node.value), span, scope)]
-    field = _own_field(node.target, scope)
-    amount = added(field.field.type, op, scope.expr(node.value), span)
-    return [typed.AddField(span, field.base, field.field, amount)]
+    shared = _global(node.target, scope)
+    place = _own_field(node.target, scope) if shared is None else global_value(shared, span, scope)
+    return [change(place, op, scope.expr(node.value), span, scope)]
 
 
 def _delete(node: ast.Delete, scope: Scope) -> list[Stmt]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.abi.constants import BPF_ANY
-from pyebpf.dsl import typed
+from pyebpf.dsl import typed, typed_shared
 from pyebpf.dsl.check.printing import HEADER
 from pyebpf.dsl.lower import maps as lower_map
+from pyebpf.dsl.lower import shared as lower_shared
 from pyebpf.dsl.lower.memory import fill, member, prepare
 from pyebpf.dsl.types import Chars, Int, Pointer, Space
 from pyebpf.ir import nodes
@@ -47,39 +48,9 @@ def _delete(low: Expressions, stmt: typed.MapDelete) -> None:
     low.build.call("map_delete_elem", (low.build.map(stmt.map.spec), key), I64)
 
 
-def _add(low: Expressions, stmt: typed.MapAdd) -> None:
-    key = low.in_slot(stmt.key, "key")
-    amount = low.number(stmt.value)
-    low.build.span = stmt.span
-    spec = stmt.map.spec
-    assert spec.value is not None
-    kind = spec.value
-
-    def change(pointer: Value) -> None:
-        lower_map.add_atomic(low, pointer, amount)
-
-    if spec.kind in ("array", "percpu_array"):  # every index is there from the start
-        count = lambda: lower_map.count_lost(low, stmt.map.index)  # noqa: E731
-        lower_map.either(low, lower_map.find(low, spec, key), change, count)
-        return
-    lower_map.upsert(low, stmt.map, key, lambda: lower_map.zero(low, kind), change)
-
-
 def _set_field(low: Expressions, stmt: typed.SetField) -> None:
     place = low.member(stmt.base, stmt.field)
     low.into(stmt.value, place)
-
-
-def _add_field(low: Expressions, stmt: typed.AddField) -> None:
-    place = low.member(stmt.base, stmt.field)
-    amount = low.number(stmt.value)
-    assert isinstance(place.type, Pointer)
-    if place.type.space is not Space.RING:
-        lower_map.add_atomic(low, place, amount)
-        return
-    # Nobody else sees a reserved record yet, and the kernel has no atomics there.
-    have = low.build.load(place, amount.type)
-    low.build.store(place, low.build.binary(BinaryOp.ADD, have, amount))
 
 
 def _hist(low: Expressions, stmt: typed.HistAdd) -> None:
@@ -239,9 +210,9 @@ def _print(low: Expressions, stmt: typed.Print) -> None:
 EFFECTS: dict[type[typed.Stmt], Callable[[Any, Any], None]] = {
     typed.MapSet: _set,
     typed.MapDelete: _delete,
-    typed.MapAdd: _add,
+    typed_shared.Change: lower_shared.change,
+    typed_shared.SetGlobal: lower_shared.set_global,
     typed.SetField: _set_field,
-    typed.AddField: _add_field,
     typed.HistAdd: _hist,
     typed.Emit: _emit,
     typed.Print: _print,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyebpf.dsl import typed
+from pyebpf.dsl import typed, typed_shared
 from pyebpf.dsl.lower import maps as lower_map
+from pyebpf.dsl.lower import shared as lower_shared
 from pyebpf.dsl.lower.maps import Optional
 from pyebpf.dsl.lower.memory import WRITERS, is_reference, size_in_memory
 from pyebpf.dsl.lower.number import NUMBERS, choose
@@ -190,7 +191,9 @@ class Expressions:
         assert cell.flag is not None
         return Optional(self.build.read(cell.flag), self.build.read(cell.value))
 
-    def memory(self, expr: typed.Expr) -> Value:
+    def memory(  # noqa: PLR0911 - one return for each kind of place
+        self, expr: typed.Expr
+    ) -> Value:
         """Return a pointer to text or a record; what it points to must not be changed."""
         self.build.span = expr.span
         if isinstance(expr.type, Pointer):
@@ -201,6 +204,8 @@ class Expressions:
             return self.build.addr(self.cell(expr.variable).value)
         if isinstance(expr, typed.RecordField):
             return self.member(expr.base, expr.field)
+        if isinstance(expr, typed_shared.GlobalValue):
+            return lower_shared.address(self, expr.variable)
         if isinstance(expr, typed.Inlined):
             self.inlined(expr.body)
             assert expr.result is not None
@@ -267,9 +272,13 @@ class Expressions:
         stop, go = self.build.new_block("abort"), self.build.new_block("go")
         self.build.branch(condition, stop, go)
         self.build.start(stop)
+        self.abort()
+        self.build.start(go)
+
+    def abort(self) -> None:
+        """End the program here."""
         self.release(0, "ringbuf_discard")
         self.build.ret(self.build.const(0, I32))
-        self.build.start(go)
 
     # -- what the statements around an expression provide
 

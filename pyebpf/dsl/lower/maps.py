@@ -6,7 +6,7 @@ an array that user space reads.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyebpf.abi.constants import BPF_NOEXIST
 from pyebpf.dsl.types import BOOL, Maybe, Pointer
@@ -17,7 +17,7 @@ from pyebpf.ir.types import I32, I64, U32, U64, VOID, Space
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pyebpf.dsl import typed
+    from pyebpf.dsl import typed, typed_maps
     from pyebpf.dsl.lower.expr import Expressions
     from pyebpf.spec.objects import MapSpec
     from pyebpf.spec.types import DataType
@@ -84,7 +84,7 @@ def count_lost(low: Expressions, number: int) -> None:
 
 def add_atomic(low: Expressions, pointer: Value, value: Value) -> None:
     """Add to a number that other CPUs may add to at the same time."""
-    low.build.add(nodes.AtomicAdd(VOID, low.build.span, pointer, value))
+    low.build.add(nodes.AtomicRmw(VOID, low.build.span, nodes.RmwOp.ADD, pointer, value))
 
 
 def lookup(low: Expressions, expr: typed.MapGet) -> Optional:
@@ -102,10 +102,7 @@ def lookup(low: Expressions, expr: typed.MapGet) -> Optional:
         if not expr.remove:
             build.write(flag, build.const(1, BOOL))
             return
-        # Whoever removes the entry has it: of two CPUs that pop one key, one finds nothing.
-        answer = build.call("map_delete_elem", (build.map(expr.map.spec), key), I64)
-        gone = build.convert(answer, I32)
-        build.write(flag, build.compare(CompareOp.EQ, gone, build.const(0, I32)))
+        build.write(flag, removed(low, expr.map.spec, key))
 
     def miss() -> None:
         build.write(value, build.const(0, kind))
@@ -113,6 +110,66 @@ def lookup(low: Expressions, expr: typed.MapGet) -> Optional:
 
     either(low, find(low, expr.map.spec, key), hit, miss)
     return Optional(build.read(flag), build.read(value))
+
+
+def index(low: Expressions, expr: typed_maps.Index) -> Value:
+    """Lower an index: from the end if it is negative, past every end if it is out of range."""
+    build = low.build
+    value = low.number(expr.value)
+    build.span = expr.span
+    wide = build.convert(value, U64)
+    length = build.const(expr.length, U64)
+    if getattr(value.type, "signed", False):
+        negative = build.compare(CompareOp.LT, value, build.const(0, value.type))
+        from_end = build.binary(nodes.BinaryOp.ADD, wide, length)
+        wide = build.add(nodes.Select(U64, build.span, negative, from_end, wide))
+    inside = build.compare(CompareOp.LT, wide, length)
+    none = build.const(U32.high, U64)
+    return build.convert(build.add(nodes.Select(U64, build.span, inside, wide, none)), U32)
+
+
+def element(low: Expressions, expr: typed_maps.Element) -> Value:
+    """Lower ``array[index]``: its value, or the address of a record."""
+    build = low.build
+    key = low.in_slot(expr.key, "key")
+    build.span = expr.span
+    pointer = find(low, expr.map.spec, key)
+    low.abort_if(build.compare(CompareOp.EQ, pointer, build.const(0, pointer.type)))
+    assert isinstance(pointer.type, Pointer)
+    there = build.convert(pointer, Pointer(pointer.type.space, pointer.type.to))
+    if isinstance(expr.type, Pointer):
+        return there
+    return build.load(there, expr.type)  # type: ignore[arg-type]
+
+
+def get_or(low: Expressions, expr: typed_maps.GetOr) -> Value:
+    """Lower ``map.get(key, default)`` and ``map.pop(key, default)``."""
+    build, spec = low.build, expr.map.spec
+    entry: Any = spec.value
+    value = build.slot("entry", expr.type)  # type: ignore[arg-type]
+    key = low.in_slot(expr.key, "key")
+    build.write(value, low.number(expr.default))
+    build.span = expr.span
+
+    def hit(pointer: Value) -> None:
+        found = build.convert(build.load(pointer, entry), value.type)
+        if expr.remove:
+            gone = removed(low, spec, key)
+            found = build.add(nodes.Select(value.type, build.span, gone, found, build.read(value)))
+        build.write(value, found)
+
+    if_found(low, find(low, spec, key), hit)
+    return build.read(value)
+
+
+def removed(low: Expressions, spec: MapSpec, key: Value) -> Value:
+    """Remove an entry; tell whether it was this program that removed it.
+
+    Whoever removes the entry has it: of two CPUs that pop one key, one finds nothing.
+    """
+    build = low.build
+    answer = build.call("map_delete_elem", (build.map(spec), key), I64)
+    return build.compare(CompareOp.EQ, build.convert(answer, I32), build.const(0, I32))
 
 
 def setdefault(low: Expressions, expr: typed.MapSetdefault) -> Optional:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyebpf.dsl import typed
+from pyebpf.dsl import typed, typed_maps, typed_shared
 from pyebpf.dsl.lower import maps as lower_map
+from pyebpf.dsl.lower import shared as lower_shared
 from pyebpf.dsl.types import BOOL, Address, Bool, Chars, Int, KernelRef, Maybe, Pointer
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, CompareOp, Value
@@ -242,4 +243,10 @@ NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     typed.ReadText: _read_text,
     typed.MapContains: _contains,
     typed.MapSetdefault: _map_number,
+    typed_maps.Index: lower_map.index,
+    typed_maps.Element: lower_map.element,
+    typed_maps.GetOr: lower_map.get_or,
+    typed_shared.GlobalValue: lower_shared.global_value,
+    typed_shared.FetchChange: lower_shared.fetch_change,
+    typed_shared.CompareExchange: lower_shared.compare_exchange,
 }

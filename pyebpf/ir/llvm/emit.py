@@ -14,7 +14,7 @@ from pyebpf.ir.llvm.mapdef import map_text
 
 if TYPE_CHECKING:
     from pyebpf.ir.context import Context
-    from pyebpf.ir.nodes import Unit
+    from pyebpf.ir.nodes import GlobalVariable, Unit
     from pyebpf.spec.target import Target
 
 #: LLVM's for BPF. Without it, LLVM splits a 64-bit load into two of 32 bits, silently.
@@ -22,7 +22,7 @@ DATA_LAYOUT = "e-m:e-p:64:64-i64:64-i128:128-n32:64-S128"
 TRIPLE = "bpfel"
 LICENSE_NAME = "_license"
 #: Sections that every object has; no symbol may be called like a section.
-_SECTIONS = frozenset({"license", ".maps", ".text"})
+_SECTIONS = frozenset({"license", ".maps", ".text", ".data"})
 
 
 class NameTaken(Diagnostic):
@@ -45,6 +45,7 @@ def check_names(unit: Unit, context: Context) -> None:
     taken = dict.fromkeys((LICENSE_NAME, *_SECTIONS), "a section of the object")
     taken |= {fn.section: "the hook of a probe" for fn in unit.functions if fn.section}
     taken |= {spec.name: "a map" for spec in unit.maps}
+    taken |= {variable.name: "a global variable" for variable in unit.globals}
     for fn in unit.functions:
         if fn.name in taken:
             context.report(NameTaken(fn.span, fn.name, taken[fn.name]))
@@ -78,6 +79,7 @@ def unit_llvm(unit: Unit, target: Target, producer: str) -> str:
     parts = [
         f'target datalayout = "{DATA_LAYOUT}"\ntarget triple = "{TRIPLE}"',
         *maps,
+        *(_global_text(variable, debug) for variable in unit.globals),
         _license(unit.license, debug),
         *(relocations.lines if relocations else ()),
         *module.declarations,
@@ -85,6 +87,15 @@ def unit_llvm(unit: Unit, target: Target, producer: str) -> str:
         debug.text(),
     ]
     return "\n".join(parts)
+
+
+def _global_text(variable: GlobalVariable, debug: DebugInfo) -> str:
+    size = len(variable.initial)
+    data = "".join(f"\\{byte:02X}" for byte in variable.initial)
+    node = debug.variable(variable.name, debug.data(variable.type))
+    return (
+        f'@{variable.name} = global [{size} x i8] c"{data}", section ".data", align 8, !dbg !{node}'
+    )
 
 
 def _license(text: str, debug: DebugInfo) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.ir import nodes
 from pyebpf.ir.llvm.body import llvm_type, memory_type
-from pyebpf.ir.nodes import BinaryOp, Const, Convert
-from pyebpf.ir.types import Pointer, Space
+from pyebpf.ir.nodes import BinaryOp, Const, Convert, RmwOp
+from pyebpf.ir.types import VOID, Pointer, Space
 from pyebpf.spec.types import Bool, Int
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def slot_align(slot: Slot) -> int:
     return WORD if slot.type.size >= WORD else max(1, getattr(slot.type, "align", 1))
 
 
-def alignment(value: Value) -> int:
+def alignment(value: Value) -> int:  # noqa: PLR0911 - one return for each kind of address
     """Return what the address surely is a multiple of, at most 8."""
     if isinstance(value, nodes.SlotAddr):
         return slot_align(value.slot)
@@ -36,6 +36,8 @@ def alignment(value: Value) -> int:
         return gcd(alignment(value.base), value.offset) or WORD
     if isinstance(value, nodes.Element):
         return gcd(alignment(value.base), value.stride)
+    if isinstance(value, nodes.GlobalAddr):
+        return WORD
     if isinstance(value, nodes.CallHelper) and _space(value) in _ALIGNED:
         return WORD
     if isinstance(value, Convert):
@@ -65,8 +67,8 @@ def to_memory(b: Body, value: Value) -> str:
     return b.typed(value)
 
 
-def _load(b: Body, kind: Type, address: str) -> str:
-    loaded = b.op(f"load {memory_type(kind)}, ptr {address}, align {_natural(kind)}")
+def _load(b: Body, kind: Type, address: str, word: str = "load") -> str:
+    loaded = b.op(f"{word} {memory_type(kind)}, ptr {address}, align {_natural(kind)}")
     return from_memory(b, kind, loaded)
 
 
@@ -89,14 +91,23 @@ def slot_addr(b: Body, instr: nodes.SlotAddr) -> str:
 
 def load(b: Body, instr: nodes.Load) -> str:
     """Write a load."""
-    return _load(b, instr.type, b.value(instr.pointer))
+    word = "load volatile" if _is_global(instr.pointer) else "load"
+    return _load(b, instr.type, b.value(instr.pointer), word)
 
 
 def store(b: Body, instr: nodes.Store) -> str:
     """Write a store."""
     align = _natural(instr.value.type)
-    b.do(f"store {to_memory(b, instr.value)}, ptr {b.value(instr.pointer)}, align {align}")
+    word = "store volatile" if _is_global(instr.pointer) else "store"
+    b.do(f"{word} {to_memory(b, instr.value)}, ptr {b.value(instr.pointer)}, align {align}")
     return ""
+
+
+def _is_global(pointer: Value) -> bool:
+    # Others read and write it too, so LLVM must do what is written: no load for two, none for none.
+    while isinstance(pointer, nodes.Member | nodes.Element):
+        pointer = pointer.base
+    return isinstance(pointer, nodes.GlobalAddr)
 
 
 def fill(b: Body, instr: nodes.Fill) -> str:
@@ -116,10 +127,29 @@ def copy(b: Body, instr: nodes.Copy) -> str:
     return ""
 
 
-def atomic_add(b: Body, instr: nodes.AtomicAdd) -> str:
-    """Write an addition that loses no update; without a user of the result, a plain ``xadd``."""
-    added, align = b.typed(instr.value), _natural(instr.value.type)
-    return b.op(f"atomicrmw add ptr {b.value(instr.pointer)}, {added} monotonic, align {align}")
+_RMW = {RmwOp.ADD: "add", RmwOp.AND: "and", RmwOp.OR: "or", RmwOp.XOR: "xor"}
+
+
+def atomic_rmw(b: Body, instr: nodes.AtomicRmw) -> str:
+    """Write a change that loses no update; without a user of the result, a plain ``xadd``."""
+    word = _RMW.get(instr.op, "xchg")
+    value, align = b.typed(instr.value), _natural(instr.value.type)
+    order = "monotonic" if instr.type == VOID else "seq_cst"
+    return b.op(f"atomicrmw {word} ptr {b.value(instr.pointer)}, {value} {order}, align {align}")
+
+
+def compare_exchange(b: Body, instr: nodes.CompareExchange) -> str:
+    """Write a store that happens only where an expected number stands."""
+    expected, new, align = b.typed(instr.expected), b.typed(instr.new), _natural(instr.type)
+    pair = b.op(
+        f"cmpxchg ptr {b.value(instr.pointer)}, {expected}, {new} seq_cst seq_cst, align {align}"
+    )
+    return b.op(f"extractvalue {{ {llvm_type(instr.type)}, i1 }} {pair}, 0")
+
+
+def global_addr(b: Body, instr: nodes.GlobalAddr) -> str:  # noqa: ARG001 (a handler)
+    """Return the address of a global variable; the loader puts it into the instruction."""
+    return f"@{instr.variable.name}"
 
 
 def member(b: Body, instr: nodes.Member) -> str:
@@ -210,7 +240,9 @@ MEMORY: dict[type[Value], Callable[[Body, Any], str]] = {
     nodes.Store: store,
     nodes.Fill: fill,
     nodes.Copy: copy,
-    nodes.AtomicAdd: atomic_add,
+    nodes.AtomicRmw: atomic_rmw,
+    nodes.CompareExchange: compare_exchange,
+    nodes.GlobalAddr: global_addr,
     nodes.Member: member,
     nodes.Element: element,
     nodes.CtxLoad: ctx_load,

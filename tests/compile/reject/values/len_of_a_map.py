@@ -1,8 +1,8 @@
 from pyebpf import *
 
-rows = Array[u64](max_entries=4)
+counts = Hash[u32, u64](max_entries=4)
 
 
 @raw_tracepoint("sys_enter")
 def probe() -> None:
-    print(len(rows))
+    print(len(counts))

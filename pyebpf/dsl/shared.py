@@ -1,0 +1,132 @@
+"""Global variables that a program shares with user space.
+
+They lie in one array that is mapped into memory: an access is a load or a store, with no look-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from operator import index
+from typing import Any, Generic, TypeVar
+
+from pyebpf.dsl.annotations import data_type
+from pyebpf.dsl.maps import MapDecl
+from pyebpf.errors import PyebpfError
+from pyebpf.spec.objects import MapSpec
+from pyebpf.spec.types import Address, Array, Bool, Chars, DataType, Int, Record
+
+V = TypeVar("V")
+_WORD = Int(64)
+
+
+class Global(MapDecl, Generic[V]):
+    """A variable that all programs of a session and user space share: ``total = Global[u64](0)``.
+
+    In a probe ``total.value`` is read and assigned like any variable, and ``+=``, ``-=``, ``|=``,
+    ``&=``, ``^=`` are atomic. Outside, ``session[total].value`` is the same memory while the
+    program runs. The type may be a number, bool, text, a tuple or a record.
+
+    Args:
+        initial: the first value; zeros without it. Records take a dict or a tuple of their fields.
+
+    Since:  Linux 5.5.
+    """
+
+    kind = "global"
+
+    def __init__(self, initial: Any = None) -> None:
+        self.initial = initial
+
+    def data_type(self) -> DataType:
+        """Return the variable's type."""
+        args = self.type_arguments()
+        kind = data_type(args[0]) if args else None
+        if kind is None:
+            raise PyebpfError("Global needs a type with a size: Global[u64](0)")
+        return kind
+
+    def spec(self, name: str, cpus: int) -> MapSpec:
+        """Return what the variable is, in the form of a map with this one value."""
+        kind = self.data_type()
+        data = bytes(kind.size) if self.initial is None else packed(kind, self.initial)
+        return MapSpec(name, self.kind, 0, kind.size, 1, value=kind, initial=data)
+
+    @property
+    def value(self) -> V:
+        """The value now."""
+        self._outside("value")
+
+    @value.setter
+    def value(self, value: V) -> None:
+        self._outside("value =")
+
+    def fetch_add(self, amount: int) -> V:
+        """Add, and return what was there before. Since Linux 5.12."""
+        self._outside("fetch_add()")
+
+    def fetch_and(self, mask: int) -> V:
+        """Keep the bits of ``mask``, and return what was there before. Since Linux 5.12."""
+        self._outside("fetch_and()")
+
+    def fetch_or(self, bits: int) -> V:
+        """Set bits, and return what was there before. Since Linux 5.12."""
+        self._outside("fetch_or()")
+
+    def fetch_xor(self, bits: int) -> V:
+        """Flip bits, and return what was there before. Since Linux 5.12."""
+        self._outside("fetch_xor()")
+
+    def exchange(self, value: V) -> V:
+        """Store a value, and return what was there before. Since Linux 5.12."""
+        self._outside("exchange()")
+
+    def compare_exchange(self, expected: V, new: V) -> V:
+        """Store ``new`` if ``expected`` is there; return what was there before. Since Linux 5.12.
+
+        It was stored if the result equals ``expected``.
+        """
+        self._outside("compare_exchange()")
+
+
+def packed(kind: DataType, value: Any) -> bytes:
+    """Return the bytes of a value, without numpy, which a start does not wait for.
+
+    Raises:
+        PyebpfError: the value does not fit.
+    """
+    try:
+        if isinstance(kind, Bool):
+            return bytes([int(bool(value))])
+        if isinstance(kind, Int):
+            return index(value).to_bytes(kind.size, "little", signed=kind.signed)
+        if isinstance(kind, Address):
+            return packed(_WORD, value)
+        if isinstance(kind, Chars):
+            return _text(kind, value)
+        items = _items(kind, value)
+    except (TypeError, OverflowError):
+        raise PyebpfError(f"{value!r} is no initial value for {kind}") from None
+    if isinstance(kind, Array):
+        return b"".join(packed(kind.element, item) for item in items)
+    out = bytearray(kind.size)
+    for field, item in zip(kind.fields, items, strict=True):
+        out[field.offset : field.offset + field.type.size] = packed(field.type, item)
+    return bytes(out)
+
+
+def _text(kind: Chars, value: str | bytes) -> bytes:
+    data = value.encode() if isinstance(value, str) else bytes(value)
+    if len(data) > kind.length:
+        raise OverflowError
+    return data.ljust(kind.length, b"\0")
+
+
+def _items(kind: Array | Record, value: Mapping[str, Any] | Sequence[Any]) -> list[Any]:
+    if isinstance(kind, Record) and isinstance(value, Mapping):
+        if {*value} != {field.name for field in kind.fields}:
+            raise TypeError
+        return [value[field.name] for field in kind.fields]
+    wanted = kind.length if isinstance(kind, Array) else len(kind.fields)
+    if len(value) != wanted:
+        raise TypeError
+    return list(value)
