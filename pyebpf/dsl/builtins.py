@@ -67,7 +67,7 @@ def ktime_get_boot_ns() -> u64:
 
 @scalar("jiffies64", U64)
 def jiffies64() -> u64:
-    """Return the kernel's tick count. Since Linux 5.5."""
+    """Return the kernel's tick count. Since Linux 5.6."""
     _outside()
 
 

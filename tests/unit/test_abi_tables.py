@@ -2,46 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
-import pyebpf
 from pyebpf.abi import capability, constants, names
 from pyebpf.abi.attr import SyscallNumbers, perf_event_attr
-from pyebpf.abi.helpers import HELPERS, helper_by_id
 from pyebpf.abi.maps import MAP_KINDS, map_kind_by_id
 from pyebpf.abi.programs import PROGRAM_KINDS, program_kind_of_section
 from pyebpf.errors import NotSupportedError
-
-
-def version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split("."))
-
-
-def test_helper_ids_are_dense_and_versions_never_go_back() -> None:
-    rows = sorted(HELPERS.values(), key=lambda row: row.id)
-    assert [row.id for row in rows] == list(range(1, len(rows) + 1))
-    versions = [version(row.since) for row in rows]
-    assert versions == sorted(versions)
-    assert all(helper_by_id(row.id) is row for row in rows)
-    assert helper_by_id(0) is None
-    assert helper_by_id(len(rows) + 1) is None
-
-
-def test_typed_helpers_have_types_and_the_others_have_none() -> None:
-    for row in HELPERS.values():
-        assert bool(row.ret) == row.typed
-        assert len(row.args) <= 5
-    documented = set(re.findall(r"``([\w:…]+)``", _helpers_doc()))
-    used = {arg for row in HELPERS.values() for arg in row.args}
-    assert {a for a in used if not a.startswith("btf:")} - documented == {"kptr_or_null"}
-
-
-def _helpers_doc() -> str:
-    path = Path(next(iter(pyebpf.__path__))) / "abi" / "helpers.py"
-    return path.read_text(encoding="utf-8").split('"""')[1]
 
 
 def test_every_map_type_of_the_header_has_a_row() -> None:
