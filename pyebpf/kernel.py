@@ -14,6 +14,10 @@ class KernelType(type):
 
     kernel_name: str
 
+    def __getattr__(cls, name: str) -> int:
+        """Return an enumerator, in a probe: ``bpf_map_type.BPF_MAP_TYPE_HASH``."""
+        raise AttributeError(f"kernel types exist in probes only; cannot read {name!r} here")
+
     def __repr__(cls) -> str:
         return f"pyebpf.kernel.{cls.kernel_name}"
 

@@ -24,7 +24,10 @@ TRACEPOINTS_WITH_TYPES = (
 )  # fmt: skip
 TYPES = (
     "request", "request_queue", "gendisk", "task_struct", "cred", "mm_struct", "signal_struct",
-    "file", "dentry", "qstr", "pid_t",
+    "file", "dentry", "qstr", "pid_t", "list_head", "bpf_map_type", "sockaddr_in", "bpf_cpumask",
+    "bpf_task_from_pid", "bpf_task_release", "bpf_rcu_read_lock", "bpf_rcu_read_unlock",
+    "bpf_cpumask_create", "bpf_cpumask_release", "bpf_cpumask_set_cpu", "bpf_cpumask_weight",
+    "bpf_cpumask_empty", "bpf_strlen", "bpf_strstr", "runqueues", "cpumask", "path", "cgroup",
     *(f"btf_trace_{name}" for name in TRACEPOINTS_WITH_TYPES),
 )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, get_args, get_origin
 
-from pyebpf.dsl.scalars import Ptr
+from pyebpf.dsl.scalars import Ptr, UserPtr
 from pyebpf.kernel import KernelType
 from pyebpf.spec.types import BOOL, Address, Bool, Chars, DataType, Int, Record, record
 
@@ -19,8 +19,9 @@ def data_type(hint: Any) -> DataType | None:
     origin = get_origin(hint)
     if origin is Annotated:
         return next((m for m in hint.__metadata__ if isinstance(m, (Int, Chars, Bool))), None)
-    if origin is Ptr or hint is Ptr:
-        return Address(pointee(hint))
+    for pointer in (Ptr, UserPtr):
+        if origin is pointer or hint is pointer:
+            return Address(pointee(hint), pointer is UserPtr, _own_pointee(hint))
     if origin is tuple:
         return _tuple(get_args(hint))
     made = getattr(hint, "__pyebpf_record__", None)
@@ -31,6 +32,11 @@ def pointee(hint: Any) -> str:
     """Return the kernel type that ``Ptr[…]`` names; empty for untyped memory."""
     args = get_args(hint)
     return args[0].kernel_name if args and isinstance(args[0], KernelType) else ""
+
+
+def _own_pointee(hint: Any) -> DataType | None:
+    args = get_args(hint)
+    return data_type(args[0]) if args and not isinstance(args[0], KernelType) else None
 
 
 def _tuple(args: tuple[Any, ...]) -> Record | None:

@@ -8,10 +8,10 @@ function outside a probe, which is an error.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from pyebpf.dsl.outside import outside as _outside
 from pyebpf.dsl.scalars import Char, Ptr, i64, u32, u64
-from pyebpf.errors import PyebpfError
 from pyebpf.plain import Frozen
 from pyebpf.spec.types import I64, U32, U64, Int
 
@@ -47,10 +47,6 @@ def special(name: str) -> Callable[[F], F]:
         return function
 
     return mark
-
-
-def _outside() -> NoReturn:
-    raise PyebpfError("this function works in a probe only")
 
 
 @scalar("ktime_get_ns", U64)

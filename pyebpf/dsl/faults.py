@@ -245,11 +245,12 @@ class UnguardedLookup(Diagnostic):
     """
 
     code: ClassVar[str] = "E0401"
-    title: ClassVar[str] = "map look-up may have found nothing"
+    title: ClassVar[str] = "{source} may have found nothing"
     label: ClassVar[str] = "{what} can be None here"
     help: ClassVar[str] = "guard it: {guard}"
     what: str = "this"
     guard: str = "`if (value := …) is not None:`"
+    source: str = "map look-up"
 
 
 class MissingKey(Diagnostic):

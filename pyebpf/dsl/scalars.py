@@ -49,11 +49,22 @@ class Ptr(Generic[T]):
     """The address of a kernel object: ``Ptr[request]`` is C's ``struct request *``.
 
     Members are read as attributes, through pointers at any depth: ``rq.q.disk.major``. A read
-    through a bad address gives 0, as the kernel's safe reads do. Exists in probes only.
+    through a bad address gives 0, as the kernel's safe reads do. ``Ptr[Point]`` of a record of our
+    own has its fields, ``Ptr[u32]`` its elements: ``p[0]``. Exists in probes only.
     """
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"a Ptr exists in a probe only; cannot read {name!r} here")
+
+    def __getitem__(self, index: int) -> Any:
+        raise PyebpfError("a Ptr exists in a probe only; cannot read its elements here")
+
+
+class UserPtr(Ptr[T]):
+    """The address of something in the memory of a process: a ``Ptr`` that is read as such.
+
+    Pointers that are found there point there too. Exists in probes only.
+    """
 
 
 class TracepointContext:

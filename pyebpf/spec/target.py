@@ -44,8 +44,11 @@ class TracepointField(Frozen):
 
     @property
     def is_dynamic(self) -> bool:
-        """Whether this is a ``__data_loc`` word that says where a string or array is."""
-        return self.c_type.startswith("__data_loc ")
+        """Whether this is a word that says where a string or array is, not the thing itself.
+
+        ``__data_loc`` counts from the start of the record, ``__rel_loc`` from the end of the word.
+        """
+        return self.c_type.startswith(("__data_loc ", "__rel_loc "))
 
 
 class Tracepoints(Protocol):

@@ -118,15 +118,17 @@ class Address(Frozen):
     """A 64-bit address kept as data: the value of a pointer in a map key or a record.
 
     ``struct`` names the kernel type it points to (``"request"``), or is empty for untyped memory.
+    ``to`` is our own type that it points to; ``user`` tells that it points into a process.
     """
 
     struct: str = ""
     user: bool = False
+    to: DataType | None = None
     size = 8
     align = 8
 
     def __str__(self) -> str:
-        return f"Ptr[{self.struct or 'void'}]"
+        return f"{'User' * self.user}Ptr[{self.struct or self.to or 'void'}]"
 
 
 DataType: TypeAlias = Int | Bool | Chars | Array | Record | Address

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.convert import choice, literal, need_number, to_bool
 from pyebpf.dsl.check.maps import atomic_function
+from pyebpf.dsl.check.memory import MEMORY
 from pyebpf.dsl.check.number import arithmetic, compare_numbers
 from pyebpf.dsl.check.printing import print_line
 from pyebpf.dsl.check.shared import FETCHES
@@ -163,6 +164,7 @@ SPECIALS: dict[str, Callable[[ast.Call, Scope], Expr]] = {
     "has_field": _has_field,
     "sizeof": _sizeof,
     **{name: partial(atomic_function, name) for name in FETCHES},
+    **MEMORY,
 }
 
 #: Python's own.

@@ -70,6 +70,9 @@ def _call_object(value: Any, node: ast.Call, scope: Scope) -> Expr:
         raise Fault(WrongCall(span, name=value.name, why=why, advice="share a plain function"))
     if isinstance(value, FunctionType):
         return expand(value, node, scope)
+    if isinstance(data_type(value), Int):
+        what = f"`{data_type(value)}(…)`"
+        raise scope.unsupported(node, what, f"write `cast({data_type(value)}, …)`")
     name = getattr(value, "__name__", type(value).__name__)
     raise scope.unsupported(node, f"`{name}(…)`", "call helpers, maps and plain functions")
 

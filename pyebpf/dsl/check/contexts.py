@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pyebpf.dsl.annotations import data_type, pointee
@@ -18,12 +19,14 @@ from pyebpf.dsl.faults import (
 )
 from pyebpf.dsl.scalars import RawTracepointContext, TracepointContext
 from pyebpf.dsl.typed import ContextField, ContextText, Expr, Object, Parameter
+from pyebpf.dsl.typed_kernel import DynamicText
 from pyebpf.dsl.types import (
     U64,
     Address,
     Chars,
     Int,
     Pointer,
+    Space,
     Static,
     ValueType,
 )
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
 #: The kernel's own words at the start of every tracepoint record, which programs may not read.
 _HIDDEN = 8
+_WORD = 8
 
 
 class Context(Frozen):
@@ -69,22 +73,64 @@ class TracepointRecord(Context):
         for field in visible:
             if field.name == name:
                 scope.unit.note_read(f"{self.event}.{name}")
-                return _tracepoint_field(field, self.event, span)
+                return _tracepoint_field(field, self.event, span, scope)
         names = [f.name for f in visible]
         near = closest(name, names) or f"; it has {', '.join(names)}"
         raise Fault(UnknownField(span, type=self.event, name=name, close=near))
 
 
-def _tracepoint_field(field: TracepointField, event: str, span: Span) -> Expr:
-    is_array = field.c_type.rstrip().endswith("]") or "[" in field.c_type
-    if not is_array and not field.is_dynamic and field.size in (1, 2, 4, 8):
-        kind = Int(field.size * 8, field.signed)
-        return ContextField(kind, span, field.offset, field.size)
-    if is_array and "char" in field.c_type and not field.is_dynamic:
+#: What text of a tracepoint has room for if its length varies, in bytes with the NUL.
+DYNAMIC_TEXT = 64
+
+
+def _tracepoint_field(field: TracepointField, event: str, span: Span, scope: Scope) -> Expr:
+    is_array = "[" in field.c_type
+    if field.is_dynamic:
+        after = field.offset + field.size if field.c_type.startswith("__rel_loc") else 0
+        return DynamicText(Chars(DYNAMIC_TEXT), span, field.offset, after)
+    if not is_array and field.size in (1, 2, 4, 8):
+        return _tracepoint_number(field, event, span, scope)
+    if is_array and re.search(r"\bchar\b", field.c_type) and "unsigned" not in field.c_type:
         return ContextText(Chars(field.size), span, field.offset)
+    length = re.search(r"\[(\d+)\]", field.c_type)
+    width = field.size // int(length[1]) if length and int(length[1]) else 0
+    if is_array and length and width in (1, 2, 4, 8):
+        kind = Int(width * 8, field.signed)
+        elements = ContextArray(kind, field.offset, int(length[1]), f"{event}.{field.name}")
+        return Object(Static(elements), span)
     why = f"`{event}.{field.name}` of type `{field.c_type}`"
-    advice = "numbers and text of a fixed size can be read"
+    advice = "numbers, text, pointers and arrays of numbers can be read"
     raise Fault(Unsupported(span, what=why, advice=advice))
+
+
+def _tracepoint_number(field: TracepointField, event: str, span: Span, scope: Scope) -> Expr:
+    """Return a number of a tracepoint, or a pointer to a struct that the target knows."""
+    found = re.fullmatch(r"(?:const )?struct (\w+) ?\* ?", field.c_type)
+    struct = scope.unit.kernel.find(found[1]) if found and field.size == _WORD else None
+    if struct is None:
+        kind: Int | Pointer = Int(field.size * 8, field.signed)
+    else:
+        space = Space.USER if event.startswith("syscalls:") else Space.KERNEL
+        kind = scope.unit.kernel.pointer(struct.id, space)
+    return ContextField(kind, span, field.offset, field.size)
+
+
+class ContextArray(Context):
+    """An array of numbers in the record of a tracepoint."""
+
+    kind: Int
+    offset: int
+    count: int
+    name: str
+
+    def attribute(self, name: str, span: Span, scope: Scope) -> Expr:
+        raise Fault(UnknownField(span, type=self.name, name=name))
+
+    def element(self, index: int, span: Span, scope: Scope) -> Expr:
+        return ContextField(self.kind, span, self.offset + index * self.kind.size, self.kind.size)
+
+    def length(self) -> int:
+        return self.count
 
 
 class RawArguments(Context):

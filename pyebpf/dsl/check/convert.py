@@ -8,6 +8,7 @@ from pyebpf.dsl import typed
 from pyebpf.dsl.check.arith import holding
 from pyebpf.dsl.faults import Fault, Mismatch, TooLarge, UnguardedLookup
 from pyebpf.dsl.typed import Cast, Choice, Expr, Literal, Read, Truth, Variable
+from pyebpf.dsl.typed_kernel import MemoryRead
 from pyebpf.dsl.types import (
     BOOL,
     I64,
@@ -48,6 +49,8 @@ def literal(value: int, span: Span) -> Literal:
 def need_value(expr: Expr) -> Expr:
     """Refuse a value that can be None."""
     if isinstance(expr.type, Maybe):
+        if isinstance(expr, MemoryRead):
+            raise Fault(UnguardedLookup(expr.span, source="a read of memory"))
         if not isinstance(expr, Read):
             raise Fault(UnguardedLookup(expr.span))
         name = expr.variable.name

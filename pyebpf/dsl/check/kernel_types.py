@@ -137,6 +137,13 @@ class Kernel:
             return None
         return KernelRef(node.element, layout.c_name(self.btf, node.element)), node.count
 
+    def enumerators(self, ref: KernelRef) -> dict[str, int]:
+        """Return the enumerators of an enum type; none if it is another type."""
+        node = self.btf.type(self.btf.skip(ref.id))
+        if not isinstance(node, (btf.Enum, btf.Enum64)):
+            return {}
+        return {item.name: item.value for item in node.values}
+
     def size(self, ref: KernelRef) -> int:
         """Return the size of a type in the target, in bytes."""
         return layout.size_of(self.btf, ref.id)

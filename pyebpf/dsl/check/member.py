@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.dsl.check.contexts import Context
 from pyebpf.dsl.check.convert import need_value
 from pyebpf.dsl.check.maps import hist_of, read_entry
+from pyebpf.dsl.check.memory import enumerator
 from pyebpf.dsl.check.name import of_object
+from pyebpf.dsl.check.pointers import as_pointer, far_field, far_record, pointer_element
 from pyebpf.dsl.check.scope import closest
 from pyebpf.dsl.check.shared import global_value
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownField
@@ -18,6 +20,7 @@ from pyebpf.dsl.shared import Global
 from pyebpf.dsl.typed import Expr, KernelPlace, KernelRead, Literal, Pack, RecordField
 from pyebpf.dsl.types import KernelRef, Place, Pointer, Record, Static
 from pyebpf.ir.nodes import FieldPath, IndexStep, MemberStep, Step
+from pyebpf.kernel import KernelType
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def attribute(node: ast.Attribute, scope: Scope) -> Expr:
-    base = need_value(scope.expr(node.value))
+    base = as_pointer(need_value(scope.expr(node.value)), scope)
     kind = base.type
     if isinstance(kind, Static):
         return _static(kind.value, node, scope)
@@ -35,7 +38,9 @@ def attribute(node: ast.Attribute, scope: Scope) -> Expr:
         return _kernel_member(base.base, base.path, kind.to, node, scope)
     found = record_of(base)
     if found is not None:
-        return record_field(base, found, node, scope)
+        field = record_field(base, found, node, scope)
+        far = far_record(kind) is not None
+        return far_field(base, field.field, field.span, scope) if far else field
     raise Fault(UnknownField(_name_span(node, scope), type=str(kind), name=node.attr))
 
 
@@ -44,6 +49,8 @@ def _static(value: Any, node: ast.Attribute, scope: Scope) -> Expr:
         return global_value(value, scope.span(node), scope)
     if isinstance(value, Context):
         return value.attribute(node.attr, _name_span(node, scope), scope)
+    if isinstance(value, KernelType):
+        return enumerator(value, node, scope)
     if isinstance(value, (ModuleType, type)) and hasattr(value, node.attr):
         return of_object(getattr(value, node.attr), node, scope)
     raise Fault(
@@ -119,7 +126,7 @@ def _kernel_step(base: Expr, path: FieldPath, step: Step, node: ast.expr, scope:
 
 
 def subscript(node: ast.Subscript, scope: Scope) -> Expr:
-    base = need_value(scope.expr(node.value))
+    base = as_pointer(need_value(scope.expr(node.value)), scope)
     index = scope.expr(node.slice)
     span = scope.span(node)
     kind = base.type
@@ -135,6 +142,9 @@ def subscript(node: ast.Subscript, scope: Scope) -> Expr:
             place = _constant(index, length or 1 << 31, scope, node)
             step = IndexStep(place, element)
             return _kernel_step(base.base, base.path, step, node, scope)
+    found_element = pointer_element(base, index, span, scope) if isinstance(kind, Pointer) else None
+    if found_element is not None:
+        return found_element
     raise Fault(Mismatch(span, expected="something with elements", got=str(kind)))
 
 

@@ -6,14 +6,16 @@ something that may be None becomes a pair of a flag and a value.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed, typed_shared
 from pyebpf.dsl.lower import maps as lower_map
 from pyebpf.dsl.lower import shared as lower_shared
+from pyebpf.dsl.lower.kernel import read_optional
 from pyebpf.dsl.lower.maps import Optional
 from pyebpf.dsl.lower.memory import WRITERS, is_reference, size_in_memory
 from pyebpf.dsl.lower.number import NUMBERS, choose
+from pyebpf.dsl.typed_kernel import MemoryRead
 from pyebpf.dsl.types import (
     BOOL,
     NONE,
@@ -35,6 +37,8 @@ from pyebpf.plain import Plain
 from pyebpf.spec.types import Field
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyebpf.dsl.unit import UnitState
     from pyebpf.ir.build import Builder
 
@@ -157,10 +161,9 @@ class Expressions:
 
     def optional(self, expr: typed.Expr) -> Optional:
         """Return flag and value of something that may be None."""
-        if isinstance(expr, typed.MapGet):
-            return lower_map.lookup(self, expr)
-        if isinstance(expr, typed.MapSetdefault):
-            return lower_map.setdefault(self, expr)
+        rule = _OPTIONALS.get(type(expr))
+        if rule is not None:
+            return rule(self, expr)
         if isinstance(expr, (typed.Read, typed.Bind)):
             if isinstance(expr, typed.Bind):
                 self.store(expr.variable, expr.value)
@@ -287,3 +290,10 @@ class Expressions:
 
     def inlined(self, body: list[typed.Stmt]) -> None:
         raise NotImplementedError
+
+
+_OPTIONALS: dict[type[typed.Expr], Callable[[Expressions, Any], Optional]] = {
+    typed.MapGet: lower_map.lookup,
+    typed.MapSetdefault: lower_map.setdefault,
+    MemoryRead: read_optional,
+}

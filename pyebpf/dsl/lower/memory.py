@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
+from pyebpf.dsl.lower.kernel import KERNEL_WRITERS
 from pyebpf.dsl.lower.number import field_address
 from pyebpf.dsl.types import Chars, Int, Pointer, Record, Space, in_memory
 from pyebpf.ir import nodes
@@ -145,4 +146,5 @@ WRITERS: dict[type[typed.Expr], Callable[[Expressions, Any, Value], None]] = {
     typed.KernelRead: _kernel_text,
     typed.MakeRecord: _record,
     typed.TextData: _text,
+    **KERNEL_WRITERS,
 }

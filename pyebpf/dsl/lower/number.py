@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.dsl import typed, typed_maps, typed_shared
 from pyebpf.dsl.lower import maps as lower_map
 from pyebpf.dsl.lower import shared as lower_shared
+from pyebpf.dsl.lower.kernel import KERNEL_NUMBERS
 from pyebpf.dsl.types import BOOL, Address, Bool, Chars, Int, KernelRef, Maybe, Pointer
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, CompareOp, Value
@@ -191,7 +192,8 @@ def field_address(low: Expressions, base: Value, expr: typed.KernelRead) -> Valu
 
 
 def _core(low: Expressions, expr: typed.CoreQuestion) -> Value:
-    value = low.build.add(nodes.CoreValue(U32, expr.span, expr.kind, expr.path))
+    kind = expr.type if isinstance(expr.type, Int) else U32
+    value = low.build.add(nodes.CoreValue(kind, expr.span, expr.kind, expr.path))
     return _nonzero(low, value) if expr.type == BOOL else value
 
 
@@ -249,4 +251,5 @@ NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     typed_shared.GlobalValue: lower_shared.global_value,
     typed_shared.FetchChange: lower_shared.fetch_change,
     typed_shared.CompareExchange: lower_shared.compare_exchange,
+    **KERNEL_NUMBERS,
 }

@@ -1,0 +1,122 @@
+"""What a probe says about memory: reads, casts, and questions about the kernel's types."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, overload
+
+from pyebpf.dsl.builtins import special
+from pyebpf.dsl.outside import outside
+from pyebpf.dsl.scalars import Ptr, Text
+
+T = TypeVar("T")
+
+
+@overload
+def read_kernel(kind: type[T], address: Any) -> T: ...
+@overload
+def read_kernel(kind: type[T], address: Any, default: None) -> T | None: ...
+@overload
+def read_kernel(kind: object, address: Any) -> int: ...
+@overload
+def read_kernel(kind: object, address: Any, default: None) -> int | None: ...
+@special("read_kernel")
+def read_kernel(kind: object, address: Any, default: object = 0) -> Any:
+    """Return a value from kernel memory: ``read_kernel(u32, address)``.
+
+    Args:
+        kind: what is there: ``u8`` to ``i64``, ``bool``, ``Ptr[…]``, a record, or a tuple of these.
+        address: a pointer or a number.
+        default: None, to get None where nothing can be read. Without it, what cannot be read is 0,
+            and a record is all zeros.
+
+    Since: Linux 5.5
+    """
+    outside()
+
+
+@overload
+def read_user(kind: type[T], address: Any) -> T: ...
+@overload
+def read_user(kind: type[T], address: Any, default: None) -> T | None: ...
+@overload
+def read_user(kind: object, address: Any) -> int: ...
+@overload
+def read_user(kind: object, address: Any, default: None) -> int | None: ...
+@special("read_user")
+def read_user(kind: object, address: Any, default: object = 0) -> Any:
+    """Return a value from the memory of the current process, like :func:`read_kernel`.
+
+    Memory that is not present cannot be read. Since: Linux 5.5
+    """
+    outside()
+
+
+@special("read_kernel_str")
+def read_kernel_str(address: Any, size: int) -> Text:
+    """Return text from kernel memory, up to its NUL or ``size`` bytes; empty if it is not there.
+
+    Args:
+        address: a pointer or a number.
+        size: how many bytes the text has room for, with the NUL; a constant.
+
+    Since: Linux 5.5
+    """
+    outside()
+
+
+@special("read_user_str")
+def read_user_str(address: Any, size: int) -> Text:
+    """Return text from the memory of the current process, like :func:`read_kernel_str`."""
+    outside()
+
+
+@overload
+def cast(kind: type[T], value: Any) -> T: ...
+@overload
+def cast(kind: object, value: Any) -> int: ...
+@special("cast")
+def cast(kind: object, value: Any) -> Any:
+    """Return a number at another width, or an address as a pointer: ``cast(Ptr[file], address)``.
+
+    Nothing is checked: a pointer to something else reads whatever is there.
+    """
+    outside()
+
+
+@special("addressof")
+def addressof(place: Any) -> Ptr[Any]:
+    """Return the address of a struct, union or array that lies in a kernel object."""
+    outside()
+
+
+@special("container_of")
+def container_of(pointer: Any, kind: Any, member: str) -> Ptr[Any]:
+    """Return the kernel object whose ``member`` a pointer points to.
+
+    Args:
+        pointer: points to the member.
+        kind: the type of the object.
+        member: a path, such as ``"se.run_node"``.
+    """
+    outside()
+
+
+@special("offsetof")
+def offsetof(kind: Any, member: str) -> int:
+    """Return where a member of a kernel type or record is, in bytes from the start."""
+    outside()
+
+
+@special("has_type")
+def has_type(kind: Any) -> bool:
+    """Tell whether the kernel has a type. A constant, known when the program is loaded."""
+    outside()
+
+
+@special("has_enumerator")
+def has_enumerator(kind: Any, name: str) -> bool:
+    """Tell whether a kernel enum has a name: ``has_enumerator(bpf_map_type, "BPF_MAP_TYPE_HASH")``.
+
+    A constant, known when the program is loaded.
+    """
+    outside()

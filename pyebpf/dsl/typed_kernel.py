@@ -1,0 +1,77 @@
+"""Typed expressions about the memory of the kernel and of processes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyebpf.dsl.typed import Expr
+
+if TYPE_CHECKING:
+    from pyebpf.dsl.typed import Stmt
+    from pyebpf.ir.nodes import FieldPath
+    from pyebpf.ir.types import Space
+    from pyebpf.spec.objects import CoreKind
+
+
+class MemoryRead(Expr):
+    """A value at an address; 0 if it cannot be read, or None if ``type`` is a ``Maybe``."""
+
+    space: Space
+    address: Expr
+
+
+class MemoryText(Expr):
+    """Text at an address, up to its NUL; empty if it cannot be read."""
+
+    space: Space
+    address: Expr
+
+
+class PlaceAddress(Expr):
+    """The address of a struct, union or array in a kernel object."""
+
+    base: Expr
+    path: FieldPath
+
+
+class Offset(Expr):
+    """The pointer ``base`` moved by a number of bytes."""
+
+    base: Expr
+    amount: Expr
+
+
+class ContainerOf(Expr):
+    """The object that has ``member`` at ``path``."""
+
+    member: Expr
+    path: FieldPath
+
+
+class ContextAddress(Expr):
+    """The address of dynamic data of a tracepoint: ``word`` says where, ``after`` what from."""
+
+    word: int
+    after: int
+
+
+class DynamicText(Expr):
+    """Text of a tracepoint whose length varies: ``word`` says where, ``after`` what from."""
+
+    word: int
+    after: int
+
+
+class CoreAnswer(Expr):
+    """A number about an enumerator that the loader fills in."""
+
+    kind: CoreKind
+    path: FieldPath
+    enumerator: str
+
+
+class After(Expr):
+    """A value that is computed after something else was done."""
+
+    first: list[Stmt]
+    value: Expr
