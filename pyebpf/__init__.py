@@ -83,6 +83,8 @@ from pyebpf.dsl.scalars import (
     u64,
 )
 from pyebpf.dsl.shared import Global
+from pyebpf.dsl.stacks import StackTrace
+from pyebpf.dsl.tail import TailCalls
 from pyebpf.session import Session, compile_probes, host_target, load
 from pyebpf.spec.target import Target
 from pyebpf.version import __version__
@@ -104,6 +106,8 @@ __all__ = [
     "Ptr",
     "RawTracepointContext",
     "Session",
+    "StackTrace",
+    "TailCalls",
     "Target",
     "TracepointContext",
     "UserPtr",

@@ -21,8 +21,10 @@ from pyebpf.dsl.collect import Collected, collect
 from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.fingerprint import fingerprint
 from pyebpf.dsl.maps import Array, Events, Hash, LinearHist, Log2Hist, MapDecl, PerCpuArray
-from pyebpf.dsl.probes import Probe
+from pyebpf.dsl.probes import Probe, program_names
 from pyebpf.dsl.shared import Global
+from pyebpf.dsl.stacks import StackTrace
+from pyebpf.dsl.tail import TailCalls
 from pyebpf.dsl.unit_names import DATA_MAP, LOST_MAP, PRINT_MAP
 from pyebpf.errors import FormatError, NotSupportedError, PyebpfError
 from pyebpf.host.cpus import possible_count
@@ -48,7 +50,9 @@ if TYPE_CHECKING:
     from pyebpf.runtime.maps.hash import HashMap
     from pyebpf.runtime.maps.hist import HistView
     from pyebpf.runtime.maps.percpu import PerCpuArrayMap
+    from pyebpf.runtime.maps.programs import ProgramTable
     from pyebpf.runtime.maps.shared import GlobalView
+    from pyebpf.runtime.maps.stacks import StackTraceMap
     from pyebpf.runtime.stream import EventStream
     from pyebpf.spec.objects import ObjectSpec
 
@@ -222,6 +226,8 @@ class Session(Owner):
     def _attach(self, features: KernelFeatures) -> None:
         with Tracefs() as tracefs:
             for info in self.compiled.programs:
+                if not info.attach:
+                    continue
                 program = self._loaded.programs[info.name]
                 link = attach(
                     program.fd, program.kind, program.hook, tracefs=tracefs, features=features
@@ -259,6 +265,10 @@ class Session(Owner):
     def __getitem__(self, decl: Events[Any]) -> EventStream: ...
     @overload
     def __getitem__(self, decl: Global[Any]) -> GlobalView: ...
+    @overload
+    def __getitem__(self, decl: StackTrace) -> StackTraceMap: ...
+    @overload
+    def __getitem__(self, decl: TailCalls) -> ProgramTable: ...
     def __getitem__(self, decl: Any) -> Any:
         """Return the open map of a declaration.
 
@@ -281,6 +291,10 @@ class Session(Owner):
             raise KeyError(f"no loaded probe uses {shown}, so there is no such map")
         spec = decl.spec(name, possible_count())
         fd = os.dup(opened.fd)
+        if isinstance(decl, TailCalls):
+            from pyebpf.runtime.maps.programs import ProgramTable
+
+            return ProgramTable(fd, spec, self._program_fd)
         if isinstance(decl, Events):
             from pyebpf.runtime.stream import EventStream
 
@@ -303,6 +317,12 @@ class Session(Owner):
             summed=summed,
             key=shape.key,
         )
+
+    def _program_fd(self, probe: object) -> int:
+        for name, one, _ in program_names(self._found.all_probes(), self._options):
+            if one is probe:
+                return self._loaded.programs[name].fd
+        raise KeyError(f"{getattr(probe, 'name', probe)!r} is no probe that this session loaded")
 
     def _global(self, name: str, kind: DataType) -> GlobalView:
         from pyebpf.runtime.maps.shared import GlobalView

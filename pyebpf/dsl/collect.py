@@ -14,6 +14,7 @@ from typing import Any
 from pyebpf.dsl.constants import ConstDecl
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.probes import Probe
+from pyebpf.dsl.tail import TailCalls
 
 _EMPTY_CELL = CellType()
 #: What a probe may use of a module or a class.
@@ -24,15 +25,21 @@ class Collected:
     """What was found, in the order of first mention.
 
     ``maps`` gives each declaration the name that its map gets. ``values`` lists every other object
-    by the name it is referred to.
+    by the name it is referred to. ``probes`` are those given, ``targets`` those that they go on in.
     """
 
     def __init__(self) -> None:
         self.functions: list[FunctionType] = []
         self.maps: dict[MapDecl, str] = {}
         self.values: list[tuple[str, Any]] = []
+        self.probes: list[Probe] = []
+        self.targets: list[Probe] = []
         self.visited: set[tuple[Any, ...]] = set()
         self._names: set[str] = set()
+
+    def all_probes(self) -> tuple[Probe, ...]:
+        """Return everything that is to be loaded."""
+        return (*self.probes, *self.targets)
 
     def name_map(self, decl: MapDecl, wanted: str) -> str:
         """Return the name of a declaration, giving it one if it has none yet."""
@@ -49,7 +56,8 @@ class Collected:
 def collect(probes: Iterable[Probe]) -> Collected:
     """Find everything that the probes refer to."""
     found = Collected()
-    for probe in probes:
+    found.probes = list(probes)
+    for probe in found.probes:
         _function(probe.function, found)
     return found
 
@@ -83,9 +91,18 @@ def _mentioned(code: CodeType) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def _targets(table: TailCalls, found: Collected) -> None:
+    for probe in table.probes:
+        if probe is not None and probe not in found.all_probes():
+            found.targets.append(probe)
+            _function(probe.function, found)
+
+
 def _object(name: str, value: Any, mentioned: list[str], found: Collected) -> None:
     if isinstance(value, MapDecl):
         found.name_map(value, name)
+        if isinstance(value, TailCalls):
+            _targets(value, found)
     elif isinstance(value, FunctionType) and not hasattr(value, "__pyebpf_builtin__"):
         _function(value, found)
     elif not isinstance(value, (ModuleType, type)):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pyebpf.dsl.check.programs import check_programs, program_names
+from pyebpf.dsl.check.programs import check_programs
 from pyebpf.dsl.collect import collect
 from pyebpf.dsl.lower.programs import lower_program
+from pyebpf.dsl.probes import program_names
 from pyebpf.dsl.unit import UnitState
 from pyebpf.errors import PyebpfError
 from pyebpf.ir.context import Context
@@ -35,12 +36,11 @@ def compile_probes(
         CompileError: what is wrong with the probes, each fault at its place.
         NotSupportedError: the target lacks BTF, and a probe needs it.
     """
-    probes = tuple(probes)
-    unit = UnitState(target, options or {}, collect(probes))
-    named = program_names(probes, unit.options)
-    if not named:
+    given = tuple(probes)
+    unit = UnitState(target, options or {}, collect(given))
+    if not program_names(given, unit.options):
         raise PyebpfError("nothing to load: no probe has a hook that is enabled")
-    made = build_unit(probes, unit, license)
+    made = build_unit(unit.collected.all_probes(), unit, license)
     used = {use.spec.name: use.index for use in unit.maps.values()}
     infos = [
         ProgramInfo(
@@ -49,8 +49,9 @@ def compile_probes(
             hook.target,
             tuple(unit.reads.get(name, ())),
             tuple(unit.choices.get(name, ())),
+            attach=probe in given,
         )
-        for name, _, hook in named
+        for name, probe, hook in unit.programs
     ]
     return Compiled(
         compile_unit(made, target), tuple(infos), tuple(unit.prints), tuple(used.items())

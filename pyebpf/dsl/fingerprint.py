@@ -34,8 +34,8 @@ def fingerprint(
 
     None if something that they refer to has no stable description.
     """
-    parts: list[str] = []
-    for probe in probes:
+    parts = [f"{len(probes)} probes attached"]
+    for probe in (*probes, *found.targets):
         hooks = [(h.kind, h.target, h.enabled(options)) for h in probe.hooks]
         parts.append(f"{probe.name} {hooks}")
     files: set[str] = set()
@@ -45,6 +45,8 @@ def fingerprint(
         parts.append(f"{code.co_filename}:{code.co_firstlineno} {function.__name__}")
     for decl, name in found.maps.items():
         parts.append(f"{name} {type(decl).__name__} {decl.spec(name, cpus)} {decl.histogram()}")
+        goes_on_in = [p and found.all_probes().index(p) for p in getattr(decl, "probes", ())]
+        parts.append(f"goes on in {goes_on_in}")
         totals = value_of(getattr(decl, "totals", None), options)
         parts.append(f"totals {totals!r}")
     for name, value in found.values:

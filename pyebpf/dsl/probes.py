@@ -12,7 +12,7 @@ from pyebpf.errors import PyebpfError
 from pyebpf.plain import Frozen, Plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 
 class Hook(Frozen):
@@ -39,6 +39,25 @@ class Probe(Plain):
 
     def __call__(self, *_: object, **__: object) -> None:
         raise PyebpfError(f"{self.name} runs in the kernel: load({self.name}) attaches it")
+
+
+def program_names(
+    probes: Iterable[Probe], options: Mapping[Any, Any]
+) -> list[tuple[str, Probe, Hook]]:
+    """Return the programs that the probes make: one per enabled hook, each with its own name."""
+    out: list[tuple[str, Probe, Hook]] = []
+    used: set[str] = set()
+    for probe in probes:
+        for hook in probe.hooks:
+            if not hook.enabled(options):
+                continue
+            name, number = probe.name, 1
+            while name in used:
+                number += 1
+                name = f"{probe.name}_{number}"
+            used.add(name)
+            out.append((name, probe, hook))
+    return out
 
 
 def _hooked(kind: str, target: str, when: Any) -> Callable[[Any], Probe]:

@@ -1,8 +1,8 @@
-"""The typed tree of maps, beyond look-ups and stores: elements of arrays, defaults, stacks."""
+"""The typed tree of maps, beyond look-ups and stores: elements, defaults, stacks, programs."""
 
 from __future__ import annotations
 
-from pyebpf.dsl.typed import Expr, MapUse
+from pyebpf.dsl.typed import Expr, MapUse, Stmt
 
 
 class Index(Expr):
@@ -29,3 +29,17 @@ class GetOr(Expr):
     key: Expr
     default: Expr
     remove: bool = False
+
+
+class StackId(Expr):
+    """``stacks.kernel()`` or ``stacks.user()``: the helper's answer, with its flags."""
+
+    map: MapUse
+    flags: int
+
+
+class TailCall(Stmt):
+    """``jumps.call(index)``."""
+
+    map: MapUse
+    index: Expr

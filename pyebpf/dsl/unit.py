@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pyebpf.dsl.collect import Collected
     from pyebpf.dsl.constants import ConstDecl
     from pyebpf.dsl.maps import MapDecl
+    from pyebpf.dsl.probes import Hook, Probe
     from pyebpf.dsl.types import ValueType
     from pyebpf.spec.target import Target
     from pyebpf.spec.views import PrintSpec
@@ -43,8 +44,11 @@ class UnitState:
     reads: dict[str, list[str]] = field(default_factory=dict)
     #: What was decided for this target in each program, for ``explain``.
     choices: dict[str, list[str]] = field(default_factory=dict)
-    #: The program that is being checked.
+    #: The program that is being checked, and the kind of its hook.
     program: str = ""
+    hook_kind: str = ""
+    #: All programs of the unit: their names, probes and hooks.
+    programs: list[tuple[str, Probe, Hook]] = field(default_factory=list)
     maps: dict[MapDecl, MapUse] = field(default_factory=dict)
     prints: list[PrintSpec] = field(default_factory=list)
     #: Types of local variables found in earlier rounds of checking, by place and name.

@@ -62,7 +62,8 @@ def map_text(spec: MapSpec) -> str:
     key = spec.key or f"{spec.key_size} bytes"
     value = spec.value or f"{spec.value_size} bytes"
     flags = f" flags {spec.flags:#x}" if spec.flags else ""
-    return f"map {spec.name}: {spec.kind} {key} -> {value} max {spec.max_entries}{flags}"
+    slots = "".join(f" {index}={name}" for index, name in spec.slots)
+    return f"map {spec.name}: {spec.kind} {key} -> {value} max {spec.max_entries}{flags}{slots}"
 
 
 def instruction_text(instr: Value) -> str:

@@ -16,7 +16,8 @@ from pyebpf.spec.views import PrintSpec
 class ProgramInfo(Frozen):
     """A program in the object: its name, its kind's row, and what it attaches to.
 
-    ``fields`` are what it reads of the kernel, ``notes`` what was chosen for this kernel.
+    ``fields`` are what it reads of the kernel, ``notes`` what was chosen for this kernel. Without
+    ``attach`` it is only loaded: other programs go on in it.
     """
 
     name: str
@@ -24,6 +25,7 @@ class ProgramInfo(Frozen):
     target: str
     fields: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    attach: bool = True
 
 
 class Compiled(Frozen):

@@ -124,6 +124,7 @@ def expand(function: FunctionType, node: ast.Call, scope: Scope) -> Expr:
         source,
         namespace(function),
         stack=(*scope.stack, function),
+        held=scope.held,
         path=f"{scope.path}/{span.line}:{span.column}:{function.__name__}",
     )
     body = _bind(function, node, scope, inner)

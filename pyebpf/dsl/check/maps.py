@@ -9,10 +9,13 @@ from pyebpf.dsl import typed
 from pyebpf.dsl.check.convert import choice, need_number, need_value, to_data
 from pyebpf.dsl.check.elements import index_of
 from pyebpf.dsl.check.shared import FETCHES, arguments, change, fetch, global_value, need_place
+from pyebpf.dsl.check.tables import stack_id, tail_call
 from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.faults import Fault, Mismatch, MissingKey, NeedsFeature, WrongCall
 from pyebpf.dsl.maps import Events, Hash, LinearHist, Log2Hist, MapDecl, Numbered
 from pyebpf.dsl.shared import Global
+from pyebpf.dsl.stacks import StackTrace
+from pyebpf.dsl.tail import TailCalls
 from pyebpf.dsl.typed import Effect, Expr, Literal, MapUse, Object, Stmt
 from pyebpf.dsl.typed_maps import Element, GetOr
 from pyebpf.dsl.typed_shared import Entry
@@ -85,7 +88,7 @@ def _lookup(made: MapUse, key: Expr, span: Span, *, remove: bool = False) -> Exp
 
 def read_entry(decl: MapDecl, key: Expr, span: Span, scope: Scope) -> Expr:
     """Check ``map[key]`` read, of an array."""
-    made = use(decl, span, scope)
+    made = _writable(decl, span, scope)
     if not isinstance(decl, Numbered):
         raise Fault(MissingKey(span, name=made.spec.name))
     kind = entry_type(made)
@@ -235,6 +238,17 @@ def _emit(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
     return Effect(NONE, span, typed.Emit(span, made, to_data(args[0], kind, "a record")))
 
 
+def _stack(name: str) -> Callable[[Any, list[Expr], Span, Scope], Expr]:
+    def check(decl: StackTrace, args: list[Expr], span: Span, scope: Scope) -> Expr:
+        return stack_id(decl, use(decl, span, scope), name, args, span)
+
+    return check
+
+
+def _call(decl: TailCalls, args: list[Expr], span: Span, scope: Scope) -> Expr:
+    return tail_call(decl, use(decl, span, scope), args[0], span, scope)
+
+
 class Verb(NamedTuple):
     """Declarations that have a verb, how many arguments it takes, how it is checked."""
 
@@ -250,6 +264,9 @@ VERBS: dict[str, Verb] = {
     "setdefault": Verb((Hash,), 2, 2, _setdefault),
     "add": Verb((Log2Hist, LinearHist, HistRef), 1, 1, _add),
     "emit": Verb((Events,), 1, 1, _emit),
+    "kernel": Verb((StackTrace,), 0, 1, _stack("kernel")),
+    "user": Verb((StackTrace,), 0, 1, _stack("user")),
+    "call": Verb((TailCalls,), 1, 1, _call),
     **{
         name: Verb((Hash, Numbered, Global), count + 1, count + 1, _fetch(name))
         for name, (_, count) in FETCHES.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.diag import Diagnostics
@@ -13,6 +13,7 @@ from pyebpf.dsl.check.scope import Rules, Scope
 from pyebpf.dsl.check.stmt import STATEMENTS
 from pyebpf.dsl.collect import namespace
 from pyebpf.dsl.faults import Fault, Unsupported
+from pyebpf.dsl.probes import program_names
 from pyebpf.dsl.source import capture
 from pyebpf.dsl.typed import Program
 from pyebpf.dsl.types import I64, U64, Int
@@ -30,28 +31,9 @@ _ROUNDS = 12
 _PATIENCE = 3
 
 
-def program_names(
-    probes: Iterable[Probe], options: Mapping[Any, Any]
-) -> list[tuple[str, Probe, Hook]]:
-    """Return the programs that the probes make: one per enabled hook, each with its own name."""
-    out: list[tuple[str, Probe, Hook]] = []
-    used: set[str] = set()
-    for probe in probes:
-        for hook in probe.hooks:
-            if not hook.enabled(options):
-                continue
-            name, number = probe.name, 1
-            while name in used:
-                number += 1
-                name = f"{probe.name}_{number}"
-            used.add(name)
-            out.append((name, probe, hook))
-    return out
-
-
 def check_programs(probes: Iterable[Probe], unit: UnitState) -> list[Program]:
     """Check every program of a unit; faults are in ``unit.diagnostics``."""
-    named = program_names(probes, unit.options)
+    unit.programs = named = program_names(probes, unit.options)
     programs: list[Program | None] = []
     for number in range(_ROUNDS):
         unit.diagnostics = Diagnostics()
@@ -86,7 +68,7 @@ def _settled(
 
 
 def _check(name: str, probe: Probe, hook: Hook, unit: UnitState) -> Program | None:
-    unit.program = name
+    unit.program, unit.hook_kind = name, hook.kind
     try:
         source = capture(probe.function)
         names = namespace(probe.function)

@@ -37,7 +37,9 @@ def with_(node: ast.With, scope: Scope) -> list[Stmt]:
     variable.type = Pointer(Space.RING, made.spec.value)
     before = scope.flow
     scope.flow = before.assign(target.id, present=True)
+    scope.held = (*scope.held, "the block of a reserved record")
     body = scope.block(node.body)
+    scope.held = scope.held[:-1]
     # The body is skipped when the buffer is full, so nothing that it assigns is certain.
     scope.flow = before.merge(scope.flow).without(target.id)
     return [typed.Reserve(scope.span(node.items[0].context_expr), made, variable, body)]

@@ -114,6 +114,8 @@ class Scope:
     #: Variables that hold tuples, with their lengths: ``key`` stands for ``key[0]``, ``key[1]``.
     tuples: dict[str, int] = field(default_factory=dict)
     flow: Flow = field(default_factory=Flow)
+    #: What must be given back before the program ends, innermost last, in words.
+    held: tuple[str, ...] = ()
     result: Variable | None = None
     loops: int = 0
     #: Which expansion this is: the places of the calls that lead here.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.abi.constants import BPF_ANY
-from pyebpf.dsl import typed, typed_shared
+from pyebpf.dsl import typed, typed_maps, typed_shared
 from pyebpf.dsl.check.printing import HEADER
 from pyebpf.dsl.lower import maps as lower_map
 from pyebpf.dsl.lower import shared as lower_shared
@@ -207,9 +207,17 @@ def _print(low: Expressions, stmt: typed.Print) -> None:
     _send(low, low.unit.print_map(), stmt.layout.size, 0, write)
 
 
+def _tail_call(low: Expressions, stmt: typed_maps.TailCall) -> None:
+    index = low.number(stmt.index)
+    build = low.build
+    build.span = stmt.span
+    build.call("tail_call", (low.context, build.map(stmt.map.spec), index), VOID)
+
+
 EFFECTS: dict[type[typed.Stmt], Callable[[Any, Any], None]] = {
     typed.MapSet: _set,
     typed.MapDelete: _delete,
+    typed_maps.TailCall: _tail_call,
     typed_shared.Change: lower_shared.change,
     typed_shared.SetGlobal: lower_shared.set_global,
     typed.SetField: _set_field,

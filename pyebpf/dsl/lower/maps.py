@@ -6,6 +6,7 @@ an array that user space reads.
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyebpf.abi.constants import BPF_NOEXIST
@@ -170,6 +171,26 @@ def removed(low: Expressions, spec: MapSpec, key: Value) -> Value:
     build = low.build
     answer = build.call("map_delete_elem", (build.map(spec), key), I64)
     return build.compare(CompareOp.EQ, build.convert(answer, I32), build.const(0, I32))
+
+
+def stack_id(low: Expressions, expr: typed_maps.StackId) -> Value:
+    """Lower ``stacks.kernel()``; a stack that the map has no place for is counted."""
+    build = low.build
+    build.span = expr.span
+    arguments = (low.context, build.map(expr.map.spec), build.const(expr.flags, U64))
+    answer = build.call("get_stackid", arguments, I64)
+    refused, end = build.new_block("refused"), build.new_block("end")
+    lost = build.new_block("lost")
+    build.branch(build.compare(CompareOp.LT, answer, build.const(0, I64)), refused, end)
+    build.start(refused)
+    # A kernel thread has no stack in user space: nothing is lost then.
+    none = build.compare(CompareOp.EQ, answer, build.const(-errno.EFAULT, I64))
+    build.branch(none, end, lost)
+    build.start(lost)
+    count_lost(low, expr.map.index)
+    build.jump(end)
+    build.start(end)
+    return answer
 
 
 def setdefault(low: Expressions, expr: typed.MapSetdefault) -> Optional:

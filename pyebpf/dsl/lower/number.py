@@ -248,6 +248,7 @@ NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     typed_maps.Index: lower_map.index,
     typed_maps.Element: lower_map.element,
     typed_maps.GetOr: lower_map.get_or,
+    typed_maps.StackId: lower_map.stack_id,
     typed_shared.GlobalValue: lower_shared.global_value,
     typed_shared.FetchChange: lower_shared.fetch_change,
     typed_shared.CompareExchange: lower_shared.compare_exchange,

@@ -25,15 +25,28 @@ _PIN_BY_NAME = 1
 def map_text(spec: MapSpec, debug: DebugInfo) -> str:
     """Return the definition of a map as a line of LLVM IR."""
     fields = _fields(spec, debug)
-    body = ", ".join(["ptr"] * len(fields))
+    body, content = ", ".join(["ptr"] * len(fields)), "zeroinitializer"
     if spec.inner is not None:
         fields.append(("values", _values(spec.inner, debug)))
         body += ", [0 x ptr]"
+    elif spec.slots:
+        entries = ["null"] * (max(index for index, _ in spec.slots) + 1)
+        for index, program in spec.slots:
+            entries[index] = f"@{program}"
+        array = f"[{len(entries)} x ptr]"
+        members = ", ".join(["ptr null"] * len(fields))
+        fields.append(("values", _programs(debug)))
+        body += f", {array}"
+        content = f"{{ {members}, {array} [{', '.join(f'ptr {entry}' for entry in entries)}] }}"
     node = debug.variable(spec.name, _struct(fields, debug))
-    return (
-        f"@{spec.name} = global {{ {body} }} zeroinitializer, "
-        f'section ".maps", align 8, !dbg !{node}'
-    )
+    return f'@{spec.name} = global {{ {body} }} {content}, section ".maps", align 8, !dbg !{node}'
+
+
+def _programs(debug: DebugInfo) -> int:
+    """Return the type of entries that are programs: ``int (*values[])(void *)``."""
+    kinds = debug.listing([debug.basic("int", 4, "signed"), debug.pointer(None)])
+    proto = debug.add(f"!DISubroutineType(types: !{kinds})")
+    return debug.array(debug.pointer(proto), 0, 0)
 
 
 def _fields(spec: MapSpec, debug: DebugInfo) -> list[tuple[str, int]]:

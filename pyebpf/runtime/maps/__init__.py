@@ -7,6 +7,7 @@ from pyebpf.runtime.maps.base import EntryMap, MapHandle
 from pyebpf.runtime.maps.hash import HashMap
 from pyebpf.runtime.maps.hist import HistView
 from pyebpf.runtime.maps.percpu import PerCpuArrayMap
+from pyebpf.runtime.maps.stacks import StackTraceMap
 from pyebpf.spec.objects import MapSpec
 
 #: By the kind's name in ``pyebpf.abi.maps``. Kinds without a row have no entries that Python reads.
@@ -16,7 +17,7 @@ MAP_VIEWS: dict[str, type[EntryMap]] = {
     "percpu_hash": HashMap,
     "lru_percpu_hash": HashMap,
     "lpm_trie": HashMap,
-    "stack_trace": HashMap,
+    "stack_trace": StackTraceMap,
     "array": ArrayMap,
     "percpu_array": PerCpuArrayMap,
 }

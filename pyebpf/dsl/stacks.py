@@ -1,0 +1,60 @@
+"""Call stacks, kept by the kernel under small numbers."""
+
+from __future__ import annotations
+
+from pyebpf.dsl.maps import MapDecl
+from pyebpf.dsl.scalars import i64
+from pyebpf.errors import PyebpfError
+from pyebpf.spec.objects import MapSpec
+from pyebpf.spec.types import U32, U64, Array
+
+#: ``PERF_MAX_STACK_DEPTH`` of ``include/uapi/linux/perf_event.h``.
+MAX_DEPTH = 127
+
+
+class StackTrace(MapDecl):
+    """Call stacks by id: ``by_stack[stacks.kernel()] += 1`` with ``stacks = StackTrace()``.
+
+    Equal stacks get one id. ``session[stacks][id]`` gives the addresses, innermost first, as a
+    numpy array ``(n,)`` of ``uint64``.
+
+    Args:
+        max_entries: how many different stacks there is room for, rounded up to a power of two. A
+            stack that falls into a place where another one is gets no id and is counted as lost
+            (``session.lost()``).
+        depth: how many addresses of a stack are kept, at most 127.
+        replace: a new stack takes the place, and ids of the old one give the new one from then on.
+
+    Since:  Linux 4.6.
+    """
+
+    kind = "stack_trace"
+
+    def __init__(
+        self, max_entries: int = 1024, *, depth: int = MAX_DEPTH, replace: bool = False
+    ) -> None:
+        if not 1 <= depth <= MAX_DEPTH or max_entries < 1:
+            raise PyebpfError(
+                f"StackTrace(max_entries={max_entries}, depth={depth}): there is room for at least "
+                f"1 stack, of 1 to {MAX_DEPTH} addresses"
+            )
+        self.max_entries, self.depth, self.replace = max_entries, depth, replace
+
+    def spec(self, name: str, cpus: int) -> MapSpec:
+        value = Array(U64, self.depth)
+        return MapSpec(name, self.kind, 4, value.size, self.max_entries, 0, U32, value)
+
+    def kernel(self, skip: int = 0) -> i64:
+        """Keep the kernel's stack here, and return its id; negative if there is none.
+
+        Args:
+            skip: how many of the innermost addresses to leave out; a constant up to 255.
+        """
+        self._outside("kernel()")
+
+    def user(self, skip: int = 0) -> i64:
+        """Keep the stack of the current thread in user space, like :meth:`kernel`.
+
+        The kernel follows frame pointers, so code compiled without them gives short stacks.
+        """
+        self._outside("user()")
