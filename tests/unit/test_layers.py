@@ -34,7 +34,8 @@ LAYERS: dict[str, set[str]] = {
     "host": {"abi", "btf"},
     "ir": FACTS,
     "kernel": set(),
-    "dsl": FACTS | {"ir", "kernel"},
+    "helpers": {"abi"},
+    "dsl": FACTS | {"ir", "kernel", "helpers"},
     "lib": FACTS | {"dsl", "kernel"},
     "runtime": FACTS | {"present"},
     "session": FACTS | {"present", "host", "ir", "dsl", "kernel", "runtime"},
@@ -44,7 +45,7 @@ LAYERS: dict[str, set[str]] = {
 #: The public names come from everywhere below the tool frame.
 LAYERS["__init__"] = (set(LAYERS) | LEAVES) - {"cli", "__main__"}
 #: What a tool uses is what a user can use: the package itself, and these.
-PUBLIC_MODULES = {"cli", "kernel", "lib", "host"}
+PUBLIC_MODULES = {"cli", "helpers", "kernel", "lib", "host"}
 #: Layers that may import ours inside functions: a warm start must not load the compiler.
 LATE_IMPORTERS = {"session", "__init__"}
 

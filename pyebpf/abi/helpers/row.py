@@ -48,6 +48,11 @@ class Parameter(NamedTuple):
         """The name as a keyword argument in Python: ``from`` is ``from_``."""
         return f"{self.name}_" if iskeyword(self.name) else self.name
 
+    @property
+    def default(self) -> str:
+        """What stands for it if nothing is given, in Python; empty if something must be."""
+        return "0" if self.kind == "flags" else "None" if self.kind in ("stack_or_null", "value_or_null") else ""
+
 
 def parse(signature: str) -> tuple[Parameter, ...]:
     """Return the parameters of a signature."""
@@ -90,6 +95,14 @@ class Helper(NamedTuple):
     def args(self) -> tuple[Parameter, ...]:
         """The parameters, at most five."""
         return parse(self.signature)
+
+    @property
+    def required(self) -> int:
+        """How many parameters must be given: flags at the end are 0 by default, and null before them."""
+        count = len(self.args)
+        while count and self.args[count - 1].default:
+            count -= 1
+        return count
 
     @property
     def ret(self) -> Parameter:
