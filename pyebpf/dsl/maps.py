@@ -13,7 +13,7 @@ from pyebpf.abi.constants import BPF_F_MMAPABLE
 from pyebpf.dsl.annotations import data_type
 from pyebpf.errors import PyebpfError
 from pyebpf.spec.objects import MapSpec
-from pyebpf.spec.types import U32, U64, DataType, Record
+from pyebpf.spec.types import U32, U64, DataType
 from pyebpf.spec.types import Array as ArrayType
 from pyebpf.spec.views import HistogramSpec
 
@@ -342,7 +342,9 @@ class LinearHist(_Histogram):
 
 
 class Events(MapDecl, Generic[R]):
-    """A stream of records to user space: ``Events[Opened](pages=64)``, a ring buffer.
+    """A stream to user space: ``Events[Opened](pages=64)``, a ring buffer of records.
+
+    Numbers and tuples can be sent too: ``Events[u64]()``, ``Events[tuple[u32, u64]]()``.
 
     What the buffer has no room for is counted (``session.lost()``), never silently dropped.
 
@@ -359,12 +361,12 @@ class Events(MapDecl, Generic[R]):
             raise PyebpfError(f"Events(pages={pages}): the kernel wants a power of two")
         self.pages = pages
 
-    def record(self) -> Record:
-        """Return the layout of the records."""
+    def record(self) -> DataType:
+        """Return the layout of what is sent."""
         args = self.type_arguments()
         kind = data_type(args[0]) if args else None
-        if not isinstance(kind, Record):
-            raise PyebpfError("Events needs a record class: Events[Opened](pages=64)")
+        if kind is None:
+            raise PyebpfError("Events needs a type with a size: Events[Opened](pages=64)")
         return kind
 
     def spec(self, name: str, cpus: int) -> MapSpec:

@@ -43,4 +43,8 @@ def _value(record: bytes, part: PrintPart) -> str:
     else:
         number = int.from_bytes(raw, "little", signed=part.signed)
         value = bool(number) if part.boolean else number
-    return format(_CONVERSIONS[part.conversion](value), part.format)
+    try:
+        return format(_CONVERSIONS[part.conversion](value), part.format)
+    except (ValueError, OverflowError) as err:
+        # Python would end the program that prints; here that is another one, which goes on.
+        return f"<{value!r}:{part.format}: {err}>"

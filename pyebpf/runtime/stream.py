@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pyebpf.spec.types import Record
+    from pyebpf.spec.types import DataType
 
 #: How long an iteration waits before it looks whether the stream was closed. Seconds.
 _PATIENCE = 0.25
@@ -28,7 +28,7 @@ class EventStream:
         dtype: of one record.
     """
 
-    def __init__(self, fd: int, max_entries: int, record: Record, name: str) -> None:
+    def __init__(self, fd: int, max_entries: int, record: DataType, name: str) -> None:
         self.dtype: np.dtype[Any] = numpy_dtype(record)
         self._ring = RingBuffer(fd, max_entries, name)
         self._open = True

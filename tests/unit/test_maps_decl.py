@@ -108,8 +108,8 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "pages": (lambda: Events[Row](pages=3), "Events(pages=3): the kernel wants a power of two"),
     "no record": (
-        lambda: Events[u32]().record(),
-        "Events needs a record class: Events[Opened](pages=64)",
+        lambda: Events[int]().record(),
+        "Events needs a type with a size: Events[Opened](pages=64)",
     ),
     "tracepoint": (
         lambda: tracepoint("sched_switch"),

@@ -19,7 +19,7 @@ from pyebpf.dsl.tail import TailCalls
 from pyebpf.dsl.typed import Effect, Expr, Literal, MapUse, Object, Stmt
 from pyebpf.dsl.typed_maps import Element, GetOr
 from pyebpf.dsl.typed_shared import Entry
-from pyebpf.dsl.types import BOOL, NONE, Maybe, NoneType, Pointer, Record, Space, Static, ValueType
+from pyebpf.dsl.types import BOOL, NONE, Maybe, NoneType, Pointer, Space, Static, ValueType
 from pyebpf.errors import PyebpfError
 from pyebpf.ir.nodes import BinaryOp
 from pyebpf.plain import Plain
@@ -234,7 +234,7 @@ def _add(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
 def _emit(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
     made = use(decl, span, scope)
     kind = made.spec.value
-    assert isinstance(kind, Record)
+    assert kind is not None
     return Effect(NONE, span, typed.Emit(span, made, to_data(args[0], kind, "a record")))
 
 

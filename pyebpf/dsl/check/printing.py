@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pyebpf.dsl.check.convert import need_value, to_int
 from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature, WrongCall
-from pyebpf.dsl.typed import Effect, Expr, Literal, Print, Text
+from pyebpf.dsl.typed import Effect, Expr, Literal, Pack, Print, Text
 from pyebpf.dsl.types import I64, NONE, U64, Address, Bool, Chars, Int, Pointer
 from pyebpf.spec.views import PrintPart, PrintSpec
 
@@ -38,6 +38,9 @@ class _Line:
 
     def value(self, expr: Expr, conversion: str, spec: str) -> None:
         kind = need_value(expr).type
+        if isinstance(expr, Pack) and not spec:
+            self.tuple(expr)
+            return
         if isinstance(expr, (Literal, Text)):
             self.text(_formatted(expr, conversion, spec))
             return
@@ -53,6 +56,14 @@ class _Line:
         self.values.append(expr if text else to_int(expr, I64 if signed else U64))
         self.literals.append("")
         self.size += size
+
+    def tuple(self, expr: Pack) -> None:
+        """Add a tuple as Python writes it, all of whose conversions are the same."""
+        self.text("(")
+        for number, item in enumerate(expr.items):
+            self.text(", " if number else "")
+            self.value(item, "r", "")
+        self.text(",)" if len(expr.items) == 1 else ")")
 
 
 def _converted(value: object, conversion: str) -> object:

@@ -32,7 +32,10 @@ def with_(node: ast.With, scope: Scope) -> list[Stmt]:
         advice = "the only one is `with events.reserve() as e:`"
         raise scope.unsupported(node.items[0].context_expr, "this `with`", advice)
     made = use(decl, scope.span(node.items[0].context_expr), scope)
-    assert isinstance(made.spec.value, Record)
+    if not isinstance(made.spec.value, Record) or made.spec.value.is_tuple:
+        why = f"builds a record, and here are {made.spec.value}"
+        span = scope.span(node.items[0].context_expr)
+        raise Fault(WrongCall(span, name="reserve", why=why, advice="send them with emit()"))
     variable = scope.variable(target.id)
     variable.type = Pointer(Space.RING, made.spec.value)
     before = scope.flow
