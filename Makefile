@@ -6,9 +6,11 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 # Options for pytest: make test ARGS="-k hist -x"
 ARGS ?=
+# Rows of tests/vm/kernels.py; all of them without any.
+KERNEL ?=
 
 .PHONY: help demo test setup system check check-format check-lint check-types check-programs test-unit test-kernel test-vm \
-  bench golden wheel matrix sizes clean
+  kernels-page bench golden wheel matrix sizes clean
 
 help:              ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1: /p' Makefile
@@ -46,8 +48,14 @@ test-unit: setup   ## what needs neither root nor a kernel
 test-kernel: setup system ## what loads programs into the running kernel
 	$(PYTEST) tests/kernel tests/tools $(ARGS)
 
-test-vm: setup     ## the kernel tests on other kernels, in QEMU
-	$(PYTEST) tests/vm -m vm $(ARGS)
+test-vm: setup     ## the kernel tests on other kernels, emulated: make test-vm KERNEL="5.10 6.1" ARGS="-k hist"
+	@$(PYTHON) scripts/debian.py vm
+	$(if $(KERNEL),,$(PYTEST) -q -m vm tests/vm)
+	$(PY) -m tests.vm test $(KERNEL) -- $(ARGS)
+
+kernels-page: setup ## docs/kernels.md, from a run on all of them
+	@$(PYTHON) scripts/debian.py vm
+	$(PY) -m tests.vm test --page docs/kernels.md
 
 bench: setup system ## measure, beside peers; nothing here passes or fails
 	@$(PYTHON) scripts/debian.py peers

@@ -2,8 +2,8 @@
 
 ``python3 scripts/debian.py`` installs what is missing when run as root, and says what is missing
 otherwise; the tests that would use it are then skipped with that reason. With ``peers`` it does so
-for what ``make bench`` measures beside ours, which nothing else installs. It never fails: nothing
-here is needed to use pyebpf.
+for what ``make bench`` measures beside ours, with ``vm`` for what ``make test-vm`` boots other
+kernels with; nothing else installs those. It never fails: nothing here is needed to use pyebpf.
 """
 
 from __future__ import annotations
@@ -44,6 +44,16 @@ PEERS = (
     Command("bpftrace", "--version", ("bpftrace",), "figures of a tracing language"),
     Command("biolatency", "--version", ("libbpf-tools",), "figures of a tool compiled from C"),
 )
+
+VM = (
+    Command("qemu-system-x86_64", "--version", ("qemu-system-x86",), "tests on other kernels"),
+    Command("depmod", "--version", ("kmod",), "tests on other kernels"),
+    Command("modprobe", "--version", ("kmod",), "tests on other kernels"),
+    Command("zstd", "--version", ("zstd",), "tests on other kernels"),
+)
+
+#: What is asked for by name; the rest is what `make test` uses.
+GROUPS = {"peers": PEERS, "vm": VM}
 
 
 def find(command: Command) -> str | None:
@@ -119,7 +129,7 @@ def unpack(package: str, folder: Path) -> Path | None:
 
 def main(words: list[str]) -> None:
     """Install what is missing, or name it."""
-    for row in PEERS if "peers" in words else COMMANDS:
+    for row in [row for word in words for row in GROUPS[word]] or COMMANDS:
         if find(row) or any(install(package) and find(row) for package in row.packages):
             continue
         print(

@@ -1,0 +1,99 @@
+"""The command line: ``python -m tests.vm --help``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from tests.vm import image, machine, suite
+from tests.vm.archive import Suite, VmError
+from tests.vm.kernels import ROWS, names, newest, row
+from tests.vm.machine import FAILED, Job
+
+
+def main(words: list[str]) -> int:
+    """Do what is asked; return the exit status."""
+    words, command = _split(words)
+    asked = _parser().parse_args(words)
+    # Ended from outside as by Ctrl-C: what was started and mounted goes away.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return int(asked.verb(asked, command))
+    except (VmError, ValueError) as err:
+        print(f"tests.vm: {err}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    at = words.index("--") if "--" in words else len(words)
+    return words[:at], words[at + 1 :]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.vm", description="Other kernels.")
+    verbs = parser.add_subparsers(required=True)
+    verb = verbs.add_parser("list", help="the table, with the newest release of each row")
+    verb.set_defaults(verb=_list)
+    verb = verbs.add_parser("get", help="download and unpack kernels")
+    verb.add_argument("kernels", nargs="*", metavar="KERNEL")
+    verb.set_defaults(verb=_get)
+    verb = verbs.add_parser("run", help="run a command on a kernel: run 6.1 -- uname -r")
+    verb.add_argument("kernel", metavar="KERNEL")
+    verb.add_argument("--writable", type=Path, action="append", default=[], metavar="DIR",
+                      help="a directory whose changes outlive the machine")  # fmt: skip
+    verb.add_argument("--memory", type=int, default=1536, metavar="MIB")
+    verb.add_argument("--limit", type=float, default=300, metavar="SECONDS")
+    verb.add_argument("--console", action="store_true", help="show what the kernel said, too")
+    verb.set_defaults(verb=_run)
+    verb = verbs.add_parser("test", help="run the kernel tests: test 5.10 6.1 -- -k language")
+    verb.add_argument("kernels", nargs="*", metavar="KERNEL", help="without any: all rows")
+    verb.add_argument("--ci", action="store_true", help="the rows that each change is tested on")
+    verb.add_argument("--limit", type=float, default=1800, metavar="SECONDS", help="for each row")
+    verb.add_argument("--page", type=Path, metavar="FILE", help="write a table of the outcomes")
+    verb.set_defaults(verb=_test)
+    return parser
+
+
+def _list(_: argparse.Namespace, __: list[str]) -> int:
+    for known in ROWS:
+        release = newest(known, Suite(known.suite).packages("linux-image-"))
+        mark = "each change" if known.ci else ""
+        print(f"{known.name:<6}{release or 'gone':<24}{known.suite:<20}{mark:<13}{known.why}")
+    return 0
+
+
+def _get(asked: argparse.Namespace, _: list[str]) -> int:
+    for name in asked.kernels or names(ROWS):
+        kernel = image.get(row(name))
+        print(f"{name}: {kernel.release} in {kernel.folder}", flush=True)
+    return 0
+
+
+def _run(asked: argparse.Namespace, command: list[str]) -> int:
+    if not command:
+        raise ValueError("no command: run KERNEL -- command [argument ...]")
+    job = Job(
+        command, Path.cwd(), tuple(path.resolve() for path in asked.writable),
+        limit=asked.limit, memory=asked.memory,
+    )  # fmt: skip
+    try:
+        result = machine.run(image.get(row(asked.kernel)), job)
+    except machine.LimitError as err:
+        print(f"tests.vm: {err}", file=sys.stderr)
+        return machine.TIMED_OUT
+    if asked.console:
+        print(result.console, file=sys.stderr)
+    return result.code
+
+
+def _test(asked: argparse.Namespace, arguments: list[str]) -> int:
+    rows = [row(name) for name in asked.kernels] or [r for r in ROWS if r.ci or not asked.ci]
+    return suite.test(rows, arguments, asked.limit, asked.page)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,133 @@
+"""Debian packages of any suite, from the archive that apt is configured with.
+
+apt's own lists stay as they are: each suite has lists of its own in our cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+_FRESH_S = 6 * 3600  # how old the lists of a suite may be
+
+
+class VmError(Exception):
+    """A kernel cannot be had or booted; the message says what to do about it."""
+
+
+def cache() -> Path:
+    """Return where kernels are kept: ``$PYEBPF_VM_CACHE``, or below the user's cache."""
+    if own := os.environ.get("PYEBPF_VM_CACHE"):
+        return Path(own)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return Path(base) / "pyebpf-vm" if base else Path.home() / ".cache" / "pyebpf-vm"
+
+
+@contextlib.contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Keep other processes out while something in the cache is made."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+class Suite:
+    """One suite of the Debian archive, such as ``bookworm-security``."""
+
+    def __init__(self, name: str) -> None:
+        """Get the list of its packages, unless a fresh one is there.
+
+        Raises:
+            VmError: this is no Debian, or the archive does not have the suite.
+        """
+        self.name = name
+        self._folder = cache() / "suites" / name
+        with alone(f"suite-{name}"):
+            self._update()
+
+    def packages(self, prefix: str) -> list[str]:
+        """List the packages whose names begin so."""
+        return self._run("apt-cache", "pkgnames", prefix).split()
+
+    def version(self, package: str) -> str | None:
+        """Return the newest version of a package, or None if the suite does not have it."""
+        shown = self._run("apt-cache", "--no-all-versions", "show", package, check=False)
+        found = [line for line in shown.splitlines() if line.startswith("Version: ")]
+        return found[0].removeprefix("Version: ") if found else None
+
+    def unpack(self, packages: list[str], folder: Path) -> None:
+        """Download packages and unpack them below a folder; nothing is installed.
+
+        Raises:
+            VmError: that failed.
+        """
+        with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
+            self._run("apt-get", "download", *packages, cwd=scratch)
+            for archive in Path(scratch).glob("*.deb"):
+                subprocess.run(["dpkg-deb", "-x", archive, folder], check=True)
+
+    def _update(self) -> None:
+        stamp = self._folder / "updated"
+        if stamp.exists() and 0 <= time.time() - stamp.stat().st_mtime < _FRESH_S:
+            return
+        source = f"deb [signed-by={KEYRING}] {_address(self.name)} {self.name} main\n"
+        for path in ("lists/partial", "cache/archives/partial"):
+            (self._folder / path).mkdir(parents=True, exist_ok=True)
+        (self._folder / "sources.list").write_text(source, encoding="ascii")
+        # A list that cannot be had is a mere warning to apt.
+        self._run("apt-get", "-o", "APT::Update::Error-Mode=any", "update")
+        stamp.touch()
+
+    def _run(self, *words: str, cwd: str | None = None, check: bool = True) -> str:
+        own = {
+            "Dir::Etc::sourcelist": self._folder / "sources.list",
+            "Dir::Etc::sourceparts": "/dev/null",
+            "Dir::State::lists": self._folder / "lists",
+            "Dir::Cache": self._folder / "cache",
+            "APT::Sandbox::User": "",
+        }
+        options = [word for key, value in own.items() for word in ("-o", f"{key}={value}")]
+        command = [words[0], "-qq", *options, *words[1:]]
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+        if check and done.returncode:
+            raise VmError(f"{' '.join(words)} failed for {self.name}: {done.stderr.strip()}")
+        return done.stdout
+
+
+def codename() -> str:
+    """Return what this machine's Debian release is called.
+
+    Raises:
+        VmError: it is no Debian.
+    """
+    known = dict(
+        line.split("=", 1)
+        for line in Path("/etc/os-release").read_text(encoding="utf-8").splitlines()
+        if "=" in line
+    )
+    if known.get("ID", "").strip('"') != "debian" or not shutil.which("apt-get"):
+        raise VmError("kernels come from the Debian archive that apt is configured with: "
+                      "this needs a machine with Debian")  # fmt: skip
+    return known["VERSION_CODENAME"].strip('"')
+
+
+def _address(suite: str) -> str:
+    """Return the address of the archive with a suite: where apt gets this machine's own from."""
+    security = suite.endswith("-security")
+    own = f"{codename()}-security" if security else codename()
+    words = ["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)"]
+    listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    for line in listed.splitlines():
+        release, _, address = line.partition(" ")
+        if release == own:
+            return address
+    raise VmError(f"apt is not configured with {own}, so the address of {suite} is not known")

@@ -1,0 +1,130 @@
+"""What the runner does on the host: choosing kernels, unpacking them, saying what came of it."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.vm import image, suite
+from tests.vm.archive import VmError
+from tests.vm.kernels import ROWS, Row, newest, row
+from tests.vm.suite import Outcome
+
+PACKAGES = [
+    "linux-image-6.1-amd64",
+    "linux-image-6.1.0-9-amd64",
+    "linux-image-6.1.0-56-amd64",
+    "linux-image-6.1.0-57-amd64-unsigned",
+    "linux-image-6.1.0-58-rt-amd64",
+    "linux-image-6.1.0-59-cloud-amd64",
+    "linux-image-6.12.95+deb13-amd64",
+    "linux-image-6.12.115+deb13-amd64",
+    "linux-image-6.12.115+deb13.1-amd64",
+    "linux-image-7.3.4+deb13-amd64",
+    "linux-image-7.12.0+deb13-amd64",
+]
+
+
+@pytest.mark.parametrize(
+    ("series", "release"),
+    [
+        ((6, 1), "6.1.0-56-amd64"),
+        ((6, 12), "6.12.115+deb13.1-amd64"),
+        ((7,), "7.12.0+deb13-amd64"),
+        ((5, 10), None),
+    ],
+)
+def test_the_newest_of_a_series(series: tuple[int, ...], release: str | None) -> None:
+    assert newest(Row("", series, "", ""), PACKAGES) == release
+
+
+def test_the_table_has_the_oldest_and_the_newest_in_each_run() -> None:
+    assert next(r.name for r in ROWS if r.ci) == ROWS[0].name == "5.10"
+    assert ROWS[-1].ci
+    assert [r.series for r in ROWS] == sorted(r.series for r in ROWS)
+    with pytest.raises(ValueError, match=r"no kernel '4\.19' in the table; there are 5\.10"):
+        row("4.19")
+
+
+@pytest.mark.parametrize("compress", [lzma.compress, gzip.compress, bytes])
+def test_the_kernel_inside_its_image(compress) -> None:
+    elf = b"\x7fELF" + bytes(range(256)) * 8
+    payload = compress(elf) + struct.pack("<I", len(elf))
+    setup = bytearray(2 * 512)
+    setup[0x1F1] = 1
+    struct.pack_into("<II", setup, 0x248, 16, len(payload))
+    assert image.vmlinux_of(bytes(setup) + bytes(16) + payload + b"rest") == elf
+
+
+def test_an_image_that_holds_something_else_is_refused() -> None:
+    with pytest.raises(VmError, match="does not hold an ELF file"):
+        image.vmlinux_of(bytes(0x1F1) + b"\1" + bytes(0x248 - 0x1F2) + b"\0\0\0\0\4" + bytes(8192))
+
+
+def test_the_archive_for_a_kernel_is_one_that_cpio_reads(tmp_path: Path) -> None:
+    files = {"init": b"#!/bin/sh\n", "bin/deep/tool": b"x" * 1001, "empty": b""}
+    packed = image.pack(files)
+    assert len(packed) % 512 == 0
+    cpio = shutil.which("cpio") or shutil.which("bsdcpio")
+    if cpio is None:
+        pytest.skip("needs cpio (Debian package cpio)")
+    subprocess.run([cpio, "-id", "--quiet"], input=packed, cwd=tmp_path, check=True)
+    assert {n: (tmp_path / n).read_bytes() for n in files} == files
+    assert (tmp_path / "init").stat().st_mode & 0o777 == 0o755
+
+
+def case(name: str, inside: str) -> str:
+    return f'<testcase classname="tests.kernel.test_a" name="{name}">{inside}</testcase>\n'
+
+
+FAILED = case("test_two[x]", '<failure message="E   5 != 6&#10;more"/>')
+SKIPPED = case("test_three", '<skipped message="helper:x: no such"/>') * 2
+PASSED = case("test_one", "")
+
+
+def outcome_of(folder: Path, report: str, code: int) -> Outcome:
+    path = folder / "report.xml"
+    if report:
+        path.write_text(f"<testsuites>{report}</testsuites>", encoding="utf-8")
+    return suite.read(Outcome(row("6.1"), "6.1.0-56-amd64", seconds=12), path, code)
+
+
+def test_a_failure_and_the_reasons_of_skips_are_in_the_summary(tmp_path: Path) -> None:
+    outcome = outcome_of(tmp_path, PASSED + FAILED + SKIPPED, 1)
+    assert not outcome.good
+    assert outcome.lines() == [
+        "6.1   FAILED: Linux 6.1.0-56-amd64: 1 passed, 1 failed, 2 skipped in 12 s",
+        "      FAILED tests/kernel/test_a.py::test_two[x]: E   5 != 6",
+        "      skipped 2: helper:x: no such",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("report", "code", "error"),
+    [
+        ("", 139, "pytest ended with 139 and no report"),
+        ("<testsuite/>", 0, "no test passed"),
+        (PASSED + SKIPPED, 1, "pytest ended with 1, though no test failed"),
+    ],
+)
+def test_what_is_not_a_success(tmp_path: Path, report: str, code: int, error: str) -> None:
+    outcome = outcome_of(tmp_path, report, code)
+    assert not outcome.good
+    assert outcome.error.startswith(error)
+
+
+def test_all_skipped_but_nothing_failed(tmp_path: Path) -> None:
+    assert outcome_of(tmp_path, PASSED + SKIPPED, 0).good
+    assert outcome_of(tmp_path, SKIPPED, 0).error == "no test passed"
+
+
+def test_the_page_has_a_row_for_each_kernel(tmp_path: Path) -> None:
+    page = suite.render([outcome_of(tmp_path, PASSED + FAILED + SKIPPED, 1)])
+    assert "| 6.1: Debian 12 | 6.1.0-56-amd64 | 1 | 1 | 2 |" in page
+    assert "- 2: helper:x: no such" in page
