@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import helper_pages
+import kind_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES: dict[str, Callable[[], str]] = {
     "pyebpf/helpers.pyi": helper_pages.stub,
     "docs/helpers.md": helper_pages.page,
+    "docs/maps.md": kind_pages.maps_page,
+    "docs/programs.md": kind_pages.programs_page,
 }
 
 if __name__ == "__main__":

@@ -204,8 +204,7 @@ _STRUCT_OPS = ProgramKind(
     "a struct_ops map attaches it",
 )
 
-_ROWS = (
-    # Tracing
+_PROBES = (
     _TRACEPOINT, _sleeping(_TRACEPOINT, ""),
     _RAW_TP, _sleeping(_RAW_TP, ""),
     ProgramKind("raw_tp.w", ("raw_tracepoint.w/", "raw_tp.w/"), c.BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE, 0, "words", "raw_tp", "5.2"),
@@ -237,7 +236,9 @@ _ROWS = (
     ProgramKind("syscall", ("syscall",), c.BPF_PROG_TYPE_SYSCALL, 0, "custom", None, "5.14", _NO_HOOK, flags=c.BPF_F_SLEEPABLE),
     ProgramKind("freplace", ("freplace/",), c.BPF_PROG_TYPE_EXT, 0, "arguments", "freplace", "5.6", needs_btf_id=True),
     _STRUCT_OPS, _sleeping(_STRUCT_OPS, "6.1"),
-    # Packets
+)  # fmt: skip
+
+_PACKETS = (
     ProgramKind("socket_filter", ("socket",), c.BPF_PROG_TYPE_SOCKET_FILTER, 0, "__sk_buff", "socket", "3.19"),
     ProgramKind("xdp", ("xdp",), _XDP, c.BPF_XDP, "xdp_md", "xdp", "4.8"),
     ProgramKind("xdp.frags", ("xdp.frags",), _XDP, c.BPF_XDP, "xdp_md", "xdp", "5.18", flags=c.BPF_F_XDP_HAS_FRAGS),
@@ -257,7 +258,9 @@ _ROWS = (
     ProgramKind("lwt_out", ("lwt_out",), c.BPF_PROG_TYPE_LWT_OUT, 0, "__sk_buff", None, "4.10", "a route attaches it"),
     ProgramKind("lwt_xmit", ("lwt_xmit",), c.BPF_PROG_TYPE_LWT_XMIT, 0, "__sk_buff", None, "4.10", "a route attaches it"),
     ProgramKind("lwt_seg6local", ("lwt_seg6local",), c.BPF_PROG_TYPE_LWT_SEG6LOCAL, 0, "__sk_buff", None, "4.18", "a route attaches it"),
-    # Sockets
+)  # fmt: skip
+
+_SOCKETS = (
     ProgramKind("sk_lookup", ("sk_lookup",), c.BPF_PROG_TYPE_SK_LOOKUP, c.BPF_SK_LOOKUP, "bpf_sk_lookup", "netns", "5.9"),
     ProgramKind("sk_reuseport", ("sk_reuseport",), c.BPF_PROG_TYPE_SK_REUSEPORT, c.BPF_SK_REUSEPORT_SELECT, "sk_reuseport_md", "socket", "4.19"),
     ProgramKind("sk_reuseport_migrate", ("sk_reuseport/migrate",), c.BPF_PROG_TYPE_SK_REUSEPORT, c.BPF_SK_REUSEPORT_SELECT_OR_MIGRATE, "sk_reuseport_md", "socket", "5.14"),
@@ -267,7 +270,9 @@ _ROWS = (
     ProgramKind("sk_skb", ("sk_skb",), _SKB, 0, "__sk_buff", "sockmap", "4.14"),
     ProgramKind("sk_msg", ("sk_msg",), c.BPF_PROG_TYPE_SK_MSG, c.BPF_SK_MSG_VERDICT, "sk_msg_md", "sockmap", "4.17"),
     ProgramKind("lirc_mode2", ("lirc_mode2",), c.BPF_PROG_TYPE_LIRC_MODE2, c.BPF_LIRC_MODE2, "u32", "lirc", "4.18"),
-    # cgroups
+)  # fmt: skip
+
+_CGROUPS = (
     ProgramKind("sock_ops", ("sockops",), c.BPF_PROG_TYPE_SOCK_OPS, c.BPF_CGROUP_SOCK_OPS, "bpf_sock_ops", "cgroup", "4.13"),
     ProgramKind("cgroup_skb_ingress", ("cgroup_skb/ingress",), c.BPF_PROG_TYPE_CGROUP_SKB, c.BPF_CGROUP_INET_INGRESS, "__sk_buff", "cgroup", "4.10"),
     ProgramKind("cgroup_skb_egress", ("cgroup_skb/egress",), c.BPF_PROG_TYPE_CGROUP_SKB, c.BPF_CGROUP_INET_EGRESS, "__sk_buff", "cgroup", "4.10"),
@@ -298,6 +303,15 @@ _ROWS = (
     _cgroup("setsockopt", c.BPF_PROG_TYPE_CGROUP_SOCKOPT, c.BPF_CGROUP_SETSOCKOPT, "bpf_sockopt", "5.3"),
     _cgroup("dev", c.BPF_PROG_TYPE_CGROUP_DEVICE, c.BPF_CGROUP_DEVICE, "bpf_cgroup_dev_ctx", "4.15"),
 )  # fmt: skip
+
+#: The rows in groups, for documents.
+PROGRAM_GROUPS = {
+    "Tracing": _PROBES,
+    "Packets": _PACKETS,
+    "Sockets": _SOCKETS,
+    "cgroups": _CGROUPS,
+}
+_ROWS = (*_PROBES, *_PACKETS, *_SOCKETS, *_CGROUPS)
 
 #: Every kind of program by its name, and by the long names of two.
 PROGRAM_KINDS: dict[str, ProgramKind] = {row.name: row for row in _ROWS}
