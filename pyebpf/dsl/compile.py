@@ -10,6 +10,7 @@ from pyebpf.dsl.collect import collect
 from pyebpf.dsl.lower.programs import lower_program
 from pyebpf.dsl.probes import program_names
 from pyebpf.dsl.unit import UnitState
+from pyebpf.dsl.unit_names import LOOPS_NAME, LOOPS_SLOT
 from pyebpf.errors import PyebpfError
 from pyebpf.ir.context import Context
 from pyebpf.ir.llvm.object import compile_unit
@@ -42,6 +43,8 @@ def compile_probes(
         raise PyebpfError("nothing to load: no probe has a hook that is enabled")
     made = build_unit(unit.collected.all_probes(), unit, license)
     used = {use.spec.name: use.index for use in unit.maps.values()}
+    if unit.cuts_loops:
+        used[LOOPS_NAME] = LOOPS_SLOT
     infos = [
         ProgramInfo(
             name,
@@ -71,7 +74,9 @@ def build_unit(
     programs = check_programs(probes, unit)
     unit.diagnostics.raise_errors()
     context = Context(unit.target, unit.diagnostics)
-    functions = tuple(run_pipeline(lower_program(p, unit), context) for p in programs)
+    functions = tuple(
+        fn for program in programs for fn in run_pipeline(lower_program(program, unit), context)
+    )
     unit.diagnostics.raise_errors()
     # Only what the final code mentions: a map of a probe that is switched off is not created.
     mentioned = [i for function in functions for block in function.blocks for i in block.instrs]

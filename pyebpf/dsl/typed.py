@@ -265,6 +265,28 @@ class MapContains(Expr):
     key: Expr
 
 
+class Turn(Plain):
+    """Stands for the current entry of a loop over a map."""
+
+
+class EntryKey(Expr):
+    """The key of the current entry; a pointer to it if it is a record."""
+
+    turn: Turn
+
+
+class EntryText(Expr):
+    """The key of the current entry, if it is text."""
+
+    turn: Turn
+
+
+class EntryValue(Expr):
+    """The value of the current entry; a pointer to it if it is a record."""
+
+    turn: Turn
+
+
 class Inlined(Expr):
     """A call of a plain function, expanded: its body, and the variable that holds its result."""
 
@@ -307,11 +329,39 @@ class If(Stmt):
     other: list[Stmt]
 
 
-class ForRange(Stmt):
-    """``for variable in range(…)`` with constant bounds; ``other`` is its ``else``."""
+class For(Stmt):
+    """A loop of ``count`` turns, ``trips`` if that is a constant; ``other`` is its ``else``.
 
-    variable: Variable
-    values: range
+    ``turn`` counts from 0; ``begin`` assigns the loop's variables from it.
+    """
+
+    turn: Variable
+    count: Expr
+    trips: int | None
+    begin: list[Stmt]
+    body: list[Stmt]
+    other: list[Stmt]
+
+
+class WrittenOut(Stmt):
+    """A loop whose turns stand one after the other."""
+
+    turns: list[list[Stmt]]
+    other: list[Stmt]
+
+
+class While(Stmt):
+    condition: Expr
+    body: list[Stmt]
+    other: list[Stmt]
+
+
+class ForEntries(Stmt):
+    """A loop over the entries of a map."""
+
+    map: MapUse
+    turn: Turn
+    begin: list[Stmt]
     body: list[Stmt]
     other: list[Stmt]
 
@@ -322,6 +372,10 @@ class Break(Stmt):
 
 class Continue(Stmt):
     pass
+
+
+class Abort(Stmt):
+    """The end of the program, as an exception that nobody catches."""
 
 
 class Return(Stmt):

@@ -54,6 +54,8 @@ class UnitState:
     #: Types of local variables found in earlier rounds of checking, by place and name.
     known: dict[tuple[str, str], Known] = field(default_factory=dict)
     made: list[tuple[tuple[str, str], Variable]] = field(default_factory=list)
+    #: Whether a loop may be cut short, so that this is counted.
+    cuts_loops: bool = False
     _kernel: Kernel | None = None
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 #: Counts refused updates: number 0 is for printed lines, the others for maps in the order of use.
 LOST_MAP = "pyebpf_lost"
 LOST_SLOTS = 512
+#: Counts loops that were cut short because the kernel makes no more turns.
+LOOPS_SLOT, LOOPS_NAME = LOST_SLOTS - 1, "loops cut short"
 #: Zeros, for values larger than the stack.
 ZERO_MAP = "pyebpf_zero"
 #: Carries what ``print`` in a probe says.

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from pyebpf.ir.types import Type
 
 #: No such instruction is left once the pass of this name has run.
-GONE_AFTER = {"kernel_access": (nodes.KernelLoad, nodes.BitfieldRead)}
+GONE_AFTER = {
+    "kernel_access": (nodes.KernelLoad, nodes.BitfieldRead),
+    "loops": (nodes.NextEntry, nodes.EntryPart),
+}
 MAX_HELPER_ARGS = 5
 
 
@@ -124,7 +127,9 @@ class _Check:
 
 
 def _dereferenced(instr: Value) -> tuple[Value, ...]:
-    if isinstance(instr, nodes.Load | nodes.Store | nodes.Fill | nodes.AtomicRmw):
+    if isinstance(
+        instr, nodes.Load | nodes.Store | nodes.StoreUnknown | nodes.Fill | nodes.AtomicRmw
+    ):
         return (instr.pointer,)
     if isinstance(instr, nodes.CompareExchange):
         return (instr.pointer,)
@@ -243,7 +248,7 @@ def _kernel_load(instr: nodes.KernelLoad) -> str | None:
     return _load(instr)
 
 
-def _store(instr: nodes.Store) -> str | None:
+def _store(instr: nodes.Store | nodes.StoreUnknown) -> str | None:
     if not _is_scalar(instr.value.type):
         return f"stores {instr.value.type}"
     return _points(instr.pointer) or _no_result(instr)
@@ -318,6 +323,10 @@ def _call(instr: nodes.CallHelper | nodes.CallFunction) -> str | None:
     return None if instr.type == VOID or _is_scalar(instr.type) else f"gives {instr.type}"
 
 
+def _next_entry(instr: nodes.NextEntry) -> str | None:
+    return None if instr.type == BOOL else f"gives {instr.type}"
+
+
 def _core(instr: nodes.CoreValue) -> str | None:
     return None if isinstance(instr.type, Int | Bool) else f"gives {instr.type}"
 
@@ -352,6 +361,7 @@ RULES: dict[type[Value], Callable[[Any], str | None]] = {
     nodes.Element: _element,
     nodes.Load: _load,
     nodes.Store: _store,
+    nodes.StoreUnknown: _store,
     nodes.Fill: _fill,
     nodes.Copy: _copy,
     nodes.AtomicRmw: _atomic,
@@ -361,6 +371,9 @@ RULES: dict[type[Value], Callable[[Any], str | None]] = {
     nodes.MapHandle: _map_handle,
     nodes.CallHelper: _helper,
     nodes.CallFunction: _call,
+    nodes.FuncAddr: _points,
+    nodes.NextEntry: _next_entry,
+    nodes.EntryPart: _points,
     nodes.FieldAddr: _address,
     nodes.KernelLoad: _kernel_load,
     nodes.BitfieldRead: _bitfield,

@@ -168,6 +168,17 @@ class Store(Value):
     value: Value
 
 
+class StoreUnknown(Value):
+    """Store a number in 8 bytes so that the kernel's verifier forgets what it knows of it.
+
+    A variable that starts as a constant and changes in a loop would otherwise make the verifier
+    follow every single turn.
+    """
+
+    pointer: Value
+    value: Value
+
+
 class Fill(Value):
     """Set ``size`` bytes at ``pointer`` to zero."""
 
@@ -242,6 +253,31 @@ class CallFunction(Value):
 
     function: str
     args: tuple[Value, ...]
+
+
+class FuncAddr(Value):
+    """The address of a function of the unit, for helpers that call it back."""
+
+    function: str
+
+
+class NextEntry(Value):
+    """Whether a loop over the entries of a map has another turn; stands in the loop's head.
+
+    The pass ``loops`` replaces it.
+    """
+
+    map: MapSpec
+
+
+class EntryPart(Value):
+    """A pointer to the key or to the value of the entry that ``turn`` is about.
+
+    The pass ``loops`` replaces it.
+    """
+
+    turn: NextEntry
+    is_key: bool
 
 
 class MemberStep(Frozen):
@@ -349,11 +385,32 @@ class Block:
         return ()
 
 
+class Loop(Plain):
+    """A loop that the front end made: where it starts over, and what is known of its turns.
+
+    ``counter`` counts the turns from 0: the front end sets it before the loop, and only the block
+    that goes back to the head changes it. The head ends in a branch on ``guard``: the counter is
+    less than a constant, or the map has another entry. ``trips`` is the number of turns; None if it
+    is not known, the constant is then ``MAX_TURNS`` and what follows the branch ends the program.
+    """
+
+    head: Block
+    guard: Compare | NextEntry
+    counter: Slot | None = None
+    trips: int | None = None
+
+
+#: ``BPF_MAX_LOOPS`` of ``kernel/bpf/bpf_iter.c``: the most turns that ``bpf_loop`` makes.
+MAX_TURNS = 1 << 23
+
+
 class Function(Plain):
     """One function. ``section`` names the program's hook (``"tp_btf/block_rq_issue"``).
 
-    A function without a section is a subprogram. ``result`` is the type returned; an entry function
-    returns a 32-bit number. ``span`` is the ``def`` line.
+    A function without a section is a subprogram; ``program`` is then the section of the programs
+    that it belongs to. ``result`` is the type returned; an entry function returns a 32-bit number.
+    ``span`` is the ``def`` line. ``loops`` are the loops that the front end made, each before those
+    inside it; the pass ``loops`` empties the list.
     """
 
     name: str
@@ -363,6 +420,8 @@ class Function(Plain):
     blocks: list[Block]
     slots: list[Slot]
     span: Span
+    program: str = ""
+    loops: tuple[Loop, ...] = ()
 
     @property
     def entry(self) -> Block:

@@ -19,6 +19,7 @@ class Space(Enum):
     STACK = "stack"  #: this program's own stack slot
     MAP = "map"  #: the value of a map entry
     HANDLE = "handle"  #: a map itself, as helpers take it
+    CODE = "code"  #: a function, as helpers that call it back take it
     CTX = "ctx"  #: the program's context
     BTF = "btf"  #: a kernel object the verifier knows the type of: direct loads
     KERNEL = "kernel"  #: a bare kernel address: ``probe_read_kernel``

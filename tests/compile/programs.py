@@ -142,7 +142,7 @@ def entry(
 def piped(fn: Function, to: Target) -> Function:
     """The function after all passes."""
     context = Context(to)
-    fn = run_pipeline(fn, context)
+    (fn,) = run_pipeline(fn, context)
     context.diagnostics.raise_errors()
     return fn
 

@@ -12,6 +12,7 @@ import pytest
 
 from pyebpf.dsl.builtins import ScalarHelper
 from pyebpf.dsl.check.builtin import BUILTINS, SPECIALS
+from pyebpf.dsl.check.iterate import MAKERS
 from pyebpf.dsl.compile import compile_probes
 from pyebpf.errors import CompileError
 from tests import frozen
@@ -71,4 +72,4 @@ def test_every_function_is_listed() -> None:
     marks = {n: getattr(getattr(pyebpf, n), "__pyebpf_builtin__", 0) for n in pyebpf.__all__}
     ours = {name for name, mark in marks.items() if isinstance(mark, str | ScalarHelper)}
     assert set(SPECIALS) <= ours
-    assert listed == ours | {function.__name__ for function in BUILTINS} | {"range"}
+    assert listed == ours | {function.__name__ for function in (*BUILTINS, *MAKERS)}

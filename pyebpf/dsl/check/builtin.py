@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.convert import choice, literal, need_number, to_bool
+from pyebpf.dsl.check.iterate import pack
 from pyebpf.dsl.check.maps import atomic_function
 from pyebpf.dsl.check.memory import MEMORY
 from pyebpf.dsl.check.number import arithmetic, compare_numbers
 from pyebpf.dsl.check.printing import print_line
+from pyebpf.dsl.check.reduce import over_items
 from pyebpf.dsl.check.shared import FETCHES
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownType, WrongCall
 from pyebpf.dsl.maps import Numbered
@@ -108,6 +110,8 @@ def _sizeof(node: ast.Call, scope: Scope) -> Expr:
 
 def _extreme(name: str, kind: CompareOp) -> Callable[[ast.Call, Scope], Expr]:
     def check(node: ast.Call, scope: Scope) -> Expr:
+        if len(node.args) == 1 and all(k.arg == "default" for k in node.keywords):
+            return over_items(name, node, scope)
         args = _arguments(node, name, 2, 12, scope)
         span = scope.span(node)
         result = need_number(args[0])
@@ -119,6 +123,23 @@ def _extreme(name: str, kind: CompareOp) -> Callable[[ast.Call, Scope], Expr]:
         return result
 
     return check
+
+
+def _reduction(name: str, most: int) -> Callable[[ast.Call, Scope], Expr]:
+    def check(node: ast.Call, scope: Scope) -> Expr:
+        if not 1 <= len(node.args) <= most or any(k.arg != "start" for k in node.keywords):
+            raise Fault(WrongCall(scope.span(node), name=name, why="takes something to loop over"))
+        return over_items(name, node, scope)
+
+    return check
+
+
+def _divmod(node: ast.Call, scope: Scope) -> Expr:
+    left, right = _arguments(node, "divmod", 2, 2, scope)
+    span = scope.span(node)
+    (keep_left, left), (keep_right, right) = scope.temporary(left), scope.temporary(right)
+    quotient = arithmetic(BinaryOp.FLOORDIV, keep_left, keep_right, span)
+    return pack([quotient, arithmetic(BinaryOp.MOD, left, right, span)], span)
 
 
 def _abs(node: ast.Call, scope: Scope) -> Expr:
@@ -172,6 +193,10 @@ BUILTINS: dict[Any, Callable[[ast.Call, Scope], Expr]] = {
     builtins.print: print_line,
     builtins.min: _extreme("min", CompareOp.LT),
     builtins.max: _extreme("max", CompareOp.GT),
+    builtins.sum: _reduction("sum", 2),
+    builtins.any: _reduction("any", 1),
+    builtins.all: _reduction("all", 1),
+    builtins.divmod: _divmod,
     builtins.abs: _abs,
     builtins.int: _int,
     builtins.bool: _bool,

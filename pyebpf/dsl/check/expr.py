@@ -102,7 +102,7 @@ def _compare(node: ast.Compare, scope: Scope) -> Expr:
         following = right
         if number + 1 < len(node.ops) and is_number(right.type):
             right, following = scope.temporary(right)  # evaluated once, compared twice
-        part = _comparison(op, left, right, scope, node)
+        part = comparison(op, left, right, scope, node)
         result = part if result is None else _chain(result, part, scope.span(node))
         left = following
     assert result is not None
@@ -115,7 +115,8 @@ def _chain(left: Expr, right: Expr, span: Span) -> Expr:
     return Logic(BOOL, span, True, left, right)
 
 
-def _comparison(op: ast.cmpop, left: Expr, right: Expr, scope: Scope, node: ast.AST) -> Expr:
+def comparison(op: ast.cmpop, left: Expr, right: Expr, scope: Scope, node: ast.AST) -> Expr:
+    """Check ``left op right``."""
     if isinstance(op, (ast.In, ast.NotIn)):
         found = _membership(left, right, scope, node)
         return negate(found) if isinstance(op, ast.NotIn) else found
@@ -156,7 +157,7 @@ def _membership(left: Expr, container: Expr, scope: Scope, node: ast.AST) -> Exp
     bound, again = scope.temporary(left) if is_number(left.type) else (left, left)
     found: Expr = literal(False, span)
     for item in container.items:
-        same = _comparison(ast.Eq(), bound, item, scope, node)
+        same = comparison(ast.Eq(), bound, item, scope, node)
         bound = again
         found = same if isinstance(found, Literal) else Logic(BOOL, span, False, found, same)
     return found

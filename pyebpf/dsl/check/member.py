@@ -79,18 +79,21 @@ def record_field(base: Expr, kind: Record, node: ast.Attribute, scope: Scope) ->
     Raises:
         Fault: it has none of that name.
     """
-    field = kind.field(node.attr)
+    found = record_field_named(base, kind, node.attr, _name_span(node, scope))
+    return RecordField(found.type, scope.span(node), base, found.field)
+
+
+def record_field_named(base: Expr, kind: Record, name: str, span: Span) -> RecordField:
+    """Return the member of a record that has a name.
+
+    Raises:
+        Fault: it has none of that name.
+    """
+    field = kind.field(name)
     if field is None:
-        names = [f.name for f in kind.fields]
-        raise Fault(
-            UnknownField(
-                _name_span(node, scope),
-                type=str(kind),
-                name=node.attr,
-                close=closest(node.attr, names),
-            )
-        )
-    return RecordField(field.type, scope.span(node), base, field)
+        close = closest(name, [f.name for f in kind.fields])
+        raise Fault(UnknownField(span, type=str(kind), name=name, close=close))
+    return RecordField(field.type, span, base, field)
 
 
 def _kernel_member(

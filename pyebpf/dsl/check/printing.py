@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pyebpf.dsl.check.convert import need_value, to_int
 from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature, WrongCall
-from pyebpf.dsl.typed import Effect, Expr, Literal, Pack, Print, Text
+from pyebpf.dsl.typed import Effect, Expr, Literal, Pack, Print, Stmt, Text
 from pyebpf.dsl.types import I64, NONE, U64, Address, Bool, Chars, Int, Pointer
 from pyebpf.spec.views import PrintPart, PrintSpec
 
@@ -111,6 +111,22 @@ def print_line(node: ast.Call, scope: Scope) -> Expr:
         _piece(arg, line, scope)
     layout = PrintSpec(tuple(line.literals), tuple(line.parts), line.size, words["end"])
     return Effect(NONE, span, Print(span, _number(layout, scope), layout, tuple(line.values)))
+
+
+def failure_line(name: str, args: list[ast.expr], node: ast.stmt, scope: Scope) -> Stmt:
+    """Return the line that an exception leaves: its name, its message, and where."""
+    span = scope.span(node)
+    if not scope.unit.target.has("ringbuf"):
+        word = "assert" if isinstance(node, ast.Assert) else "raise"
+        raise Fault(NeedsFeature(span, what=f"`{word}`", feature="ringbuf", since="5.8"))
+    line = _Line()
+    line.text(name)
+    for number, arg in enumerate(args):
+        line.text(", " if number else ": ")
+        _piece(arg, line, scope)
+    line.text(f" ({scope.source.node.name}, line {span.line})")
+    layout = PrintSpec(tuple(line.literals), tuple(line.parts), line.size, "\n")
+    return Print(span, _number(layout, scope), layout, tuple(line.values))
 
 
 def _number(layout: PrintSpec, scope: Scope) -> int:

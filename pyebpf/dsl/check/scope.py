@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 ExprRule: TypeAlias = "Callable[[Any, Scope], Expr]"
 StmtRule: TypeAlias = "Callable[[Any, Scope], list[Stmt]]"
 
+#: Marks the names of variables that the compiler adds: no name of Python has it.
+FRESH = "@"
+
 #: What has no counterpart in the kernel, with what to do instead.
 ADVICE: dict[str, tuple[str, str]] = {
     "Try": ("`try`", "test for the case with `if` instead"),
     "TryStar": ("`try`", "test for the case with `if` instead"),
-    "Raise": ("`raise`", "return early, or send an event"),
     "With": ("`with`", ""),
     "AsyncWith": ("`async`", "probes run to their end without waiting"),
     "AsyncFor": ("`async`", "probes run to their end without waiting"),
@@ -45,15 +47,12 @@ ADVICE: dict[str, tuple[str, str]] = {
     "Dict": ("a dict", "declare a `Hash` outside the probe"),
     "Set": ("a set", "declare a `Hash` outside the probe"),
     "List": ("a list", "use a tuple, or declare an `Array` outside the probe"),
-    "ListComp": ("a comprehension", "write a `for` loop with a bound"),
-    "SetComp": ("a comprehension", "write a `for` loop with a bound"),
-    "DictComp": ("a comprehension", "write a `for` loop with a bound"),
-    "GeneratorExp": ("a generator", "write a `for` loop with a bound"),
+    "ListComp": ("a comprehension", "write a `for` loop"),
+    "SetComp": ("a comprehension", "write a `for` loop"),
+    "DictComp": ("a comprehension", "write a `for` loop"),
+    "GeneratorExp": ("a generator", "write a `for` loop"),
     "Starred": ("`*`", "name the values one by one"),
     "JoinedStr": ("an f-string outside `print`", "pass it to `print(...)`"),
-    "While": ("`while`", "write `for … in range(…)` with constant bounds"),
-    "Match": ("`match`", "write `if … elif …`"),
-    "Assert": ("`assert`", "return early with `if not …: return`"),
     "Slice": ("a slice", ""),
 }
 
@@ -101,6 +100,14 @@ class Flow:
 
 
 @dataclass
+class LoopFlow:
+    """What held where a loop was left, and where a turn of it ended early."""
+
+    breaks: list[Flow] = field(default_factory=list)
+    continues: list[Flow] = field(default_factory=list)
+
+
+@dataclass
 class Scope:
     """One function being checked: a probe, or a plain function expanded into one."""
 
@@ -117,7 +124,8 @@ class Scope:
     #: What must be given back before the program ends, innermost last, in words.
     held: tuple[str, ...] = ()
     result: Variable | None = None
-    loops: int = 0
+    #: For each loop around this place, what held at its `break`s and `continue`s.
+    loops: list[LoopFlow] = field(default_factory=list)
     #: Which expansion this is: the places of the calls that lead here.
     path: str = ""
     #: The functions being expanded, outermost first.
@@ -165,6 +173,10 @@ class Scope:
             self.refused.add(name)
             self.flow = self.flow.assign(name, present=True)
 
+    def end_flow(self) -> None:
+        """Note that nothing after this place is reached from here."""
+        self.flow = Flow(self.flow.assigned, self.flow.present, live=False)
+
     def span(self, node: ast.AST) -> Span:
         return self.source.span(node)
 
@@ -195,7 +207,7 @@ class Scope:
         return Bind(value.type, value.span, kept, value), Read(value.type, value.span, kept)
 
     def is_local(self, name: str) -> bool:
-        return name in local_names(self.source.node)
+        return FRESH in name or name in local_names(self.source.node)
 
     def need_assigned(self, name: str, node: ast.AST) -> None:
         """Check that a variable has a value here."""
@@ -208,7 +220,7 @@ class Scope:
             return self.names[name]
         if hasattr(builtins, name):
             return getattr(builtins, name)
-        known = [*self.names, *self.variables]
+        known = [*self.names, *(n for n in self.variables if FRESH not in n)]
         raise Fault(UnknownName(self.span(node), name=name, close=closest(name, known)))
 
 
@@ -220,12 +232,10 @@ def closest(name: str, names: list[str] | tuple[str, ...]) -> str:
 
 def stored_names(nodes: list[ast.stmt]) -> frozenset[str]:
     """Return the names that statements assign, at any depth."""
-    return frozenset(
-        part.id
-        for node in nodes
-        for part in ast.walk(node)
-        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
-    )
+    parts = [part for node in nodes for part in ast.walk(node)]
+    assigned = [p.id for p in parts if isinstance(p, ast.Name) and isinstance(p.ctx, ast.Store)]
+    captured = [p.name for p in parts if isinstance(p, (ast.MatchAs, ast.MatchStar)) and p.name]
+    return frozenset([*assigned, *captured])
 
 
 def _declared_names(node: ast.stmt) -> set[str]:

@@ -31,8 +31,8 @@ from pyebpf.dsl.types import (
 )
 from pyebpf.errors import InternalError
 from pyebpf.ir import nodes
-from pyebpf.ir.nodes import BinaryOp, Block, Const, Slot, Value
-from pyebpf.ir.types import I32, I64, U64, VOID, Type
+from pyebpf.ir.nodes import BinaryOp, Block, Slot, Value
+from pyebpf.ir.types import I32, U64, VOID, Type
 from pyebpf.plain import Plain
 from pyebpf.spec.types import Field
 
@@ -62,6 +62,8 @@ class Expressions:
         self._free: dict[Type, list[Slot]] = {}
         self._taken: list[Slot] = []
         self._cells: dict[typed.Variable, _Cell] = {}
+        #: The entries of maps that loops around this place are at: pointers to key and value.
+        self.entries: dict[typed.Turn, tuple[Value, Value]] = {}
 
     # -- variables
 
@@ -115,14 +117,6 @@ class Expressions:
     def take(self, variable: typed.Variable, value: Value) -> None:
         """Assign a value that is computed already."""
         self.build.write(self.cell(variable).value, value)
-
-    def write_range(self, variable: typed.Variable, turn: Value, values: range) -> None:
-        """Assign the value that a loop over ``values`` has at a turn."""
-        cell = self.cell(variable)
-        assert isinstance(cell.value.type, Int)
-        step = self.build.binary(BinaryOp.MUL, turn, Const(I64, self.build.span, values.step))
-        value = self.build.binary(BinaryOp.ADD, step, Const(I64, self.build.span, values.start))
-        self.build.write(cell.value, self.build.convert(value, cell.value.type))
 
     def advance(self, counter: Slot) -> None:
         """Add 1 to a counter."""

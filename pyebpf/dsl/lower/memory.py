@@ -122,6 +122,11 @@ def _kernel_text(low: Expressions, expr: typed.KernelRead, pointer: Value) -> No
     low.build.call(helper, (pointer, size, address), I64)
 
 
+def _entry_text(low: Expressions, expr: typed.EntryText, pointer: Value) -> None:
+    assert isinstance(expr.type, Chars)
+    _copy(low, expr.span, pointer, low.entries[expr.turn][0], expr.type.size)
+
+
 def _record(low: Expressions, expr: typed.MakeRecord, pointer: Value) -> None:
     prepare(low, expr)(pointer)
 
@@ -144,6 +149,7 @@ WRITERS: dict[type[typed.Expr], Callable[[Expressions, Any, Value], None]] = {
     typed.Comm: _comm,
     typed.ContextText: _context_text,
     typed.KernelRead: _kernel_text,
+    typed.EntryText: _entry_text,
     typed.MakeRecord: _record,
     typed.TextData: _text,
     **KERNEL_WRITERS,

@@ -197,6 +197,21 @@ def _core(low: Expressions, expr: typed.CoreQuestion) -> Value:
     return _nonzero(low, value) if expr.type == BOOL else value
 
 
+def _entry_key(low: Expressions, expr: typed.EntryKey) -> Value:
+    return _of_entry(low, expr, low.entries[expr.turn][0])
+
+
+def _entry_value(low: Expressions, expr: typed.EntryValue) -> Value:
+    return _of_entry(low, expr, low.entries[expr.turn][1])
+
+
+def _of_entry(low: Expressions, expr: typed.Expr, pointer: Value) -> Value:
+    if isinstance(expr.type, Pointer):
+        return pointer
+    assert isinstance(expr.type, (Int, Bool, Address))
+    return low.build.load(pointer, expr.type)
+
+
 def _inlined(low: Expressions, expr: typed.Inlined) -> Value:
     low.inlined(expr.body)
     assert expr.result is not None
@@ -241,6 +256,8 @@ NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     typed.ContextField: _context_field,
     typed.KernelRead: _kernel_read,
     typed.CoreQuestion: _core,
+    typed.EntryKey: _entry_key,
+    typed.EntryValue: _entry_value,
     typed.Inlined: _inlined,
     typed.ReadText: _read_text,
     typed.MapContains: _contains,

@@ -10,10 +10,11 @@ from pyebpf.dsl import typed
 from pyebpf.dsl.lower import effect as lower_effect
 from pyebpf.dsl.lower import maps as lower_map
 from pyebpf.dsl.lower.expr import Expressions
+from pyebpf.dsl.lower.loops import LOOPS, Around
 from pyebpf.dsl.lower.memory import fill
 from pyebpf.ir.build import Builder
-from pyebpf.ir.nodes import Block, CompareOp, Function, Param, Value
-from pyebpf.ir.types import I32, I64, U64, VOID, Pointer, Space
+from pyebpf.ir.nodes import Block, Function, Param, Value
+from pyebpf.ir.types import I32, U64, VOID, Pointer, Space
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,18 +41,11 @@ def lower_program(program: typed.Program, unit: UnitState) -> Function:
 
 
 @dataclass
-class _Loop:
-    after: Block
-    next: Block
-    held: int
-
-
-@dataclass
 class _Frame:
     """Where ``return`` of an expanded function goes."""
 
     end: Block
-    loops: list[_Loop]
+    loops: list[Around]
     held: int
 
 
@@ -61,7 +55,7 @@ class Lowering(Expressions):
     def __init__(self, function: Function, context: Param, unit: UnitState) -> None:
         super().__init__(Builder(function), context, unit)
         self._frames: list[_Frame] = []
-        self._loops: list[_Loop] = []
+        self.loops: list[Around] = []
 
     def block(self, statements: list[typed.Stmt]) -> None:
         """Lower statements, up to the one that ends the block."""
@@ -76,13 +70,13 @@ class Lowering(Expressions):
     def inlined(self, body: list[typed.Stmt]) -> None:
         """Lower the body of an expanded function; ``return`` in it goes to its end."""
         span = self.build.span
-        frame = _Frame(self.build.new_block("end"), self._loops, len(self.held))
+        frame = _Frame(self.build.new_block("end"), self.loops, len(self.held))
         self._frames.append(frame)
-        self._loops = []
+        self.loops = []
         self.block(body)
         self.build.jump(frame.end)
         self.build.start(frame.end)
-        self._loops = frame.loops
+        self.loops = frame.loops
         self._frames.pop()
         self.build.span = span
 
@@ -102,40 +96,13 @@ class Lowering(Expressions):
             self.build.jump(end)
         self.build.start(end)
 
-    def for_(self, statement: typed.ForRange) -> None:
-        # The counter is ours alone: assigning to the loop variable does not change the number of
-        # turns.
-        build, values = self.build, statement.values
-        counter = build.slot("turn", I64)
-        build.write(counter, build.const(0, I64))
-        head, body = build.new_block("loop"), build.new_block("body")
-        loop = _Loop(build.new_block("after"), build.new_block("next"), len(self.held))
-        otherwise = build.new_block("else")
-        build.jump(head)
-        build.start(head)
-        left = build.compare(CompareOp.LT, build.read(counter), build.const(len(values), I64))
-        build.branch(left, body, otherwise)
-        build.start(body)
-        self.write_range(statement.variable, build.read(counter), values)
-        self._loops.append(loop)
-        self.block(statement.body)
-        self._loops.pop()
-        build.jump(loop.next)
-        build.start(loop.next)
-        self.advance(counter)
-        build.jump(head)
-        build.start(otherwise)
-        self.block(statement.other)
-        build.jump(loop.after)
-        build.start(loop.after)
-
     def break_(self, _: typed.Break) -> None:
-        self.release(self._loops[-1].held, _SUBMIT)
-        self.build.jump(self._loops[-1].after)
+        self.release(self.loops[-1].held, _SUBMIT)
+        self.build.jump(self.loops[-1].after)
 
     def continue_(self, _: typed.Continue) -> None:
-        self.release(self._loops[-1].held, _SUBMIT)
-        self.build.jump(self._loops[-1].next)
+        self.release(self.loops[-1].held, _SUBMIT)
+        self.build.jump(self.loops[-1].next)
 
     def return_(self, statement: typed.Return) -> None:
         if self._frames:
@@ -165,6 +132,12 @@ class Lowering(Expressions):
         count = partial(lower_map.count_lost, self, statement.map.index)
         lower_map.either(self, record, fill_in, count)
 
+    def fail(self, _: typed.Abort) -> None:
+        self.abort()
+
+    def loop(self, statement: Any) -> None:
+        LOOPS[type(statement)](self, statement)
+
     def effect(self, statement: Any) -> None:
         lower_effect.EFFECTS[type(statement)](self, statement)
 
@@ -173,7 +146,8 @@ _STATEMENTS: dict[type[typed.Stmt], Callable[[Lowering, Any], None]] = {
     typed.Evaluate: Lowering.evaluate,
     typed.Assign: Lowering.assign,
     typed.If: Lowering.if_,
-    typed.ForRange: Lowering.for_,
+    **dict.fromkeys(LOOPS, Lowering.loop),
+    typed.Abort: Lowering.fail,
     typed.Break: Lowering.break_,
     typed.Continue: Lowering.continue_,
     typed.Return: Lowering.return_,

@@ -61,7 +61,7 @@ class Body:
         self.renamed: dict[Value, str] = {}
         self.slots: dict[Slot, str] = {}
         self.span: Span = fn.span
-        self.is_tracing = fn.section.split("/")[0] in NARROW_CONTEXTS
+        self.is_tracing = (fn.section or fn.program).split("/")[0] in NARROW_CONTEXTS
         self._home = fn.span.source
         self._subprogram = subprogram
         self._count = 0

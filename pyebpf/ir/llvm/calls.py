@@ -63,6 +63,11 @@ def map_handle(b: Body, instr: nodes.MapHandle) -> str:  # noqa: ARG001 (a handl
     return f"@{instr.map.name}"
 
 
+def func_addr(b: Body, instr: nodes.FuncAddr) -> str:  # noqa: ARG001 (a handler)
+    """Return the address of a function of the unit."""
+    return f"@{instr.function}"
+
+
 def field_addr(b: Body, instr: nodes.FieldAddr) -> str:
     """Write the address of a kernel field, at an offset that the loader fills in."""
     base = b.value(instr.base)
@@ -88,6 +93,7 @@ CALLS: dict[type[Value], Callable[[Body, Any], str]] = {
     nodes.CallHelper: call_helper,
     nodes.CallFunction: call_function,
     nodes.MapHandle: map_handle,
+    nodes.FuncAddr: func_addr,
     nodes.FieldAddr: field_addr,
     nodes.CoreValue: core_value,
 }

@@ -110,6 +110,23 @@ def _is_global(pointer: Value) -> bool:
     return isinstance(pointer, nodes.GlobalAddr)
 
 
+def store_unknown(b: Body, instr: nodes.StoreUnknown) -> str:
+    """Write a store in two halves: of a slot that is not written whole, nothing is known."""
+    address = b.value(instr.pointer)
+    word = b.value(instr.value) if llvm_type(instr.value.type) == "i64" else _as_word(b, instr)
+    for place, shift in ((address, 0), (b.op(f"getelementptr i8, ptr {address}, i64 4"), 32)):
+        moved = b.op(f"lshr i64 {word}, {shift}") if shift else word
+        half = b.opaque("i32", b.op(f"trunc i64 {moved} to i32"))
+        b.do(f"store i32 {half}, ptr {place}, align 4")
+    return ""
+
+
+def _as_word(b: Body, instr: nodes.StoreUnknown) -> str:
+    if isinstance(instr.value.type, Bool):
+        return b.op(f"zext i1 {b.value(instr.value)} to i64")
+    return b.widened(instr.value)
+
+
 def fill(b: Body, instr: nodes.Fill) -> str:
     """Write zeros."""
     b.module.declare("void @llvm.memset.inline.p0.i64(ptr, i8, i64, i1)")
@@ -238,6 +255,7 @@ MEMORY: dict[type[Value], Callable[[Body, Any], str]] = {
     nodes.SlotAddr: slot_addr,
     nodes.Load: load,
     nodes.Store: store,
+    nodes.StoreUnknown: store_unknown,
     nodes.Fill: fill,
     nodes.Copy: copy,
     nodes.AtomicRmw: atomic_rmw,

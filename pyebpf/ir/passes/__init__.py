@@ -15,6 +15,7 @@ from pyebpf.ir.legal import verify
 from pyebpf.ir.passes.const_fold import fold_constants
 from pyebpf.ir.passes.dead_code import drop_dead_code
 from pyebpf.ir.passes.kernel_access import choose_kernel_access
+from pyebpf.ir.passes.loops import choose_loops
 from pyebpf.ir.passes.stack_slots import check_stack_slots
 from pyebpf.ir.text import function_text
 from pyebpf.plain import Frozen
@@ -33,14 +34,18 @@ class Pass(Frozen):
 
 PIPELINE: tuple[Pass, ...] = (
     Pass("const_fold", fold_constants),
+    Pass("loops", choose_loops),
     Pass("kernel_access", choose_kernel_access),
     Pass("dead_code", drop_dead_code),
     Pass("stack_slots", check_stack_slots),
 )
 
 
-def run_pipeline(fn: Function, context: Context) -> Function:
+def run_pipeline(fn: Function, context: Context) -> list[Function]:
     """Run every pass; stop after the first that reported an error.
+
+    Returns:
+        The function, and the subprograms that passes made of parts of it.
 
     Raises:
         InternalError: if the IR is malformed before a pass or after it.
@@ -48,13 +53,16 @@ def run_pipeline(fn: Function, context: Context) -> Function:
     wanted = os.environ.get("PYEBPF_DUMP", "")
     verify(fn, after="input")
     _dump(fn, "input", wanted)
+    group = [fn]
     for step in PIPELINE:
-        fn = step.run(fn, context)
-        verify(fn, after=step.name)
-        _dump(fn, step.name, wanted)
+        group = [step.run(each, context) for each in group] + context.made
+        context.made.clear()
+        for each in group:
+            verify(each, after=step.name)
+            _dump(each, step.name, wanted)
         if context.diagnostics.has_errors():
             break
-    return fn
+    return group
 
 
 def _dump(fn: Function, name: str, wanted: str) -> None:

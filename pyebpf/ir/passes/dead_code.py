@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _EFFECTS = (
     nodes.Store,
+    nodes.StoreUnknown,
     nodes.Fill,
     nodes.Copy,
     nodes.AtomicRmw,

@@ -1,0 +1,69 @@
+"""Choose how each loop runs: as jumps, which the verifier follows turn by turn, or as calls.
+
+The verifier looks at every turn of a loop of jumps, so that only short loops can be made of them.
+A loop that is long, or whose turns nobody knows, becomes a function that ``bpf_loop`` calls for
+each turn; one over the entries of a map becomes a function for ``bpf_for_each_map_elem``. What the
+loop shares with the rest of the program lies in a frame on the stack, whose address the function
+gets.
+
+Takes:  any function.
+Gives:  the same function without ``NextEntry`` and ``EntryPart``, and new functions.
+Reports: nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyebpf.ir.flow import Flow
+from pyebpf.ir.nodes import MAX_TURNS, Const, Loop, NextEntry, Value
+from pyebpf.ir.outline import outline
+from pyebpf.ir.region import Region
+
+if TYPE_CHECKING:
+    from pyebpf.ir.context import Context
+    from pyebpf.ir.nodes import Block, Function
+
+#: A loop of jumps may have this many instructions in all its turns together. The verifier's limit
+#: is a million, of a program's own instructions and for each way through them.
+PLAIN_INSTRUCTIONS = 16_384
+#: The same where the kernel has no other loops, and the number of turns is not known.
+BOUNDED_INSTRUCTIONS = 65_536
+_LEAST_TURNS, _MOST_TURNS = 16, 8_192
+
+
+def choose_loops(fn: Function, context: Context) -> Function:
+    """Decide for each loop, from the inside out."""
+    weights: dict[Block, int] = {}
+    loops, fn.loops = fn.loops, ()
+    for loop in reversed(loops):
+        flow = Flow(fn)
+        if not flow.runs(loop.head):
+            continue
+        region = Region(flow, loop.head)
+        work = sum(len(block.instrs) * weights.get(block, 1) for block in region.blocks)
+        if isinstance(loop.guard, NextEntry) or _needs_calls(loop, region, work, context):
+            outline(fn, loop, region, context)
+        elif region.loops:
+            turns = loop.trips or _bound(loop, work)
+            weights |= {block: weights.get(block, 1) * turns for block in region.blocks}
+    return fn
+
+
+def _needs_calls(loop: Loop, region: Region, work: int, context: Context) -> bool:
+    if not region.loops or not context.target.has("helper:loop"):
+        return False
+    return loop.trips is None or loop.trips * work > PLAIN_INSTRUCTIONS
+
+
+def _bound(loop: Loop, work: int) -> int:
+    turns = min(max(BOUNDED_INSTRUCTIONS // work, _LEAST_TURNS), _MOST_TURNS)
+    _limit(loop.guard, turns)
+    return turns
+
+
+def _limit(guard: Value, turns: int) -> None:
+    right = getattr(guard, "right", None)
+    assert isinstance(right, Const), guard
+    assert right.value == MAX_TURNS, "only a loop of unknown length is cut"
+    guard.right = Const(right.type, right.span, turns)  # type: ignore[attr-defined]

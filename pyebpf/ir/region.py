@@ -1,0 +1,111 @@
+"""Natural loops: which blocks belong to one, where it is left, which values and slots cross it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyebpf.ir.nodes import Const, ReadSlot, Slot, SlotAddr, Value, WriteSlot, operands
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pyebpf.ir.flow import Flow
+    from pyebpf.ir.nodes import Block
+
+
+class Region:
+    """The blocks of the natural loop that starts over at ``head``.
+
+    Attributes:
+        blocks: in the order of the flow, the head first; just the head if nothing goes back to it.
+        exits: the blocks outside that the loop may go on to, each once.
+        before: the blocks outside that lead to the head.
+    """
+
+    def __init__(self, flow: Flow, head: Block) -> None:
+        inside = {head}
+        work = [b for b in flow.before[head] if flow.dominates(head, b)]
+        while work:
+            block = work.pop()
+            if block not in inside:
+                inside.add(block)
+                work += flow.before[block]
+        self.head = head
+        self.blocks = [b for b in flow.order if b in inside]
+        self.outside = [b for b in flow.order if b not in inside]
+        leaving = [s for b in self.blocks for s in b.successors() if s not in inside]
+        self.exits = list(dict.fromkeys(leaving))
+        self.before = [b for b in flow.before[head] if b not in inside]
+
+    @property
+    def loops(self) -> bool:
+        """Whether anything goes back to the head."""
+        return any(self.head in block.successors() for block in self.blocks)
+
+    def values_in(self) -> list[Value]:
+        """Return the values that the loop uses and that are computed before it."""
+        own = {instr for block in self.blocks for instr in block.instrs}
+        return [v for v in _used(self.blocks) if v not in own]
+
+    def values_out(self) -> list[Value]:
+        """Return the values of the loop that are used after it."""
+        own = {instr for block in self.blocks for instr in block.instrs}
+        return [v for v in _used(self.outside) if v in own]
+
+    def slots(self) -> list[Slot]:
+        """Return the slots that the loop mentions."""
+        return mentioned(self.blocks)
+
+    def private(self, slot: Slot, others: set[Slot]) -> bool:
+        """Tell whether a slot holds nothing from before the loop, nor from one turn to the next."""
+        return slot not in others and not self._read_first(slot)
+
+    def _read_first(self, slot: Slot) -> bool:
+        # Whether a way from the head reads the slot before it writes it.
+        seen, work = {self.head}, [self.head]
+        while work:
+            block = work.pop()
+            verdict = _first_use(block, slot)
+            if verdict is not None:
+                if verdict:
+                    return True
+                continue
+            for successor in block.successors():
+                if successor in self.blocks and successor not in seen:
+                    seen.add(successor)
+                    work.append(successor)
+        return False
+
+
+def _first_use(block: Block, slot: Slot) -> bool | None:
+    """Return True if a block reads a slot first, False if it writes it first, None if neither."""
+    for instr in block.instrs:
+        if getattr(instr, "slot", None) is slot:
+            return not isinstance(instr, WriteSlot)
+    return None
+
+
+def mentioned(blocks: Iterable[Block]) -> list[Slot]:
+    """Return the slots that blocks mention, in order."""
+    found = (getattr(instr, "slot", None) for block in blocks for instr in block.instrs)
+    return list(dict.fromkeys(slot for slot in found if slot is not None))
+
+
+def addressed(blocks: Iterable[Block]) -> set[Slot]:
+    """Return the slots whose address is taken."""
+    return {i.slot for block in blocks for i in block.instrs if isinstance(i, SlotAddr)}
+
+
+def written(blocks: Iterable[Block]) -> set[Slot]:
+    """Return the slots that are written by name."""
+    return {i.slot for block in blocks for i in block.instrs if isinstance(i, WriteSlot)}
+
+
+def read(blocks: Iterable[Block]) -> set[Slot]:
+    """Return the slots that are read by name."""
+    return {i.slot for block in blocks for i in block.instrs if isinstance(i, ReadSlot)}
+
+
+def _used(blocks: Iterable[Block]) -> list[Value]:
+    used = (v for block in blocks for instr in block.instrs for v in operands(instr))
+    return list(dict.fromkeys(v for v in used if not isinstance(v, Const)))

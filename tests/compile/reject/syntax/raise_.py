@@ -1,6 +1,0 @@
-from pyebpf import *
-
-
-@raw_tracepoint("sys_enter")
-def probe() -> None:
-    raise ValueError
