@@ -49,10 +49,11 @@ _WORD = 8
 _EXIT = 0
 
 
-def outline(fn: Function, loop: Loop, region: Region, context: Context) -> None:
-    """Make a function of a loop, and call it where the loop was."""
-    name = f"{fn.name}_loop{len(context.made) + 1}"
-    context.made.append(_Outline(fn, loop, region, name).run())
+def outline(fn: Function, loop: Loop, region: Region, context: Context) -> Block:
+    """Make a function of a loop, and call it where the loop was; return the block that calls."""
+    work = _Outline(fn, loop, region, f"{fn.name}_loop{len(context.made) + 1}")
+    context.made.append(work.run())
+    return work.call_block
 
 
 class _Outline:

@@ -121,15 +121,15 @@ def _between(start: Expr, stop: Expr, step: int, span: Span, scope: Scope) -> It
         values = range(int(start.value), int(stop.value), step)
         known = (min(values[0], values[-1]), max(values[0], values[-1])) if values else (0, 0)
         return Items(literal(len(values), span), partial(_value, start, step, known, span))
-    (keep_start, start), (keep_stop, stop) = scope.keep(start), scope.keep(stop)
+    kept_start, start = (start, start) if isinstance(start, Literal) else scope.keep(start)
+    kept_stop, stop = (stop, stop) if isinstance(stop, Literal) else scope.keep(stop)
     keep_count, count = scope.keep(_turns(start, stop, step, span))
+    before = [e for e in (kept_start, kept_stop, keep_count) if not isinstance(e, Literal)]
     low, high = start.range, stop.range
     assert low is not None
     assert high is not None
     known = (low[0], max(high[1] - 1, low[1])) if step > 0 else (min(high[0] + 1, low[0]), low[1])
-    return Items(
-        count, partial(_value, start, step, known, span), (keep_start, keep_stop, keep_count)
-    )
+    return Items(count, partial(_value, start, step, known, span), tuple(before))
 
 
 def _turns(start: Expr, stop: Expr, step: int, span: Span) -> Expr:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 PLAIN_INSTRUCTIONS = 16_384
 #: The same where the kernel has no other loops, and the number of turns is not known.
 BOUNDED_INSTRUCTIONS = 65_536
+#: What a called loop counts for inside a loop of jumps, as a factor of the instructions around the
+#: call: the verifier goes through its function until nothing new is learned, each time.
+CALLED_LOOP = 256
 _LEAST_TURNS, _MOST_TURNS = 16, 8_192
 
 
@@ -43,7 +46,7 @@ def choose_loops(fn: Function, context: Context) -> Function:
         region = Region(flow, loop.head)
         work = sum(len(block.instrs) * weights.get(block, 1) for block in region.blocks)
         if isinstance(loop.guard, NextEntry) or _needs_calls(loop, region, work, context):
-            outline(fn, loop, region, context)
+            weights[outline(fn, loop, region, context)] = CALLED_LOOP
         elif region.loops:
             turns = loop.trips or _bound(loop, work)
             weights |= {block: weights.get(block, 1) * turns for block in region.blocks}
