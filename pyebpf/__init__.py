@@ -54,6 +54,7 @@ from pyebpf.dsl.builtins import (
     uid,
 )
 from pyebpf.dsl.constants import Const
+from pyebpf.dsl.locks import SpinLock
 from pyebpf.dsl.maps import (
     Array,
     Events,
@@ -106,6 +107,7 @@ __all__ = [
     "Ptr",
     "RawTracepointContext",
     "Session",
+    "SpinLock",
     "StackTrace",
     "TailCalls",
     "Target",

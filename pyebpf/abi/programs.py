@@ -312,6 +312,23 @@ PROGRAM_GROUPS = {
     "cgroups": _CGROUPS,
 }
 _ROWS = (*_PROBES, *_PACKETS, *_SOCKETS, *_CGROUPS)
+#: ``is_tracing_prog_type`` and ``check_map_prog_compatibility`` of ``kernel/bpf/verifier.c``.
+_NO_KERNEL_FIELDS = frozenset(
+    {
+        c.BPF_PROG_TYPE_KPROBE,
+        c.BPF_PROG_TYPE_TRACEPOINT,
+        c.BPF_PROG_TYPE_PERF_EVENT,
+        c.BPF_PROG_TYPE_RAW_TRACEPOINT,
+        c.BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE,
+        c.BPF_PROG_TYPE_SOCKET_FILTER,
+    }
+)
+
+
+def has_kernel_fields(row: ProgramKind) -> bool:
+    """Tell whether programs of a kind may use maps whose values hold spin locks or timers."""
+    return row.prog_type not in _NO_KERNEL_FIELDS
+
 
 #: Every kind of program by its name, and by the long names of two.
 PROGRAM_KINDS: dict[str, ProgramKind] = {row.name: row for row in _ROWS}

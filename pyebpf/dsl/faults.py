@@ -267,6 +267,21 @@ class MissingKey(Diagnostic):
     name: str
 
 
+class NoKernelFields(Diagnostic):
+    """Programs that may run anywhere must not take locks: they could interrupt the holder.
+
+    Wrong: ``@raw_tracepoint("sys_enter")`` on a probe that uses a map with a ``SpinLock``.
+    Right: ``@tp_btf("sys_enter")``, or atomic operations (``fetch_add``) instead of the lock.
+    """
+
+    code: ClassVar[str] = "E0404"
+    title: ClassVar[str] = "a {kind} program cannot use a map with a `{field}`"
+    label: ClassVar[str] = "the kernel refuses it here"
+    help: ClassVar[str] = "use @tp_btf, or atomic operations instead of a lock"
+    kind: str
+    field: str
+
+
 class NeedsFeature(Diagnostic):
     """The target kernel lacks something that the probe needs.
 

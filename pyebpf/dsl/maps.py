@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, NoReturn, TypeVar, get_args, overload
 from pyebpf.abi.constants import BPF_F_MMAPABLE
 from pyebpf.dsl.annotations import data_type
 from pyebpf.errors import PyebpfError
+from pyebpf.spec.kernel_fields import kernel_fields
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import U32, U64, DataType
 from pyebpf.spec.types import Array as ArrayType
@@ -222,7 +223,8 @@ class Array(Numbered[V]):
     kind = "array"
 
     def _flags(self) -> int:
-        return BPF_F_MMAPABLE
+        # What the kernel keeps for itself in a value is not mapped into a process.
+        return 0 if kernel_fields(self.key_and_value()[1]) else BPF_F_MMAPABLE
 
 
 class PerCpuArray(Numbered[V]):

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.errors import PyebpfError
+from pyebpf.spec.kernel_fields import kernel_fields
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import Address, Array, Bool, Chars, DataType, Int, Record
 
@@ -43,6 +44,8 @@ class Global(MapDecl, Generic[V]):
         kind = data_type(args[0]) if args else None
         if kind is None:
             raise PyebpfError("Global needs a type with a size: Global[u64](0)")
+        if kernel_fields(kind):
+            raise PyebpfError(f"locks and timers are for Hash and Array; {kind} has one")
         return kind
 
     def spec(self, name: str, cpus: int) -> MapSpec:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pyebpf.spec.kernel_fields import KERNEL_FIELDS
 from pyebpf.spec.types import Address, Array, Bool, Chars, DataType, Int, Record
 
 _ORDER: Literal["little", "big"] = "little" if sys.byteorder == "little" else "big"
@@ -175,6 +176,8 @@ def _pack_array(kind: Array, value: object, where: str) -> bytes:
 
 def _pack_record(kind: Record, value: object, where: str) -> bytes:
     out = bytearray(kind.size)
+    if kind in KERNEL_FIELDS and value is _KERNELS:
+        return bytes(out)
     for field, item in zip(kind.fields, _members(kind, value, where), strict=True):
         packed = pack(field.type, item, f"{where}.{field.name}")
         out[field.offset : field.offset + len(packed)] = packed
@@ -188,7 +191,7 @@ def _members(kind: Record, value: object, where: str) -> list[Any]:
         value = {name: value[name] for name in value.dtype.names}
     if isinstance(value, Mapping):
         _check_names(kind, names, list(value), where)
-        return [value[name] for name in names]
+        return [value.get(name, _KERNELS) for name in names]
     if isinstance(value, tuple | list):
         if len(value) != len(names):
             message = f"{where}: {kind} takes {len(names)} fields, not {len(value)}"
@@ -200,8 +203,13 @@ def _members(kind: Record, value: object, where: str) -> list[Any]:
     raise TypeError(f"{where}: {kind} takes {wanted}, not {_described(value)}")
 
 
+#: Stands for a field that the kernel keeps for itself, where none is given.
+_KERNELS: Any = object()
+
+
 def _check_names(kind: Record, names: list[str], given: list[Any], where: str) -> None:
-    missing = [name for name in names if name not in given]
+    optional = {field.name for field in kind.fields if field.type in KERNEL_FIELDS}
+    missing = [name for name in names if name not in given and name not in optional]
     unknown = [str(name) for name in given if name not in names]
     if missing or unknown:
         faults = [f"lacks {', '.join(missing)}"] * bool(missing)

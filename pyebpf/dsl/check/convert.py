@@ -30,6 +30,7 @@ from pyebpf.dsl.types import (
     in_memory,
     is_number,
 )
+from pyebpf.spec.kernel_fields import kernel_fields
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
@@ -124,6 +125,7 @@ def to_data(  # noqa: PLR0911 - one return for each kind of data
         Fault: it does not fit.
     """
     need_value(expr)
+    _check_copyable(expr, kind)
     if isinstance(kind, Int) and isinstance(expr.type, (Int, Bool, Address, Pointer)):
         return to_int(expr, kind)
     if isinstance(kind, Bool) and isinstance(expr.type, (Int, Bool)):
@@ -139,6 +141,19 @@ def to_data(  # noqa: PLR0911 - one return for each kind of data
     if isinstance(kind, Record) and _record_of(expr.type) == kind:
         return expr
     raise Fault(Mismatch(expr.span, expected=f"{what} `{kind}`".strip(), got=str(expr.type)))
+
+
+def _check_copyable(expr: Expr, kind: DataType) -> None:
+    found = kernel_fields(kind)
+    if found and (kind in found or not isinstance(expr, typed.MakeRecord)):
+        raise Fault(
+            Mismatch(
+                expr.span,
+                expected="a value that can be copied",
+                got=f"{kind}",
+                advice=f"the kernel keeps its `{found[0]}` in place: copy the other fields",
+            )
+        )
 
 
 def _record_of(kind: ValueType) -> ValueType | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.convert import choice, need_number, need_value, to_data
 from pyebpf.dsl.check.elements import index_of
+from pyebpf.dsl.check.locks import check_kernel_fields
 from pyebpf.dsl.check.shared import FETCHES, arguments, change, fetch, global_value, need_place
 from pyebpf.dsl.check.tables import stack_id, tail_call
 from pyebpf.dsl.constants import value_of
@@ -49,6 +50,7 @@ def use(decl: MapDecl, span: Span, scope: Scope) -> MapUse:
         made = scope.unit.use_map(decl, "map")
     except PyebpfError as err:
         raise Fault(WrongCall(span, name=type(decl).__name__, why=f"is wrong: {err}")) from None
+    check_kernel_fields(decl, made.spec, span, scope)
     if made.spec.kind == "ringbuf" and not scope.unit.target.has("ringbuf"):
         raise Fault(
             NeedsFeature(

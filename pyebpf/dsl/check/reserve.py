@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.convert import need_number
+from pyebpf.dsl.check.locks import locked
 from pyebpf.dsl.check.maps import use
 from pyebpf.dsl.faults import Fault, WrongCall
 from pyebpf.dsl.maps import Events
@@ -25,11 +26,14 @@ TEXT_VERBS = {
 
 
 def with_(node: ast.With, scope: Scope) -> list[Stmt]:
-    """Check a ``with`` statement; only reserved records have one."""
+    """Check a ``with`` statement, of a reserved record or a lock."""
+    held = locked(node, scope)
+    if held is not None:
+        return held
     decl = _reserved(node, scope)
     target = node.items[0].optional_vars
     if decl is None or not isinstance(target, ast.Name):
-        advice = "the only one is `with events.reserve() as e:`"
+        advice = "there are `with events.reserve() as e:` and `with entry.lock:`"
         raise scope.unsupported(node.items[0].context_expr, "this `with`", advice)
     made = use(decl, scope.span(node.items[0].context_expr), scope)
     if not isinstance(made.spec.value, Record) or made.spec.value.is_tuple:

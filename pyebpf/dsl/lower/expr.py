@@ -59,6 +59,8 @@ class Expressions:
         self.unit = unit
         #: Records that are reserved here, the innermost last.
         self.held: list[Value] = []
+        #: Those of them that are locks.
+        self.locks: set[Value] = set()
         self._free: dict[Type, list[Slot]] = {}
         self._taken: list[Slot] = []
         self._cells: dict[typed.Variable, _Cell] = {}
@@ -260,8 +262,11 @@ class Expressions:
             self.build.branch(self.number(expr), then, other)
 
     def release(self, keep: int, helper: str) -> None:
-        """Give back the reserved records but the first ``keep``; the kernel insists on it."""
+        """Give back records and locks but the first ``keep``; the kernel insists on it."""
         for pointer in reversed(self.held[keep:]):
+            if pointer in self.locks:
+                self.build.call("spin_unlock", (pointer,), VOID)
+                continue
             self.build.call(helper, (pointer, self.build.const(0, U64)), VOID)
 
     def abort_if(self, condition: Value) -> None:

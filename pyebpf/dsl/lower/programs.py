@@ -10,8 +10,10 @@ from pyebpf.dsl import typed
 from pyebpf.dsl.lower import effect as lower_effect
 from pyebpf.dsl.lower import maps as lower_map
 from pyebpf.dsl.lower.expr import Expressions
+from pyebpf.dsl.lower.locks import locked
 from pyebpf.dsl.lower.loops import LOOPS, Around
 from pyebpf.dsl.lower.memory import fill
+from pyebpf.dsl.typed_locks import Locked
 from pyebpf.ir.build import Builder
 from pyebpf.ir.nodes import Block, Function, Param, Value
 from pyebpf.ir.types import I32, U64, VOID, Pointer, Space
@@ -152,5 +154,6 @@ _STATEMENTS: dict[type[typed.Stmt], Callable[[Lowering, Any], None]] = {
     typed.Continue: Lowering.continue_,
     typed.Return: Lowering.return_,
     typed.Reserve: Lowering.reserve,
+    Locked: locked,
     **dict.fromkeys(lower_effect.EFFECTS, Lowering.effect),
 }

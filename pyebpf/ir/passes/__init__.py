@@ -15,6 +15,7 @@ from pyebpf.ir.legal import verify
 from pyebpf.ir.passes.const_fold import fold_constants
 from pyebpf.ir.passes.dead_code import drop_dead_code
 from pyebpf.ir.passes.kernel_access import choose_kernel_access
+from pyebpf.ir.passes.locks import check_locks
 from pyebpf.ir.passes.loops import choose_loops
 from pyebpf.ir.passes.stack_slots import check_stack_slots
 from pyebpf.ir.text import function_text
@@ -36,6 +37,7 @@ PIPELINE: tuple[Pass, ...] = (
     Pass("const_fold", fold_constants),
     Pass("loops", choose_loops),
     Pass("kernel_access", choose_kernel_access),
+    Pass("locks", check_locks),
     Pass("dead_code", drop_dead_code),
     Pass("stack_slots", check_stack_slots),
 )

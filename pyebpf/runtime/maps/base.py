@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyebpf.abi import constants as c
 from pyebpf.errors import KernelError, MapFullError
 from pyebpf.owner import Owner
 from pyebpf.runtime import call, syscall
 from pyebpf.runtime.maps import batch
 from pyebpf.runtime.maps.layout import Layout
+from pyebpf.spec.kernel_fields import SPIN_LOCK, kernel_fields
 from pyebpf.spec.objects import MapSpec
 
 
@@ -70,6 +72,8 @@ class EntryMap(MapHandle):
     def __init__(self, fd: int, spec: MapSpec) -> None:
         super().__init__(fd, spec)
         self.layout = Layout(spec)
+        #: A value with a lock is copied while the lock is held, so it is all of one moment.
+        self._flags = c.BPF_F_LOCK if SPIN_LOCK in kernel_fields(spec.value) else 0
         self._reader = batch.Reader(self.layout, spec.max_entries)
 
     def __getitem__(self, key: object) -> Any:
@@ -100,7 +104,8 @@ class EntryMap(MapHandle):
         """
         packed_key, packed_value = self._pack_key(key), self.layout.pack_value(value)
         try:
-            syscall.map_update(self.open_fd(), *map(call.address_of, (packed_key, packed_value)))
+            key_at, value_at = call.address_of(packed_key), call.address_of(packed_value)
+            syscall.map_update(self.open_fd(), key_at, value_at, self._flags)
         except KernelError as err:
             raise self._explained(err) from err
 
@@ -175,7 +180,7 @@ class EntryMap(MapHandle):
     def _lookup(self, key: object) -> Any:
         packed = self._pack_key(key)
         memory, address = call.buffer(self.layout.value_bytes)
-        if not syscall.map_lookup(self.open_fd(), call.address_of(packed), address):
+        if not syscall.map_lookup(self.open_fd(), call.address_of(packed), address, self._flags):
             return None
         return self.layout.unpack_value(memory.raw[: self.layout.value_bytes])
 
