@@ -115,7 +115,7 @@ def test_a_wheel_has_the_whole_tree_and_not_the_alias(wheel: Path) -> None:
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     wanted = {
         str(path.relative_to(ROOT))
-        for pattern in ("*.py", "*.pyi", "py.typed")
+        for pattern in ("*.py", "*.pyi", "py.typed", "*.btf.gz")
         for path in (ROOT / "pyebpf").rglob(pattern)
     }
     wanted |= {f"pyebpf/{path.relative_to(ROOT)}" for path in (ROOT / "tools").rglob("*.py")}

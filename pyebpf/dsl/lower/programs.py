@@ -61,6 +61,7 @@ class Lowering(Expressions):
 
     def block(self, statements: list[typed.Stmt]) -> None:
         """Lower statements, up to the one that ends the block."""
+        around = self.build.span
         for statement in statements:
             if self.build.done:
                 return
@@ -68,6 +69,7 @@ class Lowering(Expressions):
             mark = self.scratch_mark()
             _STATEMENTS[type(statement)](self, statement)
             self.scratch_free(mark)
+        self.build.span = around  # what follows is no part of the last statement
 
     def inlined(self, body: list[typed.Stmt]) -> None:
         """Lower the body of an expanded function; ``return`` in it goes to its end."""

@@ -136,12 +136,15 @@ class Half:
 
 
 class Layout:
-    """The layout of one map. ``cpus`` is 0 where all CPUs share a value."""
+    """The layout of one map. ``cpus`` is 0 where all CPUs share a value.
 
-    def __init__(self, spec: MapSpec) -> None:
+    Of a map that is in no kernel, it is said how many CPUs there are.
+    """
+
+    def __init__(self, spec: MapSpec, cpus: int = 0) -> None:
         self.key = Half(spec.key, spec.key_size, f"key of map {spec.name!r}")
         self.value = Half(spec.value, spec.value_size, f"value of map {spec.name!r}")
-        self.cpus = possible_cpus() if spec.kind in PER_CPU_KINDS else 0
+        self.cpus = (cpus or possible_cpus()) if spec.kind in PER_CPU_KINDS else 0
         self.stride = round_up(spec.value_size)
         #: Bytes that the kernel copies for one value.
         self.value_bytes = self.stride * self.cpus if self.cpus else spec.value_size

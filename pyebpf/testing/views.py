@@ -1,0 +1,235 @@
+"""The session's views over maps in memory: the same classes, with another place to read from.
+
+Shapes below: ``n`` entries now in the map, ``c`` possible CPUs.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pyebpf.errors import KernelError
+from pyebpf.ir.interp.ring import Ring
+from pyebpf.ir.interp.tables import ArrayTable, ProgramsTable, Table
+from pyebpf.runtime.maps.array import ArrayMap, is_mmapable
+from pyebpf.runtime.maps.base import EntryMap
+from pyebpf.runtime.maps.hash import HashMap
+from pyebpf.runtime.maps.layout import Half, Layout
+from pyebpf.runtime.maps.percpu import PerCpuArrayMap
+from pyebpf.runtime.maps.programs import ProgramTable
+from pyebpf.runtime.maps.shared import GlobalView
+from pyebpf.runtime.maps.stacks import StackTraceMap, _ended
+from pyebpf.runtime.stream import EventStream
+from pyebpf.spec.dtype import numpy_dtype
+from pyebpf.spec.types import Field
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pyebpf.spec.objects import MapSpec
+    from pyebpf.spec.types import DataType
+
+_NO_FD = 0
+
+
+class _InMemory(EntryMap):
+    """Entries of a :class:`Table`; everything that would be a system call is here."""
+
+    def __init__(self, table: Table) -> None:
+        self.fd = _NO_FD
+        self.spec = table.spec
+        self.layout = Layout(table.spec, table.cpus)
+        self._table = table
+
+    def close(self) -> None:
+        """Refuse further use; there is nothing to give back."""
+        self.fd = -1
+
+    def __setitem__(self, key: object, value: object) -> None:
+        self.open_fd()
+        self._put(self._pack_key(key), self.layout.pack_value(value))
+
+    def _put(self, key: bytes, value: bytes) -> None:
+        result = self._table.store(key, value)
+        if result:
+            message = f"updating map {self.name!r}: {errno.errorcode[-result]}"
+            raise self._explained(KernelError(-result, message))
+
+    def _lookup(self, key: object) -> Any:
+        self.open_fd()
+        found = self._table.value(self._pack_key(key))
+        return None if found is None else self.layout.unpack_value(found)
+
+    def snapshot(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Copy all entries out: keys ``(n,)``, values ``(n,)`` or ``(n, c)``."""
+        self.open_fd()
+        found = {key: self._table.value(key) or b"" for key in self._table.keys()}  # noqa: SIM118
+        keys, values = bytearray().join(found), bytearray().join(found.values())
+        return self.layout.keys(keys, len(found)), self.layout.values(values, len(found))
+
+    def _store(self, keys: NDArray[Any], values: NDArray[np.uint8]) -> None:
+        for key, value in zip(keys, values, strict=True):
+            self._put(np.asarray(key).tobytes(), value.tobytes())
+
+
+class MemoryHash(_InMemory, HashMap):
+    """A hash table, as ``session[map]`` is one."""
+
+    def __delitem__(self, key: object) -> None:
+        self.open_fd()
+        if self._table.delete(self._pack_key(key)):
+            raise KeyError(key)
+
+    def pop(self, key: object, default: Any = None) -> Any:
+        """Remove an entry and return its value, or ``default``."""
+        found = self._lookup(key)
+        if found is None:
+            return default
+        self._table.delete(self._pack_key(key))
+        return found
+
+    def take(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Copy all entries out and remove them."""
+        taken = self.snapshot()
+        for key in self._table.keys():  # noqa: SIM118 - a map of ours, no dict
+            self._table.delete(key)
+        return taken
+
+
+class MemoryStacks(MemoryHash, StackTraceMap):
+    """Call stacks by id."""
+
+    def _lookup(self, key: object) -> NDArray[np.uint64] | None:
+        if isinstance(key, int | np.integer) and key < 0:
+            return None
+        found = self._table.value(self._pack_key(key))
+        return None if found is None else _ended(np.frombuffer(found, np.uint64))
+
+
+class MemoryArray(_InMemory, ArrayMap):
+    """An array; :meth:`view` is the memory that programs write to."""
+
+    def __init__(self, table: ArrayTable) -> None:
+        super().__init__(table)
+        self._memory = self._live = None
+        if is_mmapable(table.spec):
+            self._memory = memoryview(table.data)  # type: ignore[assignment]  # not from a file
+            stride = (self.layout.stride,)
+            self._live = self.layout.value.over(table.data, (table.spec.max_entries,), stride)
+
+    def snapshot(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Copy all elements out: keys ``(n,)`` of ``u32``, and values ``(n,)``."""
+        keys, values = _InMemory.snapshot(self)
+        return keys, values.copy()
+
+    def _lookup(self, key: object) -> Any:
+        return _InMemory._lookup(self, key)  # noqa: SLF001 - of this very object
+
+    def __setitem__(self, key: object, value: object) -> None:
+        _InMemory.__setitem__(self, key, value)
+
+    def close(self) -> None:
+        """Refuse further use; views stay."""
+        self.fd = -1
+
+
+class MemoryPerCpuArray(_InMemory, PerCpuArrayMap):
+    """A per-CPU array."""
+
+
+class MemoryPrograms(ProgramTable):
+    """A table of programs."""
+
+    def __init__(self, table: ProgramsTable, find: Callable[[object], str]) -> None:
+        self.fd = _NO_FD
+        self.spec = table.spec
+        self._table = table
+        self._name = find
+
+    def __setitem__(self, number: int, probe: object) -> None:
+        at = int.from_bytes(self._key(number), "little")
+        self._table.programs[at] = self._name(probe)
+
+    def __delitem__(self, number: int) -> None:
+        self._table.programs.pop(int.from_bytes(self._key(number), "little"), None)
+
+    def __contains__(self, number: object) -> bool:
+        return int.from_bytes(self._key(number), "little") in self._table.programs
+
+    def close(self) -> None:
+        """Refuse further use."""
+        self.fd = -1
+
+
+class MemoryGlobal(GlobalView):
+    """A global variable."""
+
+    def __init__(self, data: bytearray, kind: DataType, spec: MapSpec) -> None:
+        self.fd = _NO_FD
+        self.spec = spec
+        self._memory = memoryview(data)  # type: ignore[assignment]  # not from a file
+        self._half = Half(kind, kind.size, f"value of {spec.name!r}")
+        self._field = Field(spec.name, kind, 0)
+
+    def close(self) -> None:
+        """Refuse further use; views stay."""
+        self.fd = -1
+
+
+class MemoryStream(EventStream):
+    """The records that probes sent. Iterating ends when there are no more."""
+
+    def __init__(self, ring: Ring, record: DataType) -> None:
+        self.dtype = numpy_dtype(record)
+        self._memory_ring = ring
+        self._open = True
+
+    def read(self, timeout_s: float | None = 0.0) -> NDArray[Any]:  # noqa: ARG002 - nothing to wait for
+        """Return what was sent since the last reading.
+
+        Shape:  ``(n,)``, n ≥ 0, a copy.
+        """
+        if not self._open:
+            raise ValueError(f"events {self._memory_ring.spec.name!r} are closed")
+        return np.frombuffer(bytearray().join(self._memory_ring.read()), self.dtype)
+
+    @property
+    def pending_bytes(self) -> int:
+        """How much of the buffer waits to be read, in bytes."""
+        return self._memory_ring.pending_bytes
+
+    def fileno(self) -> int:
+        """Return -1: there is no descriptor."""
+        return -1
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        while len(batch := self.read()):
+            yield batch
+
+    async def __aiter__(self) -> AsyncIterator[NDArray[Any]]:
+        for batch in self:
+            yield batch
+
+    def close(self) -> None:
+        """Refuse further reading."""
+        self._open = False
+
+
+def open_table(table: Table) -> EntryMap:
+    """Return the view of a table.
+
+    Raises:
+        TypeError: Python cannot read maps of this kind.
+    """
+    if table.spec.kind == "stack_trace":
+        return MemoryStacks(table)
+    if table.spec.kind == "percpu_array":
+        return MemoryPerCpuArray(table)
+    if isinstance(table, ArrayTable):
+        return MemoryArray(table)
+    if isinstance(table, ProgramsTable):
+        raise TypeError(f"map {table.spec.name!r} holds programs")
+    return MemoryHash(table)
