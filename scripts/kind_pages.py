@@ -6,6 +6,7 @@ The declarations are looked up in the package's public names, so that a page can
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pyebpf
@@ -38,6 +39,7 @@ def map_declarations() -> dict[str, list[str]]:
     return found
 
 
+@cache
 def decorators() -> dict[str, list[str]]:
     """Return the public decorators that make each kind of program."""
     found: dict[str, list[str]] = {}
@@ -47,6 +49,13 @@ def decorators() -> dict[str, list[str]]:
             for kind, words in _kinds_of(name, thing):
                 found.setdefault(kind, []).append(f"@{name}{words}")
     return found
+
+
+def decorators_of(kind: str) -> list[str]:
+    """Return the public decorators of a row, under its long name too."""
+    aliases = {"raw_tp": "raw_tracepoint", "tracepoint": "tp"}
+    found = decorators()
+    return [*found.get(kind, []), *found.get(aliases.get(kind, ""), [])]
 
 
 def _kinds_of(name: str, decorator: Any) -> Iterator[tuple[str, str]]:
@@ -124,20 +133,18 @@ is for reading only.
 
 def programs_page() -> str:
     """Return ``docs/programs.md``."""
-    declared = decorators()
     out = [_PROGRAMS_HEAD.format(loader=_LOADER_ONLY)]
     for title, rows in PROGRAM_GROUPS.items():
         out.append(
             f"\n## {title}\n\n| kind | since | declared as | type | ELF sections | attached by |\n"
         )
         out.append("|---|---|---|---|---|---|\n")
-        out += [_program_line(row, declared) for row in rows]
+        out += [_program_line(row) for row in rows]
     return "".join(out)
 
 
-def _program_line(row: ProgramKind, declared: dict[str, list[str]]) -> str:
-    aliases = {"raw_tp": "raw_tracepoint", "tracepoint": "tp"}
-    names = [*declared.get(row.name, []), *declared.get(aliases.get(row.name, ""), [])]
+def _program_line(row: ProgramKind) -> str:
+    names = decorators_of(row.name)
     how = ", ".join(f"`{name}`" for name in names) or _LOADER_ONLY
     sections = ", ".join(f"`{section}`" for section in row.sections)
     by = row.strategy or row.reason
