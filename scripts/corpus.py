@@ -21,7 +21,7 @@ import corpus_support
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "corpus.md"
 _PROGS = "tools/testing/selftests/bpf/progs"
 _KFUNC_FOLDERS = ("kernel", "net", "fs", "drivers", "tools/testing/selftests/bpf")
-_WRONG = "wrong on purpose, for the verifier to refuse"
+_WRONG = "a program that is wrong on purpose"
 
 
 class Program(NamedTuple):
@@ -53,7 +53,7 @@ def survey(tree: Path) -> tuple[list[Program], list[str]]:
             others.append(path.name)
             continue
         needed = corpus_features.features(source, known)
-        if corpus_features.only_wrong(source):
+        if corpus_features.has_wrong(source):
             needed |= {_WRONG}
         blockers = frozenset(each for each in needed if not corpus_support.evidence(each))
         programs.append(Program(path.name, needed, blockers))
@@ -134,8 +134,8 @@ How it is counted:
 - `scripts/corpus_support.py` looks up what pyebpf has: kinds of maps and programs among the public
   names, helpers and constructs in the golden cases of the compiler. Nothing counts without
   evidence.
-- Programs in inline assembly, and those that are wrong on purpose for the verifier to refuse, count
-  as not expressible.
+- Programs in inline assembly, and files with a program that is wrong on purpose, for the verifier
+  to refuse, count as not expressible.
 
 ## What is missing
 

@@ -137,6 +137,13 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "PT_REGS_SP": ("registers",),
     "PT_REGS_FP": ("registers",),
     "PT_REGS_RET": ("registers",),
+    **dict.fromkeys(
+        """bpf_htons bpf_ntohs bpf_htonl bpf_ntohl bpf_cpu_to_be64 bpf_be64_to_cpu ___bpf_swab16
+        ___bpf_swab32 ___bpf_swab64 __bpf_htons __bpf_ntohs __bpf_htonl __bpf_ntohl
+        __bpf_constant_htons __bpf_constant_ntohs __bpf_constant_htonl __bpf_constant_ntohl
+        __builtin_bswap16 __builtin_bswap32 __builtin_bswap64""".split(),  # noqa: SIM905
+        ("byte order",),
+    ),
     "load_byte": ("LD_ABS",),
     "load_half": ("LD_ABS",),
     "load_word": ("LD_ABS",),
@@ -161,6 +168,8 @@ _KFUNC_FAMILIES = (
     (r"bpf_res_spin_\w+", "resilient spin locks"),
     (r"bpf_(percpu_)?obj_\w+", "objects on the BPF heap"),
 )
+#: Bytes of stack.
+_STACK = 512
 _ASSIGNED = ("=", "+=", "-=", "|=", "&=", "^=", "<<=", ">>=", "++", "--")
 _ANY_TYPE = re.compile(r"(?:__)?[us](?:8|16|32|64)|int|long|short|char|bool|unsigned|signed|size_t")
 
@@ -195,11 +204,13 @@ def has_programs(source: Source) -> bool:
     return any(item.section for item in source.functions())
 
 
-def only_wrong(source: Source) -> bool:
-    """Tell whether every program of a file is there to be refused by the verifier."""
-    programs = [item for item in source.functions() if item.section]
-    marks = [("__failure" in item.head, "__success" in item.head) for item in programs]
-    return bool(programs) and all(failure and not success for failure, success in marks)
+def has_wrong(source: Source) -> bool:
+    """Tell whether a program of a file is there to be refused by the verifier."""
+    return any(
+        "__failure" in item.head and "__success" not in item.head
+        for item in source.functions()
+        if item.section
+    )
 
 
 def _bodies(source: Source) -> Iterator[tuple[str, ...]]:
@@ -246,6 +257,11 @@ def _of_item(item: Item) -> Iterator[str]:
         pass
     elif item.kind == "variable" and item.name:
         yield from _of_variable(item, head)
+    elif item.kind == "type" and any(
+        lexeme.isdigit() and int(lexeme) > _STACK and item.body[i - 1] == "["
+        for i, lexeme in enumerate(item.body)
+    ):
+        yield "large records"
     elif item.kind == "extern":
         if "__kconfig" in item.head:
             yield "kernel's configuration"
@@ -310,6 +326,9 @@ def _of_function(item: Item) -> Iterator[str]:
     if item.section and _writes_context(item):
         yield "writes to the context"
     yield from _punned(body)
+    yield from _local_arrays(body)
+    if _moving(item):
+        yield "pointers that move"
     labels = {body[i]: i for i in range(1, len(body) - 1) if _is_label(body, i)}
     for index, lexeme in enumerate(body[:-1]):
         if lexeme == "goto":
@@ -324,6 +343,37 @@ def _of_function(item: Item) -> Iterator[str]:
         for i in range(len(body))
     ):
         yield from _indirect(body)
+
+
+def _local_arrays(body: tuple[str, ...]) -> Iterator[str]:
+    """Arrays on the stack: ``char name[16];``, ``int row[3] = {};``."""
+    for i in range(1, len(body) - 4):
+        if body[i + 1] != "[" or body[i + 3] != "]" or body[i + 4] not in (";", "=", ","):
+            continue
+        first = _ANY_TYPE.fullmatch(body[i - 1])
+        more = body[i - 1] == "," and body[i + 4] in (";", "=")  # int i, row[3];
+        indexed = any(body[j : j + 2] == body[i : i + 2] for j in range(i + 4, len(body) - 1))
+        if first or more:
+            yield "local text" if body[i - 1] == "char" and not indexed else "local arrays"
+
+
+def _moving(item: Item) -> bool:
+    """Tell whether a pointer of the function is counted up: ``p += n``, ``p++``."""
+    text = (*item.head, *item.body)
+    pointers = {
+        text[i + 1] for i in range(len(text) - 2) if text[i] == "*" and _follows_name(text, i)
+    }
+    return any(
+        text[i] in pointers and text[i + 1] in ("+=", "++", "-=", "--") and text[i - 1] != "*"
+        for i in range(1, len(text) - 1)
+    )
+
+
+def _follows_name(text: tuple[str, ...], i: int) -> bool:
+    """Tell whether ``* name`` at ``i`` declares: a type before it, an end or a value after it."""
+    before = i > 0 and (_ANY_TYPE.fullmatch(text[i - 1]) or text[i - 1] in ("void", "const"))
+    struct = i > 1 and text[i - 2] in ("struct", "union")
+    return bool(before or struct) and text[i + 2 : i + 3] in ((";",), ("=",), (",",), (")",))
 
 
 def _writes_context(item: Item) -> bool:
@@ -345,6 +395,9 @@ def _first(tokens: tuple[str, ...], wanted: tuple[str, ...]) -> int:
 def _punned(body: tuple[str, ...]) -> Iterator[str]:
     """Memory that is read as another type: ``*(u32 *)p``; not ``*(volatile int *)&x``."""
     for i in range(len(body) - 4):
+        # A structure laid over other memory: `struct s *p = (void *)&other`.
+        if body[i : i + 5] == ("=", "(", "void", "*", ")") and body[i + 5 : i + 6] == ("&",):
+            yield "memory as another type"
         if body[i : i + 2] != ("*", "(") or (i and re.match(r"\w|[)\]]", body[i - 1])):
             continue
         end = _first(body[i:], (")",)) + i

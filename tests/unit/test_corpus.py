@@ -115,6 +115,11 @@ def test_what_a_file_needs(source: c_source.Source) -> None:
         ("f(); return probe();", "recursion"),
         ("long __arena *p = 0;", "arena"),
         ("while (x) x--;", "loop"),
+        ("char name[16]; f(name);", "local text"),
+        ("__u32 row[3] = {};", "local arrays"),
+        ("char *p = c; p += 4;", "pointers that move"),
+        ("struct s *p = (void *)&other;", "memory as another type"),
+        ("x = bpf_htons(x);", "byte order"),
     ],
 )
 def test_a_construct_is_seen(tmp_path: Path, text: str, feature: str) -> None:
@@ -136,7 +141,7 @@ def test_conditions_on_what_the_file_defines(tmp_path: Path) -> None:
 def test_programs_that_are_wrong_on_purpose(tmp_path: Path) -> None:
     path = tmp_path / "one.c"
     path.write_text('SEC("xdp") __failure __msg("no") int f(void *c) { return 0; }')
-    assert corpus_features.only_wrong(c_source.read(path, frozenset()))
+    assert corpus_features.has_wrong(c_source.read(path, frozenset()))
 
 
 def test_nothing_is_claimed_without_evidence() -> None:

@@ -1,0 +1,6 @@
+from pyebpf import *
+
+
+@tracepoint("sched:sched_switch")
+def on_cpu(ctx: TracepointContext) -> None:
+    pass
