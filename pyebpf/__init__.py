@@ -85,6 +85,7 @@ from pyebpf.dsl.scalars import (
 )
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.stacks import StackTrace
+from pyebpf.dsl.symbols import KernelVariable, Kfunc, has_kfunc, has_variable, kfunc
 from pyebpf.dsl.tail import TailCalls
 from pyebpf.session import Session, compile_probes, host_target, load
 from pyebpf.spec.target import Target
@@ -97,6 +98,8 @@ __all__ = [
     "Events",
     "Global",
     "Hash",
+    "KernelVariable",
+    "Kfunc",
     "LinearHist",
     "Log2Hist",
     "LruHash",
@@ -133,13 +136,16 @@ __all__ = [
     "gid",
     "has_enumerator",
     "has_field",
+    "has_kfunc",
     "has_type",
+    "has_variable",
     "host_target",
     "i8",
     "i16",
     "i32",
     "i64",
     "jiffies64",
+    "kfunc",
     "ktime_get_boot_ns",
     "ktime_get_ns",
     "load",

@@ -27,7 +27,7 @@ TYPES = (
     "file", "dentry", "qstr", "pid_t", "list_head", "bpf_map_type", "sockaddr_in", "bpf_cpumask",
     "bpf_task_from_pid", "bpf_task_release", "bpf_rcu_read_lock", "bpf_rcu_read_unlock",
     "bpf_cpumask_create", "bpf_cpumask_release", "bpf_cpumask_set_cpu", "bpf_cpumask_weight",
-    "bpf_cpumask_empty", "bpf_strlen", "bpf_strstr", "runqueues", "cpumask", "path", "cgroup",
+    "bpf_cpumask_empty", "bpf_strlen", "bpf_strstr", "runqueues", "rq", "cpumask", "path", "cgroup",
     *(f"btf_trace_{name}" for name in TRACEPOINTS_WITH_TYPES),
 )  # fmt: skip
 
@@ -35,6 +35,7 @@ FEATURES = frozenset(
     {
         "ringbuf",
         "cpu_v3",
+        "kallsyms_all",
         "atomics",
         "global_data",
         "helper:for_each_map_elem",

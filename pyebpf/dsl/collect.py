@@ -14,11 +14,24 @@ from typing import Any
 from pyebpf.dsl.constants import ConstDecl
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.probes import Probe
+from pyebpf.dsl.symbols import KernelVariable, Kfunc
 from pyebpf.dsl.tail import TailCalls
 
 _EMPTY_CELL = CellType()
 #: What a probe may use of a module or a class.
-_INSIDE = (MapDecl, FunctionType, ConstDecl, ModuleType, type, Enum, int, str, tuple)
+_INSIDE = (
+    MapDecl,
+    Kfunc,
+    KernelVariable,
+    FunctionType,
+    ConstDecl,
+    ModuleType,
+    type,
+    Enum,
+    int,
+    str,
+    tuple,
+)
 
 
 class Collected:

@@ -297,3 +297,33 @@ class NeedsFeature(Diagnostic):
     feature: str
     since: str
     advice: str = ""
+
+
+class UnknownSymbol(Diagnostic):
+    """Functions and variables of the kernel are looked up in the BTF of the target kernel.
+
+    Wrong: ``kfunc("bpf_task_from_pidd")``.
+    Right: ``kfunc("bpf_task_from_pid")``, or ``if has_kfunc(…):`` around what needs a newer kernel.
+    """
+
+    code: ClassVar[str] = "E0107"
+    title: ClassVar[str] = "this kernel has no {what} `{name}`"
+    label: ClassVar[str] = "not found{close}"
+    what: str
+    name: str
+    close: str = ""
+
+
+class NotReleased(Diagnostic):
+    """What a kfunc gives out must be given back on every way to the end of the probe.
+
+    Wrong: ``task = task_from_pid(1)`` and nothing more.
+    Right: ``if task is not None: task_release(task)`` at the end.
+    """
+
+    code: ClassVar[str] = "E0421"
+    title: ClassVar[str] = "what `{name}` gives is never given back"
+    label: ClassVar[str] = "taken here"
+    help: ClassVar[str] = "call `{partner}` before the probe ends"
+    name: str
+    partner: str

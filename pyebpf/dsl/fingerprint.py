@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl.constants import ConstDecl, value_of
 from pyebpf.dsl.probes import Probe
+from pyebpf.dsl.symbols import KernelVariable, Kfunc
 from pyebpf.kernel import KernelType
 from pyebpf.lazy import lazy
 
@@ -78,6 +79,8 @@ def _describe(  # noqa: PLR0911 - one return for each kind of value
         return None if None in items else repr(items)
     if isinstance(value, KernelType):
         return value.kernel_name
+    if isinstance(value, (Kfunc, KernelVariable)):
+        return f"{value!r} {getattr(value, '__orig_class__', '')}"
     record = getattr(value, "__pyebpf_record__", None)
     if record is not None:
         return repr(record)

@@ -75,3 +75,42 @@ class After(Expr):
 
     first: list[Stmt]
     value: Expr
+
+
+class KfuncCall(Expr):
+    """A call of a kernel function; ``prototype`` is the id of its type in the target's BTF."""
+
+    name: str
+    prototype: int
+    arguments: tuple[Expr, ...]
+
+
+class InMemory(Expr):
+    """The address of a copy of a value on the stack."""
+
+    value: Expr
+
+
+class ConstantText(Expr):
+    """The address of a constant text in read-only memory."""
+
+    value: str
+
+
+class VariableAddress(Expr):
+    """The address of a kernel variable; per CPU, what its two helpers take.
+
+    ``declared`` is the id of its type in the target's BTF, 0 if BTF does not describe it. ``weak``:
+    the address is 0 where the kernel lacks it.
+    """
+
+    name: str
+    declared: int
+    weak: bool = False
+
+
+class PerCpu(Expr):
+    """The instance of a per-CPU variable on ``cpu``, without it on this CPU."""
+
+    variable: VariableAddress
+    cpu: Expr | None

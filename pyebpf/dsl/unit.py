@@ -15,6 +15,7 @@ from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import U32, U64, Array, Int
 
 if TYPE_CHECKING:
+    from pyebpf.diag import Span
     from pyebpf.dsl.collect import Collected
     from pyebpf.dsl.constants import ConstDecl
     from pyebpf.dsl.maps import MapDecl
@@ -49,6 +50,8 @@ class UnitState:
     hook_kind: str = ""
     #: All programs of the unit: their names, probes and hooks.
     programs: list[tuple[str, Probe, Hook]] = field(default_factory=list)
+    #: The kernel functions that each program calls, and where.
+    calls: dict[str, list[tuple[str, Span]]] = field(default_factory=dict)
     maps: dict[MapDecl, MapUse] = field(default_factory=dict)
     prints: list[PrintSpec] = field(default_factory=list)
     #: Types of local variables found in earlier rounds of checking, by place and name.
@@ -83,6 +86,10 @@ class UnitState:
     def note_read(self, what: str) -> None:
         """Remember that the program being checked reads a field."""
         _note(self.reads.setdefault(self.program, []), what)
+
+    def note_call(self, name: str, span: Span) -> None:
+        """Remember a call of a kernel function by the program being checked."""
+        self.calls.setdefault(self.program, []).append((name, span))
 
     def note_choice(self, what: str) -> None:
         """Remember a decision that depends on the target."""

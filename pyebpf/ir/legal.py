@@ -310,13 +310,17 @@ def _map_handle(instr: nodes.MapHandle) -> str | None:
     return _points(instr)
 
 
-def _helper(instr: nodes.CallHelper) -> str | None:
+def _helper(instr: nodes.CallHelper | nodes.CallKfunc) -> str | None:
     if len(instr.args) > MAX_HELPER_ARGS:
         return f"a helper takes at most {MAX_HELPER_ARGS} arguments"
     return _call(instr)
 
 
-def _call(instr: nodes.CallHelper | nodes.CallFunction) -> str | None:
+def _constant_address(instr: nodes.KernelSymbol | nodes.ConstText) -> str | None:
+    return _points(instr)
+
+
+def _call(instr: nodes.CallHelper | nodes.CallKfunc | nodes.CallFunction) -> str | None:
     for arg in instr.args:
         if not _is_scalar(arg.type):
             return f"passes {arg.type}"
@@ -370,6 +374,9 @@ RULES: dict[type[Value], Callable[[Any], str | None]] = {
     nodes.CtxLoad: _ctx_load,
     nodes.MapHandle: _map_handle,
     nodes.CallHelper: _helper,
+    nodes.CallKfunc: _helper,
+    nodes.KernelSymbol: _constant_address,
+    nodes.ConstText: _constant_address,
     nodes.CallFunction: _call,
     nodes.FuncAddr: _points,
     nodes.NextEntry: _next_entry,

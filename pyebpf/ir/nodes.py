@@ -248,6 +248,32 @@ class CallHelper(Value):
     args: tuple[Value, ...]
 
 
+class CallKfunc(Value):
+    """Call a kernel function by name; ``prototype`` is its type's id in the target's BTF."""
+
+    name: str
+    args: tuple[Value, ...]
+    prototype: int
+
+
+class KernelSymbol(Value):
+    """The address of a kernel variable.
+
+    ``declared`` is its type's id in the target's BTF; 0, and the address is a number, for one that
+    BTF does not describe. ``weak``: the address is 0 in a kernel without it.
+    """
+
+    name: str
+    declared: int
+    weak: bool
+
+
+class ConstText(Value):
+    """The address of a constant text with its NUL, in a read-only map."""
+
+    text: str
+
+
 class CallFunction(Value):
     """Call another function of the unit."""
 

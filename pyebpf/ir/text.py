@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from pyebpf.spec.objects import MapSpec
 
 #: Fields that are printed by their own rule, or not at all.
-_QUIET = ("type", "span")
+_QUIET = ("type", "span", "prototype", "declared")
 _WORDS = {
     nodes.ReadSlot: "read",
     nodes.WriteSlot: "write",
     nodes.SlotAddr: "address",
     nodes.MapHandle: "map",
     nodes.CallHelper: "helper",
+    nodes.CallKfunc: "kfunc",
+    nodes.KernelSymbol: "symbol",
+    nodes.ConstText: "text",
     nodes.CallFunction: "call",
     nodes.StoreUnknown: "store_unknown",
     nodes.FuncAddr: "function",

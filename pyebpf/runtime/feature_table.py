@@ -69,6 +69,7 @@ _ROWS = (
     Feature("kprobe_attach", "4.17", partial(probing.probe_pmu, "kprobe"), "kprobes through perf"),
     Feature("uprobe_attach", "4.17", partial(probing.probe_pmu, "uprobe"), "uprobes through perf"),
     Feature("rdonly_cast", "6.2", partial(probing.probe_kfunc, "bpf_rdonly_cast"), "typed reads"),
+    Feature("kallsyms_all", "", probing.probe_kallsyms, "the kernel lists its variables"),
     Feature("memcg_accounting", "5.11", probing.probe_memcg, "no RLIMIT_MEMLOCK on BPF memory"),
     *(
         Feature(name, HELPERS[helper].since, partial(probing.probe_helper, helper, _TRACING), doc)

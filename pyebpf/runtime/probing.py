@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from pyebpf.abi import constants as c
 from pyebpf.abi import insn as i
 from pyebpf.abi.helpers import HELPERS
-from pyebpf.errors import KernelError
-from pyebpf.runtime import call, memlock, syscall
+from pyebpf.errors import KernelError, RelocationError
+from pyebpf.runtime import call, kallsyms, memlock, syscall
 from pyebpf.runtime.answers import Answer, Support
 from pyebpf.runtime.refusal import ENOTSUPP
 
@@ -47,6 +47,15 @@ def failed(error: KernelError) -> Answer:
     """Return what a refused probe means."""
     unknown = error.errno in _NO_ANSWER
     return Answer(Support.UNKNOWN if unknown else Support.NO, str(error))
+
+
+def probe_kallsyms() -> Answer:
+    """Look for a variable that every kernel has among the kernel's symbols."""
+    try:
+        kallsyms.address("init_task")
+    except RelocationError as error:
+        return no(str(error))
+    return YES
 
 
 # Maps

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pyebpf.abi import constants as c
 from pyebpf.abi import insn as op
+from pyebpf.btf.types import Kind
 from pyebpf.errors import FormatError, NotSupportedError, RelocationError
-from pyebpf.runtime import core_relocate
+from pyebpf.runtime import core_relocate, kallsyms
 from pyebpf.runtime.btf_ext import Strings
 from pyebpf.runtime.core_relocate import Poison
 from pyebpf.spec.objects import (
@@ -181,21 +182,51 @@ class _Linker:
         return fd
 
     def _extern(self, insn: int, reloc: SymbolReloc) -> None:
-        if reloc.addend & WEAK:
-            if self._code[8 * insn] == op.JMP | op.CALL:
-                self._poison(insn, f"kernel function {reloc.symbol!r} is not resolved")
-            else:
-                self._wide(insn, 0, 0, 0)
-            return
         if reloc.symbol in self._obj.kconfig:
-            what = "a kernel configuration option (__kconfig)"
+            self._kconfig(insn, reloc)
+        elif self._code[8 * insn] == op.JMP | op.CALL:
+            self._kfunc(insn, reloc)
         else:
-            what = "a symbol of the kernel (__ksym)"
+            self._variable(insn, reloc)
+
+    def _kconfig(self, insn: int, reloc: SymbolReloc) -> None:
+        if reloc.addend & WEAK:
+            self._wide(insn, 0, 0, 0)
+            return
         raise NotSupportedError(
-            f"program {self._name!r} needs {reloc.symbol!r}, {what}; such symbols are not "
-            "resolved: declare it __weak if the program works without it",
+            f"program {self._name!r} needs {reloc.symbol!r}, a kernel configuration option "
+            "(__kconfig); such symbols are not resolved: declare it __weak if the program works "
+            "without it",
             feature="externs",
         )
+
+    def _kfunc(self, insn: int, reloc: SymbolReloc) -> None:
+        try:
+            found = self._resolver.type_id(reloc.symbol, Kind.FUNC)
+        except RelocationError as error:
+            if reloc.addend & WEAK:
+                self._poison(insn, f"kernel function {reloc.symbol!r} is not resolved")
+                return
+            raise RelocationError(f"program {self._name!r}: {error}") from None
+        opcode, regs, _, _ = _INSN.unpack_from(self._code, 8 * insn)
+        regs = regs & 15 | c.BPF_PSEUDO_KFUNC_CALL << 4
+        _INSN.pack_into(self._code, 8 * insn, opcode, regs, 0, found)
+
+    def _variable(self, insn: int, reloc: SymbolReloc) -> None:
+        """Put in a kernel variable: its id if the object gives it a type, else its address."""
+        try:
+            if self._resolver.has_type(reloc.symbol):
+                found = self._resolver.type_id(reloc.symbol, Kind.VAR)
+                self._wide(insn, c.BPF_PSEUDO_BTF_ID, found, 0)
+                return
+            address = kallsyms.address(reloc.symbol)
+        except RelocationError as error:
+            if reloc.addend & WEAK:
+                self._wide(insn, 0, 0, 0)
+                return
+            raise RelocationError(f"program {self._name!r}: {error}") from None
+        low, high = address & _MASK32, address >> 32
+        self._wide(insn, 0, _signed32(low), _signed32(high))
 
     def _poison(self, insn: int, reason: str) -> None:
         core_relocate.poison(self._code, 8 * insn)
@@ -272,6 +303,11 @@ class _Linker:
         )
 
 
+def _signed32(value: int) -> int:
+    return value - (1 << 32) if value >> 31 else value
+
+
+_MASK32 = 0xFFFFFFFF
 _LD_IMM64 = op.LD | op.IMM | op.DW
 
 

@@ -16,13 +16,14 @@ from pyebpf.runtime.core_relocate import CoreAnswer
 from pyebpf.spec.objects import CoreKind, CoreReloc
 
 if TYPE_CHECKING:
-    from pyebpf.btf import access, core, near, parse
+    from pyebpf.btf import access, core, near, parse, types
     from pyebpf.btf.parse import Btf
 else:
     access = lazy("pyebpf.btf.access")
     core = lazy("pyebpf.btf.core")
     near = lazy("pyebpf.btf.near")
     parse = lazy("pyebpf.btf.parse")
+    types = lazy("pyebpf.btf.types")
 
 _VERSION = "pyebpf answers 1"
 
@@ -77,6 +78,15 @@ class CoreResolver:
             number = self._ids[name, int(kind)] = self._find_id(name, kind)
             self.asked = True
         return number
+
+    def has_type(self, name: str) -> bool:
+        """Tell whether the object gives a type to an external variable, rather than void."""
+        if not self._object_btf:
+            return False
+        local = self._local_types()
+        node = local.type(local.find(name, Kind.VAR))
+        assert isinstance(node, types.Var)
+        return not isinstance(local.type(local.skip(node.type)), types.Void)
 
     def describe(self, reloc: CoreReloc) -> str:
         """Return what a relocation is about, as ``struct task_struct.pid``. For messages."""
@@ -134,7 +144,8 @@ class CoreResolver:
             return kernel.find(name, kind)
         except KeyError:
             close = near.did_you_mean(kernel.similar(name, (kind,)))
-        raise RelocationError(f"this kernel has no {kind.name.lower()} `{name}`{close}")
+        word = _WORDS.get(kind, kind.name.lower())
+        raise RelocationError(f"this kernel has no {word} `{name}`{close}")
 
     def _local_types(self) -> Btf:
         if self._local is None:
@@ -154,6 +165,7 @@ class CoreResolver:
         return self._kernel
 
 
+_WORDS = {Kind.FUNC: "function", Kind.VAR: "variable"}
 _Answers: TypeAlias = "dict[tuple[int, str, int], CoreAnswer]"
 _Ids: TypeAlias = "dict[tuple[str, int], int]"
 

@@ -35,9 +35,9 @@ _NOISE = (
 )
 #: An instruction named in a sentence, where the listing does not end at the culprit.
 _NAMED = (
-    r"(?:back-edge from insn|unreachable insn|infinite loop detected at insn"
+    r"(?:(?:back-edge from insn|unreachable insn|infinite loop detected at insn"
     r"|jump out of range from insn|jump into the middle of ldimm64 insn|loop detected at insn"
-    r"|at insn) (\d+)"
+    r"|at insn) |alloc_insn=)(\d+)"
 )
 #: Sentences about the program as a whole; the listing may end anywhere.
 _WHOLE = r"combined stack size|last insn is not an exit|the call stack of \d+ frames"

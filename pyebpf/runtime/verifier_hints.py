@@ -34,6 +34,12 @@ HINTS: tuple[Hint, ...] = (
         "the pointer may be NULL: test it before using it or passing it on",
     ),
     Hint(
+        "reference",
+        r"[Uu]nreleased reference|would lead to reference leak",
+        "what a kernel function gave is still held at the end of the probe: give it back on every "
+        "way, with the function that releases it",
+    ),
+    Hint(
         "scalar",
         r"invalid mem access '(scalar|inv|imm)'",
         "this is a number to the verifier, not a pointer it may follow: read kernel memory with "

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.convert import choice, literal, need_number, to_bool
 from pyebpf.dsl.check.iterate import pack
+from pyebpf.dsl.check.kfuncs import has_kfunc
 from pyebpf.dsl.check.maps import atomic_function
 from pyebpf.dsl.check.memory import MEMORY
 from pyebpf.dsl.check.number import arithmetic, compare_numbers
 from pyebpf.dsl.check.printing import print_line
 from pyebpf.dsl.check.reduce import over_items
 from pyebpf.dsl.check.shared import FETCHES
+from pyebpf.dsl.check.variables import has_variable
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownType, WrongCall
 from pyebpf.dsl.maps import Numbered
 from pyebpf.dsl.types import BOOL, Chars, KernelRef, Pointer, Space, Static
@@ -186,6 +188,8 @@ SPECIALS: dict[str, Callable[[ast.Call, Scope], Expr]] = {
     "sizeof": _sizeof,
     **{name: partial(atomic_function, name) for name in FETCHES},
     **MEMORY,
+    "has_kfunc": has_kfunc,
+    "has_variable": has_variable,
 }
 
 #: Python's own.

@@ -10,15 +10,18 @@ from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.builtins import ScalarHelper
 from pyebpf.dsl.check.builtin import BUILTINS, SPECIALS
 from pyebpf.dsl.check.convert import assign_to, to_data, to_int
+from pyebpf.dsl.check.kfuncs import call_kfunc
 from pyebpf.dsl.check.maps import HistRef, verb
 from pyebpf.dsl.check.name import of_object
 from pyebpf.dsl.check.reserve import is_text_place, read_text
 from pyebpf.dsl.check.scope import Scope
+from pyebpf.dsl.check.variables import variable_call
 from pyebpf.dsl.collect import namespace
 from pyebpf.dsl.faults import Fault, Mismatch, RecursionUsed, WrongCall
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.source import capture
+from pyebpf.dsl.symbols import KernelVariable, Kfunc
 from pyebpf.dsl.typed import Assign, Expr, Helper, Inlined, MakeRecord, Object, Stmt
 from pyebpf.dsl.types import NONE, Int, NoneType, Place, Record, Static, Tuple
 
@@ -37,6 +40,8 @@ def call(node: ast.Call, scope: Scope) -> Expr:
             _no_keywords(node, node.func.attr, scope)
             args = [scope.expr(arg) for arg in node.args]
             return verb(value, node.func.attr, args, scope.span(node), scope)
+        if isinstance(value, KernelVariable):
+            return variable_call(value, node, scope)
         if is_text_place(base):
             _no_keywords(node, node.func.attr, scope)
             args = [scope.expr(arg) for arg in node.args]
@@ -68,6 +73,8 @@ def _call_object(value: Any, node: ast.Call, scope: Scope) -> Expr:
     if isinstance(value, Probe):
         why = "is a probe: the kernel calls it"
         raise Fault(WrongCall(span, name=value.name, why=why, advice="share a plain function"))
+    if isinstance(value, Kfunc):
+        return call_kfunc(value, node, scope)
     if isinstance(value, FunctionType):
         return expand(value, node, scope)
     if isinstance(data_type(value), Int):

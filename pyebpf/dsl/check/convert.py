@@ -8,7 +8,7 @@ from pyebpf.dsl import typed
 from pyebpf.dsl.check.arith import holding
 from pyebpf.dsl.faults import Fault, Mismatch, TooLarge, UnguardedLookup
 from pyebpf.dsl.typed import Cast, Choice, Expr, Literal, Read, Truth, Variable
-from pyebpf.dsl.typed_kernel import MemoryRead
+from pyebpf.dsl.typed_kernel import KfuncCall, MemoryRead, PerCpu
 from pyebpf.dsl.types import (
     BOOL,
     I64,
@@ -37,6 +37,14 @@ if TYPE_CHECKING:
     from pyebpf.spec.types import DataType
 
 
+#: What may have given None, other than a map.
+_SOURCES: dict[type[Expr], str] = {
+    MemoryRead: "a read of memory",
+    KfuncCall: "a kernel function",
+    PerCpu: "the look-up of a CPU",
+}
+
+
 def literal(value: int, span: Span) -> Literal:
     """Return a constant."""
     if isinstance(value, bool):
@@ -50,10 +58,9 @@ def literal(value: int, span: Span) -> Literal:
 def need_value(expr: Expr) -> Expr:
     """Refuse a value that can be None."""
     if isinstance(expr.type, Maybe):
-        if isinstance(expr, MemoryRead):
-            raise Fault(UnguardedLookup(expr.span, source="a read of memory"))
         if not isinstance(expr, Read):
-            raise Fault(UnguardedLookup(expr.span))
+            source = _SOURCES.get(type(expr), UnguardedLookup.source)
+            raise Fault(UnguardedLookup(expr.span, source=source))
         name = expr.variable.name
         raise Fault(UnguardedLookup(expr.span, f"`{name}`", f"`if {name} is not None:`"))
     return expr

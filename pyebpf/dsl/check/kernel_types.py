@@ -144,6 +144,14 @@ class Kernel:
             return {}
         return {item.name: item.value for item in node.values}
 
+    def spelling(self, type_id: int) -> str:
+        """Return how C spells a type."""
+        return layout.c_name(self.btf, type_id)
+
+    def struct(self, type_id: int) -> KernelRef:
+        """Return a struct, union or array by its id, without modifiers."""
+        return self._ref(self.btf.skip(type_id))
+
     def size(self, ref: KernelRef) -> int:
         """Return the size of a type in the target, in bytes."""
         return layout.size_of(self.btf, ref.id)

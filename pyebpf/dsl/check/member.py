@@ -14,9 +14,11 @@ from pyebpf.dsl.check.name import of_object
 from pyebpf.dsl.check.pointers import as_pointer, far_field, far_record, pointer_element
 from pyebpf.dsl.check.scope import closest
 from pyebpf.dsl.check.shared import global_value
+from pyebpf.dsl.check.variables import variable_value
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownField
 from pyebpf.dsl.maps import LinearHist, Log2Hist, MapDecl
 from pyebpf.dsl.shared import Global
+from pyebpf.dsl.symbols import KernelVariable
 from pyebpf.dsl.typed import Expr, KernelPlace, KernelRead, Literal, Pack, RecordField
 from pyebpf.dsl.types import KernelRef, Place, Pointer, Record, Static
 from pyebpf.ir.nodes import FieldPath, IndexStep, MemberStep, Step
@@ -49,6 +51,8 @@ def _static(value: Any, node: ast.Attribute, scope: Scope) -> Expr:
         return global_value(value, scope.span(node), scope)
     if isinstance(value, Context):
         return value.attribute(node.attr, _name_span(node, scope), scope)
+    if isinstance(value, KernelVariable):
+        return variable_value(value, node, scope)
     if isinstance(value, KernelType):
         return enumerator(value, node, scope)
     if isinstance(value, (ModuleType, type)) and hasattr(value, node.attr):

@@ -173,8 +173,10 @@ def _addressof(node: ast.Call, scope: Scope) -> Expr:
     expr, span = scope.expr(node.args[0]), scope.span(node)
     if isinstance(expr, typed.KernelPlace):
         assert isinstance(expr.base.type, Pointer)
-        leaf = expr.path.steps[-1].type
-        kind = Pointer(expr.base.type.space, KernelRef(leaf.id, leaf.name))
+        leaf, space = expr.path.steps[-1].type, expr.base.type.space
+        kernel = scope.unit.kernel
+        named = kernel.has_members(leaf)  # and not behind a typedef, as pointers are compared
+        kind = kernel.pointer(leaf.id, space) if named else Pointer(space, leaf)
         return PlaceAddress(kind, span, expr.base, expr.path)
     if isinstance(expr, typed.KernelRead) and not expr.bits:
         assert isinstance(expr.base.type, Pointer)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.diag import Diagnostics
 from pyebpf.dsl.check.contexts import MODELS, Given
 from pyebpf.dsl.check.expr import EXPRESSIONS
+from pyebpf.dsl.check.kfuncs import check_releases
 from pyebpf.dsl.check.scope import Rules, Scope
 from pyebpf.dsl.check.stmt import STATEMENTS
 from pyebpf.dsl.collect import namespace
@@ -42,6 +43,7 @@ def check_programs(probes: Iterable[Probe], unit: UnitState) -> list[Program]:
         unit.made.clear()
         unit.reads.clear()
         unit.choices.clear()
+        unit.calls.clear()
         programs = [_check(name, probe, hook, unit) for name, probe, hook in named]
         found = {place: Known(v.type, v.range, v.fixed) for place, v in unit.made}
         if found == unit.known:
@@ -76,6 +78,8 @@ def _check(name: str, probe: Probe, hook: Hook, unit: UnitState) -> Program | No
         given = _parameters(probe, scope)
         section, parameters = MODELS[hook.kind](hook, given, scope)
         body = scope.block(source.node.body)
+        if not scope.faulty:
+            check_releases(name, unit)
         return Program(name, section, source.name_span(), parameters, body)
     except Fault as fault:
         if fault.diagnostic is not None:

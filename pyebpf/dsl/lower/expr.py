@@ -15,7 +15,8 @@ from pyebpf.dsl.lower.kernel import read_optional
 from pyebpf.dsl.lower.maps import Optional
 from pyebpf.dsl.lower.memory import WRITERS, is_reference, size_in_memory
 from pyebpf.dsl.lower.number import NUMBERS, choose
-from pyebpf.dsl.typed_kernel import MemoryRead
+from pyebpf.dsl.lower.symbols import SYMBOL_OPTIONALS
+from pyebpf.dsl.typed_kernel import KfuncCall, MemoryRead
 from pyebpf.dsl.types import (
     BOOL,
     NONE,
@@ -131,6 +132,8 @@ class Expressions:
         """Evaluate for the effect only."""
         if isinstance(expr, typed.Effect):
             self.block([expr.stmt])
+        elif isinstance(expr, KfuncCall) and expr.type == NONE:
+            self.number(expr)
         elif isinstance(expr, typed.Inlined):
             self.inlined(expr.body)
         elif isinstance(expr, typed.Pack):
@@ -295,4 +298,5 @@ _OPTIONALS: dict[type[typed.Expr], Callable[[Expressions, Any], Optional]] = {
     typed.MapGet: lower_map.lookup,
     typed.MapSetdefault: lower_map.setdefault,
     MemoryRead: read_optional,
+    **SYMBOL_OPTIONALS,
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pyebpf.diag import Span
     from pyebpf.ir.llvm.core import Relocations
     from pyebpf.ir.llvm.debuginfo import DebugInfo
+    from pyebpf.ir.llvm.externs import Externs
     from pyebpf.ir.nodes import Function, Slot
     from pyebpf.ir.types import Type
 
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 class Module:
     """What all functions of a unit share."""
 
-    def __init__(self, debug: DebugInfo, relocations: Relocations | None, cpu: str) -> None:
+    def __init__(
+        self, debug: DebugInfo, relocations: Relocations | None, externs: Externs, cpu: str
+    ) -> None:
         self.debug = debug
+        self.externs = externs
+        self.texts: dict[str, str] = {}
         self.cpu = cpu
         self.functions: dict[str, Function] = {}
         self.declarations: dict[str, None] = {}
@@ -38,6 +43,10 @@ class Module:
     def declare(self, text: str) -> None:
         """Declare an intrinsic, once."""
         self.declarations[f"declare {text}"] = None
+
+    def text(self, text: str) -> str:
+        """Return the name of a constant text in a read-only map, with its NUL."""
+        return f"@{self.texts.setdefault(text, f'text.{len(self.texts)}')}"
 
     def next_passthrough(self) -> int:
         """Return a number that no other ``llvm.bpf.passthrough`` of the unit has."""

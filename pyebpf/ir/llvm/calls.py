@@ -8,6 +8,7 @@ from pyebpf.abi.helpers import HELPERS
 from pyebpf.errors import InternalError
 from pyebpf.ir import nodes
 from pyebpf.ir.llvm.body import llvm_type
+from pyebpf.ir.llvm.externs import argument_type, result_type
 from pyebpf.spec.objects import CoreKind
 from pyebpf.spec.types import Bool, Int
 
@@ -34,6 +35,24 @@ def call_helper(b: Body, instr: nodes.CallHelper) -> str:
     return b.resized(wide, 64, int(kind[1:]), signed=False)
 
 
+def call_kfunc(b: Body, instr: nodes.CallKfunc) -> str:
+    """Write a call of a kernel function, which the loader finds by name."""
+    symbol = b.module.externs.function(instr, b.span.source)
+    args = ", ".join(f"{argument_type(arg.type)} {b.value(arg)}" for arg in instr.args)
+    return _call(b, result_type(instr), f"{symbol}({args})")
+
+
+def kernel_symbol(b: Body, instr: nodes.KernelSymbol) -> str:
+    """Return the address of a kernel variable, which the loader finds by name."""
+    # Opaque: LLVM would take the address of something external for one that is never null.
+    return b.opaque("ptr", b.module.externs.variable(instr))
+
+
+def const_text(b: Body, instr: nodes.ConstText) -> str:
+    """Return the address of a constant text."""
+    return b.module.text(instr.text)
+
+
 def _wide_argument(b: Body, arg: Value) -> str:
     if llvm_type(arg.type) == "ptr":
         return b.typed(arg)
@@ -52,7 +71,7 @@ def call_function(b: Body, instr: nodes.CallFunction) -> str:
 
 
 def _call(b: Body, kind: str, callee: str) -> str:
-    if kind != "void":
+    if not kind.endswith("void"):
         return b.op(f"call {kind} {callee}")
     b.do(f"call void {callee}")
     return ""
@@ -91,6 +110,9 @@ def core_value(b: Body, instr: nodes.CoreValue) -> str:
 
 CALLS: dict[type[Value], Callable[[Body, Any], str]] = {
     nodes.CallHelper: call_helper,
+    nodes.CallKfunc: call_kfunc,
+    nodes.KernelSymbol: kernel_symbol,
+    nodes.ConstText: const_text,
     nodes.CallFunction: call_function,
     nodes.MapHandle: map_handle,
     nodes.FuncAddr: func_addr,

@@ -128,6 +128,15 @@ class DebugInfo:
         self._globals.append(number)
         return number
 
+    def extern(self, name: str, kind: int) -> int:
+        """Return the node of a variable that is found elsewhere."""
+        var = self.add(
+            f"!DIGlobalVariable(name: {quote(name)}, scope: !{self.unit}, type: !{kind}, "
+            "isLocal: false, isDefinition: false)",
+            distinct=True,
+        )
+        return self.add(f"!DIGlobalVariableExpression(var: !{var}, expr: !DIExpression())")
+
     def type(self, kind: Type) -> int | None:
         """Return the node of a type; None for void."""
         if isinstance(kind, Void):

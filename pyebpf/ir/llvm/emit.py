@@ -9,6 +9,7 @@ from pyebpf.errors import InternalError
 from pyebpf.ir.llvm.body import Module
 from pyebpf.ir.llvm.core import LocalTypes, Relocations
 from pyebpf.ir.llvm.debuginfo import DebugInfo, quote
+from pyebpf.ir.llvm.externs import Externs
 from pyebpf.ir.llvm.function import function_text
 from pyebpf.ir.llvm.mapdef import map_text
 
@@ -69,10 +70,10 @@ def unit_llvm(unit: Unit, target: Target, producer: str) -> str:
     if not unit.functions:
         raise InternalError("a unit without functions")
     debug = DebugInfo(producer)
-    relocations = None
-    if target.btf is not None:
-        relocations = Relocations(LocalTypes(target.btf, debug, unit))
-    module = Module(debug, relocations, cpu_of(target))
+    types = LocalTypes(target.btf, debug, unit) if target.btf is not None else None
+    relocations = Relocations(types) if types else None
+    externs = Externs(debug, types)
+    module = Module(debug, relocations, externs, cpu_of(target))
     module.functions = {fn.name: fn for fn in unit.functions}
     functions = [function_text(fn, module) for fn in unit.functions]
     maps = [map_text(spec, debug) for spec in unit.maps]
@@ -82,11 +83,20 @@ def unit_llvm(unit: Unit, target: Target, producer: str) -> str:
         *(_global_text(variable, debug) for variable in unit.globals),
         _license(unit.license, debug),
         *(relocations.lines if relocations else ()),
+        *externs.lines,
+        *map(_constant_text, module.texts, module.texts.values()),
         *module.declarations,
         *functions,
         debug.text(),
     ]
     return "\n".join(parts)
+
+
+def _constant_text(text: str, name: str) -> str:
+    data = text.encode() + b"\0"
+    kind = f"[{len(data)} x i8]"
+    written = "".join(f"\\{byte:02X}" for byte in data)
+    return f'@{name} = internal constant {kind} c"{written}", section ".rodata", align 1'
 
 
 def _global_text(variable: GlobalVariable, debug: DebugInfo) -> str:

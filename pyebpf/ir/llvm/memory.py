@@ -9,7 +9,7 @@ from pyebpf.ir import nodes
 from pyebpf.ir.llvm.body import llvm_type, memory_type
 from pyebpf.ir.nodes import BinaryOp, Const, Convert, RmwOp
 from pyebpf.ir.types import VOID, Pointer, Space
-from pyebpf.spec.types import Bool, Int
+from pyebpf.spec.types import Bool, Chars, Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,8 @@ WORD = 8
 
 def slot_align(slot: Slot) -> int:
     """Return the alignment of a slot: whole words for everything that has room for one."""
-    return WORD if slot.type.size >= WORD else max(1, getattr(slot.type, "align", 1))
+    large = slot.type.size >= WORD or isinstance(slot.type, Chars)  # text is written by words
+    return WORD if large else max(1, getattr(slot.type, "align", 1))
 
 
 def alignment(value: Value) -> int:  # noqa: PLR0911 - one return for each kind of address

@@ -25,6 +25,7 @@ _EFFECTS = (
     nodes.AtomicRmw,
     nodes.CompareExchange,
     nodes.CallHelper,
+    nodes.CallKfunc,
     nodes.CallFunction,
     *nodes.TERMINATORS,
 )

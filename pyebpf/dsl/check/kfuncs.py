@@ -1,0 +1,248 @@
+"""Calls of kernel functions, typed by the target's BTF."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from pyebpf.abi import kfuncs as abi
+from pyebpf.btf import types as btf
+from pyebpf.btf.layout import c_name
+from pyebpf.btf.types import Kind
+from pyebpf.dsl import typed
+from pyebpf.dsl.check.convert import need_number, need_value, to_bool, to_int
+from pyebpf.dsl.check.pointers import as_pointer
+from pyebpf.dsl.faults import Fault, Mismatch, NotReleased, UnknownSymbol, WrongCall
+from pyebpf.dsl.symbols import Kfunc
+from pyebpf.dsl.typed import Effect, Evaluate, Expr, Literal
+from pyebpf.dsl.typed_kernel import ConstantText, InMemory, KfuncCall
+from pyebpf.dsl.types import (
+    BOOL,
+    NONE,
+    U64,
+    Chars,
+    Int,
+    KernelRef,
+    Maybe,
+    NoneType,
+    Pointer,
+    Record,
+    Space,
+    Static,
+    ValueType,
+)
+from pyebpf.plain import Frozen
+
+if TYPE_CHECKING:
+    from pyebpf.diag import Span
+    from pyebpf.dsl.check.scope import Scope
+    from pyebpf.dsl.unit import UnitState
+
+_MAX_ARGUMENTS = 5
+
+
+class Signature(Frozen):
+    """A function of the kernel: its prototype's id in BTF, parameters and result."""
+
+    prototype: int
+    params: tuple[btf.Param, ...]
+    result: int
+
+
+def find_kfunc(name: str, scope: Scope) -> Signature | None:
+    """Return the signature of a kfunc of the target; None if it has none of that name."""
+    kernel = scope.unit.kernel.btf
+    found = kernel.find_all(name, Kind.FUNC)
+    tags = (kernel.type(tag) for tag in kernel.find_all("bpf_kfunc", Kind.DECL_TAG))
+    marked = {tag.type for tag in tags if isinstance(tag, btf.DeclTag)}
+    if marked:  # since Linux 6.10 the kernel says which functions are for programs
+        found = [number for number in found if number in marked]
+    if not found:
+        return None
+    node = kernel.type(found[0])
+    assert isinstance(node, btf.Func)
+    proto = kernel.type(node.type)
+    assert isinstance(proto, btf.FuncProto)
+    return Signature(node.type, proto.params, proto.result)
+
+
+def call_kfunc(decl: Kfunc, node: ast.Call, scope: Scope) -> Expr:
+    """Check a call of a kfunc."""
+    span, name = scope.span(node), decl.name
+    found = find_kfunc(name, scope)
+    if found is None:
+        near = scope.unit.kernel.btf.similar(name, (Kind.FUNC,))
+        close = f"; did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
+        raise Fault(UnknownSymbol(span, what="function for programs", name=name, close=close))
+    if node.keywords:
+        why = f"takes no argument called `{node.keywords[0].arg}`"
+        raise Fault(WrongCall(span, name=name, why=why, advice="pass them by position"))
+    arguments = _arguments(name, found, [scope.expr(arg) for arg in node.args], span, scope)
+    scope.unit.note_call(name, span)
+    kind = _result(name, found.result, scope)
+    call = KfuncCall(kind, span, name, found.prototype, tuple(arguments))
+    if isinstance(kind, NoneType):
+        return Effect(NONE, span, Evaluate(span, call))
+    return call
+
+
+def _result(name: str, type_id: int, scope: Scope) -> ValueType:
+    kernel = scope.unit.kernel
+    if isinstance(kernel.btf.type(kernel.btf.skip(type_id)), btf.Void):
+        return NONE
+    kind = kernel.value(type_id, Space.BTF)
+    assert kind is not None
+    if isinstance(kind, Pointer) and name not in abi.NEVER_NULL:
+        return Maybe(kind)
+    return kind
+
+
+def _arguments(
+    name: str, found: Signature, given: list[Expr], span: Span, scope: Scope
+) -> list[Expr]:
+    params = list(found.params)
+    sizes = [i for i, p in enumerate(params) if p.name.endswith(abi.SIZE_SUFFIXES)]
+    wanted = [p for i, p in enumerate(params) if i not in sizes]
+    if len(given) != len(wanted):
+        shown = ", ".join(_shown(p, scope) for p in wanted)
+        why = f"takes {len(wanted)} argument{'s' * (len(wanted) != 1)}, got {len(given)}"
+        raise Fault(WrongCall(span, name=name, why=why, advice=f"its arguments: {shown or 'none'}"))
+    if len(params) > _MAX_ARGUMENTS:
+        raise Fault(WrongCall(span, name=name, why="takes more than five arguments"))
+    out: list[Expr] = []
+    rest = iter(given)
+    for number, param in enumerate(params):
+        if number in sizes:
+            out.append(_size_of(out[-1], param, scope))
+        else:
+            expr = next(rest)
+            sized = number + 1 in sizes
+            out.append(_argument(name, param, expr, sized=sized, scope=scope))
+    return out
+
+
+def _shown(param: btf.Param, scope: Scope) -> str:
+    return f"{c_name(scope.unit.kernel.btf, param.type)} {param.name}".strip()
+
+
+def _size_of(memory: Expr, param: btf.Param, scope: Scope) -> Expr:
+    size = 0
+    if isinstance(memory, InMemory):
+        have = memory.value.type
+        size = getattr(have.to if isinstance(have, Pointer) else have, "size", 0)
+    kind = scope.unit.kernel.value(param.type, Space.KERNEL)
+    return Literal(kind if isinstance(kind, Int) else U64, memory.span, size)
+
+
+def _argument(name: str, param: btf.Param, expr: Expr, *, sized: bool, scope: Scope) -> Expr:
+    kernel = scope.unit.kernel
+    if param.name.endswith(abi.REFUSED_SUFFIXES):
+        why = f"has the parameter `{param.name}`, which needs what the language does not have"
+        raise Fault(WrongCall(expr.span, name=name, why=why))
+    node = kernel.btf.type(kernel.btf.skip(param.type))
+    if not isinstance(node, btf.Ptr):
+        return _number(name, param, expr, scope)
+    if isinstance(expr.type, NoneType):
+        if not (param.name.endswith(abi.NULLABLE_SUFFIXES) or sized):
+            raise Fault(Mismatch(expr.span, expected=f"`{_shown(param, scope)}`", got="None"))
+        return typed.Cast(Pointer(Space.KERNEL), expr.span, Literal(U64, expr.span, 0))
+    if param.name.endswith(abi.TEXT_SUFFIX):
+        if not isinstance(expr, typed.Text):
+            raise Fault(Mismatch(expr.span, expected="a constant text", got=str(expr.type)))
+        return ConstantText(Pointer(Space.MAP), expr.span, expr.value)
+    expr = as_pointer(need_value(expr), scope)
+    if in_own_memory(expr):
+        return by_address(expr)
+    if param.name.endswith(abi.IGNORED_SUFFIX):
+        return typed.Cast(Pointer(Space.KERNEL), expr.span, need_number(expr))
+    return _object(name, param, node, expr, scope)
+
+
+def in_own_memory(expr: Expr) -> bool:
+    """Tell whether a value can be passed by the address of a copy."""
+    kind = expr.type
+    if isinstance(kind, Pointer):
+        own = kind.space in (Space.MAP, Space.RING, Space.STACK)
+        return own and isinstance(kind.to, Record)
+    return isinstance(kind, (Chars, Record)) or isinstance(expr, typed.Text)
+
+
+def by_address(expr: Expr) -> InMemory:
+    """Return the address of a copy of a value."""
+    if isinstance(expr, typed.Text):
+        size = len(expr.value.encode()) + 1
+        expr = typed.TextData(Chars(size), expr.span, expr.value)
+    return InMemory(Pointer(Space.STACK), expr.span, expr)
+
+
+def _number(name: str, param: btf.Param, expr: Expr, scope: Scope) -> Expr:
+    kind = scope.unit.kernel.value(param.type, Space.KERNEL)
+    number = need_number(need_value(expr))
+    if param.name.endswith(abi.CONSTANT_SUFFIX) and not isinstance(number, Literal):
+        raise Fault(Mismatch(expr.span, expected="a constant number", got=str(expr.type)))
+    if kind == BOOL:
+        return to_bool(number)
+    if not isinstance(kind, Int):
+        why = f"has the parameter `{_shown(param, scope)}`, which a probe cannot hold"
+        raise Fault(WrongCall(expr.span, name=name, why=why))
+    return to_int(number, kind)
+
+
+def _object(name: str, param: btf.Param, node: btf.Ptr, expr: Expr, scope: Scope) -> Expr:
+    kernel = scope.unit.kernel
+    wanted = kernel.pointer(node.type, Space.BTF)
+    if not isinstance(expr.type, Pointer):
+        expected = f"`{_shown(param, scope)}`"
+        raise Fault(Mismatch(expr.span, expected=expected, got=str(expr.type)))
+    have = expr.type
+    is_void = isinstance(kernel.btf.type(kernel.btf.skip(node.type)), btf.Void)
+    if not is_void and _plain(wanted.to) not in _names_at_start(have.to, scope):
+        expected = f"`{_shown(param, scope)}`"
+        raise Fault(Mismatch(expr.span, expected=expected, got=str(have.to)))
+    if have.space is not Space.BTF and kernel.has_members(KernelRef(node.type, "")):
+        raise Fault(
+            Mismatch(
+                expr.span,
+                expected=f"a pointer that the kernel vouches for, as {name} takes",
+                got="an address",
+                advice="pass an argument of the probe, current_task(), or what a kfunc gave; "
+                "what comes out of a map, a cast or a read is only a number to the kernel",
+            )
+        )
+    return expr
+
+
+def _names_at_start(to: object, scope: Scope) -> list[str]:
+    """Return the names of a struct and of those that it begins with; a pointer to one fits all."""
+    names = [_plain(to)]
+    kernel = scope.unit.kernel.btf
+    node = kernel.type(kernel.skip(to.id)) if isinstance(to, KernelRef) else None
+    while isinstance(node, btf.Struct) and node.members and not node.members[0].bit_offset:
+        node = kernel.type(kernel.skip(node.members[0].type))
+        names.append(str(getattr(node, "name", "")))
+    return names
+
+
+def _plain(to: object) -> str:
+    return str(to).removeprefix("struct ").removeprefix("union ").partition("___")[0]
+
+
+def has_kfunc(node: ast.Call, scope: Scope) -> Expr:
+    """Check ``has_kfunc(declaration)``."""
+    args = [scope.expr(arg) for arg in node.args]
+    decl = args[0].type.value if len(args) == 1 and isinstance(args[0].type, Static) else None
+    if not isinstance(decl, Kfunc) or node.keywords:
+        raise Fault(WrongCall(scope.span(node), name="has_kfunc", why="takes one kfunc"))
+    found = find_kfunc(decl.name, scope) is not None
+    scope.unit.note_choice(f"{'has' if found else 'has no'} {decl.name}")
+    return Literal(BOOL, scope.span(node), found)
+
+
+def check_releases(program: str, unit: UnitState) -> None:
+    """Report what a program takes and nowhere gives back; the verifier would not say where."""
+    calls = unit.calls.get(program, [])
+    names = {name for name, _ in calls}
+    for name, span in calls:
+        partner = abi.PAIRS.get(name)
+        if partner is not None and partner not in names:
+            unit.diagnostics.report(NotReleased(span, name=name, partner=partner))

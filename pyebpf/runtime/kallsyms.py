@@ -1,0 +1,37 @@
+"""Addresses of the kernel's symbols, for what BTF does not describe."""
+
+from __future__ import annotations
+
+from pyebpf.errors import RelocationError
+
+_FILE = "/proc/kallsyms"
+
+
+def address(name: str) -> int:
+    """Return the address of a symbol.
+
+    Raises:
+        RelocationError: the kernel does not list it, or hides addresses from this process.
+
+    Cost: reads the whole list, some 10 MB.
+    """
+    try:
+        with open(_FILE, "rb") as file:  # noqa: PTH123
+            data = file.read()
+    except OSError as error:
+        raise RelocationError(f"the kernel's symbols cannot be read: {error}") from None
+    # A line is "ffffffff81234567 T name", with the module's name behind a tab.
+    end = max(data.find(f" {name}\n".encode()), data.find(f" {name}\t".encode()))
+    if end < 0:
+        raise RelocationError(
+            f"this kernel has no variable `{name}` in its BTF, and does not list it in {_FILE} "
+            "(variables are there with CONFIG_KALLSYMS_ALL)"
+        )
+    start = data.rfind(b"\n", 0, end) + 1
+    found = int(data[start:end].split()[0], 16)
+    if not found:
+        raise RelocationError(
+            f"the kernel hides the address of `{name}`: kernel.kptr_restrict is set, or this "
+            "process lacks CAP_SYSLOG"
+        )
+    return found
