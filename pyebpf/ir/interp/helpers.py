@@ -217,6 +217,16 @@ def get_current_comm(m: Machine, args: list[int], call: CallHelper) -> int:
     return 0
 
 
+def this_cpu_ptr(m: Machine, args: list[int], call: CallHelper) -> int:  # noqa: ARG001
+    """Return the one instance of a per-CPU variable."""
+    return args[0]
+
+
+def per_cpu_ptr(m: Machine, args: list[int], call: CallHelper) -> int:  # noqa: ARG001
+    """Return the one instance of a per-CPU variable, for a CPU that exists."""
+    return args[0] if args[1] < m.target.cpus else 0
+
+
 def get_current_task(m: Machine, args: list[int], call: CallHelper) -> int:  # noqa: ARG001
     """Return the address of the current task."""
     return m.world.task()
@@ -258,6 +268,8 @@ HELPERS: dict[str, Helper] = {
     ),
     "get_current_comm": get_current_comm,
     "get_current_task": get_current_task,
+    "this_cpu_ptr": this_cpu_ptr,
+    "per_cpu_ptr": per_cpu_ptr,
     "get_current_task_btf": get_current_task,
     **dict.fromkeys(
         ("ktime_get_ns", "ktime_get_boot_ns", "ktime_get_coarse_ns", "ktime_get_tai_ns"),

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pyebpf.btf.layout import size_of
 from pyebpf.errors import PyebpfError
 from pyebpf.ir.interp.access import ACCESS
 from pyebpf.ir.interp.calls import CALLS
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pyebpf.ir.interp.code import Frame, Operation
     from pyebpf.ir.interp.helpers import Helper
     from pyebpf.ir.interp.tables import Table
-    from pyebpf.ir.nodes import CallHelper, GlobalVariable, Unit, Value
+    from pyebpf.ir.nodes import CallHelper, GlobalVariable, KernelSymbol, Unit, Value
     from pyebpf.spec.objects import MapSpec
     from pyebpf.spec.target import Target
 
@@ -111,6 +112,7 @@ class Machine:
         self.tables_by_handle: dict[int, Table] = {}
         self.globals: dict[str, bytearray] = {}
         self._global_addresses: dict[str, int] = {}
+        self._variables: dict[str, int] = {}
         self._functions = {fn.name: fn for fn in unit.functions}
         self._codes: dict[str, Code] = {}
         self._function_addresses: dict[str, int] = {}
@@ -140,6 +142,15 @@ class Machine:
             region = self.memory.add(data, f"global `{variable.name}`")
             self._global_addresses[variable.name] = region.base
         return self._global_addresses[variable.name]
+
+    def kernel_variable(self, symbol: KernelSymbol) -> int:
+        """Return the address of a variable of the kernel, which the test may write to."""
+        if symbol.name not in self._variables:
+            known = self.target.btf is not None and symbol.declared
+            size = size_of(self.target.btf, symbol.declared) if known else 8  # type: ignore[arg-type]
+            region = self.memory.add(bytearray(size), f"kernel variable `{symbol.name}`")
+            self._variables[symbol.name] = region.base
+        return self._variables[symbol.name]
 
     def code(self, name: str) -> Code:
         """Return a function, ready to run."""

@@ -6,7 +6,6 @@ task_release = kfunc("bpf_task_release")
 rcu_lock, rcu_unlock = kfunc("bpf_rcu_read_lock"), kfunc("bpf_rcu_read_unlock")
 cpumask_create, cpumask_release = kfunc("bpf_cpumask_create"), kfunc("bpf_cpumask_release")
 cpumask_set_cpu, cpumask_empty = kfunc("bpf_cpumask_set_cpu"), kfunc("bpf_cpumask_empty")
-strlen = kfunc("bpf_strlen")
 tomorrow = kfunc("bpf_of_tomorrow")
 
 out = Array[i64](max_entries=8)
@@ -25,6 +24,5 @@ def probe(task: Ptr[task_struct], comm: u64) -> None:
     rcu_lock()
     out[1] = task.real_parent.tgid
     rcu_unlock()
-    out[2] = strlen("hello") + strlen(comm) + strlen(read_kernel_str(comm, 16))
     if has_kfunc(tomorrow):
         tomorrow(1, 2, 3)
