@@ -215,8 +215,9 @@ class _Linker:
     def _variable(self, insn: int, reloc: SymbolReloc) -> None:
         """Put in a kernel variable: its id if the object gives it a type, else its address."""
         try:
-            if self._resolver.has_type(reloc.symbol):
-                found = self._resolver.type_id(reloc.symbol, Kind.VAR)
+            kind = self._resolver.kind_of(reloc.symbol)
+            if kind is not None:
+                found = self._resolver.type_id(reloc.symbol, kind)
                 self._wide(insn, c.BPF_PSEUDO_BTF_ID, found, 0)
                 return
             address = kallsyms.address(reloc.symbol)

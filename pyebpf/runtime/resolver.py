@@ -79,14 +79,17 @@ class CoreResolver:
             self.asked = True
         return number
 
-    def has_type(self, name: str) -> bool:
-        """Tell whether the object gives a type to an external variable, rather than void."""
+    def kind_of(self, name: str) -> Kind | None:
+        """Return what the object declares an external symbol as; None if it gives it no type."""
         if not self._object_btf:
-            return False
+            return None
         local = self._local_types()
-        node = local.type(local.find(name, Kind.VAR))
-        assert isinstance(node, types.Var)
-        return not isinstance(local.type(local.skip(node.type)), types.Void)
+        for number in local.find_all(name, Kind.VAR):
+            node = local.type(number)
+            assert isinstance(node, types.Var)
+            typed = not isinstance(local.type(local.skip(node.type)), types.Void)
+            return Kind.VAR if typed else None
+        return Kind.FUNC if local.find_all(name, Kind.FUNC) else None
 
     def describe(self, reloc: CoreReloc) -> str:
         """Return what a relocation is about, as ``struct task_struct.pid``. For messages."""
