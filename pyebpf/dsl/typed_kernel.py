@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyebpf.dsl.typed import Expr
 
 if TYPE_CHECKING:
-    from pyebpf.dsl.typed import Stmt
+    from pyebpf.dsl.typed import MapUse, Stmt
     from pyebpf.ir.nodes import FieldPath
     from pyebpf.ir.types import Space
     from pyebpf.spec.objects import CoreKind
@@ -114,3 +114,26 @@ class PerCpu(Expr):
 
     variable: VariableAddress
     cpu: Expr | None
+
+
+class HelperCall(Expr):
+    """A call of a helper by its name, with checked arguments."""
+
+    helper: str
+    arguments: tuple[Expr, ...]
+
+
+class MapArgument(Expr):
+    """A map, as helpers take it."""
+
+    map: MapUse
+
+
+class PlaceOf(Expr):
+    """The address of a field or a variable, which is written there."""
+
+    value: Expr
+
+
+class ContextPointer(Expr):
+    """The context of the program, as helpers take it."""

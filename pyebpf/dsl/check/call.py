@@ -6,10 +6,12 @@ import ast
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from pyebpf.abi.helpers import Helper as HelperRow
 from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.builtins import ScalarHelper
 from pyebpf.dsl.check.builtin import BUILTINS, SPECIALS
 from pyebpf.dsl.check.convert import assign_to, to_data, to_int
+from pyebpf.dsl.check.helper_call import call_helper
 from pyebpf.dsl.check.kfuncs import call_kfunc
 from pyebpf.dsl.check.maps import HistRef, verb
 from pyebpf.dsl.check.name import of_object
@@ -56,13 +58,17 @@ def _callee(node: ast.Call, scope: Scope) -> Any:
     return target.type.value
 
 
-def _call_object(value: Any, node: ast.Call, scope: Scope) -> Expr:
+def _call_object(  # noqa: PLR0911 - one return for each kind of callable
+    value: Any, node: ast.Call, scope: Scope
+) -> Expr:
     span = scope.span(node)
     mark = getattr(value, "__pyebpf_builtin__", None)
     if isinstance(mark, ScalarHelper):
         if node.args or node.keywords:
             raise Fault(WrongCall(span, name=value.__name__, why="takes no arguments"))
         return Helper(mark.type, span, mark.helper, mark.shift)
+    if isinstance(mark, HelperRow):
+        return call_helper(mark, node, scope)
     if isinstance(mark, str):
         return SPECIALS[mark](node, scope)
     record = getattr(value, "__pyebpf_record__", None)

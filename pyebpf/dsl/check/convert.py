@@ -8,7 +8,7 @@ from pyebpf.dsl import typed
 from pyebpf.dsl.check.arith import holding
 from pyebpf.dsl.faults import Fault, Mismatch, TooLarge, UnguardedLookup
 from pyebpf.dsl.typed import Cast, Choice, Expr, Literal, Read, Truth, Variable
-from pyebpf.dsl.typed_kernel import KfuncCall, MemoryRead, PerCpu
+from pyebpf.dsl.typed_kernel import HelperCall, KfuncCall, MemoryRead, PerCpu
 from pyebpf.dsl.types import (
     BOOL,
     I64,
@@ -42,6 +42,7 @@ _SOURCES: dict[type[Expr], str] = {
     MemoryRead: "a read of memory",
     KfuncCall: "a kernel function",
     PerCpu: "the look-up of a CPU",
+    HelperCall: "a helper",
 }
 
 

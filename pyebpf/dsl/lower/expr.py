@@ -16,7 +16,7 @@ from pyebpf.dsl.lower.maps import Optional
 from pyebpf.dsl.lower.memory import WRITERS, is_reference, size_in_memory
 from pyebpf.dsl.lower.number import NUMBERS, choose
 from pyebpf.dsl.lower.symbols import SYMBOL_OPTIONALS
-from pyebpf.dsl.typed_kernel import KfuncCall, MemoryRead
+from pyebpf.dsl.typed_kernel import HelperCall, KfuncCall, MemoryRead
 from pyebpf.dsl.types import (
     BOOL,
     NONE,
@@ -132,7 +132,7 @@ class Expressions:
         """Evaluate for the effect only."""
         if isinstance(expr, typed.Effect):
             self.block([expr.stmt])
-        elif isinstance(expr, KfuncCall) and expr.type == NONE:
+        elif isinstance(expr, (KfuncCall, HelperCall)) and expr.type == NONE:
             self.number(expr)
         elif isinstance(expr, typed.Inlined):
             self.inlined(expr.body)

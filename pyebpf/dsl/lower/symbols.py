@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pyebpf.abi.helpers import HELPERS
+from pyebpf.dsl import typed
 from pyebpf.dsl import typed_kernel as far
 from pyebpf.dsl.lower import maps as lower_map
 from pyebpf.dsl.lower.maps import Optional
 from pyebpf.dsl.types import BOOL, Bool, Int, KernelRef, Maybe, NoneType, Pointer, Space
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import Value
-from pyebpf.ir.types import U32, VOID, Type
+from pyebpf.ir.types import I32, I64, U32, VOID, Type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pyebpf.dsl import typed
     from pyebpf.dsl.lower.expr import Expressions
 
 
@@ -55,6 +56,43 @@ def optional_pointer(low: Expressions, pointer: Value, kind: Type) -> Optional:
 def _kfunc_optional(low: Expressions, expr: far.KfuncCall) -> Optional:
     assert isinstance(expr.type, Maybe)
     return optional_pointer(low, _kfunc(low, expr), expr.type.inner)
+
+
+def _helper(low: Expressions, expr: far.HelperCall) -> Value:
+    arguments = tuple(low.number(argument) for argument in expr.arguments)
+    low.build.span = expr.span
+    if isinstance(expr.type, NoneType):
+        return low.build.call(expr.helper, arguments, VOID)
+    if isinstance(expr.type, Maybe):
+        assert isinstance(expr.type.inner, Pointer)
+        return low.build.call(expr.helper, arguments, expr.type.inner.replace(nullable=True))
+    assert isinstance(expr.type, (Int, Pointer)), expr.type
+    value = low.build.call(expr.helper, arguments, expr.type)
+    if expr.type == I64 and HELPERS[expr.helper].ret.kind == "errno":
+        # Before "bpf: return long from bpf_map_ops funcs" (in v6.4) some give an `int`, whose upper
+        # half is not its sign.
+        return low.build.convert(low.build.convert(value, I32), I64)
+    return value
+
+
+def _helper_optional(low: Expressions, expr: far.HelperCall) -> Optional:
+    assert isinstance(expr.type, Maybe)
+    return optional_pointer(low, _helper(low, expr), expr.type.inner)
+
+
+def _map_argument(low: Expressions, expr: far.MapArgument) -> Value:
+    return low.build.map(expr.map.spec)
+
+
+def _place_of(low: Expressions, expr: far.PlaceOf) -> Value:
+    inner = expr.value
+    if isinstance(inner, typed.RecordField):
+        return low.member(inner.base, inner.field)
+    return low.memory(inner)
+
+
+def _context(low: Expressions, expr: far.ContextPointer) -> Value:
+    return low.context
 
 
 def _in_memory(low: Expressions, expr: far.InMemory) -> Value:
@@ -111,6 +149,10 @@ def _per_cpu_optional(low: Expressions, expr: far.PerCpu) -> Optional:
 
 SYMBOL_NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     far.KfuncCall: _kfunc,
+    far.HelperCall: _helper,
+    far.MapArgument: _map_argument,
+    far.PlaceOf: _place_of,
+    far.ContextPointer: _context,
     far.InMemory: _in_memory,
     far.ConstantText: _constant_text,
     far.VariableAddress: _address,
@@ -118,5 +160,6 @@ SYMBOL_NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
 }
 SYMBOL_OPTIONALS: dict[type[typed.Expr], Callable[[Expressions, Any], Optional]] = {
     far.KfuncCall: _kfunc_optional,
+    far.HelperCall: _helper_optional,
     far.PerCpu: _per_cpu_optional,
 }
