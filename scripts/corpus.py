@@ -43,8 +43,13 @@ def kfuncs(tree: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def survey(tree: Path) -> tuple[list[Program], list[str]]:
-    """Return the programs, and the files without any."""
+def survey(tree: Path, assumed: tuple[str, ...] = ()) -> tuple[list[Program], list[str]]:
+    """Return the programs, and the files without any.
+
+    Args:
+        tree: of Linux.
+        assumed: features that count as there, by what their names begin with.
+    """
     known = kfuncs(tree)
     programs, others = [], []
     for path in sorted((tree / _PROGS).glob("*.c")):
@@ -55,7 +60,8 @@ def survey(tree: Path) -> tuple[list[Program], list[str]]:
         needed = corpus_features.features(source, known)
         if corpus_features.has_wrong(source):
             needed |= {_WRONG}
-        blockers = frozenset(each for each in needed if not corpus_support.evidence(each))
+        lacks = (each for each in needed if not corpus_support.evidence(each))
+        blockers = frozenset(each for each in lacks if not each.startswith(assumed))
         programs.append(Program(path.name, needed, blockers))
     return programs, others
 
@@ -174,9 +180,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("tree", type=Path)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--assume", nargs="+", default=(), metavar="WORD", help="count as if these were there"
+    )
     parser.add_argument("--page", metavar="SOURCE", help="write docs/corpus.md, naming the source")
     options = parser.parse_args()
-    programs, others = survey(options.tree)
+    programs, others = survey(options.tree, tuple(options.assume))
     if options.page:
         PAGE.write_text(page(programs, options.page), encoding="utf-8")
     print(as_json(programs, others) if options.json else report(programs, others))

@@ -14,7 +14,7 @@ from pathlib import Path
 import kind_pages
 
 import pyebpf
-from pyebpf.abi.helpers import HELPERS
+from pyebpf.abi.helpers import HELPERS, Helper
 from pyebpf.dsl.builtins import ScalarHelper
 
 _CASES = Path(__file__).resolve().parent.parent / "tests" / "compile" / "accept"
@@ -137,5 +137,19 @@ def _by_name(name: str) -> str:
 
 @cache
 def _callable() -> frozenset[str]:
-    """Return the helpers that the compiler can call by name."""
-    return frozenset()
+    """Return the helpers that can be called by name.
+
+    Golden cases show calls by name; a helper counts if they show each of its kinds of arguments
+    and its kind of result.
+    """
+    text = "\n".join(_texts(".py").values())
+    called = [HELPERS[name] for name in re.findall(r"\bhelpers\.(\w+)\(", text) if name in HELPERS]
+    shown = {kind for row in called for kind in _kinds(row)}
+    return frozenset(row.name for row in HELPERS.values() if shown and _kinds(row) <= shown)
+
+
+def _kinds(row: Helper) -> set[str]:
+    """Return the kinds in a row; numbers of all widths are one."""
+    numbers = {"u16", "u32", "u64", "i32", "i64", "be16", "flags", "errno", "length"}
+    kinds = {f"argument {arg.kind}" for arg in row.args if arg.kind not in numbers}
+    return kinds if row.ret.kind in numbers else kinds | {f"result {row.ret.kind}"}

@@ -164,6 +164,8 @@ def test_the_report_counts(tmp_path: Path) -> None:
     programs, others = corpus.survey(tmp_path)
     assert others == ["types.c"]
     assert corpus.blockers(programs) == [corpus.Blocker("inline assembly", 1, 1)]
+    assumed, _ = corpus.survey(tmp_path, ("inline",))
+    assert corpus.blockers(assumed) == []
     assert "1 expressible: 50.0%" in corpus.report(programs, others)
     assert "**1 of 2 (50%)**" in corpus.page(programs, "here")
     assert '"lacks": [\n    "inline assembly"' in corpus.as_json(programs, others)
