@@ -17,6 +17,7 @@ from pyebpf.dsl.check.maps import HistRef, verb
 from pyebpf.dsl.check.name import of_object
 from pyebpf.dsl.check.reserve import is_text_place, read_text
 from pyebpf.dsl.check.scope import Scope
+from pyebpf.dsl.check.text import is_text, starts_with
 from pyebpf.dsl.check.variables import variable_call
 from pyebpf.dsl.collect import namespace
 from pyebpf.dsl.faults import Fault, Mismatch, RecursionUsed, WrongCall
@@ -44,6 +45,8 @@ def call(node: ast.Call, scope: Scope) -> Expr:
             return verb(value, node.func.attr, args, scope.span(node), scope)
         if isinstance(value, KernelVariable):
             return variable_call(value, node, scope)
+        if is_text(base) and node.func.attr == "startswith":
+            return starts_with(base, node, scope)
         if is_text_place(base):
             _no_keywords(node, node.func.attr, scope)
             args = [scope.expr(arg) for arg in node.args]

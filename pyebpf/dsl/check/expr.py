@@ -14,6 +14,7 @@ from pyebpf.dsl.check.member import attribute, subscript
 from pyebpf.dsl.check.name import constant, name
 from pyebpf.dsl.check.narrow import condition, is_none_test, negate, none_test
 from pyebpf.dsl.check.number import BINARY, arithmetic, compare_numbers
+from pyebpf.dsl.check.text import compare_text, either, is_text
 from pyebpf.dsl.faults import Fault, Mismatch
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.typed import Bind, Expr, Literal, Logic, Pack, Same, Text
@@ -21,6 +22,7 @@ from pyebpf.dsl.types import (
     BOOL,
     Address,
     Bool,
+    Chars,
     Maybe,
     NoneType,
     Pointer,
@@ -100,7 +102,7 @@ def _compare(node: ast.Compare, scope: Scope) -> Expr:
     for number, (op, right_node) in enumerate(zip(node.ops, node.comparators, strict=True)):
         right = scope.expr(right_node)
         following = right
-        if number + 1 < len(node.ops) and is_number(right.type):
+        if number + 1 < len(node.ops) and (is_number(right.type) or isinstance(right.type, Chars)):
             right, following = scope.temporary(right)  # evaluated once, compared twice
         part = comparison(op, left, right, scope, node)
         result = part if result is None else _chain(result, part, scope.span(node))
@@ -128,6 +130,8 @@ def comparison(op: ast.cmpop, left: Expr, right: Expr, scope: Scope, node: ast.A
     span = scope.span(node)
     if isinstance(left, Text) and isinstance(right, Text):
         return literal(_text_result(kind, left.value, right.value), span)
+    if is_text(left) and is_text(right):
+        return compare_text(kind, left, right, scope, node)
     addresses = (Pointer, Address)
     if isinstance(left.type, addresses) and isinstance(right.type, addresses):
         if kind not in (CompareOp.EQ, CompareOp.NE):
@@ -154,12 +158,13 @@ def _membership(left: Expr, container: Expr, scope: Scope, node: ast.AST) -> Exp
         return contains(container.type.value, left, span, scope)
     if not isinstance(container, Pack):
         raise Fault(Mismatch(container.span, expected="a map or a tuple", got=str(container.type)))
-    bound, again = scope.temporary(left) if is_number(left.type) else (left, left)
+    once = is_number(left.type) or isinstance(left.type, Chars)
+    bound, again = scope.temporary(left) if once else (left, left)
     found: Expr = literal(False, span)
     for item in container.items:
         same = comparison(ast.Eq(), bound, item, scope, node)
         bound = again
-        found = same if isinstance(found, Literal) else Logic(BOOL, span, False, found, same)
+        found = either(found, same, span)
     return found
 
 

@@ -9,6 +9,7 @@ from pyebpf.dsl.lower import maps as lower_map
 from pyebpf.dsl.lower import shared as lower_shared
 from pyebpf.dsl.lower.kernel import KERNEL_NUMBERS
 from pyebpf.dsl.lower.symbols import SYMBOL_NUMBERS
+from pyebpf.dsl.lower.text import TEXT_NUMBERS
 from pyebpf.dsl.types import BOOL, Address, Bool, Chars, Int, KernelRef, Maybe, Pointer
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, CompareOp, Value
@@ -272,4 +273,5 @@ NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     typed_shared.CompareExchange: lower_shared.compare_exchange,
     **KERNEL_NUMBERS,
     **SYMBOL_NUMBERS,
+    **TEXT_NUMBERS,
 }

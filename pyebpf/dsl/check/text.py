@@ -1,0 +1,110 @@
+"""Text: what is compared with what, and its methods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyebpf.dsl import typed
+from pyebpf.dsl.check.convert import literal
+from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
+from pyebpf.dsl.typed import Expr, Logic, Negation, Pack, Text
+from pyebpf.dsl.typed_text import TextBegins, TextSame
+from pyebpf.dsl.types import BOOL, Chars
+from pyebpf.ir.nodes import CompareOp
+
+if TYPE_CHECKING:
+    import ast
+
+    from pyebpf.diag import Span
+    from pyebpf.dsl.check.scope import Scope
+
+#: What may change a variable while it is evaluated.
+_MAY_ASSIGN = (typed.Bind, typed.Inlined, typed.Choice)
+
+
+def is_text(expr: Expr) -> bool:
+    """Tell whether something is text, constant or not."""
+    return isinstance(expr, Text) or isinstance(expr.type, Chars)
+
+
+def compare_text(op: CompareOp, left: Expr, right: Expr, scope: Scope, node: ast.AST) -> Expr:
+    """Check a comparison of two texts, not both constant.
+
+    Raises:
+        Fault: it asks for an order.
+    """
+    if op not in (CompareOp.EQ, CompareOp.NE):
+        raise scope.unsupported(node, "an order of texts", "compare with == or !=")
+    span = scope.span(node)
+    if isinstance(left, Text):
+        left, right = right, left
+    if isinstance(right, Text):
+        same = _is_constant(left, right.value, span)
+        return same if op is CompareOp.EQ else _opposite(same)
+    if isinstance(right, _MAY_ASSIGN):
+        left = scope.keep(left)[0]
+    return TextSame(BOOL, span, op, left, right)
+
+
+def _is_constant(text: Expr, wanted: str, span: Span) -> Expr:
+    assert isinstance(text.type, Chars)
+    data = wanted.encode()
+    size = text.type.length
+    if b"\0" in data or len(data) > size:
+        return _decided(text, value=False, span=span)
+    return TextBegins(BOOL, span, text, data if len(data) == size else data + b"\0")
+
+
+def _decided(text: Expr, *, value: bool, span: Span) -> Expr:
+    # Nothing is lost with the text, unless it is computed.
+    if isinstance(text, _MAY_ASSIGN):
+        begins = TextBegins(BOOL, span, text, b"")
+        return begins if value else Negation(BOOL, span, begins)
+    return literal(value, span)
+
+
+def _opposite(test: Expr) -> Expr:
+    if isinstance(test, typed.Literal):
+        return literal(not test.value, test.span)
+    return Negation(BOOL, test.span, test)
+
+
+def starts_with(text: Expr, node: ast.Call, scope: Scope) -> Expr:
+    """Check ``text.startswith(…)``, of a constant or a tuple of them.
+
+    Raises:
+        Fault: the argument is something else.
+    """
+    span = scope.span(node)
+    if len(node.args) != 1 or node.keywords:
+        raise Fault(WrongCall(span, name="startswith", why="takes one argument by position"))
+    given = scope.expr(node.args[0])
+    prefixes = given.items if isinstance(given, Pack) else (given,)
+    found: Expr = literal(False, span)
+    value, again = scope.temporary(text) if len(prefixes) > 1 else (text, text)
+    for prefix in prefixes:
+        if not isinstance(prefix, Text):
+            raise Fault(Mismatch(prefix.span, expected="a constant text", got=str(prefix.type)))
+        begins = _begins(value, prefix.value, span)
+        value = value if isinstance(begins, typed.Literal) else again
+        found = either(found, begins, span)
+    return found
+
+
+def either(left: Expr, right: Expr, span: Span) -> Expr:
+    """Return ``left or right`` of two truth values; what is known is decided now."""
+    if isinstance(left, typed.Literal):
+        return left if left.value else right
+    if isinstance(right, typed.Literal) and not right.value:
+        return left
+    return Logic(BOOL, span, False, left, right)
+
+
+def _begins(text: Expr, prefix: str, span: Span) -> Expr:
+    if isinstance(text, Text):
+        return literal(text.value.startswith(prefix), span)
+    assert isinstance(text.type, Chars)
+    data = prefix.encode()
+    if b"\0" in data or len(data) > text.type.length:
+        return _decided(text, value=False, span=span)
+    return TextBegins(BOOL, span, text, data)

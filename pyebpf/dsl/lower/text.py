@@ -1,0 +1,76 @@
+"""Comparisons of text, byte by byte: a text in memory has no alignment, and ends at its NUL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyebpf.dsl import typed, typed_text
+from pyebpf.dsl.types import BOOL, Chars, Pointer
+from pyebpf.ir import nodes
+from pyebpf.ir.nodes import CompareOp
+from pyebpf.ir.types import U8
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyebpf.dsl.lower.expr import Expressions
+    from pyebpf.ir.nodes import Block, Value
+
+
+def _byte(low: Expressions, text: Value, at: int) -> Value:
+    assert isinstance(text.type, Pointer)
+    kind = Pointer(text.type.space, U8)
+    return low.build.load(low.build.add(nodes.Member(kind, low.build.span, text, at)), U8)
+
+
+def _next_if(low: Expressions, test: Value, other: Block) -> None:
+    """Go on if a test holds, else go elsewhere."""
+    go = low.build.new_block("next")
+    low.build.branch(test, go, other)
+    low.build.start(go)
+
+
+def _begins(low: Expressions, expr: typed_text.TextBegins) -> Value:
+    text = low.memory(expr.text)
+    low.build.span = expr.span
+    answer, end = low.build.slot("same", BOOL), low.build.new_block("end")
+    low.build.write(answer, low.build.const(0, BOOL))
+    for at, wanted in enumerate(expr.data):
+        have = _byte(low, text, at)
+        same = low.build.compare(CompareOp.EQ, have, low.build.const(wanted, U8))
+        _next_if(low, same, end)
+    low.build.write(answer, low.build.const(1, BOOL))
+    low.build.jump(end)
+    low.build.start(end)
+    return low.build.read(answer)
+
+
+def _same(low: Expressions, expr: typed_text.TextSame) -> Value:
+    left, right = low.memory(expr.left), low.memory(expr.right)
+    low.build.span = expr.span
+    sizes = [side.type.length for side in (expr.left, expr.right) if isinstance(side.type, Chars)]
+    equal, end = expr.op is CompareOp.EQ, low.build.new_block("end")
+    same = low.build.new_block("same")
+    answer = low.build.slot("same", BOOL)
+    low.build.write(answer, low.build.const(int(not equal), BOOL))
+    zero = low.build.const(0, U8)
+    for at in range(min(sizes)):
+        one, other = _byte(low, left, at), _byte(low, right, at)
+        _next_if(low, low.build.compare(CompareOp.EQ, one, other), end)
+        _next_if(low, low.build.compare(CompareOp.NE, one, zero), same)
+    if sizes[0] != sizes[1]:  # the shorter one is full: the longer one must end there
+        longer = left if sizes[0] > sizes[1] else right
+        rest = _byte(low, longer, min(sizes))
+        _next_if(low, low.build.compare(CompareOp.EQ, rest, zero), end)
+    low.build.jump(same)
+    low.build.start(same)
+    low.build.write(answer, low.build.const(int(equal), BOOL))
+    low.build.jump(end)
+    low.build.start(end)
+    return low.build.read(answer)
+
+
+TEXT_NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
+    typed_text.TextBegins: _begins,
+    typed_text.TextSame: _same,
+}
