@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -174,6 +176,7 @@ start_rodata = KernelVariable[u8]("__start_rodata")
 jiffies = KernelVariable[u64]("jiffies")
 init_task = KernelVariable[task_struct]("init_task")
 missing = KernelVariable[u64]("no_such_variable_at_all")
+DESCRIBED = bool(kernel_btf().find_all("runqueues", Kind.VAR))
 LISTED = host_target().has("kallsyms_all")
 
 
@@ -216,7 +219,9 @@ def per_cpu(ctx: RawTracepointContext) -> int:
     return 1
 
 
-@pytest.mark.skipif(not LISTED, reason="this kernel does not list its variables")
+@pytest.mark.skipif(
+    not (LISTED and DESCRIBED), reason="this kernel does not list or describe its variables"
+)
 def test_per_cpu_variables() -> None:
     with loaded(per_cpu) as session:
         assert fire(session, per_cpu, 0) == 1
@@ -235,6 +240,26 @@ def asks(ctx: RawTracepointContext) -> int:
     return 2
 
 
+@pytest.mark.skipif(not DESCRIBED, reason="the BTF of this kernel has no variables")
 def test_what_the_kernel_does_not_list_is_said_before_loading() -> None:
     with loaded(asks) as session:
         assert fire(session, asks) == (1 if LISTED else 2)
+
+
+LOAD = """
+set -e
+mount -t bpf none "$1"
+"$2" prog load "$3" "$1/probe"
+ls "$1"
+"""
+
+
+@needs("bpf_task_from_pid")
+def test_libbpf_takes_the_object(program: Callable[[str], str], tmp_path: Path) -> None:
+    file, folder = tmp_path / "parents.o", tmp_path / "bpf"
+    file.write_bytes(compile_probes(parents, options={myself: 1, parent: 1}).object)
+    folder.mkdir()
+    words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", LOAD, "sh"]
+    words += [str(folder), program("bpftool"), str(file)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert "probe" in done.stdout.split(), done.stderr

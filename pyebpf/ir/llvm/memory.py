@@ -148,8 +148,14 @@ def copy(b: Body, instr: nodes.Copy) -> str:
 _RMW = {RmwOp.ADD: "add", RmwOp.AND: "and", RmwOp.OR: "or", RmwOp.XOR: "xor"}
 
 
+def _is_zero(value: Value) -> bool:
+    return isinstance(value, Const) and not value.value
+
+
 def atomic_rmw(b: Body, instr: nodes.AtomicRmw) -> str:
     """Write a change that loses no update; without a user of the result, a plain ``xadd``."""
+    if instr.type == VOID and instr.op is RmwOp.ADD and _is_zero(instr.value):
+        return ""  # LLVM would write an atomic ``or``, which kernels before 5.12 do not have
     word = _RMW.get(instr.op, "xchg")
     value, align = b.typed(instr.value), _natural(instr.value.type)
     order = "monotonic" if instr.type == VOID else "seq_cst"
