@@ -83,6 +83,12 @@ TRACEPOINTS = {
         ("pid", "pid_t", 12, 4, True),
         ("old_pid", "pid_t", 16, 4, True),
     ),
+    "net:frames": _fields(
+        ("lengths", "__data_loc u32[]", 8, 4, False),
+        ("name", "__rel_loc char[]", 12, 4, False),
+        ("address", "__u8[6]", 16, 6, False),
+        ("skb", "struct task_struct *", 24, 8, False),
+    ),
     "syscalls:sys_enter_openat": _fields(
         ("__syscall_nr", "int", 8, 4, True),
         ("dfd", "int", 16, 8, False),

@@ -137,3 +137,9 @@ class PlaceOf(Expr):
 
 class ContextPointer(Expr):
     """The context of the program, as helpers take it."""
+
+
+class ResizedText(Expr):
+    """Text in a place of another size: what has no room is cut off, the rest is zero."""
+
+    value: Expr

@@ -6,6 +6,7 @@ import ctypes
 import os
 import socket
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ import pytest
 from pyebpf import (
     Array,
     Char,
+    Const,
     Hash,
     Ptr,
     RawTracepointContext,
+    TracepointContext,
     UserPtr,
     addressof,
     cast,
@@ -27,6 +30,7 @@ from pyebpf import (
     i8,
     i32,
     i64,
+    load,
     offsetof,
     raw_tracepoint,
     read_kernel,
@@ -34,6 +38,7 @@ from pyebpf import (
     read_user,
     read_user_str,
     record,
+    tracepoint,
     u16,
     u32,
     u64,
@@ -64,10 +69,25 @@ class Path32:
     path: Char = chars(32)
 
 
+@record
+class Short:
+    name: Char = chars(4)
+    after: u32
+
+
+shorts = Hash[u32, Short](max_entries=4)
+
+
+@record
+class Path64:
+    path: Char = chars(64)
+
+
 out = Array[i64](max_entries=32)
 points = Hash[u32, Point](max_entries=16)
 paths = Hash[u32, Path32](max_entries=16)
 tasks = Hash[u32, Ptr[task_struct]](max_entries=16)
+long_paths = Hash[u32, Path64](max_entries=16)
 
 
 class CPoint(ctypes.Structure):
@@ -91,7 +111,8 @@ def values(ctx: RawTracepointContext) -> int:
     far = cast(UserPtr[Point], a)
     out[4] = far.y + far.x
     points[2] = Point(x=far.x, name=far.name)
-    points[3] = Point(name=read_user_str(a + 16, 16))
+    points[3] = Point(name=read_user_str(a + 16, 8))
+    shorts[1] = Short(name=read_user_str(a + 16, 64), after=7)
     out[5] = cast(UserPtr[i32], a)[0] + cast(UserPtr[i64], a)[1]
     text = read_user_str(a + 16, 16)
     out[6] = 1 if text else 2
@@ -110,6 +131,7 @@ def test_numbers_records_tuples_and_text_of_this_process() -> None:
         assert tuple(seen[1].values()) == (-3, far, "hello")
         assert tuple(seen[2].values()) == (-3, 0, "hello")
         assert tuple(seen[3].values()) == (0, 0, "hello")
+        assert tuple(session[shorts][1].values()) == ("hell", 7)
 
 
 def test_what_cannot_be_read_is_zero_and_empty() -> None:
@@ -224,3 +246,20 @@ def test_enumerators_types_and_widths() -> None:
     with loaded(questions) as session:
         assert fire(session, questions, 0x123FF) == 1
         assert session[out].view()[10:15].tolist() == [127, 2, 2, 0x23FF, -1]
+
+
+parent = Const(0)
+
+
+@tracepoint("sched:sched_process_exec")
+def executed(ctx: TracepointContext) -> None:
+    if current_task().real_parent.tgid == parent:
+        paths[2] = Path32(path=read_kernel_str(addressof(ctx.filename), 32))
+        long_paths[2] = Path64(path=ctx.filename)
+
+
+def test_text_of_a_tracepoint_whose_length_varies() -> None:
+    with load(executed, options={parent: os.getpid()}) as session:
+        subprocess.run(["/bin/true"], check=True)
+        assert session[paths][2].path == "/bin/true"
+        assert session[long_paths][2].path == "/bin/true"

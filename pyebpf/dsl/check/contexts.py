@@ -87,7 +87,9 @@ def _tracepoint_field(field: TracepointField, event: str, span: Span, scope: Sco
     is_array = "[" in field.c_type
     if field.is_dynamic:
         after = field.offset + field.size if field.c_type.startswith("__rel_loc") else 0
-        return DynamicText(Chars(DYNAMIC_TEXT), span, field.offset, after)
+        if re.search(r"\bchar\b", field.c_type):
+            return DynamicText(Chars(DYNAMIC_TEXT), span, field.offset, after)
+        return Object(Static(DynamicArray(field.offset, after, f"{event}.{field.name}")), span)
     if not is_array and field.size in (1, 2, 4, 8):
         return _tracepoint_number(field, event, span, scope)
     if is_array and re.search(r"\bchar\b", field.c_type) and "unsigned" not in field.c_type:
@@ -113,6 +115,25 @@ def _tracepoint_number(field: TracepointField, event: str, span: Span, scope: Sc
         space = Space.USER if event.startswith("syscalls:") else Space.KERNEL
         kind = scope.unit.kernel.pointer(struct.id, space)
     return ContextField(kind, span, field.offset, field.size)
+
+
+class DynamicArray(Context):
+    """An array in the record of a tracepoint whose length varies; only its address is known."""
+
+    word: int
+    after: int
+    name: str
+
+    def attribute(self, name: str, span: Span, scope: Scope) -> Expr:
+        raise Fault(UnknownField(span, type=self.name, name=name))
+
+    def element(self, index: int, span: Span, scope: Scope) -> Expr:
+        what = f"an element of `{self.name}`, whose length varies,"
+        advice = f"read it at its address: cast(Ptr[u32], addressof(…))[{index}]"
+        raise Fault(Unsupported(span, what=what, advice=advice))
+
+    def length(self) -> int:
+        return 1 << 31
 
 
 class ContextArray(Context):

@@ -8,7 +8,7 @@ from pyebpf.dsl import typed
 from pyebpf.dsl.check.arith import holding
 from pyebpf.dsl.faults import Fault, Mismatch, TooLarge, UnguardedLookup
 from pyebpf.dsl.typed import Cast, Choice, Expr, Literal, Read, Truth, Variable
-from pyebpf.dsl.typed_kernel import HelperCall, KfuncCall, MemoryRead, PerCpu
+from pyebpf.dsl.typed_kernel import HelperCall, KfuncCall, MemoryRead, PerCpu, ResizedText
 from pyebpf.dsl.types import (
     BOOL,
     I64,
@@ -145,7 +145,7 @@ def to_data(  # noqa: PLR0911 - one return for each kind of data
     if isinstance(kind, Chars) and isinstance(expr, typed.Text):
         return _fit_text(expr, kind)
     if isinstance(kind, Chars) and isinstance(expr.type, Chars):
-        return expr
+        return expr if expr.type == kind else ResizedText(kind, expr.span, expr)
     if isinstance(kind, Record) and _record_of(expr.type) == kind:
         return expr
     raise Fault(Mismatch(expr.span, expected=f"{what} `{kind}`".strip(), got=str(expr.type)))

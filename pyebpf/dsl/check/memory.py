@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
+from pyebpf.dsl.check.contexts import DynamicArray
 from pyebpf.dsl.check.convert import literal, need_number, need_value
 from pyebpf.dsl.check.pointers import as_pointer, cast_to, no_type, pointer_type, type_argument
 from pyebpf.dsl.check.scope import closest
@@ -185,6 +186,9 @@ def _addressof(node: ast.Call, scope: Scope) -> Expr:
         return PlaceAddress(Pointer(space, leaf), span, expr.base, expr.path)
     if isinstance(expr, DynamicText):
         return ContextAddress(Pointer(Space.KERNEL), span, expr.word, expr.after)
+    data = getattr(expr.type, "value", None)
+    if isinstance(data, DynamicArray):
+        return ContextAddress(Pointer(Space.KERNEL), span, data.word, data.after)
     expected = "something that lies in a kernel object"
     raise Fault(Mismatch(expr.span, expected=expected, got=str(expr.type)))
 

@@ -143,6 +143,18 @@ def _after_in(low: Expressions, expr: far.After, pointer: Value) -> None:
     low.into(expr.value, pointer)
 
 
+def _resized_in(low: Expressions, expr: far.ResizedText, pointer: Value) -> None:
+    have = expr.value.type
+    assert isinstance(expr.type, Chars)
+    assert isinstance(have, Chars)
+    if have.length < expr.type.length:
+        low.build.add(nodes.Fill(VOID, low.build.span, pointer, expr.type.length))
+        low.into(expr.value, pointer)
+        return
+    source = low.memory(expr.value)
+    low.build.add(nodes.Copy(VOID, low.build.span, pointer, source, expr.type.length))
+
+
 #: Numbers and pointers.
 KERNEL_NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     far.MemoryRead: _memory_read,
@@ -160,4 +172,5 @@ KERNEL_WRITERS: dict[type[typed.Expr], Callable[[Expressions, Any, Value], None]
     far.MemoryText: _text_in,
     far.DynamicText: _dynamic_text_in,
     far.After: _after_in,
+    far.ResizedText: _resized_in,
 }
