@@ -1,0 +1,67 @@
+"""The hundred probes of ``tests/compile/accept/natural`` do in the kernel what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyebpf import load
+from tests.compile.cases import load_case, probes_of
+from tests.compile.natural import NATURAL, PENDING
+from tests.kernel.natural_attached import ATTACHED
+from tests.kernel.natural_checks import CHECKS, Run
+from tests.kernel.running import loaded
+
+pytestmark = pytest.mark.kernel
+
+#: Those that compile and do not yet run as they should, each with the reason.
+WRONG: dict[str, str] = {}
+
+
+def case(number: str) -> Path:
+    (found,) = (path for path in NATURAL if path.stem.startswith(number.rstrip("+") + "_"))
+    return found
+
+
+def marked(number: str) -> object:
+    stem = case(number).stem
+    marks = []
+    if stem in PENDING:
+        marks = [pytest.mark.xfail(reason=PENDING[stem], strict=False)]
+    elif stem in WRONG:
+        marks = [pytest.mark.xfail(reason=WRONG[stem])]
+    return pytest.param(number, marks=marks, id=stem + "+" * number.endswith("+"))
+
+
+@contextmanager
+def opened(number: str, options: dict[str, Any], *, attach: bool) -> Iterator[Run]:
+    with load_case(case(number)) as module:
+        start = load if attach else loaded
+        chosen = {getattr(module, name): value for name, value in options.items()}
+        with start(*probes_of(module), options=chosen) as session:
+            yield Run(module, session)
+
+
+@pytest.mark.parametrize("number", [marked(number) for number in CHECKS])
+def test_what_it_does_when_called(number: str) -> None:
+    options, check = CHECKS[number]
+    with opened(number, options, attach=False) as run:
+        check(run)
+        assert run.session.lost() == {}
+
+
+@pytest.mark.parametrize("number", [marked(number) for number in ATTACHED])
+@pytest.mark.exact
+def test_what_it_does_when_attached(number: str) -> None:
+    options, check = ATTACHED[number]
+    with opened(number, options, attach=True) as run:
+        check(run)
+
+
+def test_each_has_a_check() -> None:
+    checked = {number.rstrip("+") for number in [*CHECKS, *ATTACHED]}
+    assert checked == {path.stem[:3] for path in NATURAL}
