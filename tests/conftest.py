@@ -19,6 +19,9 @@ import pytest
 
 from scripts import debian
 
+# These hold the assertions of a table of tests.
+pytest.register_assert_rewrite("tests.kernel.natural_checks", "tests.kernel.natural_attached")
+
 # No test depends on how fast, or how busy, the machine is.
 hypothesis.settings.register_profile(
     "pyebpf", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -188,5 +191,5 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
             if not left:
                 raise
             again = pyfuncitem.config.stash.setdefault(TRIED_AGAIN, [])
-            again.append(f"{pyfuncitem.nodeid}: {str(error).splitlines()[0]}")
+            again.append(f"{pyfuncitem.nodeid}: {str(error).partition(chr(10))[0]}")
     return True
