@@ -33,13 +33,9 @@ PENDING: dict[str, str] = {
     "060_connect_addresses": "IP addresses",
     "063_user_strings": "reads of user memory",
     "064_path_suffix": "text: `startswith`",
-    "075_helpers_by_name": "`helpers` by name",
-    "089_kfuncs": "`kfunc`",
     "090_timers": "`Timer`",
-    "091_spin_locks": "`SpinLock`",
     "093_functions_of_their_own": "`noinline`",
     "097_kernels_differ": "a conditional expression whose condition is `has_field`",
-    "098_kernel_variables": "`KernelVariable`",
     "099_program_file": "text behind a pointer of the kernel",
     "100_per_second": "functions that return a tuple",
 }
