@@ -20,7 +20,6 @@ pytestmark = pytest.mark.kernel
 
 #: Those that compile and do not yet run as they should, each with the reason.
 WRONG: dict[str, str] = {
-    "006_one_program": "text: `!=`",
     "086_nested_loops": "three called loops: the innermost stores a pointer into the stack",
 }
 #: What needs a kernel that lists its variables (CONFIG_KALLSYMS_ALL).
