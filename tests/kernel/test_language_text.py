@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pyebpf import (
@@ -82,6 +84,39 @@ def by_variables(ctx: RawTracepointContext) -> int:
         if comm() == comm() and comm() in ("no", "nor this"):
             answers[0] = 0
     return 1
+
+
+@record
+class Sizes:
+    small: Char = chars(4)
+    after: u32
+    large: Char = chars(20)
+    last: u32
+
+
+sizes = Hash[u32, Sizes](max_entries=4)
+
+
+@raw_tracepoint("sys_enter")
+def other_sizes(ctx: RawTracepointContext) -> int:
+    found = sizes.get(1)
+    if found is not None:
+        found.small = comm()
+        found.large = comm()
+        local = Sizes(after=3, last=4)
+        local.small = found.large
+        local.large = found.small
+        sizes[2] = local
+    return 1
+
+
+def test_text_of_another_size_is_cut_off_and_leaves_nothing_behind_it() -> None:
+    with loaded(other_sizes) as session:
+        session[sizes][1] = {"small": "x", "after": 7, "large": "z" * 20, "last": 8}
+        assert fire(session, other_sizes) == 1
+        own = Path("/proc/thread-self/comm").read_text().rstrip("\n")
+        assert tuple(session[sizes][1].values()) == (own[:4], 7, own, 8)
+        assert tuple(session[sizes][2].values()) == (own[:4], 3, own[:4], 4)
 
 
 CASES = [
