@@ -190,8 +190,9 @@ def _match(function: FunctionType, node: ast.Call, scope: Scope) -> list[tuple[s
         why = f"takes {code.co_argcount} arguments, got {len(node.args)}"
         raise Fault(WrongCall(span, name=name, why=why))
     given = {n: scope.expr(arg) for n, arg in zip(names, node.args, strict=False)}
+    by_name = names[code.co_posonlyargcount :]
     for keyword in node.keywords:
-        if keyword.arg not in names or keyword.arg in given:
+        if keyword.arg not in by_name or keyword.arg in given:
             why = f"takes no argument `{keyword.arg}` here"
             raise Fault(WrongCall(span, name=name, why=why))
         given[keyword.arg] = scope.expr(keyword.value)
@@ -200,7 +201,7 @@ def _match(function: FunctionType, node: ast.Call, scope: Scope) -> list[tuple[s
     absent = [n for n in names if n not in given]
     if absent:
         raise Fault(WrongCall(span, name=name, why=f"misses the argument `{absent[0]}`"))
-    return [(n, given[n]) for n in names]
+    return list(given.items())  # in the order of their evaluation
 
 
 def _defaults(function: FunctionType, names: tuple[str, ...]) -> dict[str, Any]:

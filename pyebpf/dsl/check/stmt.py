@@ -62,11 +62,13 @@ def _assign(node: ast.Assign, scope: Scope) -> list[Stmt]:
 
 
 def _annotated(node: ast.AnnAssign, scope: Scope) -> list[Stmt]:
-    if node.value is None:
-        return []
     if not isinstance(node.target, ast.Name):
-        return store(node.target, scope.expr(node.value), scope)
+        raise scope.unsupported(node.annotation, "an annotation here", "annotate a variable")
     wanted = data_type(_annotation(node.annotation, scope))
+    if node.value is None:
+        if isinstance(wanted, Int):
+            scope.variable(node.target.id).fixed = wanted
+        return []
     value = scope.expr(node.value)
     if wanted is not None and not isinstance(value.type, Maybe):
         fitting = to_data(value, wanted)
