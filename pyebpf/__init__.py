@@ -53,6 +53,7 @@ from pyebpf.dsl.builtins import (
     tid,
     uid,
 )
+from pyebpf.dsl.byte_order import htonl, htonll, htons, ntohl, ntohll, ntohs
 from pyebpf.dsl.constants import Const
 from pyebpf.dsl.locks import SpinLock
 from pyebpf.dsl.maps import (
@@ -140,6 +141,9 @@ __all__ = [
     "has_type",
     "has_variable",
     "host_target",
+    "htonl",
+    "htonll",
+    "htons",
     "i8",
     "i16",
     "i32",
@@ -149,6 +153,9 @@ __all__ = [
     "ktime_get_boot_ns",
     "ktime_get_ns",
     "load",
+    "ntohl",
+    "ntohll",
+    "ntohs",
     "numa_node",
     "offsetof",
     "pid_tgid",

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
+from pyebpf.dsl.check.byte_order import ORDERS, SOCKET_ORDERS
 from pyebpf.dsl.check.convert import choice, literal, need_number, to_bool
 from pyebpf.dsl.check.iterate import pack
 from pyebpf.dsl.check.kfuncs import has_kfunc
@@ -188,6 +189,7 @@ SPECIALS: dict[str, Callable[[ast.Call, Scope], Expr]] = {
     "sizeof": _sizeof,
     **{name: partial(atomic_function, name) for name in FETCHES},
     **MEMORY,
+    **ORDERS,
     "has_kfunc": has_kfunc,
     "has_variable": has_variable,
 }
@@ -205,4 +207,5 @@ BUILTINS: dict[Any, Callable[[ast.Call, Scope], Expr]] = {
     builtins.int: _int,
     builtins.bool: _bool,
     builtins.len: _len,
+    **SOCKET_ORDERS,
 }

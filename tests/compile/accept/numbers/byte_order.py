@@ -1,0 +1,11 @@
+import socket
+
+from pyebpf import *
+
+out = Array[u64](max_entries=4)
+
+
+@tracepoint("sched:sched_switch")
+def probe(ctx: TracepointContext) -> None:
+    out[0] = ntohs(cast(u16, tgid()))
+    out[1] = socket.htonl(0x7F000001)
