@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from pyebpf.plain import Frozen
 
 
@@ -22,8 +24,13 @@ class Source(Frozen):
 
     def line(self, number: int) -> str:
         """Return line ``number`` (from 1) without its newline; empty past the end."""
-        lines = self.text.splitlines()
+        lines = _lines(self.text)
         return lines[number - 1] if 0 < number <= len(lines) else ""
+
+
+@lru_cache(maxsize=16)  # asked for every span, and files are long
+def _lines(text: str) -> list[str]:
+    return text.splitlines()
 
 
 class Span(Frozen):

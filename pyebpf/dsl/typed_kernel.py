@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyebpf.dsl.typed import Expr
 
 if TYPE_CHECKING:
-    from pyebpf.dsl.typed import MapUse, Stmt
+    from pyebpf.dsl.typed import MapUse, Range, Stmt
     from pyebpf.ir.nodes import FieldPath
     from pyebpf.ir.types import Space
     from pyebpf.spec.objects import CoreKind
@@ -75,6 +75,10 @@ class After(Expr):
 
     first: list[Stmt]
     value: Expr
+
+    @property
+    def range(self) -> Range | None:
+        return self.value.range
 
 
 class KfuncCall(Expr):

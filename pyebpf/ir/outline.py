@@ -35,7 +35,7 @@ from pyebpf.ir.nodes import (
     Value,
     WriteSlot,
 )
-from pyebpf.ir.region import Region, addressed, mentioned, written
+from pyebpf.ir.region import Frame, Region, addressed, mentioned, written
 from pyebpf.ir.rewrite import replace_operands
 from pyebpf.ir.types import I64, U32, U64, VOID, Pointer, Space
 from pyebpf.spec.types import Address, Array, Bool, Int
@@ -60,7 +60,7 @@ class _Outline:
     def __init__(self, fn: Function, loop: Loop, region: Region, name: str) -> None:
         self.fn, self.loop, self.region = fn, loop, region
         self.span = loop.guard.span or fn.span
-        self.frame = Slot("frame", Array(U64, 1), self.span)
+        self.frame = Frame("frame", Array(U64, 1), self.span)
         self.words = 1
         self.shared = Param(Pointer(Space.STACK), self.span, "frame")
         self.turn = Param(U32, self.span, "turn")

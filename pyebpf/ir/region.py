@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pyebpf.ir.nodes import Block
 
 
+class Frame(Slot):
+    """What a loop that is called shares with its caller: filled anew before each call."""
+
+
 class Region:
     """The blocks of the natural loop that starts over at ``head``.
 
@@ -58,7 +62,7 @@ class Region:
 
     def private(self, slot: Slot, others: set[Slot]) -> bool:
         """Tell whether a slot holds nothing from before the loop, nor from one turn to the next."""
-        return slot not in others and not self._read_first(slot)
+        return slot not in others and (isinstance(slot, Frame) or not self._read_first(slot))
 
     def _read_first(self, slot: Slot) -> bool:
         # Whether a way from the head reads the slot before it writes it.

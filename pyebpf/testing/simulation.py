@@ -120,6 +120,7 @@ class Simulation:
         self._prints = tuple(unit.prints)
         self._lost = {use.index: use.spec.name for use in unit.maps.values()} | {0: "print"}
         self._tell = on_line
+        self._last_step: tuple[str, str, int] | None = None
         self.machine = Machine(made, target, self._step if on_line else None)
         self._objects = Objects(target.btf, self.machine.memory, strict=strict)
         self._views: dict[MapDecl, Any] = {}
@@ -219,6 +220,7 @@ class Simulation:
         if context is None:
             known = Event(self.machine.target, self._objects, probe, hook)
             context = context_bytes(known, args, fields)
+        self._last_step = None
         try:
             return self.machine.run(name, context)
         finally:
@@ -237,6 +239,10 @@ class Simulation:
             self.printed += [format_line(record, self._prints) for record in ring.read()]
 
     def _step(self, code: Code, span: Span, frame: Frame) -> None:
+        here = (code.fn.name, span.source.name, span.line)
+        if here == self._last_step:  # a line may be several blocks
+            return
+        self._last_step = here
         variables = {}
         for slot in code.fn.slots:
             value = frame[code.places[slot]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pyebpf.abi.helpers import Helper as HelperRow
 from pyebpf.dsl.annotations import data_type
@@ -146,6 +146,7 @@ def expand(function: FunctionType, node: ast.Call, scope: Scope) -> Expr:
     )
     body = _bind(function, node, scope, inner)
     inner.result = inner.variable("return")
+    inner.result_width = _width_or_none(function)
     body += inner.block(source.node.body)
     if inner.faulty:
         raise Fault
@@ -212,6 +213,18 @@ def _defaults(function: FunctionType, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _annotation(function: FunctionType, name: str) -> Any:
+    return data_type(_hint(function, name))
+
+
+def _width_or_none(function: FunctionType) -> Int | None:
+    """Return the width of a result that is declared as ``u16 | None``."""
+    hint = _hint(function, "return")
+    parts = [part for part in get_args(hint) if part is not type(None)]
+    kind = data_type(parts[0]) if len(parts) == 1 and len(get_args(hint)) > 1 else None
+    return kind if isinstance(kind, Int) else None
+
+
+def _hint(function: FunctionType, name: str) -> Any:
     hint = function.__annotations__.get(name)
     if isinstance(hint, str):
         try:
@@ -219,4 +232,4 @@ def _annotation(function: FunctionType, name: str) -> Any:
             hint = eval(hint, dict(namespace(function)))  # noqa: S307
         except Exception:  # noqa: BLE001 - an annotation for type checkers only
             return None
-    return data_type(hint)
+    return hint

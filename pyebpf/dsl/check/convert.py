@@ -296,6 +296,9 @@ def choice(condition: Expr, then: Expr, other: Expr, span: Span) -> Expr:
             kind, pseudo.range = _int_variable(pseudo, known)
         pseudo.type = kind
     assert pseudo.type is not None
-    return Choice(
+    made = Choice(
         pseudo.type, span, condition, as_type(then, pseudo.type), as_type(other, pseudo.type)
     )
+    if isinstance(pseudo.type, Int) and pseudo.range is not None:
+        return Ranged(pseudo.type, span, made, pseudo.range)
+    return made

@@ -19,6 +19,7 @@ from pyebpf.dsl.check.text import compare_text, either, is_text
 from pyebpf.dsl.faults import Fault, Mismatch
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.typed import Bind, Expr, Literal, Logic, Pack, Same, Text
+from pyebpf.dsl.typed_kernel import After
 from pyebpf.dsl.types import (
     BOOL,
     Address,
@@ -86,13 +87,20 @@ def _logic(node: ast.BoolOp, scope: Scope) -> Expr:
         bound, again = scope.temporary(value)
         test = to_bool(bound)
         if isinstance(test, Literal):
-            result = result if bool(test.value) == is_and else value
+            result = _after(value, result) if bool(test.value) == is_and else value
         else:
             if isinstance(again.type, Maybe) and not is_and:
                 again = typed.Unwrap(again.type.inner, again.span, again)
             then, other = (result, again) if is_and else (again, result)
             result = choice(test, then, other, scope.span(node))
     return result
+
+
+def _after(first: Expr, value: Expr) -> Expr:
+    """Return a value that is computed after another one, whose value is known, was evaluated."""
+    if isinstance(first, (Literal, typed.Text, typed.Read)) or isinstance(value.type, Maybe):
+        return value
+    return After(value.type, value.span, [typed.Evaluate(first.span, first)], value)
 
 
 def _compare(node: ast.Compare, scope: Scope) -> Expr:

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyebpf.dsl import typed
-from pyebpf.dsl.check.convert import choice, need_number, need_value, to_data
+from pyebpf.dsl.check.convert import Ranged, choice, need_number, need_value, to_data
 from pyebpf.dsl.check.elements import index_of
 from pyebpf.dsl.check.locks import check_kernel_fields
 from pyebpf.dsl.check.shared import FETCHES, arguments, change, fetch, global_value, need_place
@@ -192,6 +192,8 @@ def _or_default(made: MapUse, args: list[Expr], name: str, span: Span) -> Expr:
     key = key_of(made, args[0])
     # The type that holds both, as in `found if found is not None else default`.
     both = choice(Expr(BOOL, span), Expr(kind, span), need_value(args[1]), span)
+    if isinstance(both, Ranged):
+        both = both.value
     assert isinstance(both, typed.Choice)
     return GetOr(both.type, span, made, key, both.other, name == "pop")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from pyebpf.dsl.check.arith import fold, holding, operation_type
+from pyebpf.dsl.check.arith import fold, holding, operation_type, result_range
 from pyebpf.dsl.check.convert import literal, need_number, to_int
 from pyebpf.dsl.check.division import divide_mixed
 from pyebpf.dsl.faults import Fault, Mismatch, NoNumber
-from pyebpf.dsl.typed import Arith, Cmp, Expr, Literal
-from pyebpf.dsl.types import BOOL
+from pyebpf.dsl.typed import Arith, Cast, Cmp, Expr, Literal
+from pyebpf.dsl.types import BOOL, U64
 from pyebpf.ir.nodes import BinaryOp, CompareOp
 
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ def arithmetic(op: BinaryOp, left: Expr, right: Expr, span: Span) -> Expr:
         return literal(fold(op, int(left.value), int(right.value)), span)
     divides = op in (BinaryOp.FLOORDIV, BinaryOp.MOD)
     if divides and _common(known_left, known_right) is None:
-        return divide_mixed(op, left, right, span)
+        divided = divide_mixed(op, left, right, span)
+        known = result_range(op, known_left, known_right)
+        exact = holding(known, prefer_unsigned=known[0] >= 0)
+        return divided if exact in (None, U64) else Cast(exact, span, divided)
     kind, known = operation_type(op, known_left, known_right)
     return Arith(kind, span, op, to_int(left, kind), to_int(right, kind), known)
 

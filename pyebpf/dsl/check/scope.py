@@ -7,6 +7,7 @@ import builtins
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pyebpf.dsl.check.aliases import owners
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pyebpf.diag import Span
     from pyebpf.dsl.source import FunctionSource
     from pyebpf.dsl.unit import UnitState
+    from pyebpf.spec.types import Int
 
 ExprRule: TypeAlias = "Callable[[Any, Scope], Expr]"
 StmtRule: TypeAlias = "Callable[[Any, Scope], list[Stmt]]"
@@ -126,6 +128,8 @@ class Scope:
     #: What must be given back before the program ends, innermost last, in words.
     held: tuple[str, ...] = ()
     result: Variable | None = None
+    #: The width at which a result wraps that may also be None.
+    result_width: Int | None = None
     #: For each loop around this place, what held at its `break`s and `continue`s.
     loops: list[LoopFlow] = field(default_factory=list)
     #: Which expansion this is: the places of the calls that lead here.
@@ -247,6 +251,7 @@ def _declared_names(node: ast.stmt) -> set[str]:
     return {getattr(item, "asname", None) or getattr(item, "name", item) for item in items}
 
 
+@lru_cache(maxsize=64)  # asked for every name in the function
 def local_names(node: ast.FunctionDef) -> frozenset[str]:
     """Return the names that are local to a function: its parameters and what it assigns."""
     args = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]

@@ -9,7 +9,7 @@ from pyebpf.dsl import typed
 from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.check.aliases import change_local, give_back, is_own, local_record
 from pyebpf.dsl.check.assign import entry, own_field, shared_of, store, store_name
-from pyebpf.dsl.check.convert import assign_to, need_number, to_data
+from pyebpf.dsl.check.convert import assign_to, need_number, to_data, to_int
 from pyebpf.dsl.check.failing import assert_, raise_
 from pyebpf.dsl.check.loops import break_, continue_, for_, while_
 from pyebpf.dsl.check.maps import add_entry, delete_entry
@@ -159,6 +159,8 @@ def _program_result(value: Expr | None) -> Expr | None:
 def _function_result(value: Expr | None, span: Span, scope: Scope) -> list[Stmt]:
     assert scope.result is not None
     given = value if value is not None else typed.Object(NONE, span)
+    if scope.result_width is not None and isinstance(given.type, Int):
+        given = to_int(given, scope.result_width)
     if isinstance(given.type, NoneType) and scope.result.type in (None, NONE):
         scope.result.type = NONE
         kept: list[Stmt] = [Evaluate(span, given)] if isinstance(given, Inlined) else []

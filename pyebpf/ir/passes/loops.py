@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyebpf.ir.flow import Flow
-from pyebpf.ir.nodes import MAX_TURNS, Const, Loop, NextEntry, Value
+from pyebpf.ir.nodes import MAX_TURNS, Branch, Const, Loop, NextEntry, Value
 from pyebpf.ir.outline import outline
 from pyebpf.ir.region import Region
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 #: A loop of jumps may have this many instructions in all its turns together. The verifier's limit
 #: is a million, of a program's own instructions and for each way through them.
 PLAIN_INSTRUCTIONS = 16_384
+#: So many branches in a loop of jumps are not counted.
+FREE_FORKS = 8
 #: The same where the kernel has no other loops, and the number of turns is not known.
 BOUNDED_INSTRUCTIONS = 65_536
 #: What a called loop counts for inside a loop of jumps, as a factor of the instructions around the
@@ -56,7 +58,11 @@ def choose_loops(fn: Function, context: Context) -> Function:
 def _needs_calls(loop: Loop, region: Region, work: int, context: Context) -> bool:
     if not region.loops or not context.target.has("helper:loop"):
         return False
-    return loop.trips is None or loop.trips * work > PLAIN_INSTRUCTIONS
+    if loop.trips is None:
+        return True
+    # Each branch may double the ways that the verifier has to follow.
+    forks = sum(isinstance(block.instrs[-1], Branch) for block in region.blocks)
+    return loop.trips * work * max(1, forks // FREE_FORKS) > PLAIN_INSTRUCTIONS
 
 
 def _bound(loop: Loop, work: int) -> int:

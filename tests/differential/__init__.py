@@ -1,0 +1,1 @@
+"""Random programs of our language, run in CPython, in our interpreter and in the kernel."""

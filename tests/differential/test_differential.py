@@ -1,0 +1,69 @@
+"""Random programs give one result in CPython and in the interpreter, and some in the kernel too.
+
+``PYEBPF_DIFFERENTIAL_COUNT`` and ``PYEBPF_DIFFERENTIAL_SEED`` choose how many, and which. More of
+them, and what the kernel says of them: ``python -m tests.differential``, docs/differential.md.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from pyebpf import testing
+from pyebpf.session import host_target
+from tests.differential.generate import HEAD, Generator, inputs
+from tests.differential.model import Model
+from tests.differential.running import Difference, check, program
+from tests.differential.shrink import shrink
+
+COUNT = int(os.environ.get("PYEBPF_DIFFERENTIAL_COUNT", "400"))
+SEED = int(os.environ.get("PYEBPF_DIFFERENTIAL_SEED", "1"))
+#: A wrong result, or a fault of ours; what the compiler or the verifier refuses is only counted.
+WRONG = ("interpreter", "kernel", "internal")
+PER_BATCH = 20
+
+
+def _wrong(first: int, count: int, target: Any, *, kernel: bool) -> list[Difference]:
+    found: list[Difference] = []
+    for start in range(first, first + count, PER_BATCH):
+        batch = [program(n) for n in range(start, min(start + PER_BATCH, first + count))]
+        found += check(batch, target, kernel=kernel, cases=4)
+    return [one for one in found if one.kind in WRONG]
+
+
+def _shown(found: list[Difference]) -> str:
+    return "\n\n".join(f"seed {one.program.seed}\n{one.program.text}\n{one.said}" for one in found)
+
+
+def test_the_interpreter_gives_what_python_gives() -> None:
+    found = _wrong(SEED, COUNT, testing.target(), kernel=False)
+    assert not found, _shown(found)
+
+
+@pytest.mark.kernel
+def test_the_kernel_gives_what_python_gives() -> None:
+    found = _wrong(SEED, max(1, COUNT // 8), host_target(), kernel=True)
+    assert not found, _shown(found)
+
+
+def test_a_seed_gives_one_program() -> None:
+    assert program(7) == program(7)
+    assert program(7).text != program(8).text
+    assert list(inputs(7, 3)) == list(inputs(7, 3))
+    assert Generator(1).program("f1").startswith("def f1")
+    compile(HEAD + program(7).text, "program", "exec")
+
+
+def test_the_model_wraps_where_a_width_is_declared() -> None:
+    text = "def f(a: u8, b: i64) -> i16:\n    x: u8 = a + b\n    x += 1\n    return x * 256\n"
+    assert Model(text, "f").run((255, 1))[0] == 256
+    assert Model("def f(a: i64) -> i64:\n    return 1 // a\n", "f").run((0,))[0] is None
+
+
+def test_a_difference_is_shrunk() -> None:
+    text = "def f(a: u8) -> i64:\n    x = 1\n    if a:\n        y = 2\n    return 5 // 0\n"
+    item = program(1)._replace(text=text)
+    small = shrink(item, lambda made: "5 // 0" in made.text)
+    assert small.text.split() == ["def", "f(a:", "u8)", "->", "i64:", "return", "5", "//", "0"]
