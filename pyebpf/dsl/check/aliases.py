@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 _ADVICE = "make a new record of the fields"
 
-#: Stands for all that lies in maps, globals and reserved records: a part of it is the part itself.
-_ELSEWHERE = Variable("", shared=True)
-
 
 def owners(expr: Expr) -> tuple[Variable, ...]:
     """Return the variables whose record, or part of it, is the value of an expression in Python."""
@@ -37,13 +34,10 @@ def owners(expr: Expr) -> tuple[Variable, ...]:
     if isinstance(expr, typed.Choice):
         return (*owners(expr.then), *owners(expr.other))
     if isinstance(expr, typed.MakeRecord):
-        parts = [value for field, value in expr.items if isinstance(field.type, Record)]
-        return tuple(owner for part in parts for owner in _part_owners(part))
-    return _part_owners(expr.base) if isinstance(expr, RecordField) else owners(expr.value)
-
-
-def _part_owners(expr: Expr) -> tuple[Variable, ...]:
-    return (_ELSEWHERE,) if isinstance(expr.type, Pointer) else owners(expr)
+        parts = [value for _, value in expr.items if isinstance(value.type, Record)]
+        return tuple(owner for part in parts for owner in owners(part))
+    inner = expr.base if isinstance(expr, RecordField) else expr.value
+    return owners(inner)
 
 
 _HOLDERS = (
@@ -111,8 +105,8 @@ def is_own(base: Expr) -> bool:
     )
 
 
-def change_local(variable: Variable, kind: object, value: Expr, span: Span) -> None:
-    """Note that a field, of type ``kind``, of a variable's record is assigned.
+def change_local(variable: Variable, value: Expr, span: Span) -> None:
+    """Note that a field of a variable's record is assigned.
 
     Raises:
         Fault: the record has another name, or would get a part that has one.
@@ -120,8 +114,7 @@ def change_local(variable: Variable, kind: object, value: Expr, span: Span) -> N
     if variable.shared:
         what = f"a change of the record in `{variable.name}`, which has another name,"
         raise Fault(Unsupported(span, what=what, advice=_ADVICE))
-    is_record = isinstance(value.type, (Record, Pointer)) and isinstance(kind, Record)
-    if is_record and _part_owners(value):
+    if isinstance(value.type, Record) and owners(value):
         what = "a second name for a record inside a record that is changed"
         raise Fault(Unsupported(value.span, what=what, advice=_ADVICE))
     variable.changed = True

@@ -39,7 +39,7 @@ def store(target: ast.expr, value: Expr, scope: Scope) -> list[Stmt]:
         stored = to_data(value, field.field.type)
         owner = local_record(field.base)
         if owner is not None:
-            change_local(owner, field.field.type, stored, scope.span(target))
+            change_local(owner, stored, scope.span(target))
         return [typed.SetField(scope.span(target), field.base, field.field, stored)]
     raise scope.unsupported(target, "this target of an assignment")
 

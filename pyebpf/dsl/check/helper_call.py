@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.dsl import typed
-from pyebpf.dsl.check.aliases import change_local, local_record
 from pyebpf.dsl.check.contexts import Context
 from pyebpf.dsl.check.convert import need_number, need_value, to_data, to_int
 from pyebpf.dsl.check.kfuncs import by_address, in_own_memory
@@ -187,9 +186,6 @@ def _place(call: _Call, parameter: Parameter, expr: Expr) -> Expr:
     if not is_place:
         expected = f"a place for `{parameter.name}`: a field, or a variable with text or a record"
         raise Fault(Mismatch(expr.span, expected=expected, got=str(expr.type)))
-    owner = local_record(base) if isinstance(kind, Record) else None
-    if owner is not None:
-        change_local(owner, None, expr, expr.span)
     return PlaceOf(Pointer(Space.STACK), expr.span, expr)
 
 

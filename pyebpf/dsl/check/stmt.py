@@ -106,11 +106,7 @@ def _augmented(node: ast.AugAssign, scope: Scope) -> list[Stmt]:
         value = to_data(arithmetic(op, place, amount, span), place.field.type)
         owner = local_record(place.base)
         if owner is not None:
-            change_local(owner, place.field.type, value, span)
-            if any(
-                isinstance(n, ast.NamedExpr) and n.target.id == owner.name for n in ast.walk(node)
-            ):
-                raise scope.unsupported(node, f"`:=` of `{owner.name}` in a change of it")
+            change_local(owner, value, span)
         return [typed.SetField(span, place.base, place.field, value)]
     return [change(place, op, amount, span, scope)]
 
