@@ -26,17 +26,13 @@ class Variable(Plain):
     """A local name. ``type`` and ``range`` are joined over all its assignments.
 
     ``fixed`` is the width at which all its values wrap: declared, or settled because the values
-    grow in a loop. Of a record: ``shared`` if it has another name, ``changed`` if a
-    field is assigned, ``owners`` are the caller's variables that a parameter stands for.
+    grow in a loop.
     """
 
     name: str
     type: ValueType | None = None
     range: Range | None = None
     fixed: Int | None = None
-    shared: bool = False
-    changed: bool = False
-    owners: tuple[Variable, ...] = ()
 
 
 class MapUse(Plain):

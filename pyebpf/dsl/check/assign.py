@@ -6,7 +6,6 @@ import ast
 from typing import TYPE_CHECKING
 
 from pyebpf.dsl import typed
-from pyebpf.dsl.check.aliases import change_local, local_record, name_again
 from pyebpf.dsl.check.convert import assign_to, need_value, to_data
 from pyebpf.dsl.check.maps import set_entry
 from pyebpf.dsl.check.member import record_field, record_of
@@ -37,9 +36,6 @@ def store(target: ast.expr, value: Expr, scope: Scope) -> list[Stmt]:
             return [set_global(shared, value, scope.span(target), scope)]
         field = own_field(target, scope)
         stored = to_data(value, field.field.type)
-        owner = local_record(field.base)
-        if owner is not None:
-            change_local(owner, stored, scope.span(target))
         return [typed.SetField(scope.span(target), field.base, field.field, stored)]
     raise scope.unsupported(target, "this target of an assignment")
 
@@ -64,7 +60,6 @@ def store_name(name: str, value: Expr, target: ast.Name, scope: Scope) -> list[S
         advice = "name it outside the probe"
         raise scope.unsupported(target, f"a variable for `{value.type}`", advice)
     variable = scope.variable(name)
-    name_again(variable, value)
     stored = assign_to(variable, value)
     present = not isinstance(value.type, (Maybe, NoneType))
     scope.flow = scope.flow.assign(name, present=present)
@@ -124,11 +119,8 @@ def own_field(target: ast.Attribute, scope: Scope) -> typed.RecordField:
     """Return a field that can be assigned to."""
     base = need_value(scope.expr(target.value))
     found = record_of(base)
-    root = base
-    while isinstance(root, typed.RecordField) and not isinstance(root.type, Pointer):
-        root = root.base
-    writable = isinstance(root.type, Pointer) and root.type.space in (Space.MAP, Space.RING)
-    if found is None or not (writable or local_record(base) is not None):
-        what = f"an assignment to a field of `{base.type}`"
-        raise scope.unsupported(target, what, "only map entries and local records can change")
+    writable = isinstance(base.type, Pointer) and base.type.space in (Space.MAP, Space.RING)
+    if found is None or not (writable or isinstance(base, typed.RecordField)):
+        what = f"a field of `{base.type}`"
+        raise scope.unsupported(target, f"an assignment to {what}", "only map entries can change")
     return record_field(base, found, target, scope)

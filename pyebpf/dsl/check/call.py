@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, get_args
 from pyebpf.abi.helpers import Helper as HelperRow
 from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.builtins import ScalarHelper
-from pyebpf.dsl.check.aliases import lend
 from pyebpf.dsl.check.builtin import BUILTINS, SPECIALS
 from pyebpf.dsl.check.convert import assign_to, to_data, to_int
 from pyebpf.dsl.check.helper_call import call_helper
@@ -175,7 +174,6 @@ def _bind(function: FunctionType, node: ast.Call, scope: Scope, inner: Scope) ->
         variable = inner.variable(name)
         if isinstance(wanted, Int):
             variable.fixed = wanted
-        lend(variable, value)
         stored = assign_to(variable, value)
         inner.flow = inner.flow.assign(name, present=stored.type == value.type)
         out.append(Assign(value.span, variable, stored))

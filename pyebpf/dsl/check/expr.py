@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
-from pyebpf.dsl.check.aliases import name_again
 from pyebpf.dsl.check.call import call
 from pyebpf.dsl.check.convert import assign_to, choice, literal, need_number, need_value, to_bool
 from pyebpf.dsl.check.maps import contains
@@ -198,7 +197,6 @@ def _pack(node: ast.Tuple, scope: Scope) -> Expr:
 def _walrus(node: ast.NamedExpr, scope: Scope) -> Expr:
     value = scope.expr(node.value)
     variable = scope.variable(node.target.id)
-    name_again(variable, value)
     stored = assign_to(variable, value)
     present = not isinstance(value.type, (Maybe, NoneType))
     scope.flow = scope.flow.assign(node.target.id, present=present)

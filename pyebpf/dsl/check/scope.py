@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pyebpf.dsl.check.aliases import owners
 from pyebpf.dsl.faults import Fault, Unassigned, UnknownName, Unsupported
 from pyebpf.dsl.typed import Bind, Expr, Literal, Read, Stmt, Variable
-from pyebpf.dsl.types import Record
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
@@ -210,7 +208,6 @@ class Scope:
     def keep(self, value: Expr) -> tuple[Expr, Expr]:
         """Like :meth:`temporary`, but also for what is a variable now and may change."""
         kept = Variable("", value.type, value.range)
-        kept.owners = owners(value) if isinstance(value.type, Record) else ()
         return Bind(value.type, value.span, kept, value), Read(value.type, value.span, kept)
 
     def is_local(self, name: str) -> bool:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.annotations import data_type
-from pyebpf.dsl.check.aliases import change_local, give_back, is_own, local_record
 from pyebpf.dsl.check.assign import entry, own_field, shared_of, store, store_name
 from pyebpf.dsl.check.convert import assign_to, need_number, to_data, to_int
 from pyebpf.dsl.check.failing import assert_, raise_
@@ -101,14 +100,7 @@ def _augmented(node: ast.AugAssign, scope: Scope) -> list[Stmt]:
         return [add_entry(decl, key, op, scope.expr(node.value), span, scope)]
     shared = shared_of(node.target, scope)
     place = own_field(node.target, scope) if shared is None else global_value(shared, span, scope)
-    amount = scope.expr(node.value)
-    if isinstance(place, typed.RecordField) and is_own(place.base):
-        value = to_data(arithmetic(op, place, amount, span), place.field.type)
-        owner = local_record(place.base)
-        if owner is not None:
-            change_local(owner, value, span)
-        return [typed.SetField(span, place.base, place.field, value)]
-    return [change(place, op, amount, span, scope)]
+    return [change(place, op, scope.expr(node.value), span, scope)]
 
 
 def _delete(node: ast.Delete, scope: Scope) -> list[Stmt]:
@@ -161,7 +153,6 @@ def _function_result(value: Expr | None, span: Span, scope: Scope) -> list[Stmt]
         scope.result.type = NONE
         kept: list[Stmt] = [Evaluate(span, given)] if isinstance(given, Inlined) else []
         return [*kept, Return(span, None)]
-    give_back(scope.result, given)
     return [Assign(span, scope.result, assign_to(scope.result, given)), Return(span, None)]
 
 
