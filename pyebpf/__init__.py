@@ -55,6 +55,7 @@ from pyebpf.dsl.builtins import (
 )
 from pyebpf.dsl.byte_order import htonl, htonll, htons, ntohl, ntohll, ntohs
 from pyebpf.dsl.constants import Const
+from pyebpf.dsl.functions import noinline
 from pyebpf.dsl.locks import SpinLock
 from pyebpf.dsl.maps import (
     Array,
@@ -67,10 +68,11 @@ from pyebpf.dsl.maps import (
     PerCpuArray,
     PerCpuHash,
 )
-from pyebpf.dsl.probes import Probe, raw_tracepoint, tp_btf, tracepoint
-from pyebpf.dsl.records import chars, record
+from pyebpf.dsl.probes import Probe, raw_tracepoint, syscall, tp_btf, tracepoint
+from pyebpf.dsl.records import array, chars, record, union
 from pyebpf.dsl.scalars import (
     Char,
+    FixedArray,
     Ptr,
     RawTracepointContext,
     TracepointContext,
@@ -97,6 +99,7 @@ __all__ = [
     "Char",
     "Const",
     "Events",
+    "FixedArray",
     "Global",
     "Hash",
     "KernelVariable",
@@ -119,6 +122,7 @@ __all__ = [
     "UserPtr",
     "__version__",
     "addressof",
+    "array",
     "cast",
     "cgroup_id",
     "chars",
@@ -153,6 +157,7 @@ __all__ = [
     "ktime_get_boot_ns",
     "ktime_get_ns",
     "load",
+    "noinline",
     "ntohl",
     "ntohll",
     "ntohs",
@@ -166,6 +171,7 @@ __all__ = [
     "read_user_str",
     "record",
     "sizeof",
+    "syscall",
     "tgid",
     "tid",
     "tp_btf",
@@ -175,4 +181,5 @@ __all__ = [
     "u32",
     "u64",
     "uid",
+    "union",
 ]

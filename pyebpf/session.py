@@ -46,6 +46,7 @@ from pyebpf.version import __version__
 if TYPE_CHECKING:
     from pyebpf.runtime import elf
     from pyebpf.runtime.events import RingBuffer
+    from pyebpf.runtime.invoke import Invocation
     from pyebpf.runtime.maps.array import ArrayMap
     from pyebpf.runtime.maps.hash import HashMap
     from pyebpf.runtime.maps.hist import HistView
@@ -167,11 +168,26 @@ def _recall(text: bytes | None, license: str) -> Start:  # noqa: A002
     return Start(None, origin, name)
 
 
+#: The folders whose files decide what a probe is compiled to.
+_COMPILER = (
+    "",
+    "abi",
+    "dsl",
+    "dsl/check",
+    "dsl/lower",
+    "ir",
+    "ir/llvm",
+    "ir/passes",
+    "spec",
+    "runtime",
+)
+
+
 def _code_stamp() -> str:
     # In a checkout the compiler itself changes between two runs; an installed one does not.
     newest = 0
     here = os.path.dirname(__file__)  # noqa: PTH120 - pathlib costs a warm start milliseconds
-    for part in ("", "abi", "dsl", "ir", "ir/llvm", "ir/passes", "spec", "runtime"):
+    for part in _COMPILER:
         with os.scandir(os.path.join(here, part)) as entries:  # noqa: PTH118
             for entry in entries:
                 if entry.name.endswith(".py"):
@@ -386,6 +402,29 @@ class Session(Owner):
         names = {number: name for name, number in self.compiled.lost} | {0: "print"}
         counts = ((name, _number_at(opened.fd, number)) for number, name in names.items())
         return {name: count for name, count in counts if count}
+
+    def test_run(self, probe: Probe, *args: Any, repeat: int = 1) -> Invocation:
+        """Run a probe now, in the kernel, on a context that we give.
+
+        Args:
+            probe: a ``@syscall`` probe, or a ``@raw_tracepoint``; of its hooks the first is taken.
+            args: for ``@syscall`` the record that it takes, its fields as a tuple or by name in a
+                dict. For a raw tracepoint its arguments, as numbers of 64 bits.
+            repeat: how many times, where the kernel takes it; ``duration_ns`` is the mean.
+
+        Returns:
+            ``result`` (32 bits), ``context`` (the record as the probe left it), ``duration_ns``.
+
+        Raises:
+            KernelError: the kernel has no test run for this kind of program.
+        """
+        from pyebpf.runtime.invoke import invoke
+
+        names = (name for name, _, _ in program_names([probe], self._options))
+        program = next((self._loaded.programs.get(name) for name in names), None)
+        if program is None:
+            raise KeyError(f"{probe.name} is not loaded here")
+        return invoke(program.fd, probe.record(), args, repeat)
 
     def explain(self) -> str:
         """Say which hooks are attached and which fields are read there."""

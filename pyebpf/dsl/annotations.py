@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, get_args, get_origin
 
-from pyebpf.dsl.scalars import Ptr, UserPtr
+from pyebpf.dsl.scalars import FixedArray, Ptr, UserPtr
 from pyebpf.kernel import KernelType
 from pyebpf.spec.types import BOOL, Address, Bool, Chars, DataType, Int, Record, record
 
@@ -26,6 +26,12 @@ def data_type(hint: Any) -> DataType | None:
         return _tuple(get_args(hint))
     made = getattr(hint, "__pyebpf_record__", None)
     return made if isinstance(made, Record) else None
+
+
+def array_element(hint: Any) -> DataType | None:
+    """Return the element type of ``FixedArray[…]``; None if the annotation is no array."""
+    args = get_args(hint)
+    return data_type(args[0]) if get_origin(hint) is FixedArray and args else None
 
 
 def pointee(hint: Any) -> str:

@@ -52,7 +52,7 @@ def compile_probes(
             hook.target,
             tuple(unit.reads.get(name, ())),
             tuple(unit.choices.get(name, ())),
-            attach=probe in given,
+            attach=probe in given and hook.kind != "syscall",
         )
         for name, probe, hook in unit.programs
     ]
@@ -74,9 +74,10 @@ def build_unit(
     programs = check_programs(probes, unit)
     unit.diagnostics.raise_errors()
     context = Context(unit.target, unit.diagnostics)
-    functions = tuple(
-        fn for program in programs for fn in run_pipeline(lower_program(program, unit), context)
-    )
+    lowered = [lower_program(program, unit) for program in programs]
+    lowered += [sub.function for sub in unit.lowered.values()]
+    unit.diagnostics.raise_errors()
+    functions = tuple(fn for each in lowered for fn in run_pipeline(each, context))
     unit.diagnostics.raise_errors()
     # Only what the final code mentions: a map of a probe that is switched off is not created.
     mentioned = [i for function in functions for block in function.blocks for i in block.instrs]

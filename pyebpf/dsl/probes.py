@@ -5,7 +5,7 @@ Each decorator is a typed front for a row of ``pyebpf.abi.programs``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pyebpf.dsl.constants import value_of
 from pyebpf.errors import PyebpfError
@@ -13,6 +13,8 @@ from pyebpf.plain import Frozen, Plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from pyebpf.spec.types import Record
 
 
 class Hook(Frozen):
@@ -36,6 +38,12 @@ class Probe(Plain):
     @property
     def name(self) -> str:
         return self.function.__name__
+
+    def record(self) -> Record | None:
+        """Return the record that a ``@syscall`` probe takes; None if it takes none."""
+        hints = get_type_hints(self.function, include_extras=True)
+        hints.pop("return", None)
+        return next((getattr(h, "__pyebpf_record__", None) for h in hints.values()), None)
 
     def __call__(self, *_: object, **__: object) -> None:
         raise PyebpfError(f"{self.name} runs in the kernel: load({self.name}) attaches it")
@@ -121,3 +129,16 @@ def raw_tracepoint(name: str, *, when: Any = True) -> Callable[[Any], Probe]:
     Since:  Linux 4.17.
     """
     return _hooked("raw_tracepoint", name, when)
+
+
+def syscall(function: Callable[..., Any]) -> Probe:
+    """Run when user space says so: ``session.test_run(probe, …)``. Attached to nothing.
+
+    The function may take one parameter, a ``@record``: what the caller passes, and gets back as the
+    function leaves it. Its result goes back too, as 32 bits.
+
+    Since:  Linux 5.14.
+    """
+    if not hasattr(function, "__code__"):
+        raise PyebpfError("@syscall decorates a function, without parentheses")
+    return Probe(function, (Hook("syscall", ""),))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-from pyebpf.dsl.annotations import data_type
+from pyebpf.dsl.annotations import array_element, data_type
 from pyebpf.errors import PyebpfError
-from pyebpf.spec.types import Chars, DataType, Record
+from pyebpf.spec.types import Array, Chars, DataType, Record, overlaid
 from pyebpf.spec.types import record as lay_out
 
 if TYPE_CHECKING:
@@ -39,7 +39,39 @@ def chars(length: int) -> Any:
     return CharsField(length)
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(chars,))
+class ArrayField:
+    """What :func:`array` makes: a length."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+
+def array(length: int) -> Any:
+    """Give an array its length.
+
+    Written as a default, ``slots: FixedArray[u32] = array(8)``: a field of a record, or in a probe
+    a variable, which is all zeros then.
+    """
+    if length < 1:
+        raise PyebpfError(f"array({length}): an array needs at least 1 element")
+    return ArrayField(length)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(chars, array))
+def union(cls: type[T]) -> type[T]:
+    """Turn a class with annotated fields into a union: all fields lie at the same place.
+
+    In a probe ``Name(a=1)`` sets one field; the bytes beyond it are 0.
+
+    Raises:
+        PyebpfError: a field's annotation is not a type with a size.
+    """
+    cls.__pyebpf_record__ = overlaid(_layout(cls))  # type: ignore[attr-defined]
+    cls.__init__ = _refuse  # type: ignore[method-assign]
+    return cls
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(chars, array))
 def record(cls: type[T]) -> type[T]:
     """Turn a class with annotated fields into a struct of the kernel side.
 
@@ -70,10 +102,16 @@ def _layout(cls: type) -> Record:
             if not isinstance(spec, CharsField):
                 raise PyebpfError(f"{cls.__name__}.{name}: write `{name}: Char = chars(16)`")
             kind = Chars(spec.length)
+        element = array_element(hint)
+        if element is not None:
+            length = cls.__dict__.get(name)
+            if not isinstance(length, ArrayField):
+                raise PyebpfError(f"{cls.__name__}.{name}: write `{name}: … = array(8)`")
+            kind = Array(element, length.length)
         if kind is None:
             raise PyebpfError(
                 f"{cls.__name__}.{name}: {hint!r} is no type for a record; use u8 … i64, bool, "
-                "Char, Ptr[…], a tuple of these, or another record"
+                "Char, Ptr[…], FixedArray[…], a tuple of these, or another record"
             )
         members.append((name, kind))
     if not members:

@@ -6,6 +6,7 @@ width.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 from pyebpf.errors import PyebpfError
@@ -65,6 +66,28 @@ class UserPtr(Ptr[T]):
 
     Pointers that are found there point there too. Exists in probes only.
     """
+
+
+class FixedArray(Generic[T]):
+    """``n`` values of one type, one after the other: ``slots: FixedArray[u32] = array(8)``.
+
+    A field of a record, or a local variable of a probe. An index out of range ends the probe.
+    """
+
+    def __len__(self) -> int:
+        raise PyebpfError("a FixedArray exists in a probe only")
+
+    def __getitem__(self, index: int) -> T:
+        raise PyebpfError("a FixedArray exists in a probe only")
+
+    def __setitem__(self, index: int, value: T) -> None:
+        raise PyebpfError("a FixedArray exists in a probe only")
+
+    def __iter__(self) -> Iterator[T]:
+        raise PyebpfError("a FixedArray exists in a probe only")
+
+    def __contains__(self, value: object) -> bool:
+        raise PyebpfError("a FixedArray exists in a probe only")
 
 
 class TracepointContext:

@@ -209,6 +209,10 @@ class CurrentTask(Expr):
     helper: str
 
 
+class ContextObject(Expr):
+    """The context itself, a record that the caller passes."""
+
+
 class ContextField(Expr):
     """A number or pointer in the context, ``width`` bytes wide there."""
 
@@ -292,6 +296,25 @@ class Inlined(Expr):
 
     body: list[Stmt]
     result: Variable | None
+
+
+class Subprogram(Plain):
+    """A function that stays a function, for one set of argument types."""
+
+    name: str
+    span: Span
+    type: ValueType
+    parameters: list[Variable]
+    body: list[Stmt]
+    result: Variable | None = None
+    faulty: bool = False
+
+
+class CallSubprogram(Expr):
+    """A call of a function that stays a function."""
+
+    callee: Subprogram
+    args: tuple[Expr, ...]
 
 
 class ReadText(Expr):
@@ -380,14 +403,6 @@ class Abort(Stmt):
 
 class Return(Stmt):
     value: Expr | None
-
-
-class SetField(Stmt):
-    """``base.field = value`` of a record in a map."""
-
-    base: Expr
-    field: Field
-    value: Expr
 
 
 class MapSet(Stmt):

@@ -72,6 +72,9 @@ class Place(Frozen):
 
 ValueType: TypeAlias = DataType | Pointer | Static | NoneType | Maybe | Tuple | Place
 NONE = NoneType()
+#: Memory that only this run of the program sees: a reserved record, a context that is ours, its
+#: own variables.
+PRIVATE = (Space.RING, Space.CTX, Space.STACK)
 
 
 def is_number(kind: ValueType) -> bool:
@@ -88,6 +91,7 @@ __all__ = [
     "BOOL",
     "I64",
     "NONE",
+    "PRIVATE",
     "U64",
     "Address",
     "Array",

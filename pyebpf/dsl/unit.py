@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pyebpf.abi.constants import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG
 from pyebpf.diag import Diagnostics
 from pyebpf.dsl.check.kernel_types import Kernel
-from pyebpf.dsl.typed import MapUse, Range, Variable
+from pyebpf.dsl.typed import MapUse, Range, Subprogram, Variable
 from pyebpf.dsl.unit_names import LOST_MAP, LOST_SLOTS, PRINT_MAP, PRINT_PAGES, ZERO_MAP
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import U32, U64, Array, Int
@@ -57,6 +57,10 @@ class UnitState:
     #: Types of local variables found in earlier rounds of checking, by place and name.
     known: dict[tuple[str, str], Known] = field(default_factory=dict)
     made: list[tuple[tuple[str, str], Variable]] = field(default_factory=list)
+    #: Functions that stay functions, by what they are and the types that they are called with.
+    subprograms: dict[Any, Subprogram] = field(default_factory=dict)
+    #: The same in IR, with what the calls must know of them.
+    lowered: dict[Subprogram, Any] = field(default_factory=dict)
     #: Whether a loop may be cut short, so that this is counted.
     cuts_loops: bool = False
     _kernel: Kernel | None = None

@@ -103,6 +103,8 @@ class Record(Frozen):
     align: int
     #: A tuple used as key or value: its fields are ``_0``, ``_1``, … and Python sees a tuple.
     is_tuple: bool = False
+    #: All fields lie at the same place.
+    is_union: bool = False
 
     def field(self, name: str) -> Field | None:
         """Return the member called ``name``, or None."""
@@ -147,3 +149,10 @@ def record(name: str, members: list[tuple[str, DataType]], *, is_tuple: bool = F
         offset += kind.size
         align = max(align, kind.align)
     return Record(name, tuple(fields), -(-offset // align) * align, align, is_tuple)
+
+
+def overlaid(kind: Record) -> Record:
+    """Return a record as a union: every field at the start, as large as the largest."""
+    fields = tuple(field.replace(offset=0) for field in kind.fields)
+    size = max(field.type.size for field in fields)
+    return kind.replace(fields=fields, size=-(-size // kind.align) * kind.align, is_union=True)

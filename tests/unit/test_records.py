@@ -98,7 +98,7 @@ def bad_size() -> None:
 
 NO_TYPE = (
     "Bad.x: <class 'int'> is no type for a record; "
-    "use u8 … i64, bool, Char, Ptr[…], a tuple of these, or another record"
+    "use u8 … i64, bool, Char, Ptr[…], FixedArray[…], a tuple of these, or another record"
 )
 
 

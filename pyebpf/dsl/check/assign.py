@@ -5,20 +5,35 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from pyebpf.dsl import typed
-from pyebpf.dsl.check.convert import assign_to, need_value, to_data
+from pyebpf.dsl.check.arrays import element, is_shared, is_writable, items, root
+from pyebpf.dsl.check.convert import assign_to, need_value, pack, to_data
 from pyebpf.dsl.check.maps import set_entry
 from pyebpf.dsl.check.member import record_field, record_of
 from pyebpf.dsl.check.scope import ADVICE
 from pyebpf.dsl.check.shared import global_of, set_global
 from pyebpf.dsl.faults import Fault, Mismatch
 from pyebpf.dsl.maps import MapDecl
-from pyebpf.dsl.typed import Assign, Evaluate, Expr, Pack, Stmt
-from pyebpf.dsl.types import Maybe, NoneType, Pointer, Space, Static
+from pyebpf.dsl.typed import Assign, Evaluate, Expr, Pack, Read, RecordField, Stmt
+from pyebpf.dsl.typed_places import AddressOf, ElementOf, SetPlace
+from pyebpf.dsl.types import (
+    Address,
+    Array,
+    Bool,
+    Chars,
+    Int,
+    Maybe,
+    NoneType,
+    Pointer,
+    Record,
+    Space,
+    Static,
+)
 
 if TYPE_CHECKING:
     from pyebpf.dsl.check.scope import Scope
     from pyebpf.dsl.shared import Global
+    from pyebpf.dsl.types import ValueType
+    from pyebpf.spec.types import DataType
 
 
 def store(target: ast.expr, value: Expr, scope: Scope) -> list[Stmt]:
@@ -28,6 +43,9 @@ def store(target: ast.expr, value: Expr, scope: Scope) -> list[Stmt]:
     if isinstance(target, ast.Tuple):
         return _unpack(target, value, scope)
     if isinstance(target, ast.Subscript):
+        part = own_element(target, scope)
+        if part is not None:
+            return [SetPlace(scope.span(target), part, to_data(value, _data(part.type)))]
         decl, key = entry(target, scope)
         return [set_entry(decl, key, value, scope.span(target), scope)]
     if isinstance(target, ast.Attribute):
@@ -36,7 +54,7 @@ def store(target: ast.expr, value: Expr, scope: Scope) -> list[Stmt]:
             return [set_global(shared, value, scope.span(target), scope)]
         field = own_field(target, scope)
         stored = to_data(value, field.field.type)
-        return [typed.SetField(scope.span(target), field.base, field.field, stored)]
+        return [SetPlace(scope.span(target), field, stored)]
     raise scope.unsupported(target, "this target of an assignment")
 
 
@@ -59,6 +77,7 @@ def store_name(name: str, value: Expr, target: ast.Name, scope: Scope) -> list[S
     if isinstance(value.type, Static):
         advice = "name it outside the probe"
         raise scope.unsupported(target, f"a variable for `{value.type}`", advice)
+    value = named_again(value, target, scope)
     variable = scope.variable(name)
     stored = assign_to(variable, value)
     present = not isinstance(value.type, (Maybe, NoneType))
@@ -66,11 +85,29 @@ def store_name(name: str, value: Expr, target: ast.Name, scope: Scope) -> list[S
     return [Assign(scope.span(target), variable, stored)]
 
 
+def named_again(value: Expr, target: ast.AST, scope: Scope) -> Expr:
+    """Return what a second name for a record holds: its address, as Python's names do.
+
+    Raises:
+        Fault: the first name may be given another record, which the second would then show.
+    """
+    if not isinstance(value.type, (Array, Record)) or not is_shared(value):
+        return value
+    start = root(value)
+    own = isinstance(start, Read) and scope.variables.get(start.variable.name) is start.variable
+    stays = not own or scope.is_bound_once(start.variable.name)  # type: ignore[attr-defined]
+    if isinstance(value.type, Array) or not stays:
+        advice = "Python would not copy it: use the first name, or assign its parts"
+        raise scope.unsupported(target, f"a second name for a `{value.type}`", advice)
+    space = start.type.space if isinstance(start.type, Pointer) else Space.STACK
+    return AddressOf(Pointer(space, value.type), value.span, value)
+
+
 def _store_tuple(name: str, value: Pack, target: ast.Name, scope: Scope) -> list[Stmt]:
     # A variable that holds a tuple is one variable for each item.
     scope.tuples[name] = len(value.items)
     out: list[Stmt] = []
-    kept = [_keep(item, out, scope) for item in value.items]
+    kept = [_keep(item, out, target, scope) for item in value.items]
     for number, item in enumerate(kept):
         out += store_name(f"{name}[{number}]", item, target, scope)
     scope.flow = scope.flow.assign(name, present=True)
@@ -81,22 +118,28 @@ def _unpack(target: ast.Tuple, value: Expr, scope: Scope) -> list[Stmt]:
     for part in target.elts:
         if isinstance(part, ast.Starred):
             raise scope.unsupported(part, *ADVICE["Starred"])
+    if isinstance(value.type, Array) and value.type.length == len(target.elts):
+        bound, again = (value, value) if isinstance(value, Read) else scope.keep(value)
+        found = pack(items(again, value.span), value.span)
+        before = [] if bound is value else [Evaluate(value.span, bound)]
+        return [*before, *_unpack(target, found, scope)]
     if not isinstance(value, Pack) or len(value.items) != len(target.elts):
         raise Fault(
             Mismatch(value.span, expected=f"{len(target.elts)} values", got=str(value.type))
         )
     # All values are computed before the first is stored: `a, b = b, a`.
     out: list[Stmt] = []
-    kept = [_keep(item, out, scope) for item in value.items]
+    kept = [_keep(item, out, target, scope) for item in value.items]
     for part, item in zip(target.elts, kept, strict=True):
         out += store(part, item, scope)
     return out
 
 
-def _keep(item: Expr, out: list[Stmt], scope: Scope) -> Expr:
+def _keep(item: Expr, out: list[Stmt], target: ast.AST, scope: Scope) -> Expr:
     if isinstance(item, Pack):
-        return Pack(item.type, item.span, tuple(_keep(part, out, scope) for part in item.items))
-    bound, again = scope.keep(need_value(item))
+        parts = tuple(_keep(part, out, target, scope) for part in item.items)
+        return Pack(item.type, item.span, parts)
+    bound, again = scope.keep(named_again(need_value(item), target, scope))
     out.append(Evaluate(item.span, bound))
     return again
 
@@ -115,12 +158,30 @@ def shared_of(target: ast.Attribute, scope: Scope) -> Global[object] | None:
     return global_of(scope.expr(target.value)) if target.attr == "value" else None
 
 
-def own_field(target: ast.Attribute, scope: Scope) -> typed.RecordField:
+def own_field(target: ast.Attribute, scope: Scope) -> RecordField:
     """Return a field that can be assigned to."""
     base = need_value(scope.expr(target.value))
     found = record_of(base)
-    writable = isinstance(base.type, Pointer) and base.type.space in (Space.MAP, Space.RING)
-    if found is None or not (writable or isinstance(base, typed.RecordField)):
+    if found is None or not is_writable(base):
         what = f"a field of `{base.type}`"
-        raise scope.unsupported(target, f"an assignment to {what}", "only map entries can change")
+        advice = "what can change are map entries and local records"
+        raise scope.unsupported(target, f"an assignment to {what}", advice)
     return record_field(base, found, target, scope)
+
+
+def own_element(target: ast.Subscript, scope: Scope) -> ElementOf | None:
+    """Return an element of an array that can be assigned to; None if it is no array."""
+    base = need_value(scope.expr(target.value))
+    if not isinstance(base.type, Array):
+        return None
+    if not is_writable(base):
+        advice = "what can change are map entries and local arrays"
+        raise scope.unsupported(target, "an assignment to an element of this", advice)
+    found = element(base, scope.expr(target.slice), scope.span(target))
+    assert isinstance(found, ElementOf)
+    return found
+
+
+def _data(kind: ValueType) -> DataType:
+    assert isinstance(kind, (Int, Bool, Chars, Array, Record, Address))
+    return kind

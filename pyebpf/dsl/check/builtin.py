@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.byte_order import ORDERS, SOCKET_ORDERS
-from pyebpf.dsl.check.convert import choice, literal, need_number, to_bool
-from pyebpf.dsl.check.iterate import pack
+from pyebpf.dsl.check.convert import choice, literal, need_number, pack, to_bool
 from pyebpf.dsl.check.kfuncs import has_kfunc
 from pyebpf.dsl.check.maps import atomic_function
 from pyebpf.dsl.check.memory import MEMORY
@@ -21,7 +20,7 @@ from pyebpf.dsl.check.shared import FETCHES
 from pyebpf.dsl.check.variables import has_variable
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownType, WrongCall
 from pyebpf.dsl.maps import Numbered
-from pyebpf.dsl.types import BOOL, Chars, KernelRef, Pointer, Space, Static
+from pyebpf.dsl.types import BOOL, Array, Chars, KernelRef, Pointer, Space, Static
 from pyebpf.ir.nodes import BinaryOp, CompareOp, FieldPath
 from pyebpf.kernel import KernelType
 from pyebpf.spec.objects import CoreKind
@@ -173,6 +172,8 @@ def _len(node: ast.Call, scope: Scope) -> Expr:
         return literal(len(arg.items), span)
     if isinstance(arg, typed.Text):
         return literal(len(arg.value), span)
+    if isinstance(arg.type, Array):
+        return literal(arg.type.length, span)
     decl = arg.type.value if isinstance(arg.type, Static) else None
     if isinstance(decl, Numbered):
         return literal(decl.max_entries, span)

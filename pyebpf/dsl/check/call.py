@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import ast
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from pyebpf.abi.helpers import Helper as HelperRow
 from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.builtins import ScalarHelper
+from pyebpf.dsl.check.arrays import is_shared
 from pyebpf.dsl.check.builtin import BUILTINS, SPECIALS
 from pyebpf.dsl.check.convert import assign_to, to_data, to_int
 from pyebpf.dsl.check.helper_call import call_helper
 from pyebpf.dsl.check.kfuncs import call_kfunc
 from pyebpf.dsl.check.maps import HistRef, verb
-from pyebpf.dsl.check.name import of_object
 from pyebpf.dsl.check.reserve import is_text_place, read_text
 from pyebpf.dsl.check.scope import Scope
+from pyebpf.dsl.check.signature import annotated_type, match_arguments, width_or_none
+from pyebpf.dsl.check.subprogram import call_subprogram
 from pyebpf.dsl.check.text import is_text, starts_with
+from pyebpf.dsl.check.unpacking import starred_items
 from pyebpf.dsl.check.variables import variable_call
 from pyebpf.dsl.collect import namespace
 from pyebpf.dsl.faults import Fault, Mismatch, RecursionUsed, WrongCall
@@ -26,16 +29,17 @@ from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.source import capture
 from pyebpf.dsl.symbols import KernelVariable, Kfunc
 from pyebpf.dsl.typed import Assign, Expr, Helper, Inlined, MakeRecord, Object, Stmt
-from pyebpf.dsl.types import NONE, Int, NoneType, Place, Record, Static, Tuple
+from pyebpf.dsl.types import NONE, Array, Int, NoneType, Place, Record, Static, Tuple
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
 
 
 def call(node: ast.Call, scope: Scope) -> Expr:
-    for part in (*node.args, *(k.value for k in node.keywords if k.arg is None)):
-        if isinstance(part, ast.Starred) or part in [k.value for k in node.keywords if not k.arg]:
-            raise scope.unsupported(part, "`*`", "name the values one by one")
+    for keyword in node.keywords:
+        if keyword.arg is None:
+            raise scope.unsupported(keyword.value, "`**`", "name the arguments one by one")
+    node = _without_stars(node, scope)
     if isinstance(node.func, ast.Attribute):
         base = scope.expr(node.func.value)
         value = base.type.value if isinstance(base.type, Static) else None
@@ -52,6 +56,14 @@ def call(node: ast.Call, scope: Scope) -> Expr:
             args = [scope.expr(arg) for arg in node.args]
             return read_text(base, node.func.attr, args, scope.span(node))
     return _call_object(_callee(node, scope), node, scope)
+
+
+def _without_stars(node: ast.Call, scope: Scope) -> ast.Call:
+    """Write ``f(*pair)`` as ``f(pair[0], pair[1])``."""
+    if not any(isinstance(arg, ast.Starred) for arg in node.args):
+        return node
+    args = [part for arg in node.args for part in starred_items(arg, scope)]
+    return ast.copy_location(ast.Call(node.func, args, node.keywords), node)
 
 
 def _callee(node: ast.Call, scope: Scope) -> Any:
@@ -131,6 +143,10 @@ def expand(function: FunctionType, node: ast.Call, scope: Scope) -> Expr:
     Each call is checked with the types of its own arguments, so one function serves many types.
     """
     span = scope.span(node)
+    if hasattr(function, "__pyebpf_noinline__"):
+        matched = match_arguments(function, node, scope)
+        given = [(name, value, annotated_type(function, name)) for name, value in matched]
+        return call_subprogram(function, given, node, scope)
     if function in scope.stack:
         raise Fault(RecursionUsed(span, name=function.__name__))
     source = capture(function)
@@ -145,7 +161,7 @@ def expand(function: FunctionType, node: ast.Call, scope: Scope) -> Expr:
     )
     body = _bind(function, node, scope, inner)
     inner.result = inner.variable("return")
-    inner.result_width = _width_or_none(function)
+    inner.result_width = width_or_none(function)
     body += inner.block(source.node.body)
     if inner.faulty:
         raise Fault
@@ -160,15 +176,22 @@ def _result(function: FunctionType, body: list[Stmt], inner: Scope, span: Span) 
     if inner.flow.live:
         body.append(Assign(span, result, assign_to(result, Object(NONE, span))))
     out: Expr = Inlined(result.type, span, body, result)
-    wanted = _annotation(function, "return")
+    wanted = annotated_type(function, "return")
     return to_int(out, wanted) if isinstance(wanted, Int) and isinstance(out.type, Int) else out
 
 
 def _bind(function: FunctionType, node: ast.Call, scope: Scope, inner: Scope) -> list[Stmt]:
     out: list[Stmt] = []
-    for name, value in _match(function, node, scope):
-        wanted = _annotation(function, name)
+    for name, value in match_arguments(function, node, scope):
+        wanted = annotated_type(function, name)
         if isinstance(value.type, (Static, Tuple, Place, NoneType)):
+            inner.arguments[name] = value
+            continue
+        if isinstance(value.type, (Array, Record)) and is_shared(value):
+            # As in Python, the function sees the caller's own, and may change it.
+            if inner.is_assigned(name):
+                advice = "give the new value another name"
+                raise scope.unsupported(node, f"a new value for the parameter `{name}`", advice)
             inner.arguments[name] = value
             continue
         variable = inner.variable(name)
@@ -178,56 +201,3 @@ def _bind(function: FunctionType, node: ast.Call, scope: Scope, inner: Scope) ->
         inner.flow = inner.flow.assign(name, present=stored.type == value.type)
         out.append(Assign(value.span, variable, stored))
     return out
-
-
-def _match(function: FunctionType, node: ast.Call, scope: Scope) -> list[tuple[str, Expr]]:
-    code = function.__code__
-    count = code.co_argcount + code.co_kwonlyargcount
-    names = code.co_varnames[:count]
-    span, name = scope.span(node), function.__name__
-    if len(node.args) > code.co_argcount:
-        why = f"takes {code.co_argcount} arguments, got {len(node.args)}"
-        raise Fault(WrongCall(span, name=name, why=why))
-    given = {n: scope.expr(arg) for n, arg in zip(names, node.args, strict=False)}
-    by_name = names[code.co_posonlyargcount :]
-    for keyword in node.keywords:
-        if keyword.arg not in by_name or keyword.arg in given:
-            why = f"takes no argument `{keyword.arg}` here"
-            raise Fault(WrongCall(span, name=name, why=why))
-        given[keyword.arg] = scope.expr(keyword.value)
-    for missing, value in _defaults(function, names).items():
-        given.setdefault(missing, of_object(value, node, scope))
-    absent = [n for n in names if n not in given]
-    if absent:
-        raise Fault(WrongCall(span, name=name, why=f"misses the argument `{absent[0]}`"))
-    return list(given.items())  # in the order of their evaluation
-
-
-def _defaults(function: FunctionType, names: tuple[str, ...]) -> dict[str, Any]:
-    values = function.__defaults__ or ()
-    positional = names[: function.__code__.co_argcount]
-    out = dict(zip(positional[len(positional) - len(values) :], values, strict=True))
-    return {**out, **(function.__kwdefaults__ or {})}
-
-
-def _annotation(function: FunctionType, name: str) -> Any:
-    return data_type(_hint(function, name))
-
-
-def _width_or_none(function: FunctionType) -> Int | None:
-    """Return the width of a result that is declared as ``u16 | None``."""
-    hint = _hint(function, "return")
-    parts = [part for part in get_args(hint) if part is not type(None)]
-    kind = data_type(parts[0]) if len(parts) == 1 and len(get_args(hint)) > 1 else None
-    return kind if isinstance(kind, Int) else None
-
-
-def _hint(function: FunctionType, name: str) -> Any:
-    hint = function.__annotations__.get(name)
-    if isinstance(hint, str):
-        try:
-            # The text is the user's own annotation, in the user's own module.
-            hint = eval(hint, dict(namespace(function)))  # noqa: S307
-        except Exception:  # noqa: BLE001 - an annotation for type checkers only
-            return None
-    return hint

@@ -18,18 +18,9 @@ from pyebpf.dsl.faults import (
     Unsupported,
 )
 from pyebpf.dsl.scalars import RawTracepointContext, TracepointContext
-from pyebpf.dsl.typed import ContextField, ContextText, Expr, Object, Parameter
+from pyebpf.dsl.typed import ContextField, ContextObject, ContextText, Expr, Object, Parameter
 from pyebpf.dsl.typed_kernel import DynamicText
-from pyebpf.dsl.types import (
-    U64,
-    Address,
-    Chars,
-    Int,
-    Pointer,
-    Space,
-    Static,
-    ValueType,
-)
+from pyebpf.dsl.types import U64, Address, Chars, Int, Pointer, Record, Space, Static, ValueType
 from pyebpf.plain import Frozen
 
 if TYPE_CHECKING:
@@ -243,6 +234,16 @@ def _tp_btf(hook: Hook, given: list[Given], scope: Scope) -> tuple[str, list[Par
     return f"tp_btf/{hook.target}", out
 
 
+def _syscall(hook: Hook, given: list[Given], scope: Scope) -> tuple[str, list[Parameter]]:
+    for number, item in enumerate(given):
+        kind, span = data_type(item.hint), scope.span(item.node)
+        if number or not isinstance(kind, Record):
+            why = "a syscall program takes one record"
+            raise Fault(BadAnnotation(span, name=item.name, why=why, example="Arguments"))
+        scope.arguments[item.name] = ContextObject(Pointer(Space.CTX, kind), span)
+    return "syscall", []
+
+
 def _argument_type(
     hook: Hook, number: int, item: Given, arguments: tuple[Argument, ...], scope: Scope
 ) -> tuple[ValueType, ValueType]:
@@ -329,4 +330,5 @@ MODELS: Mapping[str, Model] = {
     "tracepoint": _tracepoint,
     "tp_btf": _tp_btf,
     "raw_tracepoint": _raw_tracepoint,
+    "syscall": _syscall,
 }

@@ -9,12 +9,14 @@ from pyebpf.dsl.check.arith import holding
 from pyebpf.dsl.faults import Fault, Mismatch, TooLarge, UnguardedLookup
 from pyebpf.dsl.typed import Cast, Choice, Expr, Literal, Read, Truth, Variable
 from pyebpf.dsl.typed_kernel import HelperCall, KfuncCall, MemoryRead, PerCpu, ResizedText
+from pyebpf.dsl.typed_places import MakeArray
 from pyebpf.dsl.types import (
     BOOL,
     I64,
     NONE,
     U64,
     Address,
+    Array,
     Bool,
     Chars,
     Int,
@@ -142,6 +144,8 @@ def to_data(  # noqa: PLR0911 - one return for each kind of data
         return _to_address(expr, kind)
     if isinstance(kind, Record) and isinstance(expr, typed.Pack):
         return _to_tuple(expr, kind)
+    if isinstance(kind, Array) and isinstance(expr.type, Array):
+        return _to_array(expr, kind)
     if isinstance(kind, Chars) and isinstance(expr, typed.Text):
         return _fit_text(expr, kind)
     if isinstance(kind, Chars) and isinstance(expr.type, Chars):
@@ -188,6 +192,15 @@ def _to_tuple(expr: typed.Pack, kind: Record) -> Expr:
         for field, item in zip(kind.fields, expr.items, strict=True)
     )
     return typed.MakeRecord(kind, expr.span, items)
+
+
+def _to_array(expr: Expr, kind: Array) -> Expr:
+    if expr.type == kind:
+        return expr
+    have = expr.type
+    if not isinstance(expr, MakeArray) or not isinstance(have, Array) or have.length != kind.length:
+        raise Fault(Mismatch(expr.span, expected=f"`{kind}`", got=str(have)))
+    return MakeArray(kind, expr.span, tuple(to_data(item, kind.element) for item in expr.items))
 
 
 def _fit_text(expr: typed.Text, kind: Chars) -> Expr:
@@ -302,3 +315,8 @@ def choice(condition: Expr, then: Expr, other: Expr, span: Span) -> Expr:
     if isinstance(pseudo.type, Int) and pseudo.range is not None:
         return Ranged(pseudo.type, span, made, pseudo.range)
     return made
+
+
+def pack(items: tuple[Expr, ...] | list[Expr], span: Span) -> typed.Pack:
+    """Return a tuple of expressions."""
+    return typed.Pack(Tuple(tuple(item.type for item in items)), span, tuple(items))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.assign import store
-from pyebpf.dsl.check.iterate import pack
+from pyebpf.dsl.check.convert import pack
 from pyebpf.dsl.check.maps import entry_type, use
 from pyebpf.dsl.check.scope import LoopFlow, stored_names
 from pyebpf.dsl.faults import Fault, NeedsFeature, WrongCall

@@ -7,14 +7,24 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
+from pyebpf.dsl.check.arrays import MAX_ITEMS, items, of_list, repeated
 from pyebpf.dsl.check.call import call
-from pyebpf.dsl.check.convert import assign_to, choice, literal, need_number, need_value, to_bool
+from pyebpf.dsl.check.convert import (
+    assign_to,
+    choice,
+    literal,
+    need_number,
+    need_value,
+    pack,
+    to_bool,
+)
 from pyebpf.dsl.check.maps import contains
 from pyebpf.dsl.check.member import attribute, subscript
 from pyebpf.dsl.check.name import constant, name
 from pyebpf.dsl.check.narrow import condition, is_none_test, negate, none_test
 from pyebpf.dsl.check.number import BINARY, arithmetic, compare_numbers
 from pyebpf.dsl.check.text import compare_text, either, is_text
+from pyebpf.dsl.check.unpacking import starred_items
 from pyebpf.dsl.faults import Fault, Mismatch
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.typed import Bind, Expr, Literal, Logic, Pack, Same, Text
@@ -22,6 +32,7 @@ from pyebpf.dsl.typed_kernel import After
 from pyebpf.dsl.types import (
     BOOL,
     Address,
+    Array,
     Bool,
     Chars,
     Maybe,
@@ -53,6 +64,10 @@ def _binary(node: ast.BinOp, scope: Scope) -> Expr:
     op = BINARY.get(type(node.op))
     if op is None:
         raise scope.unsupported(node, *_NO_BINARY[type(node.op)])
+    if op is BinaryOp.MUL and isinstance(node.left, ast.List):
+        return repeated(node.left, scope.expr(node.right), node, scope)
+    if op is BinaryOp.MUL and isinstance(node.right, ast.List):
+        return repeated(node.right, scope.expr(node.left), node, scope)
     left, right = scope.expr(node.left), scope.expr(node.right)
     return arithmetic(op, left, right, scope.span(node))
 
@@ -164,6 +179,10 @@ def _membership(left: Expr, container: Expr, scope: Scope, node: ast.AST) -> Exp
     span = scope.span(node)
     if isinstance(container.type, Static) and isinstance(container.type.value, MapDecl):
         return contains(container.type.value, left, span, scope)
+    if isinstance(container.type, Array) and container.type.length <= MAX_ITEMS:
+        kept, container = scope.temporary(container)
+        inside = _membership(left, pack(items(container, span), span), scope, node)
+        return inside if kept is container else _following(kept, inside, span)
     if not isinstance(container, Pack):
         raise Fault(Mismatch(container.span, expected="a map or a tuple", got=str(container.type)))
     once = is_number(left.type) or isinstance(left.type, Chars)
@@ -174,6 +193,12 @@ def _membership(left: Expr, container: Expr, scope: Scope, node: ast.AST) -> Exp
         bound = again
         found = either(found, same, span)
     return found
+
+
+def _following(first: Expr, value: Expr, span: Span) -> Expr:
+    result = typed.Variable("", value.type, value.range)
+    body: list[typed.Stmt] = [typed.Evaluate(span, first), typed.Assign(span, result, value)]
+    return typed.Inlined(value.type, span, body, result)
 
 
 def _if_expression(node: ast.IfExp, scope: Scope) -> Expr:
@@ -190,7 +215,8 @@ def _if_expression(node: ast.IfExp, scope: Scope) -> Expr:
 
 
 def _pack(node: ast.Tuple, scope: Scope) -> Expr:
-    items = tuple(scope.expr(item) for item in node.elts)
+    parts = [part for item in node.elts for part in starred_items(item, scope)]
+    items = tuple(scope.expr(part) for part in parts)
     return Pack(Tuple(tuple(item.type for item in items)), scope.span(node), items)
 
 
@@ -216,6 +242,7 @@ EXPRESSIONS: dict[type[ast.AST], Any] = {
     ast.Compare: _compare,
     ast.IfExp: _if_expression,
     ast.Tuple: _pack,
+    ast.List: of_list,
     ast.NamedExpr: _walrus,
     ast.Attribute: attribute,
     ast.Subscript: subscript,

@@ -8,11 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from pyebpf.dsl.check.arith import holding
-from pyebpf.dsl.check.convert import choice, literal, need_number
+from pyebpf.dsl.check.arrays import element, is_shared
+from pyebpf.dsl.check.convert import choice, literal, need_number, pack
 from pyebpf.dsl.check.number import arithmetic, compare_numbers
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.typed import Arith, Cast, Expr, Literal, Pack
-from pyebpf.dsl.types import U64, Int, Static, Tuple
+from pyebpf.dsl.types import U64, Array, Int, Static
 from pyebpf.ir.nodes import BinaryOp, CompareOp
 from pyebpf.plain import Plain
 
@@ -83,8 +84,19 @@ def items_of_value(value: Expr, node: ast.expr, scope: Scope) -> Items:
     span = scope.span(node)
     if isinstance(value, Pack):
         return Items(literal(len(value.items), span), partial(_pick, value.items), (), value.items)
+    if isinstance(value.type, Array):
+        before: tuple[Expr, ...] = ()
+        if not is_shared(value):
+            keep, value = scope.keep(value)
+            before = (keep,)
+        length = literal(value.type.length, span)  # type: ignore[union-attr]
+        return Items(length, partial(_element, value, span), before)
     advice = "loop over a range, a tuple, an array, or the items of a map"
     raise scope.unsupported(node, f"a loop over `{value.type}`", advice)
+
+
+def _element(base: Expr, span: Span, turn: Expr) -> Expr:
+    return element(base, turn, span)
 
 
 def _pick(items: tuple[Expr, ...], turn: Expr) -> Expr:
@@ -245,11 +257,6 @@ def _combined(
         )
     fixed = tuple(at(literal(number, span)) for number in range(int(count.value)))
     return Items(count, at, before, fixed)
-
-
-def pack(items: tuple[Expr, ...] | list[Expr], span: Span) -> Pack:
-    """Return a tuple of expressions."""
-    return Pack(Tuple(tuple(item.type for item in items)), span, tuple(items))
 
 
 #: Python's functions that make something to loop over.

@@ -6,6 +6,7 @@ import ast
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from pyebpf.dsl.check.arrays import element
 from pyebpf.dsl.check.contexts import Context
 from pyebpf.dsl.check.convert import need_value
 from pyebpf.dsl.check.maps import hist_of, read_entry
@@ -20,7 +21,7 @@ from pyebpf.dsl.maps import LinearHist, Log2Hist, MapDecl
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.symbols import KernelVariable
 from pyebpf.dsl.typed import Expr, KernelPlace, KernelRead, Literal, Pack, RecordField
-from pyebpf.dsl.types import KernelRef, Place, Pointer, Record, Static
+from pyebpf.dsl.types import Array, KernelRef, Place, Pointer, Record, Static
 from pyebpf.ir.nodes import FieldPath, IndexStep, MemberStep, Step
 from pyebpf.kernel import KernelType
 
@@ -142,12 +143,14 @@ def subscript(node: ast.Subscript, scope: Scope) -> Expr:
     if isinstance(base, Pack):
         place = _constant(index, len(base.items), scope, node)
         return base.items[place]
+    if isinstance(kind, Array):
+        return element(base, index, span)
     if isinstance(base, KernelPlace) and isinstance(kind, Place):
         found = scope.unit.kernel.element(kind.to)
         if found is not None:
-            element, length = found
+            kind_there, length = found
             place = _constant(index, length or 1 << 31, scope, node)
-            step = IndexStep(place, element)
+            step = IndexStep(place, kind_there)
             return _kernel_step(base.base, base.path, step, node, scope)
     found_element = pointer_element(base, index, span, scope) if isinstance(kind, Pointer) else None
     if found_element is not None:

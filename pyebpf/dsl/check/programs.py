@@ -41,6 +41,7 @@ def check_programs(probes: Iterable[Probe], unit: UnitState) -> list[Program]:
         unit.maps.clear()
         unit.prints.clear()
         unit.made.clear()
+        unit.subprograms.clear()
         unit.reads.clear()
         unit.choices.clear()
         unit.calls.clear()

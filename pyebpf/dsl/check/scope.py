@@ -48,7 +48,6 @@ ADVICE: dict[str, tuple[str, str]] = {
     "Nonlocal": ("`nonlocal`", "keep shared values in an `Array`"),
     "Dict": ("a dict", "declare a `Hash` outside the probe"),
     "Set": ("a set", "declare a `Hash` outside the probe"),
-    "List": ("a list", "use a tuple, or declare an `Array` outside the probe"),
     "ListComp": ("a comprehension", "write a `for` loop"),
     "SetComp": ("a comprehension", "write a `for` loop"),
     "DictComp": ("a comprehension", "write a `for` loop"),
@@ -212,6 +211,19 @@ class Scope:
 
     def is_local(self, name: str) -> bool:
         return FRESH in name or name in local_names(self.source.node)
+
+    def is_bound_once(self, name: str) -> bool:
+        """Tell whether a name gets one value at most: assigned in one place, in no loop."""
+        loops = [p for p in ast.walk(self.source.node) if isinstance(p, (ast.For, ast.While))]
+        if any(name in stored_names([loop]) for loop in loops):
+            return False
+        parts = ast.walk(self.source.node)
+        stores = [p for p in parts if isinstance(p, ast.Name) and isinstance(p.ctx, ast.Store)]
+        return sum(part.id == name for part in stores) <= 1
+
+    def is_assigned(self, name: str) -> bool:
+        """Tell whether the function gives a name a value of its own."""
+        return name in stored_names(list(self.source.node.body))
 
     def need_assigned(self, name: str, node: ast.AST) -> None:
         """Check that a variable has a value here."""

@@ -11,7 +11,7 @@ from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature, WrongCall
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.typed import Expr, Literal, RecordField, Stmt
 from pyebpf.dsl.typed_shared import Change, CompareExchange, FetchChange, GlobalValue, SetGlobal
-from pyebpf.dsl.types import Int, Pointer, Record, Space, Static, ValueType
+from pyebpf.dsl.types import PRIVATE, Int, Pointer, Record, Space, Static, ValueType
 from pyebpf.errors import PyebpfError
 from pyebpf.ir.nodes import BinaryOp, GlobalVariable, RmwOp
 
@@ -108,7 +108,7 @@ def _is_own(place: Expr) -> bool:
     """Tell whether nobody else sees a place yet."""
     while isinstance(place, RecordField):
         place = place.base
-    return isinstance(place.type, Pointer) and place.type.space is Space.RING
+    return isinstance(place.type, Pointer) and place.type.space in PRIVATE
 
 
 def _counted(kind: ValueType, name: str, span: Span) -> Int:

@@ -6,8 +6,9 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
-from pyebpf.dsl.annotations import data_type
-from pyebpf.dsl.check.assign import entry, own_field, shared_of, store, store_name
+from pyebpf.dsl.annotations import array_element, data_type
+from pyebpf.dsl.check.arrays import is_private, of_annotation
+from pyebpf.dsl.check.assign import entry, own_element, own_field, shared_of, store, store_name
 from pyebpf.dsl.check.convert import assign_to, need_number, to_data, to_int
 from pyebpf.dsl.check.failing import assert_, raise_
 from pyebpf.dsl.check.loops import break_, continue_, for_, while_
@@ -28,11 +29,13 @@ from pyebpf.dsl.typed import (
     Return,
     Stmt,
 )
+from pyebpf.dsl.typed_places import ElementOf, SetPlace
 from pyebpf.dsl.types import NONE, Int, Maybe, NoneType, Pointer
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
     from pyebpf.dsl.check.scope import Scope
+    from pyebpf.ir.nodes import BinaryOp
 
 
 def _expression(node: ast.Expr, scope: Scope) -> list[Stmt]:
@@ -63,11 +66,14 @@ def _assign(node: ast.Assign, scope: Scope) -> list[Stmt]:
 def _annotated(node: ast.AnnAssign, scope: Scope) -> list[Stmt]:
     if not isinstance(node.target, ast.Name):
         raise scope.unsupported(node.annotation, "an annotation here", "annotate a variable")
-    wanted = data_type(_annotation(node.annotation, scope))
+    hint = _annotation(node.annotation, scope)
+    element, wanted = array_element(hint), data_type(hint)
     if node.value is None:
         if isinstance(wanted, Int):
             scope.variable(node.target.id).fixed = wanted
         return []
+    if element is not None:
+        return store(node.target, of_annotation(node.value, element, scope), scope)
     value = scope.expr(node.value)
     if wanted is not None and not isinstance(value.type, Maybe):
         fitting = to_data(value, wanted)
@@ -96,11 +102,29 @@ def _augmented(node: ast.AugAssign, scope: Scope) -> list[Stmt]:
         value = arithmetic(op, scope.expr(load), scope.expr(node.value), span)
         return store_name(node.target.id, value, node.target, scope)
     if isinstance(node.target, ast.Subscript):
+        part = own_element(node.target, scope)
+        if part is not None:
+            return changed(part, op, node.value, span, scope)
         decl, key = entry(node.target, scope)
         return [add_entry(decl, key, op, scope.expr(node.value), span, scope)]
     shared = shared_of(node.target, scope)
-    place = own_field(node.target, scope) if shared is None else global_value(shared, span, scope)
+    if shared is None:
+        return changed(own_field(node.target, scope), op, node.value, span, scope)
+    place = global_value(shared, span, scope)
     return [change(place, op, scope.expr(node.value), span, scope)]
+
+
+def changed(place: Expr, op: BinaryOp, node: ast.expr, span: Span, scope: Scope) -> list[Stmt]:
+    """Check ``place op= value`` of a field or an element: atomic where others see it."""
+    if not is_private(place):
+        return [change(place, op, scope.expr(node), span, scope)]
+    before: list[Stmt] = []
+    if isinstance(place, ElementOf) and not isinstance(place.index, Literal):
+        keep, again = scope.keep(place.index)
+        before.append(Evaluate(span, keep))
+        place = ElementOf(place.type, place.span, place.base, again, place.length)
+    value = arithmetic(op, place, scope.expr(node), span)
+    return [*before, SetPlace(span, place, to_data(value, place.type))]  # type: ignore[arg-type]
 
 
 def _delete(node: ast.Delete, scope: Scope) -> list[Stmt]:

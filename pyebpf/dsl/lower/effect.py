@@ -10,6 +10,7 @@ from pyebpf.dsl.check.printing import HEADER
 from pyebpf.dsl.lower import maps as lower_map
 from pyebpf.dsl.lower import shared as lower_shared
 from pyebpf.dsl.lower.memory import fill, member, prepare
+from pyebpf.dsl.lower.places import PLACE_EFFECTS
 from pyebpf.dsl.types import Chars, Int, Pointer, Space
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, CompareOp, Const, Value
@@ -46,11 +47,6 @@ def _delete(low: Expressions, stmt: typed.MapDelete) -> None:
     key = low.in_slot(stmt.key, "key")
     low.build.span = stmt.span
     low.build.call("map_delete_elem", (low.build.map(stmt.map.spec), key), I64)
-
-
-def _set_field(low: Expressions, stmt: typed.SetField) -> None:
-    place = low.member(stmt.base, stmt.field)
-    low.into(stmt.value, place)
 
 
 def _hist(low: Expressions, stmt: typed.HistAdd) -> None:
@@ -220,7 +216,7 @@ EFFECTS: dict[type[typed.Stmt], Callable[[Any, Any], None]] = {
     typed_maps.TailCall: _tail_call,
     typed_shared.Change: lower_shared.change,
     typed_shared.SetGlobal: lower_shared.set_global,
-    typed.SetField: _set_field,
+    **PLACE_EFFECTS,
     typed.HistAdd: _hist,
     typed.Emit: _emit,
     typed.Print: _print,

@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed, typed_shared
 from pyebpf.dsl.lower import maps as lower_map
+from pyebpf.dsl.lower import places
 from pyebpf.dsl.lower import shared as lower_shared
 from pyebpf.dsl.lower.kernel import read_optional
 from pyebpf.dsl.lower.maps import Optional
 from pyebpf.dsl.lower.memory import WRITERS, is_reference, size_in_memory
 from pyebpf.dsl.lower.number import NUMBERS, choose
+from pyebpf.dsl.lower.places import PLACE_NUMBERS
 from pyebpf.dsl.lower.symbols import SYMBOL_OPTIONALS
 from pyebpf.dsl.typed_kernel import HelperCall, KfuncCall, MemoryRead
+from pyebpf.dsl.typed_places import ElementOf
 from pyebpf.dsl.types import (
     BOOL,
     NONE,
     Address,
+    Array,
     Bool,
     Chars,
     Int,
@@ -58,6 +62,8 @@ class Expressions:
         self.build = build
         self.context = context
         self.unit = unit
+        #: The section of the program that this is a part of.
+        self.section = ""
         #: Records that are reserved here, the innermost last.
         self.held: list[Value] = []
         #: Those of them that are locks.
@@ -97,7 +103,7 @@ class Expressions:
             if isinstance(kind, Maybe):
                 cell = _Cell(self.build.slot(name, kind.inner), self.build.slot(f"{name}?", BOOL))
             else:
-                assert isinstance(kind, (Int, Bool, Address, Pointer, Chars, Record)), kind
+                assert isinstance(kind, (Int, Bool, Address, Pointer, Chars, Record, Array)), kind
                 cell = _Cell(self.build.slot(name, kind))
             self._cells[variable] = cell
         return self._cells[variable]
@@ -136,6 +142,8 @@ class Expressions:
             self.number(expr)
         elif isinstance(expr, typed.Inlined):
             self.inlined(expr.body)
+        elif isinstance(expr, typed.CallSubprogram):
+            self.call_subprogram(expr)
         elif isinstance(expr, typed.Pack):
             for item in expr.items:
                 self.discard(item)
@@ -148,7 +156,7 @@ class Expressions:
 
     def number(self, expr: typed.Expr) -> Value:
         """Return the value of a number, truth value, address or pointer."""
-        rule = NUMBERS.get(type(expr))
+        rule = NUMBERS.get(type(expr)) or PLACE_NUMBERS.get(type(expr))
         if rule is None:
             base = next((t for t in type(expr).__mro__ if t in NUMBERS), None)
             if base is None:
@@ -206,6 +214,8 @@ class Expressions:
             return self.build.addr(self.cell(expr.variable).value)
         if isinstance(expr, typed.RecordField):
             return self.member(expr.base, expr.field)
+        if isinstance(expr, ElementOf):
+            return places.address(self, expr)
         if isinstance(expr, typed_shared.GlobalValue):
             return lower_shared.address(self, expr.variable)
         if isinstance(expr, typed.Inlined):
@@ -214,7 +224,7 @@ class Expressions:
             return self.build.addr(self.cell(expr.result).value)
         if isinstance(expr, typed.Choice):
             return self.build.addr(self.cell(choose(self, expr)).value)
-        assert isinstance(expr.type, (Chars, Record)), expr.type
+        assert isinstance(expr.type, (Chars, Record, Array)), expr.type
         slot = self.scratch("buffer", expr.type)
         pointer = self.build.addr(slot)
         self.into(expr, pointer)
@@ -237,10 +247,17 @@ class Expressions:
         kind = expr.type
         if isinstance(kind, Pointer):
             kind = kind.to if isinstance(kind.to, Record) else Address()
-        assert isinstance(kind, (Int, Bool, Address, Chars, Record)), kind
+        assert isinstance(kind, (Int, Bool, Address, Chars, Record, Array)), kind
         pointer = self.build.addr(self.scratch(name, kind))
         self.into(expr, pointer)
         return pointer
+
+    def place(self, expr: typed.Expr) -> Value:
+        """Return a pointer to a field or an element, to write to."""
+        if isinstance(expr, typed.RecordField):
+            return self.member(expr.base, expr.field)
+        assert isinstance(expr, ElementOf), expr
+        return places.address(self, expr)
 
     def member(self, base: typed.Expr, field: Field) -> Value:
         """Return a pointer to a member of a record."""
@@ -291,6 +308,9 @@ class Expressions:
         raise NotImplementedError
 
     def inlined(self, body: list[typed.Stmt]) -> None:
+        raise NotImplementedError
+
+    def call_subprogram(self, expr: typed.CallSubprogram) -> Value:
         raise NotImplementedError
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyebpf.ir.types import VOID
 
 if TYPE_CHECKING:
-    from pyebpf.dsl.lower.programs import Lowering
+    from pyebpf.dsl.lower.statements import Lowering
     from pyebpf.dsl.typed_locks import Locked
 
 

@@ -14,7 +14,7 @@ from pyebpf.ir.types import BOOL, U64, Pointer, Space
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pyebpf.dsl.lower.programs import Lowering
+    from pyebpf.dsl.lower.statements import Lowering
     from pyebpf.ir.nodes import Slot, Value
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.dsl import typed
 from pyebpf.dsl.lower.kernel import KERNEL_WRITERS
 from pyebpf.dsl.lower.number import field_address
-from pyebpf.dsl.types import Chars, Int, Pointer, Record, Space, in_memory
+from pyebpf.dsl.typed_places import MakeArray
+from pyebpf.dsl.types import Array, Chars, Int, Pointer, Record, Space, in_memory
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import Value
 from pyebpf.ir.types import I64, U32, VOID
@@ -36,7 +37,7 @@ def size_in_memory(expr: typed.Expr) -> int:
     kind = expr.type
     if isinstance(kind, Pointer):
         kind = kind.to  # type: ignore[assignment]
-    assert isinstance(kind, (Chars, Record))
+    assert isinstance(kind, (Chars, Record, Array))
     return kind.size
 
 
@@ -63,6 +64,11 @@ def prepare(low: Expressions, expr: typed.Expr) -> Callable[[Value], None]:
         assert isinstance(kind, Record)
         parts = [(field, prepare(low, value)) for field, value in expr.items]
         return lambda pointer: _write_parts(low, kind, parts, pointer)
+    if isinstance(expr, MakeArray):
+        array = expr.type
+        assert isinstance(array, Array)
+        items = [prepare(low, item) for item in expr.items]
+        return lambda pointer: _write_items(low, array, items, pointer)
     if type(expr) in WRITERS:
         return lambda pointer: low.into(expr, pointer)
     if in_memory(expr.type) or is_reference(expr):
@@ -75,6 +81,17 @@ def prepare(low: Expressions, expr: typed.Expr) -> Callable[[Value], None]:
 
 def _copy(low: Expressions, span: Span, pointer: Value, source: Value, size: int) -> None:
     low.build.add(nodes.Copy(VOID, span, pointer, source, size))
+
+
+def _write_items(low: Expressions, kind: Array, items: list[Writer], pointer: Value) -> None:
+    if len(items) < kind.length:
+        fill(low, pointer, kind.size)
+    for number, write in enumerate(items):
+        write(member(low, pointer, kind.element, number * kind.element.size))
+
+
+def _array(low: Expressions, expr: MakeArray, pointer: Value) -> None:
+    prepare(low, expr)(pointer)
 
 
 def _write_parts(
@@ -151,6 +168,7 @@ WRITERS: dict[type[typed.Expr], Callable[[Expressions, Any, Value], None]] = {
     typed.KernelRead: _kernel_text,
     typed.EntryText: _entry_text,
     typed.MakeRecord: _record,
+    MakeArray: _array,
     typed.TextData: _text,
     **KERNEL_WRITERS,
 }

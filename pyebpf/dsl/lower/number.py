@@ -170,6 +170,11 @@ def _current_task(low: Expressions, expr: typed.CurrentTask) -> Value:
     return low.build.call(expr.helper, (), expr.type)
 
 
+def _context_object(low: Expressions, expr: typed.ContextObject) -> Value:
+    assert isinstance(expr.type, Pointer)
+    return low.build.add(nodes.Member(expr.type, expr.span, low.context, 0))
+
+
 def _context_field(low: Expressions, expr: typed.ContextField) -> Value:
     assert isinstance(expr.type, (Int, Bool, Pointer))
     load = nodes.CtxLoad(expr.type, expr.span, low.context, expr.offset, expr.width)
@@ -220,6 +225,10 @@ def _inlined(low: Expressions, expr: typed.Inlined) -> Value:
     return low.build.read(low.cell(expr.result).value)
 
 
+def _call_subprogram(low: Expressions, expr: typed.CallSubprogram) -> Value:
+    return low.call_subprogram(expr)
+
+
 def _contains(low: Expressions, expr: typed.MapContains) -> Value:
     pointer = lower_map.find(low, expr.map.spec, low.in_slot(expr.key, "key"))
     return low.build.compare(CompareOp.NE, pointer, low.build.const(0, pointer.type))
@@ -255,12 +264,14 @@ NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     typed.Cast: _cast,
     typed.Helper: _helper,
     typed.CurrentTask: _current_task,
+    typed.ContextObject: _context_object,
     typed.ContextField: _context_field,
     typed.KernelRead: _kernel_read,
     typed.CoreQuestion: _core,
     typed.EntryKey: _entry_key,
     typed.EntryValue: _entry_value,
     typed.Inlined: _inlined,
+    typed.CallSubprogram: _call_subprogram,
     typed.ReadText: _read_text,
     typed.MapContains: _contains,
     typed.MapSetdefault: _map_number,

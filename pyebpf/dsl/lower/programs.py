@@ -1,37 +1,140 @@
-"""From the typed tree to IR: programs and statements. Decides nothing; ``dsl.check`` did."""
+"""Programs, and the functions in them that stay functions: each lowered once, and called.
+
+What a function may do to the whole program goes through arguments of the compiler's own, behind the
+user's: the context, if the function reads it, and the address of a byte that it sets where the
+program must end.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyebpf.dsl import typed
-from pyebpf.dsl.lower import effect as lower_effect
-from pyebpf.dsl.lower import maps as lower_map
-from pyebpf.dsl.lower.expr import Expressions
-from pyebpf.dsl.lower.locks import locked
-from pyebpf.dsl.lower.loops import LOOPS, Around
-from pyebpf.dsl.lower.memory import fill
-from pyebpf.dsl.typed_locks import Locked
-from pyebpf.ir.build import Builder
-from pyebpf.ir.nodes import Block, Function, Param, Value
-from pyebpf.ir.types import I32, U64, VOID, Pointer, Space
+from pyebpf.dsl.faults import Unsupported
+from pyebpf.dsl.lower.statements import Lowering
+from pyebpf.ir.nodes import CallFunction, Function, Param, Value
+from pyebpf.ir.types import BOOL, I32, VOID, Pointer, Space
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from pyebpf.dsl.lower.expr import Expressions
     from pyebpf.dsl.unit import UnitState
 
+_REGISTERS = 5
 
-_SUBMIT = "ringbuf_submit"
+
+@dataclass
+class Lowered:
+    """A function in IR, and which arguments of the compiler's own it takes."""
+
+    function: Function
+    takes_context: bool
+    may_end: bool
+
+
+class _Calling(Lowering):
+    """Lowers a function that may call others."""
+
+    def call_subprogram(self, expr: typed.CallSubprogram) -> Value:
+        return _call(self, expr)
+
+
+class SubprogramLowering(_Calling):
+    """Lowers one function that stays a function."""
+
+    def __init__(self, made: typed.Subprogram, section: str, unit: UnitState) -> None:
+        params = tuple(_param(variable, made) for variable in made.parameters)
+        kind = VOID if made.result is None else made.result.type
+        assert kind is not None
+        function = Function(made.name, "", params, kind, [], [], made.span, section)  # type: ignore[arg-type]
+        self.made = made
+        self.takes_context = False
+        self.outcome: Param | None = None
+        self._context = Param(Pointer(Space.CTX), made.span, "ctx")
+        super().__init__(function, self._context, unit)
+        self.section = section
+        for variable, param in zip(made.parameters, params, strict=True):
+            self.take(variable, param)
+
+    @property
+    def context(self) -> Value:
+        """The program's context, as an argument that is there if it is used."""
+        self.takes_context = True
+        return self._context
+
+    @context.setter
+    def context(self, value: Value) -> None:
+        assert value is self._context
+
+    def run(self) -> Lowered:
+        """Lower the body; return the function with all its parameters."""
+        self.block(self.made.body)
+        if not self.build.done:
+            self.build.ret(self._result())
+        function = self.build.function
+        own = (self._context if self.takes_context else None, self.outcome)
+        function.params = (*function.params, *(param for param in own if param is not None))
+        if len(function.params) > _REGISTERS:
+            what = f"`{self.made.name}` with {len(function.params)} arguments"
+            advice = "the compiler needs one for the context or for errors: leave out @noinline"
+            self.unit.diagnostics.report(Unsupported(self.made.span, what=what, advice=advice))
+        return Lowered(function, self.takes_context, self.outcome is not None)
+
+    def _result(self) -> Value | None:
+        result = self.made.result
+        return None if result is None else self.build.read(self.cell(result).value)
+
+    def returned(self, statement: typed.Return) -> Value | None:
+        return self._result()
+
+    def abort(self) -> None:
+        """Tell the caller that the program must end."""
+        if self.outcome is None:
+            self.outcome = Param(Pointer(Space.STACK, BOOL), self.made.span, "ended")
+        self.release(0, "ringbuf_discard")
+        self.build.store(self.outcome, self.build.const(1, BOOL))
+        kind = self.build.function.result
+        self.build.ret(None if kind == VOID else self.build.const(0, kind))
+
+
+def _param(variable: typed.Variable, made: typed.Subprogram) -> Param:
+    assert variable.type is not None
+    return Param(variable.type, made.span, variable.name)  # type: ignore[arg-type]
+
+
+def _call(low: Expressions, expr: typed.CallSubprogram) -> Value:
+    """Lower a call; the value is void if the function gives none."""
+    build = low.build
+    arguments = [low.number(arg) for arg in expr.args]
+    build.span = expr.span
+    lowered = lower_once(expr.callee, low)
+    if lowered.takes_context:
+        arguments.append(low.context)
+    ended = build.slot("ended", BOOL) if lowered.may_end else None
+    if ended is not None:
+        build.write(ended, build.const(0, BOOL))
+        arguments.append(build.addr(ended))
+    kind = lowered.function.result
+    result = build.add(CallFunction(kind, build.span, lowered.function.name, tuple(arguments)))
+    if ended is not None:
+        low.abort_if(build.read(ended))
+    return result
+
+
+def lower_once(made: typed.Subprogram, low: Expressions) -> Lowered:
+    """Return a function in IR, lowering it at its first call."""
+    done = low.unit.lowered
+    if made not in done:
+        done[made] = SubprogramLowering(made, low.section, low.unit).run()
+    found: Lowered = done[made]
+    return found
 
 
 def lower_program(program: typed.Program, unit: UnitState) -> Function:
     """Return the IR of one program."""
     context = Param(Pointer(Space.CTX), program.span, "ctx")
     function = Function(program.name, program.section, (context,), I32, [], [], program.span)
-    lowering = Lowering(function, context, unit)
+    lowering = _Calling(function, context, unit)
     for parameter in program.parameters:
         if parameter.value is not None:
             lowering.store(parameter.variable, parameter.value)
@@ -40,122 +143,3 @@ def lower_program(program: typed.Program, unit: UnitState) -> Function:
         lowering.build.span = program.span
         lowering.build.ret(lowering.build.const(0, I32))
     return function
-
-
-@dataclass
-class _Frame:
-    """Where ``return`` of an expanded function goes."""
-
-    end: Block
-    loops: list[Around]
-    held: int
-
-
-class Lowering(Expressions):
-    """Lowers one program."""
-
-    def __init__(self, function: Function, context: Param, unit: UnitState) -> None:
-        super().__init__(Builder(function), context, unit)
-        self._frames: list[_Frame] = []
-        self.loops: list[Around] = []
-
-    def block(self, statements: list[typed.Stmt]) -> None:
-        """Lower statements, up to the one that ends the block."""
-        around = self.build.span
-        for statement in statements:
-            if self.build.done:
-                return
-            self.build.span = statement.span
-            mark = self.scratch_mark()
-            _STATEMENTS[type(statement)](self, statement)
-            self.scratch_free(mark)
-        self.build.span = around  # what follows is no part of the last statement
-
-    def inlined(self, body: list[typed.Stmt]) -> None:
-        """Lower the body of an expanded function; ``return`` in it goes to its end."""
-        span = self.build.span
-        frame = _Frame(self.build.new_block("end"), self.loops, len(self.held))
-        self._frames.append(frame)
-        self.loops = []
-        self.block(body)
-        self.build.jump(frame.end)
-        self.build.start(frame.end)
-        self.loops = frame.loops
-        self._frames.pop()
-        self.build.span = span
-
-    def evaluate(self, statement: typed.Evaluate) -> None:
-        self.discard(statement.value)
-
-    def assign(self, statement: typed.Assign) -> None:
-        self.store(statement.variable, statement.value)
-
-    def if_(self, statement: typed.If) -> None:
-        then, other = self.build.new_block("then"), self.build.new_block("else")
-        end = self.build.new_block("end")
-        self.condition(statement.condition, then, other)
-        for start, body in ((then, statement.then), (other, statement.other)):
-            self.build.start(start)
-            self.block(body)
-            self.build.jump(end)
-        self.build.start(end)
-
-    def break_(self, _: typed.Break) -> None:
-        self.release(self.loops[-1].held, _SUBMIT)
-        self.build.jump(self.loops[-1].after)
-
-    def continue_(self, _: typed.Continue) -> None:
-        self.release(self.loops[-1].held, _SUBMIT)
-        self.build.jump(self.loops[-1].next)
-
-    def return_(self, statement: typed.Return) -> None:
-        if self._frames:
-            self.release(self._frames[-1].held, _SUBMIT)
-            self.build.jump(self._frames[-1].end)
-            return
-        value = (
-            self.build.const(0, I32) if statement.value is None else self.number(statement.value)
-        )
-        self.release(0, _SUBMIT)
-        self.build.ret(value)
-
-    def reserve(self, statement: typed.Reserve) -> None:
-        kind = statement.map.spec.value
-        assert kind is not None
-
-        def fill_in(pointer: Value) -> None:
-            fill(self, pointer, kind.size)
-            self.take(statement.variable, pointer)
-            self.held.append(pointer)
-            self.block(statement.body)
-            self.held.pop()
-            if not self.build.done:
-                self.build.call(_SUBMIT, (pointer, self.build.const(0, U64)), VOID)
-
-        record = lower_effect.reserve(self, statement.map.spec, kind)
-        count = partial(lower_map.count_lost, self, statement.map.index)
-        lower_map.either(self, record, fill_in, count)
-
-    def fail(self, _: typed.Abort) -> None:
-        self.abort()
-
-    def loop(self, statement: Any) -> None:
-        LOOPS[type(statement)](self, statement)
-
-    def effect(self, statement: Any) -> None:
-        lower_effect.EFFECTS[type(statement)](self, statement)
-
-
-_STATEMENTS: dict[type[typed.Stmt], Callable[[Lowering, Any], None]] = {
-    typed.Evaluate: Lowering.evaluate,
-    typed.Assign: Lowering.assign,
-    typed.If: Lowering.if_,
-    **dict.fromkeys(LOOPS, Lowering.loop),
-    typed.Abort: Lowering.fail,
-    typed.Break: Lowering.break_,
-    typed.Continue: Lowering.continue_,
-    typed.Return: Lowering.return_,
-    typed.Reserve: Lowering.reserve,
-    Locked: locked,
-    **dict.fromkeys(lower_effect.EFFECTS, Lowering.effect),
-}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pyebpf.dsl import typed, typed_shared
 from pyebpf.dsl.lower import maps as lower_map
-from pyebpf.dsl.types import Address, Bool, Int, Pointer, Space
+from pyebpf.dsl.types import PRIVATE, Address, Bool, Int, Pointer, Space
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, RmwOp, Value
 from pyebpf.ir.types import VOID
@@ -66,10 +66,10 @@ def change(low: Expressions, stmt: typed_shared.Change) -> None:
 
     def do(pointer: Value) -> None:
         assert isinstance(pointer.type, Pointer)
-        if pointer.type.space is not Space.RING:
+        if pointer.type.space not in PRIVATE:
             low.build.add(nodes.AtomicRmw(VOID, low.build.span, stmt.op, pointer, value))
             return
-        # Nobody else sees a reserved record yet, and the kernel has no atomics there.
+        # Nobody else sees it, and the kernel has no atomics there.
         have = low.build.load(pointer, value.type)
         low.build.store(pointer, low.build.binary(_PLAIN[stmt.op], have, value))
 

@@ -200,7 +200,9 @@ class Machine:
         Raises:
             ProbeFault: it did what the kernel would refuse or cannot survive.
         """
-        region = self.memory.add(bytearray(context), "the context", writable=False)
+        # Only a syscall program has a context of its own: the caller gets it back.
+        mine = any(f.name == program and f.section == "syscall" for f in self.unit.functions)
+        region = self.memory.add(bytearray(context), "the context", writable=mine)
         self.fuel, self.tail_calls = FUEL, 0
         try:
             result = self._follow(program, region.base)

@@ -160,7 +160,8 @@ class DebugInfo:
             fields = [
                 (f.name, self.data(f.type), f.offset * 8, f.type.size * 8) for f in kind.fields
             ]
-            return self.struct(record_name(kind), kind.size, fields)
+            tag = "union" if kind.is_union else "structure"
+            return self.struct(record_name(kind), kind.size, fields, tag)
         assert isinstance(kind, Address)
         return self.pointer(None)
 

@@ -1,0 +1,77 @@
+"""Parameters of plain functions: which argument goes where, and what their annotations mean."""
+
+from __future__ import annotations
+
+import ast
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, get_args
+
+from pyebpf.dsl.annotations import data_type
+from pyebpf.dsl.check.name import of_object
+from pyebpf.dsl.collect import namespace
+from pyebpf.dsl.faults import Fault, WrongCall
+from pyebpf.spec.types import Int
+
+if TYPE_CHECKING:
+    from pyebpf.dsl.check.scope import Scope
+    from pyebpf.dsl.typed import Expr
+    from pyebpf.spec.types import DataType
+
+
+def annotated_type(function: FunctionType, name: str) -> DataType | None:
+    """Return the data type that a function's annotation means; None if it means none."""
+    return data_type(_hint(function, name))
+
+
+def width_or_none(function: FunctionType) -> Int | None:
+    """Return the width of a result that is declared as ``u16 | None``."""
+    hint = _hint(function, "return")
+    parts = [part for part in get_args(hint) if part is not type(None)]
+    kind = data_type(parts[0]) if len(parts) == 1 and len(get_args(hint)) > 1 else None
+    return kind if isinstance(kind, Int) else None
+
+
+def _hint(function: FunctionType, name: str) -> Any:
+    hint = function.__annotations__.get(name)
+    if isinstance(hint, str):
+        try:
+            # The text is the user's own annotation, in the user's own module.
+            hint = eval(hint, dict(namespace(function)))  # noqa: S307
+        except Exception:  # noqa: BLE001 - an annotation for type checkers only
+            return None
+    return hint
+
+
+def match_arguments(function: FunctionType, node: ast.Call, scope: Scope) -> list[tuple[str, Expr]]:
+    """Return each parameter of a function with what a call passes for it, defaults included.
+
+    Raises:
+        Fault: the call passes too much, too little, or something twice.
+    """
+    code = function.__code__
+    count = code.co_argcount + code.co_kwonlyargcount
+    names = code.co_varnames[:count]
+    span, name = scope.span(node), function.__name__
+    if len(node.args) > code.co_argcount:
+        why = f"takes {code.co_argcount} arguments, got {len(node.args)}"
+        raise Fault(WrongCall(span, name=name, why=why))
+    given = {n: scope.expr(arg) for n, arg in zip(names, node.args, strict=False)}
+    by_name = names[code.co_posonlyargcount :]
+    for keyword in node.keywords:
+        if keyword.arg not in by_name or keyword.arg in given:
+            why = f"takes no argument `{keyword.arg}` here"
+            raise Fault(WrongCall(span, name=name, why=why))
+        given[keyword.arg] = scope.expr(keyword.value)
+    for missing, value in _defaults(function, names).items():
+        given.setdefault(missing, of_object(value, node, scope))
+    absent = [n for n in names if n not in given]
+    if absent:
+        raise Fault(WrongCall(span, name=name, why=f"misses the argument `{absent[0]}`"))
+    return list(given.items())  # in the order of their evaluation
+
+
+def _defaults(function: FunctionType, names: tuple[str, ...]) -> dict[str, Any]:
+    values = function.__defaults__ or ()
+    positional = names[: function.__code__.co_argcount]
+    out = dict(zip(positional[len(positional) - len(values) :], values, strict=True))
+    return {**out, **(function.__kwdefaults__ or {})}

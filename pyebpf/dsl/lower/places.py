@@ -1,0 +1,68 @@
+"""Arrays, and places in memory that are assigned to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyebpf.dsl import typed, typed_places
+from pyebpf.dsl.lower.memory import prepare
+from pyebpf.dsl.types import Address, Bool, Int, Pointer
+from pyebpf.ir import nodes
+from pyebpf.ir.nodes import CompareOp, Value
+from pyebpf.ir.types import I64, U64
+
+if TYPE_CHECKING:
+    from pyebpf.dsl.lower.expr import Expressions
+
+
+def address(low: Expressions, expr: typed_places.ElementOf) -> Value:
+    """Return the address of an element."""
+    base = low.memory(expr.base)
+    index = low.number(expr.index)
+    low.build.span = expr.span
+    assert isinstance(base.type, Pointer)
+    kind = Pointer(base.type.space, expr.type)  # type: ignore[arg-type]
+    size = expr.type.size  # type: ignore[union-attr]
+    return low.build.add(nodes.Element(kind, expr.span, base, index, size, expr.length))
+
+
+def element(low: Expressions, expr: typed_places.ElementOf) -> Value:
+    """Lower the reading of an element that is a number."""
+    assert isinstance(expr.type, (Int, Bool, Address)), expr.type
+    return low.build.load(address(low, expr), expr.type)
+
+
+def address_of(low: Expressions, expr: typed_places.AddressOf) -> Value:
+    """Lower a second name for a record."""
+    pointer = low.memory(expr.value)
+    return low.build.convert(pointer, expr.type)  # type: ignore[arg-type]
+
+
+def in_range(low: Expressions, expr: typed_places.InRange) -> Value:
+    """Lower an index: negative ones count from the end, others end the program."""
+    build, known = low.build, expr.value.range
+    value = low.number(expr.value)
+    build.span = expr.span
+    wide = build.convert(value, U64)
+    length = build.const(expr.length, U64)
+    if known is None or known[0] < 0:
+        negative = build.compare(CompareOp.LT, build.convert(value, I64), build.const(0, I64))
+        from_end = build.binary(nodes.BinaryOp.ADD, wide, length)
+        wide = build.add(nodes.Select(U64, build.span, negative, from_end, wide))
+    low.abort_if(build.compare(CompareOp.GE, wide, length))
+    return wide
+
+
+def set_place(low: Expressions, stmt: typed_places.SetPlace) -> None:
+    """Lower ``place = value``; where it is comes after what it gets, as in Python."""
+    write = prepare(low, stmt.value)
+    low.build.span = stmt.span
+    write(low.place(stmt.place))
+
+
+PLACE_NUMBERS: dict[type[typed.Expr], Any] = {
+    typed_places.ElementOf: element,
+    typed_places.AddressOf: address_of,
+    typed_places.InRange: in_range,
+}
+PLACE_EFFECTS: dict[type[typed.Stmt], Any] = {typed_places.SetPlace: set_place}
