@@ -113,9 +113,9 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "Constant": (Row("cells[0] = 7"), Row("cells[0] = 1.5", R), Row("...", R)),
     "Attribute": (Row("cells[0] = current_task().pid"),),
     "Subscript": (Row("cells[0] = cells[1]"), Row("cells[0] = (4, 5)[1]")),
-    "Starred": (Row("cells[0] = max(*(1, 2))", R), Row("a, *b = 1, 2, 3", R)),
+    "Starred": (Row("cells[0] = max(*(1, 2))"), Row("a, *b = 1, 2, 3", R)),
     "Name": (Row("n = tgid()\ncells[0] = n"), Row("cells[0] = nowhere", "E0101")),
-    "List": (Row("n = [1, 2]", R),),
+    "List": (Row("n = [1, 2]"), Row("n = []", R)),
     "Tuple": (Row("a, b = 1, tgid()\ncells[a] = b"),),
     "Slice": (Row("n = cells[1:2]", R),),
     # parts
