@@ -182,7 +182,7 @@ def _membership(left: Expr, container: Expr, scope: Scope, node: ast.AST) -> Exp
     if isinstance(container.type, Array) and container.type.length <= MAX_ITEMS:
         kept, container = scope.temporary(container)
         inside = _membership(left, pack(items(container, span), span), scope, node)
-        return inside if kept is container else _following(kept, inside, span)
+        return inside if kept is container else _after(kept, inside)
     if not isinstance(container, Pack):
         raise Fault(Mismatch(container.span, expected="a map or a tuple", got=str(container.type)))
     once = is_number(left.type) or isinstance(left.type, Chars)
@@ -193,12 +193,6 @@ def _membership(left: Expr, container: Expr, scope: Scope, node: ast.AST) -> Exp
         bound = again
         found = either(found, same, span)
     return found
-
-
-def _following(first: Expr, value: Expr, span: Span) -> Expr:
-    result = typed.Variable("", value.type, value.range)
-    body: list[typed.Stmt] = [typed.Evaluate(span, first), typed.Assign(span, result, value)]
-    return typed.Inlined(value.type, span, body, result)
 
 
 def _if_expression(node: ast.IfExp, scope: Scope) -> Expr:
