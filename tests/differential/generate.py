@@ -254,6 +254,14 @@ class Generator:
             return self.masked(self.num(depth), most=63).text  # perhaps past the end
         return f"({self.num(depth).text} & 15)"
 
+    def added(self, depth: int) -> str:
+        """What is added to an entry: without calls, for an atomic addition sees what they do to it,
+        and Python, which reads the entry first, does not."""
+        helpers, self.helpers = self.helpers, []
+        text = self.masked(self.num(depth)).text
+        self.helpers = helpers
+        return text
+
     def inside(self) -> str:
         if self.chance(0.2):
             return str(self.random.randrange(-16, 16))
@@ -280,7 +288,8 @@ class Generator:
         self.scope.pop()
         word = self.pick(("sum", "sum", "any", "all"))
         text = f"{word}({body} for {item} in range({turns}){condition})"
-        return Num(text, 0, 6 * 255) if word == "sum" else Num(f"int({text})", 0, 1)
+        # A sum is of 64 bits for the compiler, whatever is added.
+        return Num(text, *UNKNOWN) if word == "sum" else Num(f"int({text})", 0, 1)
 
     def cond(self, depth: int) -> str:
         form = self.random.randrange(8 if depth > 0 else 3)
@@ -441,9 +450,9 @@ class Generator:
             (
                 # Past the end these are counted as lost, and do not end the probe.
                 f"cells[{self.inside()}] = {value}",
-                f"cells[{self.inside()}] += {self.masked(self.num(2)).text}",
+                f"cells[{self.inside()}] += {self.added(2)}",
                 f"table[{key}] = {value}",
-                f"table[{key}] += {self.masked(self.num(2)).text}",
+                f"table[{key}] += {self.added(2)}",
                 f"pairs[{key}, {second}] = {value}",
                 f"del table[{key}]",
                 f"recs[{key}] = Rec(a={value}, c={second})",
@@ -463,7 +472,7 @@ class Generator:
                         f"{name}.a = {value}",
                         f"{name}.b = {value}",
                         f"{name}.c = {name}.b * {name}.a",
-                        f"{name}.c += {self.masked(self.num(1)).text}",
+                        f"{name}.c += {self.added(1)}",
                         f"cells[{name}.a & 15] = {name}.c",
                     )
                 ),

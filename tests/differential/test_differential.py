@@ -18,7 +18,7 @@ from tests.differential.model import Model
 from tests.differential.running import Difference, check, program
 from tests.differential.shrink import shrink
 
-COUNT = int(os.environ.get("PYEBPF_DIFFERENTIAL_COUNT", "400"))
+COUNT = int(os.environ.get("PYEBPF_DIFFERENTIAL_COUNT", "300"))
 SEED = int(os.environ.get("PYEBPF_DIFFERENTIAL_SEED", "1"))
 #: A wrong result, or a fault of ours; what the compiler or the verifier refuses is only counted.
 WRONG = ("interpreter", "kernel", "internal")
