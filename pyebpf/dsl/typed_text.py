@@ -1,4 +1,4 @@
-"""The typed tree's comparisons of text."""
+"""The typed tree's operations on text."""
 
 from __future__ import annotations
 
@@ -23,3 +23,35 @@ class TextSame(Expr):
     op: CompareOp
     left: Expr
     right: Expr
+
+
+class TextLength(Expr):
+    """``len(text)``: characters, not bytes."""
+
+    text: Expr
+
+
+class TextUpTo(Expr):
+    """``text[:count]``."""
+
+    text: Expr
+    count: int
+
+
+class TextFrom(Expr):
+    """``text[count:]``."""
+
+    text: Expr
+    count: int
+
+
+class TextFirst(Expr):
+    """``text[0]``; an empty text ends the program."""
+
+    text: Expr
+
+
+class TextOrd(Expr):
+    """``ord(text[0])``; an empty text ends the program."""
+
+    text: Expr

@@ -17,6 +17,7 @@ from pyebpf.dsl.check.number import arithmetic, compare_numbers
 from pyebpf.dsl.check.printing import print_line
 from pyebpf.dsl.check.reduce import over_items
 from pyebpf.dsl.check.shared import FETCHES
+from pyebpf.dsl.check.slices import text_length, text_ord
 from pyebpf.dsl.check.variables import has_variable
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownType, WrongCall
 from pyebpf.dsl.maps import Numbered
@@ -174,12 +175,12 @@ def _len(node: ast.Call, scope: Scope) -> Expr:
         return literal(len(arg.value), span)
     if isinstance(arg.type, Array):
         return literal(arg.type.length, span)
+    if isinstance(arg.type, Chars):
+        return text_length(arg, node, scope)
     decl = arg.type.value if isinstance(arg.type, Static) else None
     if isinstance(decl, Numbered):
         return literal(decl.max_entries, span)
-    raise Fault(
-        Mismatch(arg.span, expected="a tuple, a constant text or an array", got=str(arg.type))
-    )
+    raise Fault(Mismatch(arg.span, expected="a tuple, a text or an array", got=str(arg.type)))
 
 
 #: Our functions, by the name that marks them in ``pyebpf.dsl.builtins``.
@@ -208,5 +209,6 @@ BUILTINS: dict[Any, Callable[[ast.Call, Scope], Expr]] = {
     builtins.int: _int,
     builtins.bool: _bool,
     builtins.len: _len,
+    builtins.ord: text_ord,
     **SOCKET_ORDERS,
 }

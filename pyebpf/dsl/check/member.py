@@ -15,6 +15,8 @@ from pyebpf.dsl.check.name import of_object
 from pyebpf.dsl.check.pointers import as_pointer, far_field, far_record, pointer_element
 from pyebpf.dsl.check.scope import closest
 from pyebpf.dsl.check.shared import global_value
+from pyebpf.dsl.check.slices import text_part
+from pyebpf.dsl.check.text import is_text
 from pyebpf.dsl.check.variables import variable_value
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownField
 from pyebpf.dsl.maps import LinearHist, Log2Hist, MapDecl
@@ -135,6 +137,8 @@ def _kernel_step(base: Expr, path: FieldPath, step: Step, node: ast.expr, scope:
 
 def subscript(node: ast.Subscript, scope: Scope) -> Expr:
     base = as_pointer(need_value(scope.expr(node.value)), scope)
+    if is_text(base):
+        return text_part(base, node, scope)
     index = scope.expr(node.slice)
     span = scope.span(node)
     kind = base.type

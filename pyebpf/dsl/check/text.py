@@ -8,7 +8,7 @@ from pyebpf.dsl import typed
 from pyebpf.dsl.check.convert import literal
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.typed import Expr, Logic, Negation, Pack, Text
-from pyebpf.dsl.typed_text import TextBegins, TextSame
+from pyebpf.dsl.typed_text import TextBegins, TextSame, TextUpTo
 from pyebpf.dsl.types import BOOL, Chars
 from pyebpf.ir.nodes import CompareOp
 
@@ -47,6 +47,13 @@ def compare_text(op: CompareOp, left: Expr, right: Expr, scope: Scope, node: ast
 
 
 def _is_constant(text: Expr, wanted: str, span: Span) -> Expr:
+    if isinstance(text, TextUpTo) and len(wanted) >= text.count:
+        # No more characters than these are looked at, so the slice need not be made.
+        if len(wanted) > text.count:
+            return _decided(text.text, value=False, span=span)
+        return _begins(text.text, wanted, span)
+    if isinstance(text, TextUpTo):
+        return _is_constant(text.text, wanted, span)
     assert isinstance(text.type, Chars)
     data = wanted.encode()
     size = text.type.length

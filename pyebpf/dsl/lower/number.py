@@ -8,6 +8,7 @@ from pyebpf.dsl import typed, typed_maps, typed_shared
 from pyebpf.dsl.lower import maps as lower_map
 from pyebpf.dsl.lower import shared as lower_shared
 from pyebpf.dsl.lower.kernel import KERNEL_NUMBERS
+from pyebpf.dsl.lower.slices import SLICE_NUMBERS
 from pyebpf.dsl.lower.symbols import SYMBOL_NUMBERS
 from pyebpf.dsl.lower.text import TEXT_NUMBERS
 from pyebpf.dsl.types import BOOL, Address, Bool, Chars, Int, KernelRef, Maybe, Pointer
@@ -285,4 +286,5 @@ NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     **KERNEL_NUMBERS,
     **SYMBOL_NUMBERS,
     **TEXT_NUMBERS,
+    **SLICE_NUMBERS,
 }

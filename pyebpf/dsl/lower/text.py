@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from pyebpf.ir.nodes import Block, Value
 
 
-def _byte(low: Expressions, text: Value, at: int) -> Value:
+def text_byte(low: Expressions, text: Value, at: int) -> Value:
+    """Return a byte of a text."""
     assert isinstance(text.type, Pointer)
     kind = Pointer(text.type.space, U8)
     return low.build.load(low.build.add(nodes.Member(kind, low.build.span, text, at)), U8)
 
 
-def _next_if(low: Expressions, test: Value, other: Block) -> None:
+def next_if(low: Expressions, test: Value, other: Block) -> None:
     """Go on if a test holds, else go elsewhere."""
     go = low.build.new_block("next")
     low.build.branch(test, go, other)
@@ -36,9 +37,9 @@ def _begins(low: Expressions, expr: typed_text.TextBegins) -> Value:
     answer, end = low.build.slot("same", BOOL), low.build.new_block("end")
     low.build.write(answer, low.build.const(0, BOOL))
     for at, wanted in enumerate(expr.data):
-        have = _byte(low, text, at)
+        have = text_byte(low, text, at)
         same = low.build.compare(CompareOp.EQ, have, low.build.const(wanted, U8))
-        _next_if(low, same, end)
+        next_if(low, same, end)
     low.build.write(answer, low.build.const(1, BOOL))
     low.build.jump(end)
     low.build.start(end)
@@ -55,13 +56,13 @@ def _same(low: Expressions, expr: typed_text.TextSame) -> Value:
     low.build.write(answer, low.build.const(int(not equal), BOOL))
     zero = low.build.const(0, U8)
     for at in range(min(sizes)):
-        one, other = _byte(low, left, at), _byte(low, right, at)
-        _next_if(low, low.build.compare(CompareOp.EQ, one, other), end)
-        _next_if(low, low.build.compare(CompareOp.NE, one, zero), same)
+        one, other = text_byte(low, left, at), text_byte(low, right, at)
+        next_if(low, low.build.compare(CompareOp.EQ, one, other), end)
+        next_if(low, low.build.compare(CompareOp.NE, one, zero), same)
     if sizes[0] != sizes[1]:  # the shorter one is full: the longer one must end there
         longer = left if sizes[0] > sizes[1] else right
-        rest = _byte(low, longer, min(sizes))
-        _next_if(low, low.build.compare(CompareOp.EQ, rest, zero), end)
+        rest = text_byte(low, longer, min(sizes))
+        next_if(low, low.build.compare(CompareOp.EQ, rest, zero), end)
     low.build.jump(same)
     low.build.start(same)
     low.build.write(answer, low.build.const(int(equal), BOOL))

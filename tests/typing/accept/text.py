@@ -10,5 +10,7 @@ def known(name: Char) -> bool:
 
 @tracepoint("sched:sched_switch")
 def probe(ctx: TracepointContext) -> None:
+    if comm()[:4] == "bash" and len(comm()) > ord(comm()[0]):
+        out[1] = 1
     if known(comm()) and comm() != "init":
         out[0] += 1

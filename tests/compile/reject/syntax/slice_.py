@@ -1,6 +1,8 @@
 from pyebpf import *
 
+counts = Array[u64](max_entries=8)
+
 
 @raw_tracepoint("sys_enter")
 def probe() -> None:
-    print(comm()[1:3])
+    print(counts[1:3])
