@@ -43,6 +43,8 @@ from pyebpf.dsl.builtins import (
     get_prandom_u32,
     gid,
     has_field,
+    ipv4,
+    ipv6,
     jiffies64,
     ktime_get_boot_ns,
     ktime_get_ns,
@@ -69,8 +71,9 @@ from pyebpf.dsl.maps import (
     PerCpuHash,
 )
 from pyebpf.dsl.probes import Probe, raw_tracepoint, syscall, tp_btf, tracepoint
-from pyebpf.dsl.records import array, chars, record, union
+from pyebpf.dsl.records import array, chars, octets, record, union
 from pyebpf.dsl.scalars import (
+    Bytes,
     Char,
     FixedArray,
     Ptr,
@@ -96,6 +99,7 @@ from pyebpf.version import __version__
 
 __all__ = [
     "Array",
+    "Bytes",
     "Char",
     "Const",
     "Events",
@@ -152,6 +156,8 @@ __all__ = [
     "i16",
     "i32",
     "i64",
+    "ipv4",
+    "ipv6",
     "jiffies64",
     "kfunc",
     "ktime_get_boot_ns",
@@ -162,6 +168,7 @@ __all__ = [
     "ntohll",
     "ntohs",
     "numa_node",
+    "octets",
     "offsetof",
     "pid_tgid",
     "raw_tracepoint",

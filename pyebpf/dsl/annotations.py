@@ -6,7 +6,22 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pyebpf.dsl.scalars import FixedArray, Ptr, UserPtr
 from pyebpf.kernel import KernelType
-from pyebpf.spec.types import BOOL, Address, Bool, Chars, DataType, Int, Record, record
+from pyebpf.spec.types import (
+    BOOL,
+    IPV4,
+    IPV6,
+    Address,
+    Bool,
+    Chars,
+    DataType,
+    Int,
+    Octets,
+    Record,
+    record,
+)
+
+#: By name: to import the module takes time at every start.
+_IP = {"IPv4Address": IPV4, "IPv6Address": IPV6}
 
 
 def data_type(hint: Any) -> DataType | None:
@@ -14,11 +29,15 @@ def data_type(hint: Any) -> DataType | None:
 
     ``tuple[u32, u64]`` is a struct of two members; a bare ``int`` has no width and means none.
     """
+    if getattr(hint, "__module__", "") == "ipaddress":
+        return _IP.get(hint.__name__)
     if hint is bool:
         return BOOL
     origin = get_origin(hint)
     if origin is Annotated:
-        return next((m for m in hint.__metadata__ if isinstance(m, (Int, Chars, Bool))), None)
+        return next(
+            (m for m in hint.__metadata__ if isinstance(m, (Int, Chars, Bool, Octets))), None
+        )
     for pointer in (Ptr, UserPtr):
         if origin is pointer or hint is pointer:
             return Address(pointee(hint), pointer is UserPtr, _own_pointee(hint))

@@ -16,6 +16,8 @@ from pyebpf.plain import Frozen
 from pyebpf.spec.types import I64, U32, U64, Int
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
     from pyebpf.kernel import task_struct
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -190,4 +192,16 @@ def compare_exchange(place: int, expected: int, new: int) -> int:
 
     It was stored if the result equals ``expected``.
     """
+    _outside()
+
+
+@special("ipv4")
+def ipv4(number: int) -> IPv4Address:
+    """Return the address that the kernel keeps as a number in the order of the network."""
+    _outside()
+
+
+@special("ipv6")
+def ipv6(place: Any) -> IPv6Address:
+    """Return the address that is in 16 bytes: a place in a kernel object, or bytes."""
     _outside()

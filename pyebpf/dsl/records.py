@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from pyebpf.dsl.annotations import array_element, data_type
 from pyebpf.errors import PyebpfError
-from pyebpf.spec.types import Array, Chars, DataType, Record, overlaid
+from pyebpf.spec.types import U8, Array, Chars, DataType, Octets, Record, overlaid
 from pyebpf.spec.types import record as lay_out
 
 if TYPE_CHECKING:
@@ -39,6 +39,23 @@ def chars(length: int) -> Any:
     return CharsField(length)
 
 
+class OctetsField:
+    """What :func:`octets` makes: a number of bytes."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+
+def octets(length: int) -> Any:
+    """Give a field of bytes its size.
+
+    Written as a default: ``mac: Bytes = octets(6)``.
+    """
+    if length < 1:
+        raise PyebpfError(f"octets({length}): a field of bytes needs at least 1")
+    return OctetsField(length)
+
+
 class ArrayField:
     """What :func:`array` makes: a length."""
 
@@ -57,7 +74,7 @@ def array(length: int) -> Any:
     return ArrayField(length)
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(chars, array))
+@dataclass_transform(kw_only_default=True, field_specifiers=(chars, array, octets))
 def union(cls: type[T]) -> type[T]:
     """Turn a class with annotated fields into a union: all fields lie at the same place.
 
@@ -71,7 +88,7 @@ def union(cls: type[T]) -> type[T]:
     return cls
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(chars, array))
+@dataclass_transform(kw_only_default=True, field_specifiers=(chars, array, octets))
 def record(cls: type[T]) -> type[T]:
     """Turn a class with annotated fields into a struct of the kernel side.
 
@@ -102,6 +119,11 @@ def _layout(cls: type) -> Record:
             if not isinstance(spec, CharsField):
                 raise PyebpfError(f"{cls.__name__}.{name}: write `{name}: Char = chars(16)`")
             kind = Chars(spec.length)
+        if isinstance(kind, Octets) and kind.length == 0:
+            size = cls.__dict__.get(name)
+            if not isinstance(size, OctetsField):
+                raise PyebpfError(f"{cls.__name__}.{name}: write `{name}: Bytes = octets(6)`")
+            kind = Octets(U8, size.length)
         element = array_element(hint)
         if element is not None:
             length = cls.__dict__.get(name)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 from pyebpf.errors import PyebpfError
-from pyebpf.spec.types import I8, I16, I32, I64, U8, U16, U32, U64, Chars
+from pyebpf.spec.types import I8, I16, I32, I64, U8, U16, U32, U64, Chars, Octets
 
 u8: TypeAlias = Annotated[int, U8]
 u16: TypeAlias = Annotated[int, U16]
@@ -42,6 +42,9 @@ class Text(str):
 
 #: Text of a fixed size, ``Char`` in a record: its size comes from :func:`pyebpf.chars`.
 Char: TypeAlias = Annotated[Text, Chars(0)]
+
+#: Bytes of a fixed number, ``Bytes`` in a record: how many comes from :func:`pyebpf.octets`.
+Bytes: TypeAlias = Annotated[bytes, Octets(U8, 0)]
 
 T = TypeVar("T")
 

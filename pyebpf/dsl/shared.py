@@ -14,7 +14,7 @@ from pyebpf.dsl.maps import MapDecl
 from pyebpf.errors import PyebpfError
 from pyebpf.spec.kernel_fields import kernel_fields
 from pyebpf.spec.objects import MapSpec
-from pyebpf.spec.types import Address, Array, Bool, Chars, DataType, Int, Record
+from pyebpf.spec.types import Address, Array, Bool, Chars, DataType, Int, Octets, Record
 
 V = TypeVar("V")
 _WORD = Int(64)
@@ -91,7 +91,9 @@ class Global(MapDecl, Generic[V]):
         self._outside("compare_exchange()")
 
 
-def packed(kind: DataType, value: Any) -> bytes:
+def packed(  # noqa: PLR0911 - one return for each kind of data
+    kind: DataType, value: Any
+) -> bytes:
     """Return the bytes of a value, without numpy, which a start does not wait for.
 
     Raises:
@@ -106,6 +108,8 @@ def packed(kind: DataType, value: Any) -> bytes:
             return packed(_WORD, value)
         if isinstance(kind, Chars):
             return _text(kind, value)
+        if isinstance(kind, Octets):
+            return _octets(kind, value)
         items = _items(kind, value)
     except (TypeError, OverflowError):
         raise PyebpfError(f"{value!r} is no initial value for {kind}") from None
@@ -122,6 +126,13 @@ def _text(kind: Chars, value: str | bytes) -> bytes:
     if len(data) > kind.length:
         raise OverflowError
     return data.ljust(kind.length, b"\0")
+
+
+def _octets(kind: Octets, value: Any) -> bytes:
+    data = value if kind.role == "bytes" else getattr(value, "packed", value)
+    if not isinstance(data, bytes) or len(data) != kind.length:
+        raise TypeError
+    return data
 
 
 def _items(kind: Array | Record, value: Mapping[str, Any] | Sequence[Any]) -> list[Any]:

@@ -16,6 +16,7 @@ from pyebpf.spec.types import (
     Chars,
     DataType,
     Int,
+    Octets,
     Record,
 )
 
@@ -87,6 +88,11 @@ def in_memory(kind: ValueType) -> bool:
     return isinstance(kind, (Chars, Array, Record))
 
 
+def has_items(kind: ValueType) -> bool:
+    """Tell whether a value of this type has elements in memory: an array, or bytes."""
+    return isinstance(kind, Array) and (not isinstance(kind, Octets) or kind.role == "bytes")
+
+
 __all__ = [
     "BOOL",
     "I64",
@@ -101,6 +107,7 @@ __all__ = [
     "KernelRef",
     "Maybe",
     "NoneType",
+    "Octets",
     "Place",
     "Pointer",
     "Record",
@@ -108,6 +115,7 @@ __all__ = [
     "Static",
     "Tuple",
     "ValueType",
+    "has_items",
     "in_memory",
     "is_number",
 ]

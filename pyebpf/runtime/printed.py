@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyebpf.present.escape import printable
+from pyebpf.spec.octets import octets_value
 
 if TYPE_CHECKING:
     from pyebpf.spec.views import PrintPart, PrintSpec
@@ -38,7 +39,9 @@ def format_line(record: bytes, prints: tuple[PrintSpec, ...]) -> str:
 def _value(record: bytes, part: PrintPart) -> str:
     raw = record[part.offset : part.offset + part.size]
     value: object
-    if part.text:
+    if part.role:
+        value = octets_value(part.role, raw)
+    elif part.text:
         value = printable(raw.partition(b"\0")[0])
     else:
         number = int.from_bytes(raw, "little", signed=part.signed)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from ipaddress import IPv4Address, IPv6Address
 from operator import index
 from typing import Any, Literal
 
@@ -18,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyebpf.spec.kernel_fields import KERNEL_FIELDS
-from pyebpf.spec.types import Address, Array, Bool, Chars, DataType, Int, Record
+from pyebpf.spec.octets import octets_value
+from pyebpf.spec.types import Address, Array, Bool, Chars, DataType, Int, Octets, Record
 
 _ORDER: Literal["little", "big"] = "little" if sys.byteorder == "little" else "big"
 _ADDRESS = Int(64)
@@ -107,7 +109,9 @@ def _record_dtype(kind: Record) -> np.dtype[Any]:
     )
 
 
-def pack(kind: DataType, value: object, where: str = "value") -> bytes:
+def pack(  # noqa: PLR0911 - one return for each kind of data
+    kind: DataType, value: object, where: str = "value"
+) -> bytes:
     """Return the bytes of ``value`` as the kernel holds it; padding and unused text are zero.
 
     Args:
@@ -129,6 +133,8 @@ def pack(kind: DataType, value: object, where: str = "value") -> bytes:
             return bytes([_truth(value, where)])
         case Chars():
             return _pack_chars(kind, value, where)
+        case Octets():
+            return _pack_octets(kind, value, where)
         case Array():
             return _pack_array(kind, value, where)
         case Record():
@@ -164,6 +170,20 @@ def _pack_chars(kind: Chars, value: object, where: str) -> bytes:
     if len(text) > kind.length:
         raise ValueError(f"{where}: {len(text)} bytes do not fit {kind}: {text[:40]!r}")
     return text.ljust(kind.length, b"\0")
+
+
+def _pack_octets(kind: Octets, value: object, where: str) -> bytes:
+    classes: dict[str, type[Any]] = {"IPv4Address": IPv4Address, "IPv6Address": IPv6Address}
+    wanted = classes.get(kind.role)
+    if wanted is not None and isinstance(value, wanted):
+        value = value.packed
+    if isinstance(value, np.ndarray) and value.dtype == np.uint8:
+        value = value.tobytes()
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise TypeError(f"{where}: {kind} takes {kind.role}, not {_described(value)}")
+    if len(value) != kind.length:
+        raise ValueError(f"{where}: {kind} takes {kind.length} bytes, not {len(value)}")
+    return bytes(value)
 
 
 def _pack_array(kind: Array, value: object, where: str) -> bytes:
@@ -252,6 +272,8 @@ def _converter(kind: DataType) -> Callable[[Any], Any] | None:
     match kind:
         case Chars():
             return _text
+        case Octets():
+            return lambda value: octets_value(kind.role, bytes(value))
         case Array():
             element = _converter(kind.element)
             return tuple if element is None else lambda value: tuple(map(element, value))

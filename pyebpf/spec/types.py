@@ -86,6 +86,22 @@ class Array(Frozen):
         return f"{self.element}[{self.length}]"
 
 
+class Octets(Array):
+    """Bytes that belong together and do not change: Python's ``bytes``, or an IP address.
+
+    ``role`` is ``"bytes"``, ``"IPv4Address"`` or ``"IPv6Address"``; addresses are in network order.
+    """
+
+    role: str = "bytes"
+
+    @property
+    def align(self) -> int:
+        return 1 if self.role == "bytes" else 4
+
+    def __str__(self) -> str:
+        return f"bytes[{self.length}]" if self.role == "bytes" else self.role
+
+
 class Field(Frozen):
     """A member of a record."""
 
@@ -138,6 +154,7 @@ DataType: TypeAlias = Int | Bool | Chars | Array | Record | Address
 U8, U16, U32, U64 = Int(8), Int(16), Int(32), Int(64)
 I8, I16, I32, I64 = Int(8, True), Int(16, True), Int(32, True), Int(64, True)
 BOOL = Bool()
+IPV4, IPV6 = Octets(U8, 4, "IPv4Address"), Octets(U8, 16, "IPv6Address")
 
 
 def record(name: str, members: list[tuple[str, DataType]], *, is_tuple: bool = False) -> Record:

@@ -47,6 +47,8 @@ class PrintPart(Frozen):
     conversion: str = ""
     format: str = ""
     boolean: bool = False
+    #: ``"bytes"``, ``"IPv4Address"`` or ``"IPv6Address"``: it is copied like text.
+    role: str = ""
 
 
 class PrintSpec(Frozen):

@@ -23,10 +23,12 @@ from pyebpf.dsl.types import (
     Int,
     Maybe,
     NoneType,
+    Octets,
     Pointer,
     Record,
     Space,
     Static,
+    has_items,
 )
 
 if TYPE_CHECKING:
@@ -91,7 +93,9 @@ def named_again(value: Expr, target: ast.AST, scope: Scope) -> Expr:
     Raises:
         Fault: the first name may be given another record, which the second would then show.
     """
-    if not isinstance(value.type, (Array, Record)) or not is_shared(value):
+    if isinstance(value.type, Octets) or not is_shared(value):
+        return value
+    if not isinstance(value.type, (Array, Record)):
         return value
     start = root(value)
     own = isinstance(start, Read) and scope.variables.get(start.variable.name) is start.variable
@@ -118,7 +122,11 @@ def _unpack(target: ast.Tuple, value: Expr, scope: Scope) -> list[Stmt]:
     for part in target.elts:
         if isinstance(part, ast.Starred):
             raise scope.unsupported(part, *ADVICE["Starred"])
-    if isinstance(value.type, Array) and value.type.length == len(target.elts):
+    if (
+        isinstance(value.type, Array)
+        and has_items(value.type)
+        and value.type.length == len(target.elts)
+    ):
         bound, again = (value, value) if isinstance(value, Read) else scope.keep(value)
         found = pack(items(again, value.span), value.span)
         before = [] if bound is value else [Evaluate(value.span, bound)]
@@ -174,7 +182,7 @@ def own_element(target: ast.Subscript, scope: Scope) -> ElementOf | None:
     base = need_value(scope.expr(target.value))
     if not isinstance(base.type, Array):
         return None
-    if not is_writable(base):
+    if not is_writable(base) or isinstance(base.type, Octets):
         advice = "what can change are map entries and local arrays"
         raise scope.unsupported(target, "an assignment to an element of this", advice)
     found = element(base, scope.expr(target.slice), scope.span(target))

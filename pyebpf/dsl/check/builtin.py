@@ -14,6 +14,7 @@ from pyebpf.dsl.check.kfuncs import has_kfunc
 from pyebpf.dsl.check.maps import atomic_function
 from pyebpf.dsl.check.memory import MEMORY
 from pyebpf.dsl.check.number import arithmetic, compare_numbers
+from pyebpf.dsl.check.octets import OCTETS
 from pyebpf.dsl.check.printing import print_line
 from pyebpf.dsl.check.reduce import over_items
 from pyebpf.dsl.check.shared import FETCHES
@@ -21,7 +22,7 @@ from pyebpf.dsl.check.slices import text_length, text_ord
 from pyebpf.dsl.check.variables import has_variable
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownType, WrongCall
 from pyebpf.dsl.maps import Numbered
-from pyebpf.dsl.types import BOOL, Array, Chars, KernelRef, Pointer, Space, Static
+from pyebpf.dsl.types import BOOL, Array, Chars, KernelRef, Pointer, Space, Static, has_items
 from pyebpf.ir.nodes import BinaryOp, CompareOp, FieldPath
 from pyebpf.kernel import KernelType
 from pyebpf.spec.objects import CoreKind
@@ -173,7 +174,7 @@ def _len(node: ast.Call, scope: Scope) -> Expr:
         return literal(len(arg.items), span)
     if isinstance(arg, typed.Text):
         return literal(len(arg.value), span)
-    if isinstance(arg.type, Array):
+    if isinstance(arg.type, Array) and has_items(arg.type):
         return literal(arg.type.length, span)
     if isinstance(arg.type, Chars):
         return text_length(arg, node, scope)
@@ -192,6 +193,7 @@ SPECIALS: dict[str, Callable[[ast.Call, Scope], Expr]] = {
     **{name: partial(atomic_function, name) for name in FETCHES},
     **MEMORY,
     **ORDERS,
+    **OCTETS,
     "has_kfunc": has_kfunc,
     "has_variable": has_variable,
 }

@@ -15,6 +15,7 @@ from pyebpf.dsl.check.convert import assign_to, to_data, to_int
 from pyebpf.dsl.check.helper_call import call_helper
 from pyebpf.dsl.check.kfuncs import call_kfunc
 from pyebpf.dsl.check.maps import HistRef, verb
+from pyebpf.dsl.check.octets import made
 from pyebpf.dsl.check.reserve import is_text_place, read_text
 from pyebpf.dsl.check.scope import Scope
 from pyebpf.dsl.check.signature import annotated_type, match_arguments, width_or_none
@@ -30,6 +31,7 @@ from pyebpf.dsl.source import capture
 from pyebpf.dsl.symbols import KernelVariable, Kfunc
 from pyebpf.dsl.typed import Assign, Expr, Helper, Inlined, MakeRecord, Object, Stmt
 from pyebpf.dsl.types import NONE, Array, Int, NoneType, Place, Record, Static, Tuple
+from pyebpf.spec.types import Octets
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
@@ -98,7 +100,10 @@ def _call_object(  # noqa: PLR0911 - one return for each kind of callable
         return call_kfunc(value, node, scope)
     if isinstance(value, FunctionType):
         return expand(value, node, scope)
-    if isinstance(data_type(value), Int):
+    kind = data_type(value)
+    if isinstance(kind, Octets):
+        return made(value, kind, node, scope)
+    if isinstance(kind, Int):
         what = f"`{data_type(value)}(…)`"
         raise scope.unsupported(node, what, f"write `cast({data_type(value)}, …)`")
     name = getattr(value, "__name__", type(value).__name__)

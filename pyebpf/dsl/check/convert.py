@@ -33,6 +33,7 @@ from pyebpf.dsl.types import (
     is_number,
 )
 from pyebpf.spec.kernel_fields import kernel_fields
+from pyebpf.spec.types import Octets
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
@@ -198,7 +199,12 @@ def _to_array(expr: Expr, kind: Array) -> Expr:
     if expr.type == kind:
         return expr
     have = expr.type
-    if not isinstance(expr, MakeArray) or not isinstance(have, Array) or have.length != kind.length:
+    if (
+        isinstance(kind, Octets)
+        or not isinstance(expr, MakeArray)
+        or not isinstance(have, Array)
+        or have.length != kind.length
+    ):
         raise Fault(Mismatch(expr.span, expected=f"`{kind}`", got=str(have)))
     return MakeArray(kind, expr.span, tuple(to_data(item, kind.element) for item in expr.items))
 

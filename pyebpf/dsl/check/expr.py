@@ -23,6 +23,7 @@ from pyebpf.dsl.check.member import attribute, subscript
 from pyebpf.dsl.check.name import constant, name
 from pyebpf.dsl.check.narrow import condition, is_none_test, negate, none_test
 from pyebpf.dsl.check.number import BINARY, arithmetic, compare_numbers
+from pyebpf.dsl.check.octets import compare_octets, is_octets
 from pyebpf.dsl.check.text import compare_text, either, is_text
 from pyebpf.dsl.check.unpacking import starred_items
 from pyebpf.dsl.faults import Fault, Mismatch
@@ -43,6 +44,7 @@ from pyebpf.dsl.types import (
     is_number,
 )
 from pyebpf.ir.nodes import BinaryOp, CompareOp
+from pyebpf.spec.types import Octets
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
@@ -125,7 +127,9 @@ def _compare(node: ast.Compare, scope: Scope) -> Expr:
     for number, (op, right_node) in enumerate(zip(node.ops, node.comparators, strict=True)):
         right = scope.expr(right_node)
         following = right
-        if number + 1 < len(node.ops) and (is_number(right.type) or isinstance(right.type, Chars)):
+        if number + 1 < len(node.ops) and (
+            is_number(right.type) or isinstance(right.type, (Chars, Octets))
+        ):
             right, following = scope.temporary(right)  # evaluated once, compared twice
         part = comparison(op, left, right, scope, node)
         result = part if result is None else _chain(result, part, scope.span(node))
@@ -153,6 +157,8 @@ def comparison(op: ast.cmpop, left: Expr, right: Expr, scope: Scope, node: ast.A
     span = scope.span(node)
     if isinstance(left, Text) and isinstance(right, Text):
         return literal(_text_result(kind, left.value, right.value), span)
+    if is_octets(left) or is_octets(right):
+        return compare_octets(kind, left, right, scope, node)
     if is_text(left) and is_text(right):
         return compare_text(kind, left, right, scope, node)
     addresses = (Pointer, Address)
@@ -179,13 +185,17 @@ def _membership(left: Expr, container: Expr, scope: Scope, node: ast.AST) -> Exp
     span = scope.span(node)
     if isinstance(container.type, Static) and isinstance(container.type.value, MapDecl):
         return contains(container.type.value, left, span, scope)
-    if isinstance(container.type, Array) and container.type.length <= MAX_ITEMS:
+    if (
+        isinstance(container.type, Array)
+        and not isinstance(container.type, Octets)
+        and container.type.length <= MAX_ITEMS
+    ):
         kept, container = scope.temporary(container)
         inside = _membership(left, pack(items(container, span), span), scope, node)
         return inside if kept is container else _after(kept, inside)
     if not isinstance(container, Pack):
         raise Fault(Mismatch(container.span, expected="a map or a tuple", got=str(container.type)))
-    once = is_number(left.type) or isinstance(left.type, Chars)
+    once = is_number(left.type) or isinstance(left.type, (Chars, Octets))
     bound, again = scope.temporary(left) if once else (left, left)
     found: Expr = literal(False, span)
     for item in container.items:

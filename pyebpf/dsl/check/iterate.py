@@ -13,7 +13,7 @@ from pyebpf.dsl.check.convert import choice, literal, need_number, pack
 from pyebpf.dsl.check.number import arithmetic, compare_numbers
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.typed import Arith, Cast, Expr, Literal, Pack
-from pyebpf.dsl.types import U64, Array, Int, Static
+from pyebpf.dsl.types import U64, Int, Static, has_items
 from pyebpf.ir.nodes import BinaryOp, CompareOp
 from pyebpf.plain import Plain
 
@@ -84,7 +84,7 @@ def items_of_value(value: Expr, node: ast.expr, scope: Scope) -> Items:
     span = scope.span(node)
     if isinstance(value, Pack):
         return Items(literal(len(value.items), span), partial(_pick, value.items), (), value.items)
-    if isinstance(value.type, Array):
+    if has_items(value.type):
         before: tuple[Expr, ...] = ()
         if not is_shared(value):
             keep, value = scope.keep(value)

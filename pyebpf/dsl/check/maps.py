@@ -20,7 +20,7 @@ from pyebpf.dsl.tail import TailCalls
 from pyebpf.dsl.typed import Effect, Expr, Literal, MapUse, Object, Stmt
 from pyebpf.dsl.typed_maps import Element, GetOr
 from pyebpf.dsl.typed_shared import Entry
-from pyebpf.dsl.types import BOOL, NONE, Maybe, NoneType, Pointer, Space, Static, ValueType
+from pyebpf.dsl.types import BOOL, NONE, Maybe, NoneType, Octets, Pointer, Space, Static, ValueType
 from pyebpf.errors import PyebpfError
 from pyebpf.ir.nodes import BinaryOp
 from pyebpf.plain import Plain
@@ -51,6 +51,11 @@ def use(decl: MapDecl, span: Span, scope: Scope) -> MapUse:
     except PyebpfError as err:
         raise Fault(WrongCall(span, name=type(decl).__name__, why=f"is wrong: {err}")) from None
     check_kernel_fields(decl, made.spec, span, scope)
+    if isinstance(made.spec.value, Octets) and made.spec.kind != "ringbuf":
+        # What a look-up gives would change with the entry, and Python's value does not.
+        why = f"cannot have values `{made.spec.value}`"
+        advice = "put it in a record"
+        raise Fault(WrongCall(span, name=type(decl).__name__, why=why, advice=advice))
     if made.spec.kind == "ringbuf" and not scope.unit.target.has("ringbuf"):
         raise Fault(
             NeedsFeature(

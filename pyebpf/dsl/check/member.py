@@ -12,6 +12,7 @@ from pyebpf.dsl.check.convert import need_value
 from pyebpf.dsl.check.maps import hist_of, read_entry
 from pyebpf.dsl.check.memory import enumerator
 from pyebpf.dsl.check.name import of_object
+from pyebpf.dsl.check.octets import is_octets, octets_part
 from pyebpf.dsl.check.pointers import as_pointer, far_field, far_record, pointer_element
 from pyebpf.dsl.check.scope import closest
 from pyebpf.dsl.check.shared import global_value
@@ -135,10 +136,14 @@ def _kernel_step(base: Expr, path: FieldPath, step: Step, node: ast.expr, scope:
     return KernelRead(kind, span, base, longer, bits)
 
 
-def subscript(node: ast.Subscript, scope: Scope) -> Expr:
+def subscript(  # noqa: PLR0911 - one return for each kind of thing with parts
+    node: ast.Subscript, scope: Scope
+) -> Expr:
     base = as_pointer(need_value(scope.expr(node.value)), scope)
     if is_text(base):
         return text_part(base, node, scope)
+    if is_octets(base):
+        return octets_part(base, node, scope)
     index = scope.expr(node.slice)
     span = scope.span(node)
     kind = base.type

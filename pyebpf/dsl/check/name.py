@@ -7,6 +7,7 @@ import enum
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
+from pyebpf.dsl.check.addresses import octets_constant
 from pyebpf.dsl.check.convert import literal
 from pyebpf.dsl.constants import ConstDecl, value_of
 from pyebpf.dsl.faults import Fault
@@ -38,6 +39,9 @@ def of_object(value: Any, node: ast.AST, scope: Scope) -> Expr:
     if isinstance(value, tuple):
         items = tuple(of_object(item, node, scope) for item in value)
         return typed.Pack(Tuple(tuple(item.type for item in items)), span, items)
+    constant_octets = octets_constant(value, span)
+    if constant_octets is not None:
+        return constant_octets
     if isinstance(value, (float, complex, bytes)) or value is Ellipsis:
         kind = "`...`" if value is Ellipsis else f"a {type(value).__name__} constant"
         floating = isinstance(value, float)

@@ -14,6 +14,8 @@ from pyebpf.dsl.check.convert import need_value, to_int
 from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature, WrongCall
 from pyebpf.dsl.typed import Effect, Expr, Literal, Pack, Print, Stmt, Text
 from pyebpf.dsl.types import I64, NONE, U64, Address, Bool, Chars, Int, Pointer
+from pyebpf.spec.octets import octets_value
+from pyebpf.spec.types import Octets
 from pyebpf.spec.views import PrintPart, PrintSpec
 
 if TYPE_CHECKING:
@@ -44,15 +46,18 @@ class _Line:
         if isinstance(expr, (Literal, Text)):
             self.text(_formatted(expr, conversion, spec))
             return
-        text = isinstance(kind, Chars)
-        size = -(-kind.size // 8) * 8 if isinstance(kind, Chars) else 8
-        if not isinstance(kind, (Int, Bool, Chars, Address, Pointer)):
+        if not isinstance(kind, (Int, Bool, Chars, Address, Pointer, Octets)):
             raise Fault(Mismatch(expr.span, expected="a number or text", got=str(kind)))
-        _check_format(expr, conversion, spec, text=text)
+        text = isinstance(kind, (Chars, Octets))
+        bytes_used = kind.size if text else 8
+        size = -(-bytes_used // 8) * 8
+        role = kind.role if isinstance(kind, Octets) else ""
+        _check_format(expr, conversion, spec, sample(kind))
         signed = isinstance(kind, Int) and kind.signed
         boolean = isinstance(kind, Bool)
-        bytes_used = kind.size if isinstance(kind, Chars) else 8
-        self.parts.append(PrintPart(self.size, bytes_used, text, signed, conversion, spec, boolean))
+        self.parts.append(
+            PrintPart(self.size, bytes_used, text, signed, conversion, spec, boolean, role)
+        )
         self.values.append(expr if text else to_int(expr, I64 if signed else U64))
         self.literals.append("")
         self.size += size
@@ -77,9 +82,15 @@ def _formatted(expr: Literal | Text, conversion: str, spec: str) -> str:
     return _format(expr, _converted(value, conversion), spec)
 
 
-def _check_format(expr: Expr, conversion: str, spec: str, *, text: bool) -> None:
-    sample: object = "" if text else 0
-    _format(expr, _converted(sample, conversion), spec)
+def sample(kind: object) -> object:
+    """Return some value of what is printed, to try a format with."""
+    if isinstance(kind, Octets):
+        return octets_value(kind.role, bytes(kind.length))
+    return "" if isinstance(kind, Chars) else 0
+
+
+def _check_format(expr: Expr, conversion: str, spec: str, value: object) -> None:
+    _format(expr, _converted(value, conversion), spec)
 
 
 def _format(expr: Expr, value: object, spec: str) -> str:
@@ -87,7 +98,8 @@ def _format(expr: Expr, value: object, spec: str) -> str:
         return format(value, spec)
     except (ValueError, TypeError):
         # Not in Python's words: they differ from version to version.
-        what = "text" if isinstance(value, str) else "a number"
+        number = isinstance(value, int)
+        what = "text" if isinstance(value, str) else "a number" if number else f"{expr.type}"
         raise Fault(WrongCall(expr.span, name=spec, why=f"is no format for {what}")) from None
 
 

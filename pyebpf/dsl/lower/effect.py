@@ -15,7 +15,7 @@ from pyebpf.dsl.types import Chars, Int, Pointer, Space
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, CompareOp, Const, Value
 from pyebpf.ir.types import BOOL, I64, U32, U64, VOID
-from pyebpf.spec.types import Array
+from pyebpf.spec.types import Array, Octets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,7 +183,7 @@ def _print(low: Expressions, stmt: typed.Print) -> None:
     build = low.build
     # Computed before the record is reserved: nothing may end the program while it is held.
     values = [
-        low.memory(value) if isinstance(value.type, Chars) else low.number(value)
+        low.memory(value) if isinstance(value.type, (Chars, Octets)) else low.number(value)
         for value in stmt.values
     ]
     build.span = stmt.span

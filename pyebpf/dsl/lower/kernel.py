@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed_kernel as far
 from pyebpf.dsl.lower.maps import Optional
-from pyebpf.dsl.types import BOOL, Bool, Chars, Int, Maybe, Pointer, Record, Space
+from pyebpf.dsl.types import BOOL, Array, Bool, Chars, Int, Maybe, Pointer, Record, Space
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, CompareOp, Value
 from pyebpf.ir.types import I64, U32, U64, VOID, Type
@@ -53,7 +53,7 @@ def _probe(low: Expressions, helper: str, target: Value, size: int, address: Val
 
 
 def _copy_in(low: Expressions, expr: far.MemoryRead, pointer: Value) -> None:
-    assert isinstance(expr.type, (Record, Chars))
+    assert isinstance(expr.type, (Record, Chars, Array))
     address = low.number(expr.address)
     low.build.span = expr.span
     # What the helper cannot read it sets to zero.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.dsl import typed
 from pyebpf.dsl.lower.kernel import KERNEL_WRITERS
 from pyebpf.dsl.lower.number import field_address
+from pyebpf.dsl.lower.octets import OCTETS_WRITERS
 from pyebpf.dsl.lower.slices import SLICE_WRITERS
 from pyebpf.dsl.typed_places import MakeArray
 from pyebpf.dsl.types import Array, Chars, Int, Pointer, Record, Space, in_memory
@@ -172,5 +173,6 @@ WRITERS: dict[type[typed.Expr], Callable[[Expressions, Any, Value], None]] = {
     MakeArray: _array,
     typed.TextData: _text,
     **KERNEL_WRITERS,
+    **OCTETS_WRITERS,
     **SLICE_WRITERS,
 }

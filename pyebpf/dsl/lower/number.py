@@ -8,6 +8,7 @@ from pyebpf.dsl import typed, typed_maps, typed_shared
 from pyebpf.dsl.lower import maps as lower_map
 from pyebpf.dsl.lower import shared as lower_shared
 from pyebpf.dsl.lower.kernel import KERNEL_NUMBERS
+from pyebpf.dsl.lower.octets import OCTETS_NUMBERS
 from pyebpf.dsl.lower.slices import SLICE_NUMBERS
 from pyebpf.dsl.lower.symbols import SYMBOL_NUMBERS
 from pyebpf.dsl.lower.text import TEXT_NUMBERS
@@ -285,6 +286,7 @@ NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     typed_shared.CompareExchange: lower_shared.compare_exchange,
     **KERNEL_NUMBERS,
     **SYMBOL_NUMBERS,
+    **OCTETS_NUMBERS,
     **TEXT_NUMBERS,
     **SLICE_NUMBERS,
 }

@@ -4,5 +4,5 @@ from pyebpf import *
 @raw_tracepoint("sys_enter")
 def probe() -> None:
     a = 1j
-    b = b"abc"
+    b = b""
     c = ...
