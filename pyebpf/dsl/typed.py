@@ -280,7 +280,7 @@ class EntryKey(Expr):
 
 
 class EntryText(Expr):
-    """The key of the current entry, if it is text."""
+    """The key of the current entry, if it is text, bytes or an address."""
 
     turn: Turn
 

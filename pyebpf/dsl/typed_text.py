@@ -55,3 +55,10 @@ class TextOrd(Expr):
     """``ord(text[0])``; an empty text ends the program."""
 
     text: Expr
+
+
+class TextEnds(Expr):
+    """A text ends with ``data``, which fits and is not empty."""
+
+    text: Expr
+    data: bytes

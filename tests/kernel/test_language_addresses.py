@@ -69,6 +69,8 @@ def compare(flow: Flow) -> u64:
         bits |= 256
     if LOCALHOST != OTHER and MAC[1] == 0:
         bits |= 512
+    if flow.mac.startswith(b"\x02\0") or flow.mac.endswith(b"\xff\xff"):
+        bits |= 1024
     return bits
 
 
@@ -98,6 +100,22 @@ def read(ctx: RawTracepointContext) -> int:
     sk = cast(Ptr[sock], ctx.args[0])  # a bad address: what cannot be read is 0
     flows[1] = Flow(v6=ipv6(sk.__sk_common.skc_v6_daddr), v4=ipv4(sk.__sk_common.skc_daddr))
     return 1
+
+
+@raw_tracepoint("sys_enter")
+def walk(ctx: RawTracepointContext) -> int:
+    for address in by_address:
+        if address != LOCALHOST:
+            by_address[address] += 10
+    return 1
+
+
+def test_a_loop_over_addresses_sees_each() -> None:
+    with loaded(walk) as session:
+        for address in (LOCALHOST, OTHER):
+            session[by_address][address] = 1
+        assert fire(session, walk) == 1
+        assert dict(session[by_address].items()) == {LOCALHOST: 1, OTHER: 11}
 
 
 CASES = [

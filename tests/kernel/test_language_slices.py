@@ -40,6 +40,12 @@ def compare(name: Char, which: int) -> bool:
         return name[:2] in ("ab", "é")
     if which == 7:
         return name[1:] == name[2:]
+    if which == 8:
+        return name.endswith("c")
+    if which == 9:
+        return name.endswith(("ghi", "é", "abcdefghij"))
+    if which == 10:
+        return name.endswith("bc")
     return len(name[1:4]) == 2
 
 
@@ -137,7 +143,7 @@ def test_lengths_and_comparisons_of_parts_are_as_in_python() -> None:
     with loaded(compared) as session:
         for data in BYTES:
             name = fill(session, data)
-            for which in range(9):
+            for which in range(12):
                 assert fire(session, compared, which) == 1
                 expected = len(name), compare(name, which)  # type: ignore[arg-type]
                 assert (session[numbers][1], session[numbers][2]) == expected, (data, which)

@@ -15,12 +15,12 @@ from pyebpf.dsl.check.convert import assign_to, to_data, to_int
 from pyebpf.dsl.check.helper_call import call_helper
 from pyebpf.dsl.check.kfuncs import call_kfunc
 from pyebpf.dsl.check.maps import HistRef, verb
-from pyebpf.dsl.check.octets import made
+from pyebpf.dsl.check.octets import is_octets, made, octets_affix
 from pyebpf.dsl.check.reserve import is_text_place, read_text
 from pyebpf.dsl.check.scope import Scope
 from pyebpf.dsl.check.signature import annotated_type, match_arguments, width_or_none
 from pyebpf.dsl.check.subprogram import call_subprogram
-from pyebpf.dsl.check.text import is_text, starts_with
+from pyebpf.dsl.check.text import affix, is_text
 from pyebpf.dsl.check.unpacking import starred_items
 from pyebpf.dsl.check.variables import variable_call
 from pyebpf.dsl.collect import namespace
@@ -51,8 +51,11 @@ def call(node: ast.Call, scope: Scope) -> Expr:
             return verb(value, node.func.attr, args, scope.span(node), scope)
         if isinstance(value, KernelVariable):
             return variable_call(value, node, scope)
-        if is_text(base) and node.func.attr == "startswith":
-            return starts_with(base, node, scope)
+        if node.func.attr in ("startswith", "endswith"):
+            if is_text(base):
+                return affix(base, node.func.attr, node, scope)
+            if is_octets(base):
+                return octets_affix(base, node.func.attr, node, scope)
         if is_text_place(base):
             _no_keywords(node, node.func.attr, scope)
             args = [scope.expr(arg) for arg in node.args]

@@ -105,6 +105,29 @@ def octets_part(base: Expr, node: ast.Subscript, scope: Scope) -> Expr:
     return OctetsPart(part, span, base, start)
 
 
+def octets_affix(base: Expr, name: str, node: ast.Call, scope: Scope) -> Expr:
+    """Check ``data.startswith(…)`` and ``data.endswith(…)`` of constant bytes.
+
+    Raises:
+        Fault: the argument is something else, or an address is asked.
+    """
+    kind, span = base.type, scope.span(node)
+    given = _only(node, name, scope)
+    if not isinstance(given, OctetsData) or not isinstance(given.type, Octets):
+        raise Fault(Mismatch(given.span, expected="constant bytes", got=str(given.type)))
+    assert isinstance(kind, Octets)
+    if kind.role != "bytes" or given.type.role != "bytes":
+        raise Fault(Mismatch(base.span, expected="bytes", got=str(kind)))
+    length = len(given.value)
+    if length > kind.length:
+        return literal(False, span)
+    start = 0 if name == "startswith" else kind.length - length
+    if isinstance(base, OctetsData):
+        return literal(base.value[start : start + length] == given.value, span)
+    part = OctetsPart(given.type, span, base, start)
+    return OctetsSame(BOOL, span, CompareOp.EQ, part, given)
+
+
 def _constant_element(base: OctetsData, index: Literal) -> Expr:
     at, length = int(index.value), len(base.value)
     if not -length <= at < length:

@@ -19,6 +19,7 @@ from pyebpf.dsl.types import (
     Chars,
     Int,
     KernelRef,
+    Octets,
     Pointer,
     Record,
     Space,
@@ -127,6 +128,8 @@ def far_value(base: Expr, amount: Expr, kind: DataType, span: Span, scope: Scope
     assert isinstance(base.type, Pointer)
     space = base.type.space
     place = Offset(Pointer(space, kind), span, base, amount)
+    if isinstance(kind, Octets):
+        return MemoryRead(kind, span, space, place)
     if isinstance(kind, (Record, Array)):
         return place
     if isinstance(kind, Address):

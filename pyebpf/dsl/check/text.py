@@ -8,7 +8,7 @@ from pyebpf.dsl import typed
 from pyebpf.dsl.check.convert import literal
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.typed import Expr, Logic, Negation, Pack, Text
-from pyebpf.dsl.typed_text import TextBegins, TextSame, TextUpTo
+from pyebpf.dsl.typed_text import TextBegins, TextEnds, TextSame, TextUpTo
 from pyebpf.dsl.types import BOOL, Chars
 from pyebpf.ir.nodes import CompareOp
 
@@ -76,15 +76,15 @@ def _opposite(test: Expr) -> Expr:
     return Negation(BOOL, test.span, test)
 
 
-def starts_with(text: Expr, node: ast.Call, scope: Scope) -> Expr:
-    """Check ``text.startswith(…)``, of a constant or a tuple of them.
+def affix(text: Expr, name: str, node: ast.Call, scope: Scope) -> Expr:
+    """Check ``text.startswith(…)`` and ``text.endswith(…)``, of a constant or a tuple of them.
 
     Raises:
         Fault: the argument is something else.
     """
     span = scope.span(node)
     if len(node.args) != 1 or node.keywords:
-        raise Fault(WrongCall(span, name="startswith", why="takes one argument by position"))
+        raise Fault(WrongCall(span, name=name, why="takes one argument by position"))
     given = scope.expr(node.args[0])
     prefixes = given.items if isinstance(given, Pack) else (given,)
     found: Expr = literal(False, span)
@@ -92,9 +92,10 @@ def starts_with(text: Expr, node: ast.Call, scope: Scope) -> Expr:
     for prefix in prefixes:
         if not isinstance(prefix, Text):
             raise Fault(Mismatch(prefix.span, expected="a constant text", got=str(prefix.type)))
-        begins = _begins(value, prefix.value, span)
-        value = value if isinstance(begins, typed.Literal) else again
-        found = either(found, begins, span)
+        check = _begins if name == "startswith" else _ends
+        one = check(value, prefix.value, span)
+        value = value if isinstance(one, typed.Literal) else again
+        found = either(found, one, span)
     return found
 
 
@@ -115,3 +116,15 @@ def _begins(text: Expr, prefix: str, span: Span) -> Expr:
     if b"\0" in data or len(data) > text.type.length:
         return _decided(text, value=False, span=span)
     return TextBegins(BOOL, span, text, data)
+
+
+def _ends(text: Expr, suffix: str, span: Span) -> Expr:
+    if isinstance(text, Text):
+        return literal(text.value.endswith(suffix), span)
+    assert isinstance(text.type, Chars)
+    data = suffix.encode()
+    if not data:
+        return _decided(text, value=True, span=span)
+    if b"\0" in data or len(data) > text.type.length:
+        return _decided(text, value=False, span=span)
+    return TextEnds(BOOL, span, text, data)

@@ -142,7 +142,7 @@ def _kernel_text(low: Expressions, expr: typed.KernelRead, pointer: Value) -> No
 
 
 def _entry_text(low: Expressions, expr: typed.EntryText, pointer: Value) -> None:
-    assert isinstance(expr.type, Chars)
+    assert isinstance(expr.type, (Chars, Array))
     _copy(low, expr.span, pointer, low.entries[expr.turn][0], expr.type.size)
 
 

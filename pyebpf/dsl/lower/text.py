@@ -71,7 +71,36 @@ def _same(low: Expressions, expr: typed_text.TextSame) -> Value:
     return low.build.read(answer)
 
 
+def _ends(low: Expressions, expr: typed_text.TextEnds) -> Value:
+    text, build = low.memory(expr.text), low.build
+    build.span = expr.span
+    assert isinstance(expr.text.type, Chars)
+    size, length = expr.text.type.length, len(expr.data)
+    answer, end, found = build.slot("ends", BOOL), build.new_block("end"), build.new_block("found")
+    build.write(answer, build.const(0, BOOL))
+    zero = build.const(0, U8)
+    for start in range(size - length + 1):
+        other = build.new_block("other")
+        for at, wanted in enumerate(expr.data, start):
+            same = build.compare(CompareOp.EQ, text_byte(low, text, at), build.const(wanted, U8))
+            next_if(low, same, other)
+        if start + length < size:
+            after = text_byte(low, text, start + length)
+            next_if(low, build.compare(CompareOp.EQ, after, zero), other)
+        build.jump(found)
+        build.start(other)
+        first = text_byte(low, text, start)
+        next_if(low, build.compare(CompareOp.NE, first, zero), end)
+    build.jump(end)
+    build.start(found)
+    build.write(answer, build.const(1, BOOL))
+    build.jump(end)
+    build.start(end)
+    return build.read(answer)
+
+
 TEXT_NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     typed_text.TextBegins: _begins,
     typed_text.TextSame: _same,
+    typed_text.TextEnds: _ends,
 }
