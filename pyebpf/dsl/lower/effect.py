@@ -27,10 +27,24 @@ if TYPE_CHECKING:
 
 
 def _set(low: Expressions, stmt: typed.MapSet) -> None:
+    spec = stmt.map.spec
+    if spec.kind == "array" and isinstance(spec.value, Int) and stmt.value.type == spec.value:
+        _set_element(low, stmt)
+        return
     key, value = low.in_slot(stmt.key, "key"), low.in_slot(stmt.value, "value")
     low.build.span = stmt.span
     answer = lower_map.update(low, stmt.map.spec, key, value, BPF_ANY)
     _if_negative(low, answer, lambda: lower_map.count_lost(low, stmt.map.index))
+
+
+def _set_element(low: Expressions, stmt: typed.MapSet) -> None:
+    """Store a number in an array: a look-up, which JITs expand, and one store of all of it."""
+    value = low.number(stmt.value)
+    key = low.in_slot(stmt.key, "key")
+    low.build.span = stmt.span
+    pointer = lower_map.find(low, stmt.map.spec, key)
+    refused = lower_map.refused(low, stmt.map, stmt.key)
+    lower_map.either(low, pointer, lambda place: low.build.store(place, value), refused)
 
 
 def _if_negative(low: Expressions, answer: Value, then: Callable[[], None]) -> None:

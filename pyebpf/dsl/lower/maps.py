@@ -83,6 +83,14 @@ def count_lost(low: Expressions, number: int) -> None:
     if_found(low, pointer, lambda p: add_atomic(low, p, one))
 
 
+def refused(low: Expressions, use: typed.MapUse, key: typed.Expr) -> Callable[[], None]:
+    """Return what counts an index past the end of an array; nothing, if none can be there."""
+    bounds = key.range
+    if bounds is not None and bounds[0] >= 0 and bounds[1] < use.spec.max_entries:
+        return lambda: None
+    return lambda: count_lost(low, use.index)
+
+
 def add_atomic(low: Expressions, pointer: Value, value: Value) -> None:
     """Add to a number that other CPUs may add to at the same time."""
     low.build.add(nodes.AtomicRmw(VOID, low.build.span, nodes.RmwOp.ADD, pointer, value))

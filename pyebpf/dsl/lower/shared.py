@@ -127,8 +127,10 @@ def _locate(low: Expressions, place: typed.Expr, *, needs_value: bool) -> Use:
             low, place.map, key, lambda: lower_map.zero(low, kind), do
         )
 
+    refused = lower_map.refused(low, place.map, place.key)
+
     def beyond() -> None:
-        lower_map.count_lost(low, place.map.index)
+        refused()
         if needs_value:
             low.abort()
 

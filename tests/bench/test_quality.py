@@ -1,0 +1,116 @@
+"""The code that we make, beside what clang makes of the same program in C.
+
+Both objects are loaded in this process and run in turn; nothing is attached. Instructions are those
+of the object; the time is that of the kernel's statistics, the least of several rounds.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from pyebpf import Probe, compile_probes
+from pyebpf.btf.system import kernel_btf
+from pyebpf.ir.llvm.stack import functions
+from pyebpf.runtime import syscall
+from pyebpf.runtime.elf import parse_object
+from pyebpf.runtime.features import KernelFeatures
+from pyebpf.runtime.info import prog_info
+from pyebpf.runtime.loader import LoadedObject, load_object
+from pyebpf.runtime.resolver import CoreResolver
+from tests.bench.quality import programs
+from tests.bench.report import Report
+
+pytestmark = pytest.mark.bench
+
+HERE = Path(__file__).parent / "quality"
+ROUNDS, RUNS = 7, 2_000
+CONTEXT = struct.pack("<12Q", 13, (1 << 64) - 2, *[0] * 10)
+#: The context of those that want other numbers.
+OTHERS = {
+    name: struct.pack("<12Q", first, second, *[0] * 10)
+    for name, first, second in (
+        ("q06_log2", 123_456, 0),
+        ("q07_linear", 77, 0),
+        ("q14_popcount", 0xF0F0_F0F0, 0),
+        ("q15_bits", 0b1011_0101, 0),
+        ("q17_match", 0, 20),
+        ("q18_checksum", 0x0123_4567_89AB_CDEF, 0xFFFF_8000_1234_5678),
+        ("q19_thresholds", 0, 500),
+    )
+}
+
+
+class Side(NamedTuple):
+    """One of the two compilers' objects."""
+
+    code: dict[str, bytes]
+    loaded: LoadedObject
+
+    def instructions(self, name: str) -> int:
+        return len(self.code[name]) // 8
+
+    def ns_per_run(self, name: str) -> float:
+        fd = self.loaded.programs[name].fd
+        before = prog_info(fd)
+        for _ in range(RUNS):
+            syscall.prog_test_run(fd, ctx=OTHERS.get(name, CONTEXT))
+        after = prog_info(fd)
+        return (after.run_time_ns - before.run_time_ns) / (after.run_cnt - before.run_cnt)
+
+
+def opened(data: bytes) -> Side:
+    spec = parse_object(data)
+    resolver = CoreResolver(spec.btf, kernel_btf)
+    return Side(
+        dict(functions(data)), load_object(spec, features=KernelFeatures(), resolver=resolver)
+    )
+
+
+def clang_object(clang: str) -> bytes:
+    command = [clang, "-target", "bpfel", "-mcpu=v3", "-O2", "-g", "-c", "-o", "-"]
+    source = HERE / "programs.bpf.c"
+    return subprocess.run([*command, source], check=True, stdout=subprocess.PIPE).stdout
+
+
+def test_beside_clang(report: Report, peer: Callable[[str], str | None]) -> None:
+    clang = peer("clang-22") or peer("clang")
+    if clang is None:
+        pytest.skip("no clang to compare with")
+    probes = [value for value in vars(programs).values() if isinstance(value, Probe)]
+    ours, theirs = opened(compile_probes(*probes).object), opened(clang_object(clang))
+    statistics = syscall.enable_stats()
+    names = [probe.name for probe in probes]
+    best = {(side, name): math.inf for side in (0, 1) for name in names}
+    try:
+        for _ in range(ROUNDS):
+            for name in names:
+                for number, side in enumerate((ours, theirs)):
+                    best[number, name] = min(best[number, name], side.ns_per_run(name))
+    finally:
+        os.close(statistics)
+        ours.loaded.close()
+        theirs.loaded.close()
+    counted = {name: (ours.instructions(name), theirs.instructions(name)) for name in names}
+    times = {name: (best[0, name], best[1, name]) for name in names}
+    report.table(
+        f"Code quality: pyebpf beside {Path(clang).name} -O2 -mcpu=v3",
+        ("program", "instructions", "C", "ratio", "ns per run", "C", "ratio"),
+        [
+            (name, str(a), str(b), f"{a / b:.2f}", f"{x:.0f}", f"{y:.0f}", f"{x / y:.2f}")
+            for name, (a, b), (x, y) in ((n, counted[n], times[n]) for n in names)
+        ]
+        + [("geometric mean", "", "", _mean(counted.values()), "", "", _mean(times.values()))],
+    )
+
+
+def _mean(pairs: object) -> str:
+    logs = [math.log(a / b) for a, b in pairs]  # type: ignore[attr-defined]
+    return f"{math.exp(sum(logs) / len(logs)):.2f}"
