@@ -117,11 +117,10 @@ def _log2_slot(low: Expressions, value: Value) -> Value:
             continue
         now = build.read(rest)
         big = build.compare(CompareOp.GE, now, Const(U64, build.span, 1 << step))
-        shifted = build.binary(BinaryOp.SHR, now, build.const(step, U64))
-        build.write(rest, _select(low, big, shifted, now))
-        have = build.read(slot)
-        more = build.binary(BinaryOp.OR, have, build.const(step, U64))
-        build.write(slot, _select(low, big, more, have))
+        # One choice for both: a selection is a branch, and BPF has no shorter form.
+        shift = _select(low, big, build.const(step, U64), build.const(0, U64))
+        build.write(rest, build.binary(BinaryOp.SHR, now, shift))
+        build.write(slot, build.binary(BinaryOp.OR, build.read(slot), shift))
     return build.read(slot)
 
 
@@ -142,12 +141,16 @@ def _select(low: Expressions, condition: Value, then: Value, other: Value) -> Va
 def _linear_slot(low: Expressions, value: Value, shape: HistogramSpec) -> Value:
     build = low.build
     assert isinstance(value.type, Int)
+    last = build.const(shape.slots - 1, U64)
+    if not value.type.signed and shape.low == 0:
+        wide = build.convert(value, U64)
+        slot = build.binary(BinaryOp.FLOORDIV, wide, build.const(shape.step, U64))
+        return _select(low, build.compare(CompareOp.GT, slot, last), last, slot)
     signed = build.convert(value, I64)
     low_end = build.const(shape.low, I64)
     offset = build.convert(build.binary(BinaryOp.SUB, signed, low_end), U64)
     step = build.const(shape.step, U64)
     slot = build.binary(BinaryOp.FLOORDIV, offset, step)
-    last = build.const(shape.slots - 1, U64)
     slot = _select(low, build.compare(CompareOp.GT, slot, last), last, slot)
     below = build.compare(CompareOp.LT, signed, low_end)
     if not value.type.signed and value.type.bits == I64.bits:
