@@ -19,9 +19,7 @@ from tests.kernel.running import loaded
 pytestmark = pytest.mark.kernel
 
 #: Those that compile and do not yet run as they should, each with the reason.
-WRONG: dict[str, str] = {
-    "086_nested_loops": "three called loops: the innermost stores a pointer into the stack",
-}
+WRONG: dict[str, str] = {}
 #: What needs a kernel that lists its variables (CONFIG_KALLSYMS_ALL).
 VARIABLES = {"098": " jiffies\n"}
 
