@@ -13,7 +13,7 @@ from pyebpf.dsl.check.scope import ADVICE
 from pyebpf.dsl.check.shared import global_of, set_global
 from pyebpf.dsl.faults import Fault, Mismatch
 from pyebpf.dsl.maps import MapDecl
-from pyebpf.dsl.typed import Assign, Evaluate, Expr, Pack, Read, RecordField, Stmt
+from pyebpf.dsl.typed import Assign, Choice, Evaluate, Expr, Pack, Read, RecordField, Stmt
 from pyebpf.dsl.typed_places import AddressOf, ElementOf, SetPlace
 from pyebpf.dsl.types import (
     Address,
@@ -93,6 +93,8 @@ def named_again(value: Expr, target: ast.AST, scope: Scope) -> Expr:
     Raises:
         Fault: the first name may be given another record, which the second would then show.
     """
+    if isinstance(value, Choice) and isinstance(value.type, (Array, Record)):
+        return _named_choice(value, target, scope)
     if isinstance(value.type, Octets) or not is_shared(value):
         return value
     if not isinstance(value.type, (Array, Record)):
@@ -105,6 +107,17 @@ def named_again(value: Expr, target: ast.AST, scope: Scope) -> Expr:
         raise scope.unsupported(target, f"a second name for a `{value.type}`", advice)
     space = start.type.space if isinstance(start.type, Pointer) else Space.STACK
     return AddressOf(Pointer(space, value.type), value.span, value)
+
+
+def _named_choice(value: Choice, target: ast.AST, scope: Scope) -> Expr:
+    then = named_again(value.then, target, scope)
+    other = named_again(value.other, target, scope)
+    if then is value.then and other is value.other:
+        return value
+    if then.type != other.type:
+        advice = "Python would not copy it: write `if … else`, and use each under its own name"
+        raise scope.unsupported(target, f"a name for one of two `{value.type}`", advice)
+    return Choice(then.type, value.span, value.condition, then, other)
 
 
 def _store_tuple(name: str, value: Pack, target: ast.Name, scope: Scope) -> list[Stmt]:
