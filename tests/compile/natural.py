@@ -19,7 +19,6 @@ PENDING: dict[str, str] = {
     "054_bit_fields": "`bits`",
     "056_mac_addresses": "`octets`, `read_user`",
     "057_ipv4_keys": "IP addresses",
-    "058_ipv6_records": "IP addresses",
     "059_byte_order": "byte order",
     "060_connect_addresses": "IP addresses",
     "064_path_suffix": "text: `startswith`",
