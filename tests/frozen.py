@@ -44,6 +44,7 @@ FEATURES = frozenset(
         "helper:probe_read_kernel@raw_tp",
         "helper:ringbuf_reserve@raw_tp",
         "helper:send_signal@raw_tp",
+        "helper:spin_lock@raw_tp",
         "helper:strncmp@raw_tp",
         "atomics",
         "global_data",

@@ -277,9 +277,10 @@ class NoKernelFields(Diagnostic):
     code: ClassVar[str] = "E0404"
     title: ClassVar[str] = "a {kind} program cannot use a map with a `{field}`"
     label: ClassVar[str] = "the kernel refuses it here"
-    help: ClassVar[str] = "use @tp_btf, or atomic operations instead of a lock"
+    help: ClassVar[str] = "{advice}"
     kind: str
     field: str
+    advice: str = "use @tp_btf, or atomic operations instead of a lock"
 
 
 class NeedsFeature(Diagnostic):

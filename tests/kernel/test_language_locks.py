@@ -19,7 +19,8 @@ from pyebpf import (
     u32,
     u64,
 )
-from pyebpf.errors import PyebpfError
+from pyebpf.errors import CompileError, PyebpfError
+from pyebpf.runtime.features import KernelFeatures
 
 pytestmark = pytest.mark.kernel
 
@@ -72,6 +73,10 @@ def book(regs: u64, number: i64) -> None:
 
 
 def test_fields_that_belong_together_change_together() -> None:
+    if not KernelFeatures().has("helper:spin_lock@raw_tp"):
+        with pytest.raises(CompileError, match="no locks for tracing programs"):
+            load(book)
+        return
     with load(book) as session:
         session[accounts][7] = {"owner": 9, "turns": 0, "balance": 0, "odd": 0, "stopped": 0}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from pyebpf.abi.constants import BPF_PROG_TYPE_TRACING
 from pyebpf.abi.programs import PROGRAM_KINDS, has_kernel_fields
 from pyebpf.dsl.check.convert import need_value
 from pyebpf.dsl.faults import Fault, NoKernelFields, WrongCall
@@ -44,6 +45,11 @@ def check_kernel_fields(decl: MapDecl, spec: MapSpec, span: Span, scope: Scope) 
     hook = scope.unit.hook_kind
     if not has_kernel_fields(PROGRAM_KINDS[hook]):
         raise Fault(NoKernelFields(span, kind=hook, field=name))
+    # All tracing programs have the same helpers; of a typed one, no kernel can be asked by trying.
+    typed = PROGRAM_KINDS[hook].prog_type == BPF_PROG_TYPE_TRACING
+    if typed and not scope.unit.target.has("helper:spin_lock@raw_tp"):
+        advice = "this kernel has no locks for tracing programs: use atomic operations"
+        raise Fault(NoKernelFields(span, kind=hook, field=name, advice=advice))
 
 
 def is_lock(expr: Expr) -> bool:

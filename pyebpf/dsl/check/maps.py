@@ -99,7 +99,8 @@ def read_entry(decl: MapDecl, key: Expr, span: Span, scope: Scope) -> Expr:
     if not isinstance(decl, Numbered):
         raise Fault(MissingKey(span, name=made.spec.name))
     kind = entry_type(made)
-    if isinstance(key, Literal):
+    # Older verifiers do not know that a constant index is there, and a record must not be null.
+    if isinstance(key, Literal) and not isinstance(kind, Pointer):
         return typed.Unwrap(kind, span, _lookup(made, key, span))
     return Element(kind, span, made, key_of(made, key))
 
