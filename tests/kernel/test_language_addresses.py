@@ -22,6 +22,7 @@ from pyebpf import (
     u64,
 )
 from pyebpf.kernel import sock
+from pyebpf.runtime.features import KernelFeatures
 from tests.kernel.running import fire, loaded
 
 pytestmark = pytest.mark.kernel
@@ -110,6 +111,10 @@ def walk(ctx: RawTracepointContext) -> int:
     return 1
 
 
+@pytest.mark.skipif(
+    not KernelFeatures().has("helper:for_each_map_elem"),
+    reason="no bpf_for_each_map_elem (Linux 5.13)",
+)
 def test_a_loop_over_addresses_sees_each() -> None:
     with loaded(walk) as session:
         for address in (LOCALHOST, OTHER):
