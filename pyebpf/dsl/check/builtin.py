@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.byte_order import ORDERS, SOCKET_ORDERS
-from pyebpf.dsl.check.convert import choice, literal, need_number, pack, to_bool
+from pyebpf.dsl.check.convert import after, choice, literal, need_number, pack, to_bool
 from pyebpf.dsl.check.kfuncs import has_kfunc
 from pyebpf.dsl.check.maps import atomic_function
 from pyebpf.dsl.check.memory import MEMORY
@@ -171,7 +171,7 @@ def _len(node: ast.Call, scope: Scope) -> Expr:
     (arg,) = _arguments(node, "len", 1, 1, scope)
     span = scope.span(node)
     if isinstance(arg, typed.Pack):
-        return literal(len(arg.items), span)
+        return after(arg, literal(len(arg.items), span))
     if isinstance(arg, typed.Text):
         return literal(len(arg.value), span)
     if isinstance(arg.type, Array) and has_items(arg.type):

@@ -10,6 +10,7 @@ from pyebpf.dsl import typed
 from pyebpf.dsl.check.arrays import MAX_ITEMS, items, of_list, repeated
 from pyebpf.dsl.check.call import call
 from pyebpf.dsl.check.convert import (
+    after,
     assign_to,
     choice,
     literal,
@@ -197,7 +198,7 @@ def _membership(left: Expr, container: Expr, scope: Scope, node: ast.AST) -> Exp
         raise Fault(Mismatch(container.span, expected="a map or a tuple", got=str(container.type)))
     once = is_number(left.type) or isinstance(left.type, (Chars, Octets))
     bound, again = scope.temporary(left) if once else (left, left)
-    found: Expr = literal(False, span)
+    found: Expr = literal(False, span) if container.items else after(left, literal(False, span))
     for item in container.items:
         same = comparison(ast.Eq(), bound, item, scope, node)
         bound = again

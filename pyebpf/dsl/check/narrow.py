@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from pyebpf.dsl.check.convert import to_bool
+from pyebpf.dsl.check.convert import after, to_bool
 from pyebpf.dsl.typed import Bind, Expr, IsNone, Literal, Logic, Negation, Read
 from pyebpf.dsl.types import BOOL, Address, Maybe, NoneType, Pointer
 from pyebpf.plain import Frozen
@@ -69,12 +69,12 @@ def none_test(node: ast.Compare, scope: Scope) -> tuple[Expr, Facts]:
     span = scope.span(node)
     positive = isinstance(node.ops[0], ast.Is)
     if isinstance(value.type, NoneType):
-        return Literal(BOOL, span, positive), Facts()
+        return after(value, Literal(BOOL, span, positive)), Facts()
     if isinstance(value.type, (Maybe, Pointer, Address)):
         test: Expr = IsNone(BOOL, span, value)
         facts = Facts(if_false=_optional_name(value))
         return (test, facts) if positive else (negate(test), facts.flipped())
-    return Literal(BOOL, span, not positive), Facts()
+    return after(value, Literal(BOOL, span, not positive)), Facts()
 
 
 def _optional_name(value: Expr) -> frozenset[str]:
