@@ -130,7 +130,7 @@ def misspelt_member(task: Ptr[task_struct]) -> None:
 
 @raw_tracepoint("sys_enter")
 def unsupported(ctx: RawTracepointContext) -> None:
-    assert ctx.args[0]
+    import os  # noqa: F401
 
 
 REFUSED = {
@@ -159,13 +159,13 @@ error[E0105]: `struct task_struct` has no field `tgidd`
 LINE |     print(task.tgidd)
     |                ^^^^^ not found; did you mean `tgid`""",
     unsupported: """\
-error[E0201]: `assert` cannot be used in a probe
+error[E0201]: `import` cannot be used in a probe
    --> FILE:LINE:5
     |
-LINE |     assert ctx.args[0]
-    |     ^^^^^^^^^^^^^^^^^^ not supported
+LINE |     import os  # noqa: F401
+    |     ^^^^^^^^^ not supported
     |
-    = help: return early with `if not …: return`""",
+    = help: import at the top of the module""",
 }
 
 

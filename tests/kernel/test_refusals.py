@@ -25,6 +25,7 @@ pytestmark = pytest.mark.kernel
 LOGS = Path(__file__).parents[1] / "data" / "verifier"
 RAW_TP, SOCKET = c.BPF_PROG_TYPE_RAW_TRACEPOINT, c.BPF_PROG_TYPE_SOCKET_FILTER
 LOOKUP, UPDATE, SKB_LOAD_BYTES, READ_KERNEL, RINGBUF_OUTPUT = 1, 2, 26, 113, 130
+RINGBUF_RESERVE = 131
 #: Of a log that is longer, what is kept as data.
 LOG_TAIL = 6000
 
@@ -77,6 +78,18 @@ def possibly_null(fds: dict[str, int]) -> tuple[int, Code]:
         op.mov64_reg(op.R3, op.R0),
         op.mov64_imm(op.R4, 0),
         op.call(UPDATE),
+    ]
+    return RAW_TP, [*code, *end()]
+
+
+@bad
+def reference(fds: dict[str, int]) -> tuple[int, Code]:
+    # A record that is reserved and never sent.
+    code = [
+        op.ld_map_fd(op.R1, fds["ring"]),
+        op.mov64_imm(op.R2, 8),
+        op.mov64_imm(op.R3, 0),
+        op.call(RINGBUF_RESERVE),
     ]
     return RAW_TP, [*code, *end()]
 
@@ -179,6 +192,7 @@ def fds() -> Iterator[dict[str, int]]:
     opened = {
         "array": syscall.map_create(c.BPF_MAP_TYPE_ARRAY, 4, 8, 1, name="refused"),
         "hash": syscall.map_create(c.BPF_MAP_TYPE_HASH, 4, 8, 1, name="refused"),
+        "ring": syscall.map_create(c.BPF_MAP_TYPE_RINGBUF, 0, 0, 4096, name="refused"),
     }
     yield opened
     for fd in opened.values():
