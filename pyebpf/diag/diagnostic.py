@@ -7,6 +7,7 @@ The docstring says why, then ``Wrong:`` and ``Right:``, and becomes the document
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pyebpf.errors import CompileError
@@ -100,12 +101,19 @@ def _excerpt(span: Span, label: str) -> list[str]:
     text = span.text.expandtabs(1)
     width = len(str(span.line))
     end = span.end_column if span.end_line == span.line else len(text)
-    carets = "^" * max(1, end - span.column)
+    indent = " " * _cells(text[: span.column])
+    carets = "^" * max(1, _cells(text[span.column : end]))
     pad = " " * width
     return [
         f"{pad}--> {span}",
         f"{pad} |",
         f"{span.line} | {text}",
-        f"{pad} | {' ' * span.column}{carets} {label}".rstrip(),
+        f"{pad} | {indent}{carets} {label}".rstrip(),
         f"{pad} |",
     ]
+
+
+def _cells(text: str) -> int:
+    """Return the columns of a terminal that a text takes: wide characters two, marks none."""
+    marks = sum(unicodedata.combining(char) != 0 for char in text)
+    return len(text) + sum(unicodedata.east_asian_width(char) in "WF" for char in text) - marks

@@ -30,7 +30,8 @@ class Source(Frozen):
 
 @lru_cache(maxsize=16)  # asked for every span, and files are long
 def _lines(text: str) -> list[str]:
-    return text.splitlines()
+    # Not splitlines(): to Python, form feeds and the like do not end a line.
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 class Span(Frozen):

@@ -83,3 +83,22 @@ def test_braces_in_what_is_shown_are_left_alone() -> None:
 
 def test_lines_beyond_the_text_are_empty() -> None:
     assert [SOURCE.line(n) for n in (0, 1, 7, 99)] == ["", "a = 1", "", ""]
+
+
+def test_the_caret_is_below_what_it_means_after_wide_characters() -> None:
+    source = Source("wide.py", "x = '日本e\u0301' + nope\n")
+    column = source.text.index("nope")
+    shown = render(Odd(Span(source, 1, column, 1, column + 4), name="nope")).splitlines()
+    assert shown[3] == "1 | x = '日本e\u0301' + nope"
+    assert shown[4] == "  | " + " " * len("x = '....e' + ") + "^^^^ odd"
+
+
+def test_lines_are_those_of_python() -> None:
+    source = Source("feed.py", "a = 1\x0c\nb = '\u2028'\r\nc = 3\rd = 4")
+    assert [source.line(n) for n in range(1, 6)] == [
+        "a = 1\x0c",
+        "b = '\u2028'",
+        "c = 3",
+        "d = 4",
+        "",
+    ]
