@@ -213,7 +213,43 @@ def _open(kept: Kept, start: Start, found: Collected, options: dict[Any, Any]) -
     return session
 
 
-class Session(Owner):
+class OpenMaps:
+    """``[declaration]`` gives the open map of a declaration, made when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._views: dict[MapDecl, Any] = {}
+
+    @overload
+    def __getitem__(self, decl: PerCpuArray[Any]) -> PerCpuArrayMap: ...
+    @overload
+    def __getitem__(self, decl: Array[Any]) -> ArrayMap: ...
+    @overload
+    def __getitem__(self, decl: Hash[Any, Any]) -> HashMap: ...
+    @overload
+    def __getitem__(self, decl: Log2Hist | LinearHist) -> HistView: ...
+    @overload
+    def __getitem__(self, decl: Events[Any]) -> EventStream: ...
+    @overload
+    def __getitem__(self, decl: Global[Any]) -> GlobalView: ...
+    @overload
+    def __getitem__(self, decl: StackTrace) -> StackTraceMap: ...
+    @overload
+    def __getitem__(self, decl: TailCalls) -> ProgramTable: ...
+    def __getitem__(self, decl: Any) -> Any:
+        """Return the open map of a declaration.
+
+        Raises:
+            KeyError: no probe here uses it.
+        """
+        if decl not in self._views:
+            self._views[decl] = self._view(decl)
+        return self._views[decl]
+
+    def _view(self, decl: MapDecl) -> Any:
+        raise NotImplementedError
+
+
+class Session(OpenMaps, Owner):
     """Loaded and attached probes, and the maps they share with user space. It owns all of them.
 
     ``session[declaration]`` is the open map of a declaration. Closing detaches the probes first,
@@ -235,7 +271,7 @@ class Session(Owner):
         self._found = found
         self._options = options
         self._links: list[Link] = []
-        self._views: dict[MapDecl, Any] = {}
+        super().__init__()
         self._printed: RingBuffer | None = None
         self._closed = False
 
@@ -259,6 +295,7 @@ class Session(Owner):
             link.close()
         for view in self._views.values():
             view.close()
+        self._views.clear()
         if self._printed is not None:
             self._printed.close()
         self._loaded.close()
@@ -269,35 +306,9 @@ class Session(Owner):
             link.close()
         self._links.clear()
 
-    @overload
-    def __getitem__(self, decl: PerCpuArray[Any]) -> PerCpuArrayMap: ...
-    @overload
-    def __getitem__(self, decl: Array[Any]) -> ArrayMap: ...
-    @overload
-    def __getitem__(self, decl: Hash[Any, Any]) -> HashMap: ...
-    @overload
-    def __getitem__(self, decl: Log2Hist | LinearHist) -> HistView: ...
-    @overload
-    def __getitem__(self, decl: Events[Any]) -> EventStream: ...
-    @overload
-    def __getitem__(self, decl: Global[Any]) -> GlobalView: ...
-    @overload
-    def __getitem__(self, decl: StackTrace) -> StackTraceMap: ...
-    @overload
-    def __getitem__(self, decl: TailCalls) -> ProgramTable: ...
-    def __getitem__(self, decl: Any) -> Any:
-        """Return the open map of a declaration.
-
-        Raises:
-            KeyError: no loaded probe uses it.
-        """
+    def _view(self, decl: MapDecl) -> Any:
         if self._closed:
             raise PyebpfError("the session is closed")
-        if decl not in self._views:
-            self._views[decl] = self._view(decl)
-        return self._views[decl]
-
-    def _view(self, decl: MapDecl) -> Any:
         name = self._found.maps.get(decl, "")
         if isinstance(decl, Global):
             return self._global(name, decl.data_type())

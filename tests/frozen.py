@@ -14,7 +14,9 @@ from pathlib import Path
 from pyebpf.btf import Btf
 from pyebpf.btf.extract import extract
 from pyebpf.btf.system import kernel_btf
-from pyebpf.spec.target import FrozenFeatures, FrozenTracepoints, Target, TracepointField
+from pyebpf.spec.target import FrozenFeatures, FrozenTracepoints, Target
+from pyebpf.testing.frozen import TRACEPOINTS as SHIPPED
+from pyebpf.testing.frozen import fields
 
 BTF_FILE = Path(__file__).parent / "data" / "frozen" / "kernel.btf.gz"
 
@@ -59,47 +61,13 @@ FEATURES = frozenset(
 )
 
 
-def _fields(*rows: tuple[str, str, int, int, bool]) -> tuple[TracepointField, ...]:
-    common = (
-        ("common_type", "unsigned short", 0, 2, False),
-        ("common_flags", "unsigned char", 2, 1, False),
-        ("common_preempt_count", "unsigned char", 3, 1, False),
-        ("common_pid", "int", 4, 4, True),
-    )
-    return tuple(TracepointField(*row) for row in (*common, *rows))
-
-
 TRACEPOINTS = {
-    "sched:sched_switch": _fields(
-        ("prev_comm", "char[16]", 8, 16, False),
-        ("prev_pid", "pid_t", 24, 4, True),
-        ("prev_prio", "int", 28, 4, True),
-        ("prev_state", "long", 32, 8, True),
-        ("next_comm", "char[16]", 40, 16, False),
-        ("next_pid", "pid_t", 56, 4, True),
-        ("next_prio", "int", 60, 4, True),
-    ),
-    "sched:sched_process_exec": _fields(
-        ("filename", "__data_loc char[]", 8, 4, False),
-        ("pid", "pid_t", 12, 4, True),
-        ("old_pid", "pid_t", 16, 4, True),
-    ),
-    "net:frames": _fields(
+    **SHIPPED,
+    "net:frames": fields(
         ("lengths", "__data_loc u32[]", 8, 4, False),
         ("name", "__rel_loc char[]", 12, 4, False),
         ("address", "__u8[6]", 16, 6, False),
         ("skb", "struct task_struct *", 24, 8, False),
-    ),
-    "syscalls:sys_enter_openat": _fields(
-        ("__syscall_nr", "int", 8, 4, True),
-        ("dfd", "int", 16, 8, False),
-        ("filename", "const char *", 24, 8, False),
-        ("flags", "int", 32, 8, False),
-        ("mode", "umode_t", 40, 8, False),
-    ),
-    "syscalls:sys_exit_openat": _fields(
-        ("__syscall_nr", "int", 8, 4, True),
-        ("ret", "long", 16, 8, True),
     ),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.dsl.check.programs import check_programs
 from pyebpf.dsl.collect import collect
 from pyebpf.dsl.lower.programs import lower_program
@@ -52,7 +53,7 @@ def compile_probes(
             hook.target,
             tuple(unit.reads.get(name, ())),
             tuple(unit.choices.get(name, ())),
-            attach=probe in given and hook.kind != "syscall",
+            attach=probe in given and PROGRAM_KINDS[hook.kind].context != "custom",
         )
         for name, probe, hook in unit.programs
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyebpf.ir.nodes import Const, ReadSlot, Slot, SlotAddr, Value, WriteSlot, operands
+from pyebpf.ir.nodes import Const, Slot, SlotAddr, Value, WriteSlot, operands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,11 +103,6 @@ def addressed(blocks: Iterable[Block]) -> set[Slot]:
 def written(blocks: Iterable[Block]) -> set[Slot]:
     """Return the slots that are written by name."""
     return {i.slot for block in blocks for i in block.instrs if isinstance(i, WriteSlot)}
-
-
-def read(blocks: Iterable[Block]) -> set[Slot]:
-    """Return the slots that are read by name."""
-    return {i.slot for block in blocks for i in block.instrs if isinstance(i, ReadSlot)}
 
 
 def _used(blocks: Iterable[Block]) -> list[Value]:

@@ -35,7 +35,8 @@ TYPES = (
 )  # fmt: skip
 
 
-def _fields(*rows: tuple[str, str, int, int, bool]) -> tuple[TracepointField, ...]:
+def fields(*rows: tuple[str, str, int, int, bool]) -> tuple[TracepointField, ...]:
+    """Return the fields of a tracepoint: those that all have, and its own."""
     common = (
         ("common_type", "unsigned short", 0, 2, False),
         ("common_flags", "unsigned char", 2, 1, False),
@@ -45,9 +46,9 @@ def _fields(*rows: tuple[str, str, int, int, bool]) -> tuple[TracepointField, ..
     return tuple(TracepointField(*row) for row in (*common, *rows))
 
 
-_EXIT = _fields(("__syscall_nr", "int", 8, 4, True), ("ret", "long", 16, 8, True))
+_EXIT = fields(("__syscall_nr", "int", 8, 4, True), ("ret", "long", 16, 8, True))
 TRACEPOINTS = {
-    "sched:sched_switch": _fields(
+    "sched:sched_switch": fields(
         ("prev_comm", "char[16]", 8, 16, False),
         ("prev_pid", "pid_t", 24, 4, True),
         ("prev_prio", "int", 28, 4, True),
@@ -56,12 +57,12 @@ TRACEPOINTS = {
         ("next_pid", "pid_t", 56, 4, True),
         ("next_prio", "int", 60, 4, True),
     ),
-    "sched:sched_process_exec": _fields(
+    "sched:sched_process_exec": fields(
         ("filename", "__data_loc char[]", 8, 4, False),
         ("pid", "pid_t", 12, 4, True),
         ("old_pid", "pid_t", 16, 4, True),
     ),
-    "syscalls:sys_enter_openat": _fields(
+    "syscalls:sys_enter_openat": fields(
         ("__syscall_nr", "int", 8, 4, True),
         ("dfd", "int", 16, 8, False),
         ("filename", "const char *", 24, 8, False),
@@ -69,7 +70,7 @@ TRACEPOINTS = {
         ("mode", "umode_t", 40, 8, False),
     ),
     "syscalls:sys_exit_openat": _EXIT,
-    "syscalls:sys_enter_read": _fields(
+    "syscalls:sys_enter_read": fields(
         ("__syscall_nr", "int", 8, 4, True),
         ("fd", "unsigned int", 16, 8, False),
         ("buf", "char *", 24, 8, False),

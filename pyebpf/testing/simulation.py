@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl.collect import collect
 from pyebpf.dsl.compile import build_unit
 from pyebpf.dsl.constants import value_of
-from pyebpf.dsl.maps import Array, Events, Hash, LinearHist, Log2Hist, MapDecl, PerCpuArray
+from pyebpf.dsl.maps import Events, MapDecl
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.shared import Global
-from pyebpf.dsl.stacks import StackTrace
 from pyebpf.dsl.tail import TailCalls
 from pyebpf.dsl.unit import UnitState
 from pyebpf.dsl.unit_names import LOST_MAP, PRINT_MAP
@@ -23,6 +22,7 @@ from pyebpf.ir.interp.tables import ProgramsTable, Table
 from pyebpf.plain import Frozen
 from pyebpf.runtime.maps.hist import HistView
 from pyebpf.runtime.printed import format_line
+from pyebpf.session import OpenMaps
 from pyebpf.testing.contexts import Event, context_bytes
 from pyebpf.testing.coverage import Coverage, covered
 from pyebpf.testing.frozen import target as frozen_target
@@ -38,13 +38,6 @@ if TYPE_CHECKING:
     from pyebpf.ir.interp.code import Code, Frame
     from pyebpf.ir.interp.helpers import Helper
     from pyebpf.ir.nodes import CallHelper
-    from pyebpf.runtime.maps.array import ArrayMap
-    from pyebpf.runtime.maps.hash import HashMap
-    from pyebpf.runtime.maps.percpu import PerCpuArrayMap
-    from pyebpf.runtime.maps.programs import ProgramTable
-    from pyebpf.runtime.maps.shared import GlobalView
-    from pyebpf.runtime.maps.stacks import StackTraceMap
-    from pyebpf.runtime.stream import EventStream
     from pyebpf.spec.target import Target
 
 #: What a test may set under the name that probes know it by.
@@ -93,7 +86,7 @@ def run(
     )
 
 
-class Simulation:
+class Simulation(OpenMaps):
     """Probes, their maps, and the world that a test makes up for them.
 
     ``t[map]`` is what ``session[map]`` is in a session: the same classes, over maps in memory.
@@ -123,7 +116,7 @@ class Simulation:
         self._last_step: tuple[str, str, int] | None = None
         self.machine = Machine(made, target, self._step if on_line else None)
         self._objects = Objects(target.btf, self.machine.memory, strict=strict)
-        self._views: dict[MapDecl, Any] = {}
+        super().__init__()
         self._task: KernelObject | None = None
         self.machine.world.task = self._current_task
         self.printed: list[str] = []
@@ -252,32 +245,6 @@ class Simulation:
         self._tell(Step(code.fn.name, span, variables))
 
     # -- results
-
-    @overload
-    def __getitem__(self, decl: PerCpuArray[Any]) -> PerCpuArrayMap: ...
-    @overload
-    def __getitem__(self, decl: Array[Any]) -> ArrayMap: ...
-    @overload
-    def __getitem__(self, decl: Hash[Any, Any]) -> HashMap: ...
-    @overload
-    def __getitem__(self, decl: Log2Hist | LinearHist) -> HistView: ...
-    @overload
-    def __getitem__(self, decl: Events[Any]) -> EventStream: ...
-    @overload
-    def __getitem__(self, decl: Global[Any]) -> GlobalView: ...
-    @overload
-    def __getitem__(self, decl: StackTrace) -> StackTraceMap: ...
-    @overload
-    def __getitem__(self, decl: TailCalls) -> ProgramTable: ...
-    def __getitem__(self, decl: Any) -> Any:
-        """Return the map of a declaration.
-
-        Raises:
-            KeyError: no probe here uses it.
-        """
-        if decl not in self._views:
-            self._views[decl] = self._view(decl)
-        return self._views[decl]
 
     def _view(self, decl: MapDecl) -> Any:
         name = self._found.maps.get(decl, "")

@@ -48,3 +48,49 @@ def test_nothing_that_is_done_is_dropped() -> None:
     with loaded(made.probe) as session:
         assert fire(session, made.probe) == 9
         assert dict(session[made.counts].items()) == dict.fromkeys(range(1, 14), 1)
+
+
+ORDER = """
+from pyebpf import *
+
+order = Array[u64](max_entries=32)
+place = Array[u64](max_entries=1)
+counts = Hash[u32, u64](max_entries=64)
+kept = Hash[u32, u64](max_entries=64)
+
+def step(name: u64) -> u64:
+    order[place[0]] = name
+    place[0] = place[0] + 1
+    return name
+
+def nothing(name: u64) -> None:
+    step(name)
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> int:
+    n = ctx.args[0]
+    total = 0
+    for x in (step(1), step(2), n):
+        n += 100
+        total += x
+    step(total)
+    if n in (n, step(3)):
+        step(4)
+    three = [step(5)] * 3
+    step(sum(three))
+    step(sum((step(6), step(7))))
+    kept[step(8)] = step(9)
+    found = nothing(10) or counts.get(step(11))
+    if found is None:
+        step(12)
+    return 1
+"""
+
+
+def test_everything_is_evaluated_once_and_in_pythons_order() -> None:
+    made = cell(ORDER)
+    with loaded(made.probe) as session:
+        assert fire(session, made.probe, 50) == 1
+        took = int(session[made.place][0])
+        found = [int(session[made.order][i]) for i in range(took)]
+    assert found == [1, 2, 53, 3, 4, 5, 15, 6, 7, 13, 9, 8, 10, 11, 12]

@@ -6,9 +6,10 @@ import ast
 from typing import TYPE_CHECKING
 
 from pyebpf.dsl.check.convert import join, literal, need_number, need_value, to_data, to_int
+from pyebpf.dsl.check.effects import following, once
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.records import array
-from pyebpf.dsl.typed import Expr, Literal, Read, RecordField
+from pyebpf.dsl.typed import Evaluate, Expr, Literal, Read, RecordField
 from pyebpf.dsl.typed_places import ElementOf, InRange, MakeArray
 from pyebpf.dsl.types import (
     I64,
@@ -41,7 +42,10 @@ def of_list(node: ast.List, scope: Scope) -> Expr:
         raise scope.unsupported(node, "an empty list", "an array keeps its length: `[0] * 8`")
     if len(items) > MAX_ITEMS:
         raise scope.unsupported(node, f"a list of {len(items)} items", f"at most {MAX_ITEMS}")
-    return make(items, len(items), scope.span(node), scope)
+    kind = _element_type(items)
+    return MakeArray(
+        Array(kind, len(items)), scope.span(node), tuple(to_data(item, kind) for item in items)
+    )
 
 
 def repeated(items: ast.List, count: Expr, node: ast.BinOp, scope: Scope) -> Expr:
@@ -53,11 +57,14 @@ def repeated(items: ast.List, count: Expr, node: ast.BinOp, scope: Scope) -> Exp
     assert isinstance(made, MakeArray)
     length = len(made.items) * int(count.value)
     zero = all(isinstance(item, Literal) and not item.value for item in made.items)
-    parts = () if zero else made.items * int(count.value)
+    before: list[Expr] = []
+    kept = tuple(once(item, before, scope) for item in made.items)
+    parts = () if zero else kept * int(count.value)
     if len(parts) > MAX_ITEMS:
         raise scope.unsupported(node, f"a list of {length} items", f"at most {MAX_ITEMS}, or zeros")
     assert isinstance(made.type, Array)
-    return MakeArray(Array(made.type.element, length), scope.span(node), parts)
+    found = MakeArray(Array(made.type.element, length), scope.span(node), parts)
+    return following([Evaluate(one.span, one) for one in before], found)
 
 
 def of_annotation(node: ast.expr, kind: DataType, scope: Scope) -> Expr:
@@ -74,12 +81,6 @@ def of_annotation(node: ast.expr, kind: DataType, scope: Scope) -> Expr:
     if not isinstance(value, MakeArray) or not isinstance(value.type, Array):
         raise Fault(Mismatch(value.span, expected="array(n) or a list", got=str(value.type)))
     return to_data(value, Array(kind, value.type.length))
-
-
-def make(items: tuple[Expr, ...], length: int, span: Span, scope: Scope) -> MakeArray:
-    """Return an array of items of one type; numbers are kept as i64, or u64 where one needs it."""
-    kind = _element_type(items)
-    return MakeArray(Array(kind, length), span, tuple(to_data(item, kind) for item in items))
 
 
 def _element_type(items: tuple[Expr, ...]) -> DataType:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.byte_order import ORDERS, SOCKET_ORDERS
-from pyebpf.dsl.check.convert import after, choice, literal, need_number, pack, to_bool
+from pyebpf.dsl.check.convert import choice, literal, need_number, pack, to_bool
+from pyebpf.dsl.check.effects import after
 from pyebpf.dsl.check.kfuncs import has_kfunc
 from pyebpf.dsl.check.maps import atomic_function
 from pyebpf.dsl.check.memory import MEMORY

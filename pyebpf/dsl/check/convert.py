@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.arith import holding
+from pyebpf.dsl.check.effects import after
 from pyebpf.dsl.faults import Fault, Mismatch, TooLarge, UnguardedLookup
 from pyebpf.dsl.typed import Cast, Choice, Expr, Literal, Read, Truth, Variable
-from pyebpf.dsl.typed_kernel import After, HelperCall, KfuncCall, MemoryRead, PerCpu, ResizedText
+from pyebpf.dsl.typed_kernel import HelperCall, KfuncCall, MemoryRead, PerCpu, ResizedText
 from pyebpf.dsl.typed_places import MakeArray
 from pyebpf.dsl.types import (
     BOOL,
@@ -107,22 +108,6 @@ def to_int(expr: Expr, kind: Int) -> Expr:
     if known and kind.low <= known[0] and known[1] <= kind.high:
         return Ranged(kind, expr.span, expr, known)
     return Cast(kind, expr.span, expr)
-
-
-def after(first: Expr, value: Expr) -> Expr:
-    """Return a value whose computing must not drop what ``first`` does."""
-    if isinstance(first, typed.Pack):
-        for item in reversed(first.items):
-            value = after(item, value)
-        return value
-    if isinstance(first, _WITHOUT_EFFECT):
-        return value
-    done = first.stmt if isinstance(first, typed.Effect) else typed.Evaluate(first.span, first)
-    return After(value.type, value.span, [done], value)
-
-
-#: Expressions that do nothing when they are evaluated.
-_WITHOUT_EFFECT = (Literal, typed.Text, typed.Object, Read, typed.Helper, typed.ContextField)
 
 
 def to_bool(expr: Expr) -> Expr:

@@ -10,7 +10,6 @@ from pyebpf.dsl import typed
 from pyebpf.dsl.check.arrays import MAX_ITEMS, items, of_list, repeated
 from pyebpf.dsl.check.call import call
 from pyebpf.dsl.check.convert import (
-    after,
     assign_to,
     choice,
     literal,
@@ -19,6 +18,7 @@ from pyebpf.dsl.check.convert import (
     pack,
     to_bool,
 )
+from pyebpf.dsl.check.effects import after, following, has_effects, once
 from pyebpf.dsl.check.maps import contains
 from pyebpf.dsl.check.member import attribute, subscript
 from pyebpf.dsl.check.name import constant, name
@@ -30,7 +30,6 @@ from pyebpf.dsl.check.unpacking import starred_items
 from pyebpf.dsl.faults import Fault, Mismatch
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.typed import Bind, Expr, Literal, Logic, Pack, Same, Text
-from pyebpf.dsl.typed_kernel import After
 from pyebpf.dsl.types import (
     BOOL,
     Address,
@@ -104,20 +103,13 @@ def _logic(node: ast.BoolOp, scope: Scope) -> Expr:
         bound, again = scope.temporary(value)
         test = to_bool(bound)
         if isinstance(test, Literal):
-            result = _after(value, result) if bool(test.value) == is_and else value
+            result = after(value, result) if bool(test.value) == is_and else value
         else:
             if isinstance(again.type, Maybe) and not is_and:
                 again = typed.Unwrap(again.type.inner, again.span, again)
             then, other = (result, again) if is_and else (again, result)
             result = choice(test, then, other, scope.span(node))
     return result
-
-
-def _after(first: Expr, value: Expr) -> Expr:
-    """Return a value that is computed after another one, whose value is known, was evaluated."""
-    if isinstance(first, (Literal, typed.Text, typed.Read)) or isinstance(value.type, Maybe):
-        return value
-    return After(value.type, value.span, [typed.Evaluate(first.span, first)], value)
 
 
 def _compare(node: ast.Compare, scope: Scope) -> Expr:
@@ -193,11 +185,17 @@ def _membership(left: Expr, container: Expr, scope: Scope, node: ast.AST) -> Exp
     ):
         kept, container = scope.temporary(container)
         inside = _membership(left, pack(items(container, span), span), scope, node)
-        return inside if kept is container else _after(kept, inside)
+        return inside if kept is container else after(kept, inside)
     if not isinstance(container, Pack):
         raise Fault(Mismatch(container.span, expected="a map or a tuple", got=str(container.type)))
-    once = is_number(left.type) or isinstance(left.type, (Chars, Octets))
-    bound, again = scope.temporary(left) if once else (left, left)
+    if any(has_effects(item) for item in container.items):
+        # Python makes the whole tuple before it looks for anything.
+        early: list[Expr] = []
+        left, container = once(left, early, scope), once(container, early, scope)
+        done: list[typed.Stmt] = [typed.Evaluate(kept.span, kept) for kept in early]
+        return following(done, _membership(left, container, scope, node))
+    twice = is_number(left.type) or isinstance(left.type, (Chars, Octets))
+    bound, again = scope.temporary(left) if twice else (left, left)
     found: Expr = literal(False, span) if container.items else after(left, literal(False, span))
     for item in container.items:
         same = comparison(ast.Eq(), bound, item, scope, node)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from pyebpf.dsl.check.arith import holding
 from pyebpf.dsl.check.arrays import element, is_shared
 from pyebpf.dsl.check.convert import choice, literal, need_number, pack
+from pyebpf.dsl.check.effects import once
 from pyebpf.dsl.check.number import arithmetic, compare_numbers
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.typed import Arith, Cast, Expr, Literal, Pack
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 #: From the number of a turn to the item of that turn.
 At: TypeAlias = Callable[[Expr], Expr]
 
-#: Written out turn by turn, because each item may have a type of its own.
-MAX_WRITTEN_OUT = 256
 _NO_RANGE = (U64.low, U64.high)
 
 
@@ -46,15 +45,6 @@ class Items(Plain):
     def trips(self) -> int | None:
         """How many there are, if that is known now."""
         return int(self.count.value) if isinstance(self.count, Literal) else None
-
-    def all(self, span: Span) -> tuple[Expr, ...] | None:
-        """Return every item, if their number is known and small enough to write them all out."""
-        if self.fixed is not None:
-            return self.fixed
-        trips = self.trips
-        if trips is None or trips > MAX_WRITTEN_OUT:
-            return None
-        return tuple(self.at(literal(number, span)) for number in range(trips))
 
 
 def items_of(node: ast.expr, scope: Scope) -> Items:
@@ -82,15 +72,17 @@ def items_of_value(value: Expr, node: ast.expr, scope: Scope) -> Items:
         Fault: it has none.
     """
     span = scope.span(node)
+    before: list[Expr] = []
     if isinstance(value, Pack):
-        return Items(literal(len(value.items), span), partial(_pick, value.items), (), value.items)
+        # Python makes the whole tuple before the first turn.
+        items = tuple(once(item, before, scope) for item in value.items)
+        return Items(literal(len(items), span), partial(_pick, items), tuple(before), items)
     if has_items(value.type):
-        before: tuple[Expr, ...] = ()
         if not is_shared(value):
             keep, value = scope.keep(value)
-            before = (keep,)
+            before.append(keep)
         length = literal(value.type.length, span)  # type: ignore[union-attr]
-        return Items(length, partial(_element, value, span), before)
+        return Items(length, partial(_element, value, span), tuple(before))
     advice = "loop over a range, a tuple, an array, or the items of a map"
     raise scope.unsupported(node, f"a loop over `{value.type}`", advice)
 
@@ -117,15 +109,10 @@ def _range(node: ast.Call, scope: Scope) -> Items:
     step = bounds[2] if len(bounds) == 3 else literal(1, scope.span(node))
     if not isinstance(step, Literal):
         advice = "give `range` a constant step"
-        raise scope.unsupported(step_node(node), "a step that is not constant", advice)
+        raise scope.unsupported(node.args[2], "a step that is not constant", advice)
     if not step.value:
         raise Fault(WrongCall(scope.span(node), name="range", why="has a step of 0"))
     return _between(start, stop, int(step.value), scope.span(node), scope)
-
-
-def step_node(node: ast.Call) -> ast.expr:
-    """Return the third argument of a call of `range`."""
-    return node.args[2]
 
 
 def _between(start: Expr, stop: Expr, step: int, span: Span, scope: Scope) -> Items:

@@ -29,7 +29,7 @@ def for_(node: ast.For, scope: Scope) -> list[Stmt]:
         return for_entries(node, entries, scope)
     items = items_of(node.iter, scope)
     if items.fixed is not None:
-        return _written_out(node, items.fixed, scope)
+        return [*_before(items), *_written_out(node, items.fixed, scope)]
     trips = items.trips
     if trips is not None and trips > MAX_TURNS:
         raise scope.unsupported(node.iter, f"a loop of {trips} turns", f"at most {MAX_TURNS}")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from pyebpf.dsl.check.convert import after, to_bool
+from pyebpf.dsl.check.convert import to_bool
+from pyebpf.dsl.check.effects import after
 from pyebpf.dsl.typed import Bind, Expr, IsNone, Literal, Logic, Negation, Read
 from pyebpf.dsl.types import BOOL, Address, Maybe, NoneType, Pointer
 from pyebpf.plain import Frozen

@@ -11,11 +11,12 @@ import copy
 from typing import TYPE_CHECKING
 
 from pyebpf.dsl.check.convert import choice, literal, need_number
+from pyebpf.dsl.check.effects import following
 from pyebpf.dsl.check.iterate import items_of
 from pyebpf.dsl.check.number import arithmetic, compare_numbers
 from pyebpf.dsl.check.scope import FRESH, stored_names
 from pyebpf.dsl.faults import Fault, WrongCall
-from pyebpf.dsl.typed import Expr, Inlined
+from pyebpf.dsl.typed import Evaluate, Expr, Inlined
 from pyebpf.ir.nodes import BinaryOp, CompareOp
 
 if TYPE_CHECKING:
@@ -37,11 +38,18 @@ def over_items(name: str, node: ast.Call, scope: Scope) -> Expr:
 
 def _of_few(name: str, node: ast.Call, scope: Scope) -> Expr | None:
     # Over a tuple: one expression.
-    items = items_of(node.args[0], scope)
-    if items.fixed is None or name in ("any", "all"):
+    if name in ("any", "all"):
         return None
+    items = items_of(node.args[0], scope)
+    if items.fixed is None:
+        return None
+    found = _of_written(name, items.fixed, node, scope)
+    return following([Evaluate(kept.span, kept) for kept in items.before], found)
+
+
+def _of_written(name: str, items: tuple[Expr, ...], node: ast.Call, scope: Scope) -> Expr:
     span = scope.span(node)
-    values = [need_number(item) for item in items.fixed]
+    values = [need_number(item) for item in items]
     if name == "sum":
         total = _option(node, "start", 1, scope) or literal(0, span)
         for value in values:

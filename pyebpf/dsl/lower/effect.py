@@ -31,7 +31,8 @@ def _set(low: Expressions, stmt: typed.MapSet) -> None:
     if spec.kind == "array" and isinstance(spec.value, Int) and stmt.value.type == spec.value:
         _set_element(low, stmt)
         return
-    key, value = low.in_slot(stmt.key, "key"), low.in_slot(stmt.value, "value")
+    value = low.in_slot(stmt.value, "value")  # before the key, as Python does
+    key = low.in_slot(stmt.key, "key")
     low.build.span = stmt.span
     answer = lower_map.update(low, stmt.map.spec, key, value, BPF_ANY)
     _if_negative(low, answer, lambda: lower_map.count_lost(low, stmt.map.index))

@@ -18,7 +18,7 @@ from pyebpf.dsl.lower.memory import WRITERS, is_reference, size_in_memory
 from pyebpf.dsl.lower.number import NUMBERS, choose
 from pyebpf.dsl.lower.places import PLACE_NUMBERS
 from pyebpf.dsl.lower.symbols import SYMBOL_OPTIONALS
-from pyebpf.dsl.typed_kernel import HelperCall, KfuncCall, MemoryRead
+from pyebpf.dsl.typed_kernel import After, HelperCall, KfuncCall, MemoryRead
 from pyebpf.dsl.typed_places import ElementOf
 from pyebpf.dsl.types import (
     BOOL,
@@ -142,6 +142,8 @@ class Expressions:
             self.number(expr)
         elif isinstance(expr, typed.Inlined):
             self.inlined(expr.body)
+        elif isinstance(expr, typed.Bind):
+            self.store(expr.variable, expr.value)
         elif isinstance(expr, typed.CallSubprogram):
             self.call_subprogram(expr)
         elif isinstance(expr, typed.Pack):
@@ -248,6 +250,7 @@ class Expressions:
         if isinstance(kind, Pointer):
             kind = kind.to if isinstance(kind.to, Record) else Address()
         assert isinstance(kind, (Int, Bool, Address, Chars, Record, Array)), kind
+        self.build.span = expr.span
         pointer = self.build.addr(self.scratch(name, kind))
         self.into(expr, pointer)
         return pointer
@@ -314,9 +317,15 @@ class Expressions:
         raise NotImplementedError
 
 
+def _after_optional(low: Expressions, expr: After) -> Optional:
+    low.block(expr.first)
+    return low.optional(expr.value)
+
+
 _OPTIONALS: dict[type[typed.Expr], Callable[[Expressions, Any], Optional]] = {
     typed.MapGet: lower_map.lookup,
     typed.MapSetdefault: lower_map.setdefault,
     MemoryRead: read_optional,
+    After: _after_optional,
     **SYMBOL_OPTIONALS,
 }
