@@ -12,11 +12,12 @@ from pyebpf.dsl.lower.programs import lower_program
 from pyebpf.dsl.probes import program_names
 from pyebpf.dsl.unit import UnitState
 from pyebpf.dsl.unit_names import LOOPS_NAME, LOOPS_SLOT
-from pyebpf.errors import PyebpfError
-from pyebpf.ir.context import Context
+from pyebpf.errors import CompileError, PyebpfError
+from pyebpf.ir.context import STACK_BYTES, Context, programs_of
 from pyebpf.ir.llvm.object import compile_unit
 from pyebpf.ir.nodes import GlobalAddr, MapHandle, Unit
 from pyebpf.ir.passes import run_pipeline
+from pyebpf.ir.passes.stack_slots import StackTooLarge
 from pyebpf.spec.compiled import Compiled, ProgramInfo
 
 if TYPE_CHECKING:
@@ -39,10 +40,21 @@ def compile_probes(
         NotSupportedError: the target lacks BTF, and a probe needs it.
     """
     given = tuple(probes)
-    unit = UnitState(target, options or {}, collect(given))
+    for last, stack in ((False, STACK_BYTES), (True, STACK_BYTES // 2)):
+        unit = UnitState(target, options or {}, collect(given))
+        try:
+            return _compile(given, unit, license, stack)
+        except CompileError as error:
+            # What the code itself needs of the stack is known at the end: registers that it saves.
+            if last or not all(isinstance(item, StackTooLarge) for item in error.diagnostics):
+                raise
+    raise AssertionError
+
+
+def _compile(given: tuple[Probe, ...], unit: UnitState, license: str, stack: int) -> Compiled:  # noqa: A002
     if not program_names(given, unit.options):
         raise PyebpfError("nothing to load: no probe has a hook that is enabled")
-    made = build_unit(unit.collected.all_probes(), unit, license)
+    made = build_unit(unit.collected.all_probes(), unit, license, stack)
     used = {use.spec.name: use.index for use in unit.maps.values()}
     if unit.cuts_loops:
         used[LOOPS_NAME] = LOOPS_SLOT
@@ -58,7 +70,7 @@ def compile_probes(
         for name, probe, hook in unit.programs
     ]
     return Compiled(
-        compile_unit(made, target), tuple(infos), tuple(unit.prints), tuple(used.items())
+        compile_unit(made, unit.target), tuple(infos), tuple(unit.prints), tuple(used.items())
     )
 
 
@@ -66,18 +78,25 @@ def build_unit(
     probes: tuple[Probe, ...],
     unit: UnitState,
     license: str = "GPL",  # noqa: A002
+    stack: int = STACK_BYTES,
 ) -> Unit:
-    """Compile probes as far as our own IR.
+    """Compile probes as far as our own IR, with variables of ``stack`` bytes on the stack at most.
 
     Raises:
         CompileError: what is wrong with the probes.
     """
     programs = check_programs(probes, unit)
     unit.diagnostics.raise_errors()
-    context = Context(unit.target, unit.diagnostics)
     lowered = [lower_program(program, unit) for program in programs]
     lowered += [sub.function for sub in unit.lowered.values()]
     unit.diagnostics.raise_errors()
+    context = Context(
+        unit.target,
+        unit.diagnostics,
+        programs=programs_of(lowered),
+        notes=unit.choices,
+        stack=stack,
+    )
     functions = tuple(fn for each in lowered for fn in run_pipeline(each, context))
     unit.diagnostics.raise_errors()
     # Only what the final code mentions: a map of a probe that is switched off is not created.

@@ -300,13 +300,13 @@ def test_same_input_same_bytes_in_every_process(tmp_path: Path) -> None:
 def test_too_much_stack_is_said_at_the_variable() -> None:
     def body(b: Builder, _: Param) -> None:
         b.span = span(9)
-        at = b.addr(b.slot("name", Chars(600)))
-        b.add(nodes.Fill(VOID, b.span, at, 600))
-        b.call("get_current_comm", (at, b.const(600, U32)), I64)
+        at = b.addr(b.slot("name", Chars(40_000)))
+        b.add(nodes.Fill(VOID, b.span, at, 40_000))
+        b.call("get_current_comm", (at, b.const(40_000, U32)), I64)
 
-    with pytest.raises(CompileError, match=r"E0410.*needs 600 bytes of stack") as caught:
+    with pytest.raises(CompileError, match=r"E0410.*needs 40000 bytes of stack") as caught:
         programs.one(programs.entry(body))
-    assert "`name` takes 600 bytes" in str(caught.value)
+    assert "`name` takes 40000 bytes" in str(caught.value)
     assert "contract.py:9" in str(caught.value)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from pyebpf.ir.passes.stack_slots import STACK_BYTES, StackTooLarge, memory_slots
+from pyebpf.ir.context import STACK_BYTES
+from pyebpf.ir.passes.stack_slots import StackTooLarge, memory_slots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,6 +15,7 @@ from pyebpf.ir.legal import verify
 from pyebpf.ir.passes.const_fold import fold_constants
 from pyebpf.ir.passes.dead_code import drop_dead_code
 from pyebpf.ir.passes.kernel_access import choose_kernel_access
+from pyebpf.ir.passes.large_slots import move_large_slots
 from pyebpf.ir.passes.locks import check_locks
 from pyebpf.ir.passes.loops import choose_loops
 from pyebpf.ir.passes.stack_slots import check_stack_slots
@@ -35,6 +36,7 @@ class Pass(Frozen):
 
 PIPELINE: tuple[Pass, ...] = (
     Pass("const_fold", fold_constants),
+    Pass("large_slots", move_large_slots),
     Pass("loops", choose_loops),
     Pass("kernel_access", choose_kernel_access),
     Pass("locks", check_locks),

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from pyebpf.diag import Diagnostic
+from pyebpf.ir.context import STACK_BYTES
 from pyebpf.ir.nodes import SlotAddr
 from pyebpf.ir.types import Pointer
 from pyebpf.spec.types import Address, Bool, Int
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
     from pyebpf.ir.context import Context
     from pyebpf.ir.nodes import Function, Slot
 
-#: ``MAX_BPF_STACK`` of ``include/linux/filter.h``, in bytes.
-STACK_BYTES = 512
-
 
 class StackTooLarge(Diagnostic):
     """A BPF program has 512 bytes of stack, for all of its variables together.
 
-    Wrong: ``name = chars(600)`` as a local buffer.
+    Records, arrays and texts that are too large for that are kept in memory of the CPU, 32 KiB for
+    each program; not those of a ``@noinline`` function that several programs call.
+
+    Wrong: ``name = chars(40_000)`` as a field of a record that is a variable.
     Right: build the record in the ring buffer, ``with events.reserve() as e:``, or shorten it.
     """
 
@@ -36,8 +37,9 @@ class StackTooLarge(Diagnostic):
     title: ClassVar[str] = "`{function}` needs {total} bytes of stack; 512 are there"
     label: ClassVar[str] = "`{name}` takes {size} bytes"
     help: ClassVar[str] = (
-        "fill the record in place with `with events.reserve() as e:`, keep large data in a map, "
-        "or make `{name}` smaller"
+        "a program has room for 32 KiB more of records, arrays and texts, but not for those of a "
+        "@noinline function that several programs call: make `{name}` smaller, or fill it in place "
+        "with `with events.reserve() as e:`"
     )
     function: str
     total: int
@@ -48,12 +50,11 @@ class StackTooLarge(Diagnostic):
 def check_stack_slots(fn: Function, context: Context) -> Function:
     """Report a function whose variables do not fit, at its largest one."""
     slots = memory_slots(fn)
-    total = sum(-(-_size(slot) // 8) * 8 for slot in slots)
+    total = sum(map(stack_size, slots))
     if total > STACK_BYTES:
-        largest = max(slots, key=_size)
-        context.report(
-            StackTooLarge(largest.span or fn.span, fn.name, total, largest.name, _size(largest))
-        )
+        largest = max(slots, key=stack_size)
+        where, size = largest.span or fn.span, largest.type.size
+        context.report(StackTooLarge(where, fn.name, total, largest.name, size))
     return fn
 
 
@@ -64,5 +65,6 @@ def memory_slots(fn: Function) -> list[Slot]:
     return [s for s in fn.slots if s in addressed or not isinstance(s.type, in_registers)]
 
 
-def _size(slot: Slot) -> int:
-    return slot.type.size
+def stack_size(slot: Slot) -> int:
+    """Return how many bytes a slot takes: whole words."""
+    return -(-slot.type.size // 8) * 8

@@ -3,7 +3,7 @@ from pyebpf import *
 
 @record
 class Wide:
-    text: Char = chars(600)
+    text: Char = chars(40_000)
 
 
 rows = Hash[u32, Wide](max_entries=4)

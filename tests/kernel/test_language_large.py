@@ -1,0 +1,183 @@
+"""Records and arrays that are larger than the stack of a BPF program."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+
+import pytest
+
+from pyebpf import testing
+from tests.compile.cases import HERE, load_case
+from tests.kernel.running import cell, fire, loaded
+
+pytestmark = pytest.mark.kernel
+
+TEXT = """
+from pyebpf import *
+
+@record
+class Row:
+    number: u64
+    text: Char = chars(600)
+    counts: FixedArray[u64] = array(100)
+
+rows = Hash[u32, Row](max_entries=8)
+events = Events[Row](pages=64)
+out = Array[i64](max_entries=2)
+
+def f(n, m):
+    row = Row(number=n)
+    for i in range(m):
+        row.counts[i % 100] += i
+    row.counts[-1] = n
+    other = [0] * 90
+    other[n % 90] = sum(row.counts)
+    again = row
+    again.number += 1
+    return row.number * 10_000_000 + other[n % 90] + max(other)
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    out[0] = f(ctx.args[0], ctx.args[1])
+    row = Row(number=ctx.args[0], text=comm())
+    row.counts[ctx.args[1] % 100] = 5
+    rows[1] = row
+    found = rows.get(1)
+    if found is not None:
+        found.counts[99] = 7
+        rows[2] = found
+    rows.setdefault(3, row)
+    events.emit(row)
+    events.emit(Row(number=8))
+    with events.reserve() as event:
+        event.number = 9
+        event.text = row.text
+"""
+
+
+def in_python(n: int, m: int) -> int:
+    counts = [0] * 100
+    for i in range(m):
+        counts[i % 100] += i
+    counts[-1] = n
+    total = sum(counts)
+    return (n + 1) * 10_000_000 + total + total
+
+
+@pytest.mark.parametrize(("n", "m"), [(0, 0), (3, 10), (91, 1000)])
+def test_large_records_hold_what_python_says(n: int, m: int) -> None:
+    case = cell(TEXT)
+    with testing.run(case.probe) as t:
+        t.fire(case.probe, n, m)
+        check(case, t, t.events(case.events), n, m, b"probe")
+    with loaded(case.probe) as session:
+        fire(session, case.probe, n, m)
+        check(case, session, session[case.events].read(), n, m, None)
+        assert session.lost() == {}
+
+
+def check(case, opened, seen, n, m, name) -> None:  # type: ignore[no-untyped-def]
+    assert opened[case.out][0] == in_python(n, m)
+    counts = [0] * 100
+    counts[m % 100] = 5
+    first = opened[case.rows][1]
+    name = name or first.text.encode()
+    assert first.text.encode() == name != b""
+    assert (first.number, list(first.counts)) == (n, [*counts[:-1], 7])
+    assert opened[case.rows][2] == first
+    assert list(opened[case.rows][3].counts) == counts
+    assert seen["number"].tolist() == [n, 8, 9]
+    assert seen["text"].tolist() == [name, b"", name]
+    assert seen["counts"].tolist() == [counts, [0] * 100, [0] * 100]
+
+
+def test_the_largest_that_a_program_may_keep() -> None:
+    case = cell(
+        """
+from pyebpf import *
+
+out = Array[u64](max_entries=1)
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    numbers: FixedArray[u64] = array(4_096)
+    for i in range(4_096):
+        numbers[i] = i
+    out[0] = sum(numbers) + numbers[ctx.args[0]]
+"""
+    )
+    with loaded(case.probe) as session:
+        fire(session, case.probe, 4_095)
+        assert session[case.out][0] == sum(range(4_096)) + 4_095
+
+
+def test_it_is_explained_and_found_late_and_outside_of_locks() -> None:
+    with load_case(HERE / "accept" / "records" / "large.py") as case, loaded(case.late) as session:
+        assert "keeps 2816 bytes in memory of the CPU: `row`, `value`" in session.explain()
+        fire(session, case.late, 5, 3)
+        assert session[case.total].value == sum(range(3, 83))
+        assert session[case.rows][1].counts[2] == 2
+
+
+def test_room_is_found_for_registers_too() -> None:
+    """480 bytes fit the stack, but not beside what the code saves there."""
+    case = cell(_many_values())
+    with loaded(case.probe) as session:
+        assert "keeps 480 bytes in memory of the CPU: `value`" in session.explain()
+        fire(session, case.probe, 0)
+        assert session[case.out][0] == 1
+        assert session[case.rows][1].number == 3
+
+
+def _many_values() -> str:
+    names = [f"t{i}" for i in range(16)]
+    reads = "\n    ".join(f"{name} = ktime_get_ns()" for name in names)
+    grows = " and ".join(f"{a} <= {b}" for a, b in itertools.pairwise(names))
+    return f"""
+from pyebpf import *
+
+@record
+class Row:
+    number: u64
+    text: Char = chars(472)
+
+rows = Hash[u32, Row](max_entries=1)
+out = Array[i64](max_entries=1)
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    {reads}
+    rows[1] = Row(number=3)
+    out[0] = {grows}
+"""
+
+
+def test_helpers_write_into_them() -> None:
+    case = cell(
+        """
+from pyebpf import *
+from pyebpf import helpers
+
+@record
+class Row:
+    number: u64
+    text: Char = chars(600)
+
+rows = Hash[u32, Row](max_entries=4)
+out = Array[i64](max_entries=1)
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    row = Row()
+    helpers.get_current_comm(row.text, 16)
+    row.text = read_user_str(ctx.args[0], 600)
+    out[0] = row.text == "hello"
+    rows[1] = row
+"""
+    )
+    text = ctypes.create_string_buffer(b"hello")
+    with loaded(case.probe) as session:
+        fire(session, case.probe, ctypes.addressof(text))
+        assert session[case.out][0] == 1
+        assert session[case.rows][1].text == "hello"
