@@ -71,7 +71,7 @@ from pyebpf.dsl.maps import (
     PerCpuHash,
 )
 from pyebpf.dsl.probes import Probe, raw_tracepoint, syscall, tp_btf, tracepoint
-from pyebpf.dsl.records import array, chars, octets, record, union
+from pyebpf.dsl.records import array, bits, chars, octets, record, union
 from pyebpf.dsl.scalars import (
     Bytes,
     Char,
@@ -127,6 +127,7 @@ __all__ = [
     "__version__",
     "addressof",
     "array",
+    "bits",
     "cast",
     "cgroup_id",
     "chars",

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from pyebpf.dsl.annotations import array_element, data_type
 from pyebpf.errors import PyebpfError
-from pyebpf.spec.types import U8, Array, Chars, DataType, Octets, Record, overlaid
+from pyebpf.spec.types import (
+    U8,
+    U64,
+    Array,
+    Bool,
+    Chars,
+    DataType,
+    Int,
+    Octets,
+    Record,
+    overlaid,
+)
 from pyebpf.spec.types import record as lay_out
 
 if TYPE_CHECKING:
@@ -74,7 +85,24 @@ def array(length: int) -> Any:
     return ArrayField(length)
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(chars, array, octets))
+class BitsField:
+    """What :func:`bits` makes: a number of bits."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+
+
+def bits(width: int) -> Any:
+    """Give a number its size in bits: a bit-field, laid out as in C.
+
+    Written as a default: ``kind: u32 = bits(7)``, ``seen: bool = bits(1)``.
+    """
+    if not 1 <= width <= U64.bits:
+        raise PyebpfError(f"bits({width}): a bit-field has 1 to 64 bits")
+    return BitsField(width)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(chars, array, octets, bits))
 def union(cls: type[T]) -> type[T]:
     """Turn a class with annotated fields into a union: all fields lie at the same place.
 
@@ -88,7 +116,7 @@ def union(cls: type[T]) -> type[T]:
     return cls
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(chars, array, octets))
+@dataclass_transform(kw_only_default=True, field_specifiers=(chars, array, octets, bits))
 def record(cls: type[T]) -> type[T]:
     """Turn a class with annotated fields into a struct of the kernel side.
 
@@ -112,6 +140,7 @@ def _layout(cls: type) -> Record:
     frame = sys._getframe(2)  # noqa: SLF001 - the class may name types of the enclosing function
     hints = get_type_hints(cls, localns=dict(frame.f_locals), include_extras=True)
     members: list[tuple[str, DataType]] = []
+    widths: dict[str, int] = {}
     for name, hint in hints.items():
         kind = data_type(hint)
         if isinstance(kind, Chars) and kind.length == 0:
@@ -136,6 +165,21 @@ def _layout(cls: type) -> Record:
                 "Char, Ptr[…], FixedArray[…], a tuple of these, or another record"
             )
         members.append((name, kind))
+        width = _width(cls, name, kind)
+        if width:
+            widths[name] = width
     if not members:
         raise PyebpfError(f"{cls.__name__} has no fields: a record needs at least one")
-    return lay_out(cls.__name__, members)
+    return lay_out(cls.__name__, members, bits=widths)
+
+
+def _width(cls: type, name: str, kind: DataType) -> int:
+    """Return how many bits a field has; 0 if it is no bit-field."""
+    spec = cls.__dict__.get(name)
+    if not isinstance(spec, BitsField):
+        return 0
+    most = 1 if isinstance(kind, Bool) else kind.bits if isinstance(kind, Int) else 0
+    if spec.width > most:
+        has = f"{kind} has {most}" if most else f"{kind} is no number"
+        raise PyebpfError(f"{cls.__name__}.{name}: bits({spec.width}) of {has}")
+    return spec.width

@@ -12,9 +12,10 @@ from typing import Any, Generic, TypeVar
 from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.errors import PyebpfError
+from pyebpf.spec.bitfields import insert, limits
 from pyebpf.spec.kernel_fields import kernel_fields
 from pyebpf.spec.objects import MapSpec
-from pyebpf.spec.types import Address, Array, Bool, Chars, DataType, Int, Octets, Record
+from pyebpf.spec.types import Address, Array, Bool, Chars, DataType, Field, Int, Octets, Record
 
 V = TypeVar("V")
 _WORD = Int(64)
@@ -117,8 +118,18 @@ def packed(  # noqa: PLR0911 - one return for each kind of data
         return b"".join(packed(kind.element, item) for item in items)
     out = bytearray(kind.size)
     for field, item in zip(kind.fields, items, strict=True):
-        out[field.offset : field.offset + field.type.size] = packed(field.type, item)
+        if field.bits:
+            insert(out, field, _checked(field, index(item)))
+        else:
+            out[field.offset : field.offset + field.type.size] = packed(field.type, item)
     return bytes(out)
+
+
+def _checked(field: Field, number: int) -> int:
+    low, high = limits(field)
+    if not low <= number <= high:
+        raise PyebpfError(f"{number} is no initial value for {field.bits} bits of {field.type}")
+    return number
 
 
 def _text(kind: Chars, value: str | bytes) -> bytes:

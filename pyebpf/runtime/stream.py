@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.runtime.events import RingBuffer
-from pyebpf.spec.dtype import numpy_dtype
+from pyebpf.spec.dtype import decoded, decoded_dtype, numpy_dtype
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,8 @@ class EventStream:
     """
 
     def __init__(self, fd: int, max_entries: int, record: DataType, name: str) -> None:
-        self.dtype: np.dtype[Any] = numpy_dtype(record)
+        self.dtype: np.dtype[Any] = decoded_dtype(record)
+        self._record = record
         self._ring = RingBuffer(fd, max_entries, name)
         self._open = True
 
@@ -41,10 +42,11 @@ class EventStream:
 
         Shape:  ``(n,)``, n ≥ 0, a copy.
         """
-        batch = self._ring.read_batch(self.dtype)
+        there = numpy_dtype(self._record)
+        batch = self._ring.read_batch(there)
         if len(batch) == 0 and timeout_s != 0 and self._ring.wait(timeout_s):
-            batch = self._ring.read_batch(self.dtype)
-        return batch
+            batch = self._ring.read_batch(there)
+        return decoded(self._record, batch)
 
     @property
     def pending_bytes(self) -> int:

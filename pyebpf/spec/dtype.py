@@ -1,7 +1,8 @@
 """Data types as numpy dtypes, and single values between Python and the kernel's bytes.
 
 numpy sees the same bytes as the kernel: offsets are explicit, padding is part of the item size, the
-byte order is the machine's. In Python a value is an ``int``, ``bool``, ``str`` (text up to its NUL,
+byte order is the machine's. Bit-fields, which numpy does not have, become columns of their own
+in a copy (:func:`decoded`). In Python a value is an ``int``, ``bool``, ``str`` (text up to its NUL,
 bytes that are no UTF-8 kept as surrogates), ``tuple`` (arrays and tuple records) or
 :class:`RecordValue`.
 """
@@ -18,9 +19,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pyebpf.spec.bitfields import has_bits, insert, limits, word_of
 from pyebpf.spec.kernel_fields import KERNEL_FIELDS
 from pyebpf.spec.octets import octets_value
-from pyebpf.spec.types import Address, Array, Bool, Chars, DataType, Int, Octets, Record
+from pyebpf.spec.types import Address, Array, Bool, Chars, DataType, Field, Int, Octets, Record
 
 _ORDER: Literal["little", "big"] = "little" if sys.byteorder == "little" else "big"
 _ADDRESS = Int(64)
@@ -79,6 +81,8 @@ class RecordValue(Mapping[str, Any]):
 def numpy_dtype(kind: DataType) -> np.dtype[Any]:
     """Return the dtype with the same bytes as ``kind``.
 
+    A bit-field is the whole word that it lies in.
+
     Shape:  an :class:`Array` gives a subarray dtype: numpy appends its length to the array's shape.
     """
     match kind:
@@ -99,14 +103,85 @@ def numpy_dtype(kind: DataType) -> np.dtype[Any]:
 
 
 def _record_dtype(kind: Record) -> np.dtype[Any]:
+    words = [word_of(field) if field.bits else None for field in kind.fields]
+    pairs = list(zip(kind.fields, words, strict=True))
     return np.dtype(
         {
             "names": [field.name for field in kind.fields],
-            "formats": [numpy_dtype(field.type) for field in kind.fields],
-            "offsets": [field.offset for field in kind.fields],
+            "formats": [f"u{word.size}" if word else numpy_dtype(f.type) for f, word in pairs],
+            "offsets": [word.offset if word else field.offset for field, word in pairs],
             "itemsize": kind.size,
         }
     )
+
+
+@cache
+def decoded_dtype(kind: DataType) -> np.dtype[Any]:
+    """Return the dtype of :func:`decoded`: that of ``kind``, but for bit-fields."""
+    if not has_bits(kind):
+        return numpy_dtype(kind)
+    if isinstance(kind, Array):
+        element = decoded_dtype(kind.element)
+        return np.dtype((element.base, (kind.length, *element.shape)))
+    assert isinstance(kind, Record)
+    return np.dtype([(field.name, decoded_dtype(field.type)) for field in kind.fields])
+
+
+def decoded(kind: DataType, array: NDArray[Any]) -> NDArray[Any]:
+    """Return values with a column for each bit-field: a copy, or the same array without any.
+
+    Args:
+        kind: the type of the values.
+        array: them, of the dtype of :func:`numpy_dtype`.
+    """
+    if not has_bits(kind):
+        return array
+    if isinstance(kind, Array):
+        return decoded(kind.element, array)
+    assert isinstance(kind, Record)
+    out = np.empty(array.shape, decoded_dtype(kind))
+    for field in kind.fields:
+        column = array[field.name]
+        out[field.name] = _bits_of(field, column) if field.bits else decoded(field.type, column)
+    return out
+
+
+def _bits_of(field: Field, words: NDArray[Any]) -> NDArray[Any]:
+    word = word_of(field)
+    low: NDArray[Any] = words >> np.array(word.shift, words.dtype)
+    low = low & np.array(word.mask, words.dtype)
+    if limits(field)[0] == 0:
+        return low
+    unused = np.int64(64 - field.bits)
+    signed: NDArray[Any] = low.astype(np.int64) << unused >> unused
+    return signed
+
+
+def encoded(kind: DataType, values: NDArray[Any]) -> NDArray[Any]:
+    """Return the opposite of :func:`decoded`.
+
+    Raises:
+        ValueError: a number does not fit its bits.
+    """
+    if not has_bits(kind):
+        return values
+    if isinstance(kind, Array):
+        return encoded(kind.element, values)
+    assert isinstance(kind, Record)
+    out = np.zeros(values.shape, numpy_dtype(kind))
+    for field in kind.fields:
+        column = values[field.name]
+        if not field.bits:
+            out[field.name] = encoded(field.type, column)
+            continue
+        low, high = limits(field)
+        if column.size and not low <= int(column.min()) <= int(column.max()) <= high:
+            raise ValueError(f"{kind}.{field.name}: {field.bits} bits hold {low} to {high}")
+        word, words = word_of(field), out[field.name]
+        mask, shift = (np.array(number, words.dtype) for number in (word.mask, word.shift))
+        words &= ~(mask << shift)
+        words |= (column.astype(words.dtype) & mask) << shift
+    return out
 
 
 def pack(  # noqa: PLR0911 - one return for each kind of data
@@ -154,6 +229,19 @@ def _pack_int(bounds: Int, kind: DataType, value: object, where: str) -> bytes:
     return number.to_bytes(bounds.size, _ORDER, signed=bounds.signed)
 
 
+def _bits(field: Field, value: object, where: str) -> int:
+    if isinstance(field.type, Bool):
+        return int(_truth(value, where))
+    assert isinstance(field.type, Int)
+    number = int.from_bytes(
+        _pack_int(field.type, field.type, value, where), _ORDER, signed=field.type.signed
+    )
+    low, high = limits(field)
+    if not low <= number <= high:
+        raise ValueError(f"{where}: {number} does not fit {field.bits} bits: {low} to {high}")
+    return number
+
+
 def _truth(value: object, where: str) -> bool:
     if isinstance(value, bool | np.bool_) or (isinstance(value, int) and value in (0, 1)):
         return bool(value)
@@ -199,6 +287,9 @@ def _pack_record(kind: Record, value: object, where: str) -> bytes:
     if kind in KERNEL_FIELDS and value is _KERNELS:
         return bytes(out)
     for field, item in zip(kind.fields, _members(kind, value, where), strict=True):
+        if field.bits:
+            insert(out, field, _bits(field, item, f"{where}.{field.name}"))
+            continue
         packed = pack(field.type, item, f"{where}.{field.name}")
         out[field.offset : field.offset + len(packed)] = packed
     return bytes(out)
@@ -252,11 +343,11 @@ def unpack(kind: DataType, data: bytes) -> Any:
     if isinstance(kind, Int):
         return int.from_bytes(data, _ORDER, signed=kind.signed)
     base, shape = numpy_dtype(kind).base, numpy_dtype(kind).shape
-    return python_values(kind, np.ndarray((1, *shape), base, data))[0]
+    return python_values(kind, decoded(kind, np.ndarray((1, *shape), base, data)))[0]
 
 
 def python_values(kind: DataType, array: NDArray[Any]) -> list[Any]:
-    """Return the elements of an array of ``kind`` as Python values.
+    """Return the elements of an array of ``kind``, as :func:`decoded` gives it, as Python values.
 
     Shape:  ``(n,)`` (``(n, length)`` for an :class:`Array`) gives ``n`` values.
     Cost:   about 20 ns for an integer, 1 µs for a record with text.

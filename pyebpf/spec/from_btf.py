@@ -1,7 +1,7 @@
 """BTF types as the data types of views: what an object says about its maps, for numpy.
 
-Not every C type has a counterpart. Unions, bitfields, floats, flexible arrays and 128-bit integers
-have none, nor has a struct with such a member.
+Not every C type has a counterpart. Unions, bit-fields of packed structs, floats, flexible arrays
+and 128-bit integers have none, nor has a struct with such a member.
 """
 
 from __future__ import annotations
@@ -98,13 +98,31 @@ class _Converter:
         for member in node.members:
             offset, bit = divmod(member.bit_offset, 8)
             kind = self.convert(member.type, depth)
-            if kind is None or bit or member.bitfield_size or offset + kind.size > node.size:
+            if kind is not None and member.bitfield_size:
+                found = _bitfield(member, kind, node.size)
+                if found is None:
+                    return None
+                fields.append(found.replace(offset=base + found.offset))
+                continue
+            if kind is None or bit or offset + kind.size > node.size:
                 return None
             if not member.name and isinstance(kind, Record):
-                fields += [Field(f.name, f.type, base + offset + f.offset) for f in kind.fields]
+                fields += [f.replace(offset=base + offset + f.offset) for f in kind.fields]
             else:
                 fields.append(Field(member.name, kind, base + offset))
         return fields
+
+
+def _bitfield(member: t.Member, kind: DataType, size: int) -> Field | None:
+    """Return a bit-field; None if it crosses two units of its type, as packed ones may."""
+    if not member.name or not isinstance(kind, (Int, Bool)):
+        return None
+    unit = kind.size * 8
+    start = member.bit_offset // unit * unit
+    shift = member.bit_offset - start
+    if shift + member.bitfield_size > unit or start + unit > size * 8:
+        return None
+    return Field(member.name, kind, start // 8, member.bitfield_size, shift)
 
 
 _WIDTHS = (1, 2, 4, 8)

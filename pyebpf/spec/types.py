@@ -6,9 +6,12 @@ numpy dtype of a view (``pyebpf.spec.dtype``). Sizes and offsets are in bytes.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from pyebpf.plain import Frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Int(Frozen):
@@ -103,11 +106,17 @@ class Octets(Array):
 
 
 class Field(Frozen):
-    """A member of a record."""
+    """A member of a record.
+
+    A bit-field has ``bits`` bits, from bit ``shift`` of the number of its type at ``offset``;
+    ``pyebpf.spec.bitfields`` has the rest.
+    """
 
     name: str
     type: DataType
     offset: int
+    bits: int = 0
+    shift: int = 0
 
 
 class Record(Frozen):
@@ -157,19 +166,39 @@ BOOL = Bool()
 IPV4, IPV6 = Octets(U8, 4, "IPv4Address"), Octets(U8, 16, "IPv6Address")
 
 
-def record(name: str, members: list[tuple[str, DataType]], *, is_tuple: bool = False) -> Record:
-    """Lay ``members`` out as the C compiler would: each at its alignment, the tail padded."""
-    offset, align, fields = 0, 1, []
+def record(
+    name: str,
+    members: list[tuple[str, DataType]],
+    *,
+    is_tuple: bool = False,
+    bits: Mapping[str, int] | None = None,
+) -> Record:
+    """Lay ``members`` out as the C compiler would: each at its alignment, the tail padded.
+
+    Args:
+        name: of the record.
+        members: names and types.
+        is_tuple: whether Python sees a tuple.
+        bits: how many bits a member has, of those that are bit-fields.
+    """
+    at, align, fields = 0, 1, []  # ``at`` counts bits
     for member, kind in members:
-        offset = -(-offset // kind.align) * kind.align
-        fields.append(Field(member, kind, offset))
-        offset += kind.size
+        width, unit = (bits or {}).get(member, 0), kind.size * 8
+        if not width or at // unit != (at + width - 1) // unit:
+            at = _round_up(at, kind.align * 8)
+        start = at // unit * unit if width else at
+        fields.append(Field(member, kind, start // 8, width, at - start))
+        at += width or unit
         align = max(align, kind.align)
-    return Record(name, tuple(fields), -(-offset // align) * align, align, is_tuple)
+    return Record(name, tuple(fields), _round_up(at, align * 8) // 8, align, is_tuple)
+
+
+def _round_up(number: int, step: int) -> int:
+    return -(-number // step) * step
 
 
 def overlaid(kind: Record) -> Record:
     """Return a record as a union: every field at the start, as large as the largest."""
-    fields = tuple(field.replace(offset=0) for field in kind.fields)
+    fields = tuple(field.replace(offset=0, shift=0) for field in kind.fields)
     size = max(field.type.size for field in fields)
-    return kind.replace(fields=fields, size=-(-size // kind.align) * kind.align, is_union=True)
+    return kind.replace(fields=fields, size=_round_up(size, kind.align), is_union=True)

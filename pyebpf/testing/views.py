@@ -23,7 +23,7 @@ from pyebpf.runtime.maps.programs import ProgramTable
 from pyebpf.runtime.maps.shared import GlobalView
 from pyebpf.runtime.maps.stacks import StackTraceMap, _ended
 from pyebpf.runtime.stream import EventStream
-from pyebpf.spec.dtype import numpy_dtype
+from pyebpf.spec.dtype import decoded, decoded_dtype, numpy_dtype
 from pyebpf.spec.types import Field
 
 if TYPE_CHECKING:
@@ -183,7 +183,8 @@ class MemoryStream(EventStream):
     """The records that probes sent. Iterating ends when there are no more."""
 
     def __init__(self, ring: Ring, record: DataType) -> None:
-        self.dtype = numpy_dtype(record)
+        self.dtype = decoded_dtype(record)
+        self._record = record
         self._memory_ring = ring
         self._open = True
 
@@ -194,7 +195,8 @@ class MemoryStream(EventStream):
         """
         if not self._open:
             raise ValueError(f"events {self._memory_ring.spec.name!r} are closed")
-        return np.frombuffer(bytearray().join(self._memory_ring.read()), self.dtype)
+        data = bytearray().join(self._memory_ring.read())
+        return decoded(self._record, np.frombuffer(data, numpy_dtype(self._record)))
 
     @property
     def pending_bytes(self) -> int:

@@ -16,7 +16,6 @@ PENDING: dict[str, str] = {
     "018_tuple_values": "`pop` of a tuple",
     "030_sliding_window": "`setdefault` of a record that need not be tested for None",
     "047_table_of_names": "constant dicts of the module",
-    "054_bit_fields": "`bits`",
     "057_ipv4_keys": "`ipv4` of a u64 that may be too large",
     "059_byte_order": "`ntohs` of a u64 that may be too large",
     "060_connect_addresses": "`read_user` of a kernel struct",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.assign import store_name
+from pyebpf.dsl.check.bits import field_value
 from pyebpf.dsl.check.convert import literal
 from pyebpf.dsl.check.expr import comparison
 from pyebpf.dsl.check.loops import merged
@@ -173,14 +174,14 @@ def _class(node: ast.MatchClass, subject: Expr, scope: Scope) -> tuple[Expr, lis
     if node.patterns:
         raise scope.unsupported(node.patterns[0], "a field by position", "name the field")
     parts = [
-        (pattern, record_field_named(subject, kind, name, scope.span(pattern)))
+        (pattern, field_value(record_field_named(subject, kind, name, scope.span(pattern))))
         for name, pattern in zip(node.kwd_attrs, node.kwd_patterns, strict=True)
     ]
     return _parts(parts, node, scope)
 
 
 def _parts(
-    parts: list[tuple[ast.pattern, Expr]] | list[tuple[ast.pattern, typed.RecordField]],
+    parts: list[tuple[ast.pattern, Expr]],
     node: ast.pattern,
     scope: Scope,
 ) -> tuple[Expr, list[Stmt]]:

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl.check.arrays import element
+from pyebpf.dsl.check.bits import field_value
 from pyebpf.dsl.check.contexts import Context
 from pyebpf.dsl.check.convert import need_value
 from pyebpf.dsl.check.maps import hist_of, read_entry
@@ -46,7 +47,7 @@ def attribute(node: ast.Attribute, scope: Scope) -> Expr:
     if found is not None:
         field = record_field(base, found, node, scope)
         far = far_record(kind) is not None
-        return far_field(base, field.field, field.span, scope) if far else field
+        return far_field(base, field.field, field.span, scope) if far else field_value(field)
     raise Fault(UnknownField(_name_span(node, scope), type=str(kind), name=node.attr))
 
 

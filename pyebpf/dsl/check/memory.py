@@ -271,6 +271,8 @@ def _offsetof(node: ast.Call, scope: Scope) -> Expr:
             raise Fault(
                 UnknownField(scope.span(node.args[1]), type=str(record), name=name, close=close)
             )
+        if field.bits:
+            raise scope.unsupported(node.args[1], "the offset of a bit-field")
         return literal(field.offset, span)
     path = member_path(need_type(node.args[0], scope), name, node.args[1], scope)
     return typed.CoreQuestion(U64, span, CoreKind.FIELD_BYTE_OFFSET, path)

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl.annotations import data_type
+from pyebpf.dsl.check.bits import of_word, word_member
 from pyebpf.dsl.check.convert import need_number, need_value, to_bool, to_int
 from pyebpf.dsl.check.number import arithmetic
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownType
@@ -119,6 +120,10 @@ def far_record(kind: Any) -> Record | None:
 
 def far_field(base: Expr, field: Field, span: Span, scope: Scope) -> Expr:
     """Return a member of a record in foreign memory, read."""
+    if field.bits:
+        kind, member = word_member(field)
+        word = far_value(base, Literal(U64, span, member.offset), kind, span, scope)
+        return of_word(field, word)
     amount = Literal(U64, span, field.offset)
     return far_value(base, amount, field.type, span, scope)
 

@@ -9,6 +9,7 @@ from pyebpf.dsl import typed
 from pyebpf.dsl.annotations import array_element, data_type
 from pyebpf.dsl.check.arrays import is_private, of_annotation
 from pyebpf.dsl.check.assign import entry, own_element, own_field, shared_of, store, store_name
+from pyebpf.dsl.check.bits import change_bits, field_value
 from pyebpf.dsl.check.convert import assign_to, need_number, to_data, to_int
 from pyebpf.dsl.check.failing import assert_, raise_
 from pyebpf.dsl.check.loops import break_, continue_, for_, while_
@@ -17,7 +18,7 @@ from pyebpf.dsl.check.matching import match_
 from pyebpf.dsl.check.narrow import condition
 from pyebpf.dsl.check.number import BINARY, arithmetic
 from pyebpf.dsl.check.reserve import with_
-from pyebpf.dsl.check.shared import change, global_value
+from pyebpf.dsl.check.shared import SIGNS, change, global_value
 from pyebpf.dsl.typed import (
     Assign,
     Effect,
@@ -117,13 +118,16 @@ def _augmented(node: ast.AugAssign, scope: Scope) -> list[Stmt]:
 def changed(place: Expr, op: BinaryOp, node: ast.expr, span: Span, scope: Scope) -> list[Stmt]:
     """Check ``place op= value`` of a field or an element: atomic where others see it."""
     if not is_private(place):
+        if isinstance(place, typed.RecordField) and place.field.bits:
+            return [change_bits(place, op, scope.expr(node), SIGNS[op], span)]
         return [change(place, op, scope.expr(node), span, scope)]
     before: list[Stmt] = []
     if isinstance(place, ElementOf) and not isinstance(place.index, Literal):
         keep, again = scope.keep(place.index)
         before.append(Evaluate(span, keep))
         place = ElementOf(place.type, place.span, place.base, again, place.length)
-    value = arithmetic(op, place, scope.expr(node), span)
+    have = field_value(place) if isinstance(place, typed.RecordField) else place
+    value = arithmetic(op, have, scope.expr(node), span)
     return [*before, SetPlace(span, place, to_data(value, place.type))]  # type: ignore[arg-type]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
+from pyebpf.dsl.lower.bits import write_bits
 from pyebpf.dsl.lower.kernel import KERNEL_WRITERS
 from pyebpf.dsl.lower.number import field_address
 from pyebpf.dsl.lower.octets import OCTETS_WRITERS
@@ -64,7 +65,7 @@ def prepare(low: Expressions, expr: typed.Expr) -> Callable[[Value], None]:
     if isinstance(expr, typed.MakeRecord):
         kind = expr.type
         assert isinstance(kind, Record)
-        parts = [(field, prepare(low, value)) for field, value in expr.items]
+        parts = [(field, _prepare_field(low, field, value)) for field, value in expr.items]
         return lambda pointer: _write_parts(low, kind, parts, pointer)
     if isinstance(expr, MakeArray):
         array = expr.type
@@ -79,6 +80,14 @@ def prepare(low: Expressions, expr: typed.Expr) -> Callable[[Value], None]:
         return lambda pointer: _copy(low, span, pointer, source, size)
     value = low.number(expr)
     return lambda pointer: low.build.store(pointer, value)
+
+
+def _prepare_field(low: Expressions, field: Field, value: typed.Expr) -> Writer:
+    """Do the same for a field; what writes a bit-field takes the address of the record."""
+    if not field.bits:
+        return prepare(low, value)
+    number = low.number(value)
+    return lambda record: write_bits(low, record, field, number)
 
 
 def _copy(low: Expressions, span: Span, pointer: Value, source: Value, size: int) -> None:
@@ -99,10 +108,11 @@ def _array(low: Expressions, expr: MakeArray, pointer: Value) -> None:
 def _write_parts(
     low: Expressions, kind: Record, parts: list[tuple[Field, Writer]], pointer: Value
 ) -> None:
-    if sum(field.type.size for field, _ in parts) != kind.size:
+    size = sum(field.type.size for field, _ in parts)
+    if size != kind.size or any(field.bits for field in kind.fields):
         fill(low, pointer, kind.size)  # padding too: the kernel compares keys byte by byte
     for field, write in parts:
-        write(member(low, pointer, field.type, field.offset))
+        write(pointer if field.bits else member(low, pointer, field.type, field.offset))
 
 
 def _comm(low: Expressions, expr: typed.Comm, pointer: Value) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed, typed_places
+from pyebpf.dsl.lower.bits import write_bits
 from pyebpf.dsl.lower.memory import prepare
 from pyebpf.dsl.types import Address, Bool, Int, Pointer
 from pyebpf.ir import nodes
@@ -55,9 +56,16 @@ def in_range(low: Expressions, expr: typed_places.InRange) -> Value:
 
 def set_place(low: Expressions, stmt: typed_places.SetPlace) -> None:
     """Lower ``place = value``; where it is comes after what it gets, as in Python."""
+    place = stmt.place
+    if isinstance(place, typed.RecordField) and place.field.bits:
+        value = low.number(stmt.value)
+        record = low.memory(place.base)
+        low.build.span = stmt.span
+        write_bits(low, record, place.field, value)
+        return
     write = prepare(low, stmt.value)
     low.build.span = stmt.span
-    write(low.place(stmt.place))
+    write(low.place(place))
 
 
 PLACE_NUMBERS: dict[type[typed.Expr], Any] = {

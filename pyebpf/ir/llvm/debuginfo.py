@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pyebpf.diag import Source, Span
     from pyebpf.ir.nodes import Function
     from pyebpf.ir.types import Type
-    from pyebpf.spec.types import DataType
+    from pyebpf.spec.types import DataType, Field
 
 #: ``.BTF.ext`` keeps a column in ten bits and a line in the 22 bits above.
 MAX_COLUMN, MAX_LINE = (1 << 10) - 1, (1 << 22) - 1
@@ -157,13 +157,18 @@ class DebugInfo:
         if isinstance(kind, Array):
             return self.array(self.data(kind.element), kind.size, kind.length)
         if isinstance(kind, Record):
-            fields = [
-                (f.name, self.data(f.type), f.offset * 8, f.type.size * 8) for f in kind.fields
-            ]
+            members = self.listing([self._field(field) for field in kind.fields])
             tag = "union" if kind.is_union else "structure"
-            return self.struct(record_name(kind), kind.size, fields, tag)
+            return self.composite(record_name(kind), kind.size, members, tag)
         assert isinstance(kind, Address)
         return self.pointer(None)
+
+    def _field(self, field: Field) -> int:
+        start, kind = field.offset * 8, self.data(field.type)
+        if not field.bits:
+            return self.member(field.name, kind, start, field.type.size * 8)
+        extra = f", flags: DIFlagBitField, extraData: i64 {start}"
+        return self.member(field.name, kind, start + field.shift, field.bits, extra)
 
     def basic(self, name: str, size: int, encoding: str) -> int:
         """Return the node of a number; ``encoding`` is DWARF's (``"unsigned"``)."""
@@ -184,12 +189,10 @@ class DebugInfo:
             f"elements: !{extent})"
         )
 
-    def struct(
-        self, name: str, size: int, fields: list[tuple[str, int, int, int]], tag: str = "structure"
-    ) -> int:
+    def struct(self, name: str, size: int, fields: list[tuple[str, int, int, int]]) -> int:
         """Return the node of a struct; a field is (name, type, bit offset, bits)."""
         members = self.listing([self.member(*field) for field in fields])
-        return self.composite(name, size, members, tag)
+        return self.composite(name, size, members, "structure")
 
     def composite(self, name: str, size: int, members: int, tag: str) -> int:
         """Return the node of a struct or union from the list of its members."""

@@ -88,8 +88,9 @@ class ArrayMap(ArrayElements):
         Shape:  ``(n,)`` of the value's dtype, elements at multiples of 8 bytes.
 
         Raises:
-            TypeError: the map was not declared to be mapped.
+            TypeError: the map was not declared to be mapped, or numpy cannot show it in place.
         """
+        self.layout.value.need_view()
         if self._live is None:
             message = (
                 f"map {self.name!r} cannot be viewed in place: BPF_F_MMAPABLE is not among its "
@@ -104,15 +105,15 @@ class ArrayMap(ArrayElements):
         """
         if self._live is None:
             return super().snapshot()
-        return np.arange(len(self), dtype=np.uint32), self._live.copy()
+        return np.arange(len(self), dtype=np.uint32), self.layout.value.copied(self._live.copy())
 
     def clear(self) -> None:
         """Set all elements to zero."""
-        if self._memory is None:
+        if self._live is None:
             super().clear()
             return
         self._check_writable()
-        self.view()[...] = np.zeros((), self.layout.value.dtype)
+        self._live[...] = np.zeros((), self.layout.value.dtype)
 
     def close(self) -> None:
         """Close the descriptor. The memory is unmapped when no view of it is held any more."""

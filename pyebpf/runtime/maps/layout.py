@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyebpf.spec.dtype import numpy_dtype, pack, python_values, unpack
+from pyebpf.spec.bitfields import has_bits
+from pyebpf.spec.dtype import (
+    decoded,
+    decoded_dtype,
+    encoded,
+    numpy_dtype,
+    pack,
+    python_values,
+    unpack,
+)
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import Array, DataType
 
@@ -52,6 +61,11 @@ class Half:
         self._dtype = np.dtype(f"V{size}") if kind is None else numpy_dtype(kind)
 
     @property
+    def has_bits(self) -> bool:
+        """Whether there are bit-fields in it: memory is not what numpy shows then."""
+        return self.kind is not None and has_bits(self.kind)
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """The shape of one value: empty, except for arrays."""
         return self._dtype.shape
@@ -83,7 +97,7 @@ class Half:
         return python_values(self.kind, array)
 
     def over(self, memory: Any, lead: tuple[int, ...], strides: tuple[int, ...]) -> NDArray[Any]:
-        """Look at memory as values, without a copy.
+        """Look at memory as values, without a copy; a bit-field is the word that it lies in.
 
         Args:
             memory: anything with a buffer.
@@ -97,6 +111,20 @@ class Half:
         return np.ndarray(
             (*lead, *self.shape), self.dtype, memory, strides=(*strides, *reversed(inner))
         )
+
+    def need_view(self) -> None:
+        """Refuse what can only be copied.
+
+        Raises:
+            TypeError: there are bit-fields.
+        """
+        if self.has_bits:
+            why = f"{self.kind} has bit-fields, which numpy cannot show in place: use a copy"
+            raise TypeError(f"{self.what}: {why}")
+
+    def copied(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return what :meth:`over` gave as users see it: a copy if there are bit-fields."""
+        return decoded(self.kind, array) if self.kind is not None and self.has_bits else array
 
     def packed(self, values: Any, lead: tuple[int, ...]) -> NDArray[Any]:
         """Return ``values`` as one contiguous array of shape ``lead`` and the shape of one value.
@@ -116,7 +144,10 @@ class Half:
         return np.ascontiguousarray(values)
 
     def _same_dtype(self, values: NDArray[Any]) -> NDArray[Any]:
-        if values.dtype == self.dtype:
+        if self.kind is not None and self.has_bits:
+            if values.dtype == decoded_dtype(self.kind).base:
+                return encoded(self.kind, values)
+        elif values.dtype == self.dtype:
             return values
         if values.dtype.kind == self.dtype.kind == "S" and values.itemsize <= self.dtype.itemsize:
             return values.astype(self.dtype)
@@ -151,10 +182,13 @@ class Layout:
 
     def keys(self, memory: Any, n: int) -> NDArray[Any]:
         """Look at ``n`` keys, one after the other."""
-        return self.key.over(memory, (n,), (self.key.size,))
+        return self.key.copied(self.key.over(memory, (n,), (self.key.size,)))
 
     def values(self, memory: Any, n: int) -> NDArray[Any]:
         """Look at ``n`` values as the kernel copies them: ``(n,)`` or ``(n, c)``."""
+        return self.value.copied(self._places(memory, n))
+
+    def _places(self, memory: Any, n: int) -> NDArray[Any]:
         if self.cpus:
             return self.value.over(memory, (n, self.cpus), (self.value_bytes, self.stride))
         return self.value.over(memory, (n,), (self.value_bytes,))
@@ -197,7 +231,7 @@ class Layout:
         if isinstance(values, np.ndarray):
             if values.ndim == 1 + len(self.value.shape):  # one value for all CPUs of each entry
                 values = np.repeat(values[:, np.newaxis], self.cpus, axis=1)
-            self.values(rows, n)[...] = self.value.packed(values, (n, self.cpus))
+            self._places(rows, n)[...] = self.value.packed(values, (n, self.cpus))
             return rows
         packed = b"".join(map(self.pack_value, values))
         return np.frombuffer(packed, np.uint8).reshape(n, self.value_bytes)

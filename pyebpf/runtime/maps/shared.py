@@ -59,7 +59,11 @@ class GlobalView(ArrayMap):
         """Return the memory itself as an array of no dimensions, live in both directions.
 
         Shape:  ``()`` of the value's dtype, and more if it is an array.
+
+        Raises:
+            TypeError: it has bit-fields, which numpy cannot show in place.
         """
+        self._half.need_view()
         return np.ndarray(self._half.shape, self._half.dtype, self._opened(), self._field.offset)
 
     def _opened(self) -> Any:
