@@ -69,8 +69,10 @@ from pyebpf.dsl.maps import (
     LruPerCpuHash,
     PerCpuArray,
     PerCpuHash,
+    RHash,
 )
 from pyebpf.dsl.probes import Probe, raw_tracepoint, syscall, tp_btf, tracepoint
+from pyebpf.dsl.queues import BloomFilter, Queue, Stack
 from pyebpf.dsl.records import array, bits, chars, octets, record, union
 from pyebpf.dsl.scalars import (
     Bytes,
@@ -91,37 +93,48 @@ from pyebpf.dsl.scalars import (
 )
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.stacks import StackTrace
+from pyebpf.dsl.storage import CgrpStorage, InodeStorage, SkStorage, TaskStorage
 from pyebpf.dsl.symbols import KernelVariable, Kfunc, has_kfunc, has_variable, kfunc
 from pyebpf.dsl.tail import TailCalls
+from pyebpf.dsl.tries import LpmTrie
 from pyebpf.session import Session, compile_probes, host_target, load
 from pyebpf.spec.target import Target
 from pyebpf.version import __version__
 
 __all__ = [
     "Array",
+    "BloomFilter",
     "Bytes",
+    "CgrpStorage",
     "Char",
     "Const",
     "Events",
     "FixedArray",
     "Global",
     "Hash",
+    "InodeStorage",
     "KernelVariable",
     "Kfunc",
     "LinearHist",
     "Log2Hist",
+    "LpmTrie",
     "LruHash",
     "LruPerCpuHash",
     "PerCpuArray",
     "PerCpuHash",
     "Probe",
     "Ptr",
+    "Queue",
+    "RHash",
     "RawTracepointContext",
     "Session",
+    "SkStorage",
     "SpinLock",
+    "Stack",
     "StackTrace",
     "TailCalls",
     "Target",
+    "TaskStorage",
     "TracepointContext",
     "UserPtr",
     "__version__",

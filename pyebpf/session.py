@@ -22,9 +22,12 @@ from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.fingerprint import fingerprint
 from pyebpf.dsl.maps import Array, Events, Hash, LinearHist, Log2Hist, MapDecl, PerCpuArray
 from pyebpf.dsl.probes import Probe, program_names
+from pyebpf.dsl.queues import BloomFilter, Queue
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.stacks import StackTrace
+from pyebpf.dsl.storage import Storage
 from pyebpf.dsl.tail import TailCalls
+from pyebpf.dsl.tries import LpmTrie
 from pyebpf.dsl.unit_names import DATA_MAP, LOST_MAP, PRINT_MAP
 from pyebpf.errors import FormatError, NotSupportedError, PyebpfError
 from pyebpf.host.cpus import possible_count
@@ -52,8 +55,11 @@ if TYPE_CHECKING:
     from pyebpf.runtime.maps.hist import HistView
     from pyebpf.runtime.maps.percpu import PerCpuArrayMap
     from pyebpf.runtime.maps.programs import ProgramTable
+    from pyebpf.runtime.maps.queues import BloomMap, QueueMap
     from pyebpf.runtime.maps.shared import GlobalView
     from pyebpf.runtime.maps.stacks import StackTraceMap
+    from pyebpf.runtime.maps.storage import ObjectMap
+    from pyebpf.runtime.maps.tries import LpmMap
     from pyebpf.runtime.stream import EventStream
     from pyebpf.spec.objects import ObjectSpec
 
@@ -224,7 +230,15 @@ class OpenMaps:
     @overload
     def __getitem__(self, decl: Array[Any]) -> ArrayMap: ...
     @overload
+    def __getitem__(self, decl: LpmTrie[Any, Any]) -> LpmMap: ...
+    @overload
     def __getitem__(self, decl: Hash[Any, Any]) -> HashMap: ...
+    @overload
+    def __getitem__(self, decl: Queue[Any]) -> QueueMap: ...
+    @overload
+    def __getitem__(self, decl: BloomFilter[Any]) -> BloomMap: ...
+    @overload
+    def __getitem__(self, decl: Storage[Any]) -> ObjectMap: ...
     @overload
     def __getitem__(self, decl: Log2Hist | LinearHist) -> HistView: ...
     @overload

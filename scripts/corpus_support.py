@@ -64,7 +64,7 @@ _SHOWN_BY = {
     "iterator in a program": r"\bin \w+\.iterate\(",
     "dynptrs": r"\bDynptr\b",
     "kptrs": r"\bKptr\b",
-    "map flag:BPF_F_NO_PREALLOC": r"preallocate=False",
+    "map extra": r"\bBloomFilter\[.*hashes=\d",
     "pinned maps": r"\bpin=",
 }  # fmt: skip
 #: Features that a map or a lock brings along under another name.
@@ -106,6 +106,8 @@ def evidence(feature: str) -> str:
         return ", ".join(kind_pages.decorators_of(name))
     if feature == "map flag:BPF_F_MMAPABLE":
         return _case(r"flags 0x400", ".ir")
+    if word == "map flag":
+        return _case(rf"\b{name.removeprefix('BPF_F_').lower()}=(True|\d)")
     return _case(_SHOWN_BY[feature]) if feature in _SHOWN_BY else ""
 
 

@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pyebpf
+from pyebpf.abi.map_flags import MAP_FLAGS, NUMA_KINDS
 from pyebpf.abi.maps import MAP_KINDS
 from pyebpf.abi.names import prog_type_name
 from pyebpf.abi.programs import PROGRAM_GROUPS
@@ -97,19 +98,34 @@ _MAPS_HEAD = """\
 
 What the kernel knows as maps, and what declares them in pyebpf. Made from the rows of
 `pyebpf/abi/maps.py` by `python scripts/gen_tables.py`. A kind marked `{loader}` has no declaration
-yet: the loader creates it for an object that another compiler made. Whether the running kernel has
-a kind is the feature `map:NAME`; *since* is for reading only.
+yet: the loader creates it for an object that another compiler made. Flags are keywords of the
+declaration, listed below the table. Whether the running kernel has a kind is the feature
+`map:NAME`; *since* is for reading only.
 
-| kind | since | declared as | keys | per CPU | |
-|---|---|---|---|---|---|
+| kind | since | declared as | keys | per CPU | flags | |
+|---|---|---|---|---|---|---|
+"""
+
+
+_FLAGS_HEAD = """
+## Flags
+
+The names of the kernel, `BPF_F_NO_PREALLOC`, in lower case and without `BPF_F_`. `numa_node` is the
+number of the node whose memory a map is in.
+
+| flag | |
+|---|---|
 """
 
 
 def maps_page() -> str:
     """Return ``docs/maps.md``."""
     declared = map_declarations()
-    return _MAPS_HEAD.format(loader=_LOADER_ONLY) + "".join(
-        _map_line(row, declared.get(row.name, [])) for row in MAP_KINDS.values()
+    return (
+        _MAPS_HEAD.format(loader=_LOADER_ONLY)
+        + "".join(_map_line(row, declared.get(row.name, [])) for row in MAP_KINDS.values())
+        + _FLAGS_HEAD
+        + "".join(f"| `{f.name}` | {f.doc} |\n" for f in MAP_FLAGS.values())
     )
 
 
@@ -117,7 +133,10 @@ def _map_line(row: MapKind, declared: list[str]) -> str:
     names = ", ".join(f"`{name}`" for name in declared) or _LOADER_ONLY
     per_cpu = "yes" if row.per_cpu else ""
     note = row.note.replace("BPF_F_NO_PREALLOC", "`BPF_F_NO_PREALLOC`")
-    return f"| `{row.name}` | {row.since or 'new'} | {names} | {row.key} | {per_cpu} | {note} |\n"
+    words = [f"`{word}`" for word, flag in MAP_FLAGS.items() if row.name in flag.kinds]
+    flags = " ".join([*words, *["`numa_node`"] * (row.name in NUMA_KINDS)])
+    since = row.since or "new"
+    return f"| `{row.name}` | {since} | {names} | {row.key} | {per_cpu} | {flags} | {note} |\n"
 
 
 _PROGRAMS_HEAD = """\

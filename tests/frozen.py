@@ -23,6 +23,7 @@ BTF_FILE = Path(__file__).parent / "data" / "frozen" / "kernel.btf.gz"
 TRACEPOINTS_WITH_TYPES = (
     "block_rq_issue", "block_rq_complete", "block_rq_insert", "sched_switch", "sched_wakeup",
     "sched_process_exec", "sched_process_fork", "sys_enter", "sys_exit", "task_rename",
+    "inet_sock_set_state", "cgroup_mkdir",
 )  # fmt: skip
 TYPES = (
     "request", "request_queue", "gendisk", "task_struct", "cred", "mm_struct", "signal_struct",
@@ -30,6 +31,7 @@ TYPES = (
     "bpf_task_from_pid", "bpf_task_release", "bpf_rcu_read_lock", "bpf_rcu_read_unlock",
     "bpf_cpumask_create", "bpf_cpumask_release", "bpf_cpumask_set_cpu", "bpf_cpumask_weight",
     "bpf_cpumask_empty", "bpf_strlen", "bpf_strstr", "runqueues", "rq", "cpumask", "path", "cgroup",
+    "sock", "inode", "css_set", "seq_file", "vm_area_struct", "bpf_iter__task", "bpf_iter_meta",
     *(f"btf_trace_{name}" for name in TRACEPOINTS_WITH_TYPES),
 )  # fmt: skip
 
@@ -42,12 +44,16 @@ FEATURES = frozenset(
         "helper:get_current_task_btf@raw_tp",
         "helper:map_delete_elem@raw_tp",
         "helper:map_lookup_elem@raw_tp",
+        "helper:map_peek_elem@raw_tp",
+        "helper:map_pop_elem@raw_tp",
+        "helper:map_push_elem@raw_tp",
         "helper:map_update_elem@raw_tp",
         "helper:probe_read_kernel@raw_tp",
         "helper:ringbuf_reserve@raw_tp",
         "helper:send_signal@raw_tp",
         "helper:spin_lock@raw_tp",
         "helper:strncmp@raw_tp",
+        "helper:task_storage_get@raw_tp",
         "atomics",
         "global_data",
         "helper:for_each_map_elem",

@@ -18,7 +18,12 @@ class MapKind(Frozen):
         since: the Linux version that brought it, for messages only; empty if newer than this table.
         per_cpu: a value is one for each possible CPU, each padded to 8 bytes.
         has_btf: the kernel takes BTF types of key and value.
-        key: ``"any"``, ``"index"`` (a u32 below ``max_entries``), ``"u32"``, or ``"none"``.
+        key: ``"any"``, ``"index"`` (a u32 below ``max_entries``), ``"u32"``, ``"object"`` (a kernel
+            object, for user space the descriptor of one), ``"prefix"`` (a u32 length in bits, and
+            data), or ``"none"``.
+        flags: ``BPF_F_*`` without which the kernel makes none.
+        getter: the helper that finds a value; of ``"object"`` keys it can make one too.
+        remover: the helper that removes a key.
         note: what is particular about it, for documentation and messages.
     """
 
@@ -29,6 +34,9 @@ class MapKind(Frozen):
     has_btf: bool = True
     key: str = "any"
     note: str = ""
+    flags: int = 0
+    getter: str = "map_lookup_elem"
+    remover: str = "map_delete_elem"
 
 
 _ROWS = (
@@ -80,7 +88,9 @@ _ROWS = (
         "lpm_trie",
         c.BPF_MAP_TYPE_LPM_TRIE,
         "4.11",
+        key="prefix",
         note="needs BPF_F_NO_PREALLOC; a key is a u32 prefix length and data, a struct if there is BTF",
+        flags=c.BPF_F_NO_PREALLOC,
     ),
     MapKind(
         "array_of_maps",
@@ -148,8 +158,11 @@ _ROWS = (
         "sk_storage",
         c.BPF_MAP_TYPE_SK_STORAGE,
         "5.2",
-        key="u32",
+        key="object",
         note="one value for each socket; needs BPF_F_NO_PREALLOC and BTF",
+        flags=c.BPF_F_NO_PREALLOC,
+        getter="sk_storage_get",
+        remover="sk_storage_delete",
     ),
     MapKind(
         "devmap_hash",
@@ -178,15 +191,21 @@ _ROWS = (
         "inode_storage",
         c.BPF_MAP_TYPE_INODE_STORAGE,
         "5.10",
-        key="u32",
+        key="object",
         note="one value for each inode; needs BPF_F_NO_PREALLOC and BTF",
+        flags=c.BPF_F_NO_PREALLOC,
+        getter="inode_storage_get",
+        remover="inode_storage_delete",
     ),
     MapKind(
         "task_storage",
         c.BPF_MAP_TYPE_TASK_STORAGE,
         "5.11",
-        key="u32",
+        key="object",
         note="one value for each task; needs BPF_F_NO_PREALLOC and BTF",
+        flags=c.BPF_F_NO_PREALLOC,
+        getter="task_storage_get",
+        remover="task_storage_delete",
     ),
     MapKind(
         "bloom_filter",
@@ -207,8 +226,11 @@ _ROWS = (
         "cgrp_storage",
         c.BPF_MAP_TYPE_CGRP_STORAGE,
         "6.2",
-        key="u32",
+        key="object",
         note="one value for each cgroup; needs BPF_F_NO_PREALLOC and BTF",
+        flags=c.BPF_F_NO_PREALLOC,
+        getter="cgrp_storage_get",
+        remover="cgrp_storage_delete",
     ),
     MapKind(
         "arena",
@@ -225,7 +247,13 @@ _ROWS = (
         key="index",
         note="addresses of instructions, for jump tables",
     ),
-    MapKind("rhash", c.BPF_MAP_TYPE_RHASH, "", note="a hash that grows"),
+    MapKind(
+        "rhash",
+        c.BPF_MAP_TYPE_RHASH,
+        "",
+        note="a hash that grows; needs BPF_F_NO_PREALLOC",
+        flags=c.BPF_F_NO_PREALLOC,
+    ),
 )
 
 #: Every kind of map by its name.

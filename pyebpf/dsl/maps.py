@@ -7,16 +7,24 @@ The methods exist for probes and for type checkers. Outside a probe, read the op
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Generic, NoReturn, TypeVar, get_args, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, get_args, overload
 
-from pyebpf.abi.constants import BPF_F_MMAPABLE
+from pyebpf.abi.constants import BPF_F_INNER_MAP, BPF_F_MMAPABLE
+from pyebpf.abi.maps import MAP_KINDS
 from pyebpf.dsl.annotations import data_type
+from pyebpf.dsl.map_flags import Chosen
 from pyebpf.errors import PyebpfError
 from pyebpf.spec.kernel_fields import kernel_fields
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import U32, U64, DataType
 from pyebpf.spec.types import Array as ArrayType
 from pyebpf.spec.views import HistogramSpec
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyebpf.dsl.map_flags import MapFlags
+    from pyebpf.dsl.map_verbs import HelperVerb
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -30,9 +38,11 @@ class MapDecl:
 
     Attributes:
         kind: the row's name in ``pyebpf.abi.maps``.
+        verbs: the methods that are calls of a helper, by name.
     """
 
     kind: ClassVar[str]
+    verbs: ClassVar[dict[str, HelperVerb]] = {}
 
     def spec(self, name: str, cpus: int) -> MapSpec:
         """Return what is to be created under ``name`` on a machine with ``cpus`` possible CPUs."""
@@ -40,6 +50,10 @@ class MapDecl:
 
     def histogram(self) -> HistogramSpec | None:
         """Say how to read the map as a histogram, if it is one."""
+        return None
+
+    def stored(self) -> DataType | None:
+        """Return what its helpers take or give, if that is not the map's own value."""
         return None
 
     def type_arguments(self) -> tuple[Any, ...]:
@@ -50,43 +64,68 @@ class MapDecl:
         raise PyebpfError(f"{verb} works in a probe; outside, use session[…], the open map")
 
 
-class _Keyed(MapDecl, Generic[K, V]):
-    """Maps with keys and values."""
+class Sized(MapDecl):
+    """Maps that are made with a number of entries, and flags.
 
-    def __init__(self, max_entries: int = 10_240) -> None:
-        if max_entries < 1:
-            raise PyebpfError(f"max_entries={max_entries}: a map holds at least 1 entry")
-        self.max_entries = max_entries
+    Args:
+        max_entries: how many entries there is room for.
+        flags: see :class:`pyebpf.dsl.map_flags.MapFlags`.
+    """
 
-    def key_and_value(self) -> tuple[DataType, DataType]:
-        """Return the types of key and value."""
-        args = self.type_arguments()
-        kinds = [data_type(arg) for arg in args]
+    def __init__(self, max_entries: int = 10_240, **flags: Unpack[MapFlags]) -> None:
         name = type(self).__name__
-        if len(args) != self._arity():
-            raise PyebpfError(f"{name} needs its types: {self._example()}")
-        for arg, kind in zip(args, kinds, strict=True):
+        if max_entries < 1:
+            raise PyebpfError(f"{name}: max_entries={max_entries}: a map holds at least 1 entry")
+        self.max_entries = max_entries
+        self.chosen = Chosen(name, self.kind, flags)
+
+    def types(self, example: str, count: int) -> list[DataType]:
+        """Return what stands in the brackets as types of data.
+
+        Raises:
+            PyebpfError: there are more or fewer, or one has no size.
+        """
+        args = self.type_arguments()
+        name = type(self).__name__
+        if len(args) != count:
+            raise PyebpfError(f"{name} needs its type{'s' * (count > 1)}: {name}{example}")
+        found = []
+        for arg in args:
+            kind = data_type(arg)
             if kind is None:
                 raise PyebpfError(f"{name}: {arg!r} has no size in the kernel; use u8 … i64, …")
-        return self._pair([kind for kind in kinds if kind is not None])
+            found.append(kind)
+        return found
 
-    def _arity(self) -> int:
-        return 2
-
-    def _example(self) -> str:
-        return f"{type(self).__name__}[u32, u64](max_entries=1024)"
-
-    def _pair(self, kinds: list[DataType]) -> tuple[DataType, DataType]:
-        return kinds[0], kinds[1]
+    def key_and_value(self) -> tuple[DataType | None, DataType | None]:
+        """Return the types of key and value; None for what a kind has not."""
+        raise NotImplementedError
 
     def _flags(self) -> int:
-        return 0
+        return MAP_KINDS[self.kind].flags | self.chosen.bits
 
     def spec(self, name: str, cpus: int) -> MapSpec:
         key, value = self.key_and_value()
         return MapSpec(
-            name, self.kind, key.size, value.size, self.max_entries, self._flags(), key, value
+            name,
+            self.kind,
+            key.size if key else 0,
+            value.size if value else 0,
+            self.max_entries,
+            self._flags(),
+            key,
+            value,
+            numa_node=self.chosen.numa_node,
         )
+
+
+class Keyed(Sized, Generic[K, V]):
+    """Maps with keys and values."""
+
+    def key_and_value(self) -> tuple[DataType, DataType]:
+        """Return the types of key and value."""
+        key, value = self.types("[u32, u64](max_entries=1024)", 2)
+        return key, value
 
     def __getitem__(self, key: K) -> V:
         """Read (of an array), or update in place: ``counts[key] += 1`` is atomic.
@@ -135,7 +174,7 @@ class _Keyed(MapDecl, Generic[K, V]):
         self._outside("compare_exchange()")
 
 
-class Hash(_Keyed[K, V]):
+class Hash(Keyed[K, V]):
     """A hash table shared by all CPUs: ``Hash[Ptr[request], u64](max_entries=10_240)``.
 
     An update when the table is full is refused by the kernel; the session counts it
@@ -195,17 +234,21 @@ class LruPerCpuHash(Hash[K, V]):
     kind = "lru_percpu_hash"
 
 
-class Numbered(_Keyed[int, V], Generic[V]):
+class RHash(Hash[K, V]):
+    """A hash table that grows and shrinks with its entries, up to ``max_entries``.
+
+    Since:  newer than Linux 6.18.
+    """
+
+    kind = "rhash"
+
+
+class Numbered(Keyed[int, V], Generic[V]):
     """Maps whose keys are the numbers from 0 to ``max_entries - 1``."""
 
-    def _arity(self) -> int:
-        return 1
-
-    def _example(self) -> str:
-        return f"{type(self).__name__}[u64](max_entries=16)"
-
-    def _pair(self, kinds: list[DataType]) -> tuple[DataType, DataType]:
-        return U32, kinds[0]
+    def key_and_value(self) -> tuple[DataType, DataType]:
+        """Return the types of key and value."""
+        return U32, self.types("[u64](max_entries=16)", 1)[0]
 
     def __len__(self) -> int:
         """Return ``max_entries``."""
@@ -223,8 +266,13 @@ class Array(Numbered[V]):
     kind = "array"
 
     def _flags(self) -> int:
-        # What the kernel keeps for itself in a value is not mapped into a process.
-        return 0 if kernel_fields(self.key_and_value()[1]) else BPF_F_MMAPABLE
+        flags = super()._flags()
+        # What the kernel keeps for itself in a value is not mapped into a process; nor is what
+        # stands in an array of maps beside arrays of other lengths.
+        other = self.chosen.off & BPF_F_MMAPABLE or flags & BPF_F_INNER_MAP
+        if other or kernel_fields(self.key_and_value()[1]):
+            return flags
+        return flags | BPF_F_MMAPABLE
 
 
 class PerCpuArray(Numbered[V]):
@@ -352,16 +400,18 @@ class Events(MapDecl, Generic[R]):
 
     Args:
         pages: size of the buffer in pages of 4096 bytes, a power of two.
+        flags: ``rb_overwrite`` and ``numa_node``.
 
     Since:  Linux 5.8.
     """
 
     kind = "ringbuf"
 
-    def __init__(self, pages: int = 64) -> None:
+    def __init__(self, pages: int = 64, **flags: Unpack[MapFlags]) -> None:
         if pages < 1 or pages & (pages - 1):
             raise PyebpfError(f"Events(pages={pages}): the kernel wants a power of two")
         self.pages = pages
+        self.chosen = Chosen("Events", self.kind, flags)
 
     def record(self) -> DataType:
         """Return the layout of what is sent."""
@@ -372,7 +422,9 @@ class Events(MapDecl, Generic[R]):
         return kind
 
     def spec(self, name: str, cpus: int) -> MapSpec:
-        return MapSpec(name, self.kind, 0, 0, self.pages * 4096, value=self.record())
+        size, chosen = self.pages * 4096, self.chosen
+        value, node = self.record(), chosen.numa_node
+        return MapSpec(name, self.kind, 0, 0, size, chosen.bits, value=value, numa_node=node)
 
     def reserve(self) -> AbstractContextManager[R]:
         """Build a record where it will be sent from: ``with events.reserve() as e: …``.

@@ -43,3 +43,24 @@ class TailCall(Stmt):
 
     map: MapUse
     index: Expr
+
+
+class Taken(Expr):
+    """What a helper stored, or None after an error; in ``arguments``, None stands for where."""
+
+    helper: str
+    arguments: tuple[Expr | None, ...]
+
+
+class CountedCall(Stmt):
+    """A helper's call; an error is counted as an update of the map that was refused."""
+
+    map: MapUse
+    call: Expr
+
+
+class Obtain(Expr):
+    """``storage.get(object, create=True)``: the value of an object, made if there is none."""
+
+    map: MapUse
+    key: Expr

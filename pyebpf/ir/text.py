@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pyebpf.abi.constants import BPF_F_NUMA_NODE
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import Block, Const, Param, Slot, Value
 from pyebpf.ir.types import VOID
@@ -69,6 +70,8 @@ def map_text(spec: MapSpec) -> str:
     key = spec.key or f"{spec.key_size} bytes"
     value = spec.value or f"{spec.value_size} bytes"
     flags = f" flags {spec.flags:#x}" if spec.flags else ""
+    flags += f" node {spec.numa_node}" if spec.flags & BPF_F_NUMA_NODE else ""
+    flags += f" extra {spec.extra}" if spec.extra else ""
     slots = "".join(f" {index}={name}" for index, name in spec.slots)
     return f"map {spec.name}: {spec.kind} {key} -> {value} max {spec.max_entries}{flags}{slots}"
 

@@ -61,7 +61,7 @@ def probe_kallsyms() -> Answer:
 # Maps
 
 #: key_size, value_size, max_entries, flags where they are not 4, 4, 1, 0.
-_MAP_SHAPES = {
+MAP_SHAPES = {
     "stack_trace": (4, 8, 1, 0),
     "lpm_trie": (8, 4, 1, c.BPF_F_NO_PREALLOC),
     "cgroup_storage": (16, 4, 0, 0),
@@ -83,7 +83,7 @@ _MAP_SHAPES = {
 
 def probe_map(row: MapKind) -> Answer:
     """Try to create a map of a kind."""
-    key, value, entries, flags = _MAP_SHAPES.get(row.name, (4, 4, 1, 0))
+    key, value, entries, flags = MAP_SHAPES.get(row.name, (4, 4, 1, 0))
     inner = btf = -1
     try:
         if row.name.endswith("_of_maps"):

@@ -7,24 +7,30 @@ from __future__ import annotations
 
 import errno
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyebpf.errors import KernelError
+from pyebpf.errors import KernelError, MapFullError
+from pyebpf.ir.interp.kinds import BloomTable, ObjectTable, PrefixTable, ValueTable
 from pyebpf.ir.interp.ring import Ring
-from pyebpf.ir.interp.tables import ArrayTable, ProgramsTable, Table
+from pyebpf.ir.interp.tables import ArrayTable, HashTable, ProgramsTable, StackTable, Table
 from pyebpf.runtime.maps.array import ArrayMap, is_mmapable
 from pyebpf.runtime.maps.base import EntryMap
 from pyebpf.runtime.maps.hash import HashMap
 from pyebpf.runtime.maps.layout import Half, Layout
 from pyebpf.runtime.maps.percpu import PerCpuArrayMap
 from pyebpf.runtime.maps.programs import ProgramTable
+from pyebpf.runtime.maps.queues import BloomMap, QueueMap
 from pyebpf.runtime.maps.shared import GlobalView
 from pyebpf.runtime.maps.stacks import StackTraceMap, _ended
+from pyebpf.runtime.maps.storage import ObjectMap
+from pyebpf.runtime.maps.tries import LpmMap
 from pyebpf.runtime.stream import EventStream
 from pyebpf.spec.dtype import decoded, decoded_dtype, numpy_dtype
 from pyebpf.spec.types import Field
+from pyebpf.testing.objects import address_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,18 +84,9 @@ class _InMemory(EntryMap):
 class MemoryHash(_InMemory, HashMap):
     """A hash table, as ``session[map]`` is one."""
 
-    def __delitem__(self, key: object) -> None:
+    def _remove(self, key: object) -> bool:
         self.open_fd()
-        if self._table.delete(self._pack_key(key)):
-            raise KeyError(key)
-
-    def pop(self, key: object, default: Any = None) -> Any:
-        """Remove an entry and return its value, or ``default``."""
-        found = self._lookup(key)
-        if found is None:
-            return default
-        self._table.delete(self._pack_key(key))
-        return found
+        return not self._table.delete(self._pack_key(key))
 
     def take(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Copy all entries out and remove them."""
@@ -97,6 +94,52 @@ class MemoryHash(_InMemory, HashMap):
         for key in self._table.keys():  # noqa: SIM118 - a map of ours, no dict
             self._table.delete(key)
         return taken
+
+
+class MemoryPrefixes(MemoryHash, LpmMap):
+    """A table of networks."""
+
+
+class MemoryObjects(ObjectMap, MemoryHash):
+    """Values of kernel objects; a key is an object of the test, or its address."""
+
+    def _pack_key(self, key: object) -> bytes:
+        return address_of(key).to_bytes(8, "little")
+
+    def _open(self, key: Any) -> Any:
+        return nullcontext(key)
+
+
+class MemoryQueue(QueueMap):
+    """A queue or a stack."""
+
+    def __init__(self, table: ValueTable) -> None:
+        self.fd = _NO_FD
+        self.spec = table.spec
+        self.value = Half(table.spec.value, table.spec.value_size, f"value of {table.spec.name!r}")
+        self._table = table
+
+    def _put(self, value: object, flags: int) -> None:
+        self.open_fd()
+        if self._table.push(self.value.pack(value), flags):
+            message = f"map {self.name!r} is full: it has room for {self.spec.max_entries} values"
+            raise MapFullError(errno.E2BIG, message)
+
+    def _next(self, *, remove: bool) -> bytes | None:
+        self.open_fd()
+        return self._table.next(remove=remove)
+
+    def close(self) -> None:
+        """Refuse further use; there is nothing to give back."""
+        self.fd = -1
+
+
+class MemoryBloom(MemoryQueue, BloomMap):
+    """A Bloom filter."""
+
+    def __contains__(self, value: object) -> bool:
+        assert isinstance(self._table, BloomTable)
+        return not self._table.asked(self.value.pack(value))
 
 
 class MemoryStacks(MemoryHash, StackTraceMap):
@@ -220,18 +263,26 @@ class MemoryStream(EventStream):
         self._open = False
 
 
-def open_table(table: Table) -> EntryMap:
+_VIEWS: dict[type[Table], Any] = {
+    StackTable: MemoryStacks,
+    ArrayTable: MemoryArray,
+    ValueTable: MemoryQueue,
+    BloomTable: MemoryBloom,
+    PrefixTable: MemoryPrefixes,
+    ObjectTable: MemoryObjects,
+    HashTable: MemoryHash,
+}
+
+
+def open_table(table: Table) -> Any:
     """Return the view of a table.
 
     Raises:
         TypeError: Python cannot read maps of this kind.
     """
-    if table.spec.kind == "stack_trace":
-        return MemoryStacks(table)
     if table.spec.kind == "percpu_array":
         return MemoryPerCpuArray(table)
-    if isinstance(table, ArrayTable):
-        return MemoryArray(table)
-    if isinstance(table, ProgramsTable):
-        raise TypeError(f"map {table.spec.name!r} holds programs")
-    return MemoryHash(table)
+    view = _VIEWS.get(type(table))
+    if view is None:
+        raise TypeError(f"map {table.spec.name!r} ({table.spec.kind}) has no entries to read")
+    return view(table)

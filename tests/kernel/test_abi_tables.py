@@ -101,7 +101,7 @@ def test_which_maps_take_btf_types() -> None:
 
 def _takes_btf(name: str) -> bool:
     row = MAP_KINDS[name]
-    key, value, entries, flags = probing._MAP_SHAPES.get(name, (4, 4, 1, 0))
+    key, value, entries, flags = probing.MAP_SHAPES.get(name, (4, 4, 1, 0))
 
     # Type 1 is an int of 4 bytes; a longer key or value is an array of them.
     def sized(size: int) -> int:

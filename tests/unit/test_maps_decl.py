@@ -80,7 +80,7 @@ def test_events_are_a_ring_of_pages() -> None:
 WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "no room": (
         lambda: Hash[u32, u64](max_entries=0),
-        "max_entries=0: a map holds at least 1 entry",
+        "Hash: max_entries=0: a map holds at least 1 entry",
     ),
     "no types": (
         lambda: Hash().spec("m", 1),
@@ -88,7 +88,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "array without": (
         lambda: Array().spec("m", 1),
-        "Array needs its types: Array[u64](max_entries=16)",
+        "Array needs its type: Array[u64](max_entries=16)",
     ),
     "no width": (
         lambda: Hash[int, u64]().spec("m", 1),

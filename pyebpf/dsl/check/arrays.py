@@ -9,7 +9,7 @@ from pyebpf.dsl.check.convert import join, literal, need_number, need_value, to_
 from pyebpf.dsl.check.effects import following, once
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.records import array
-from pyebpf.dsl.typed import Evaluate, Expr, Literal, Read, RecordField
+from pyebpf.dsl.typed import Evaluate, Expr, Literal, Read, RecordField, Unwrap
 from pyebpf.dsl.typed_places import ElementOf, InRange, MakeArray
 from pyebpf.dsl.types import (
     I64,
@@ -23,6 +23,7 @@ from pyebpf.dsl.types import (
     Record,
     Space,
     Static,
+    in_memory,
 )
 from pyebpf.spec.types import Address
 
@@ -136,9 +137,13 @@ def items(base: Expr, span: Span) -> tuple[Expr, ...]:
 
 def root(place: Expr) -> Expr:
     """Return what a field or an element is a part of: a variable, a pointer, or a value."""
-    while isinstance(place, (RecordField, ElementOf)):
-        place = place.base
-    return place
+    while True:
+        if isinstance(place, (RecordField, ElementOf)):
+            place = place.base
+        elif isinstance(place, Unwrap) and in_memory(place.type):
+            place = place.value
+        else:
+            return place
 
 
 def is_private(place: Expr) -> bool:

@@ -46,9 +46,9 @@ def call(node: ast.Call, scope: Scope) -> Expr:
         base = scope.expr(node.func.value)
         value = base.type.value if isinstance(base.type, Static) else None
         if isinstance(value, (MapDecl, HistRef)):
-            _no_keywords(node, node.func.attr, scope)
             args = [scope.expr(arg) for arg in node.args]
-            return verb(value, node.func.attr, args, scope.span(node), scope)
+            words = {word.arg or "": scope.expr(word.value) for word in node.keywords}
+            return verb(value, node.func.attr, args, words, scope.span(node), scope)
         if isinstance(value, KernelVariable):
             return variable_call(value, node, scope)
         if node.func.attr in ("startswith", "endswith"):

@@ -10,6 +10,7 @@ from pyebpf.dsl.check.effects import after
 from pyebpf.dsl.faults import Fault, Mismatch, TooLarge, UnguardedLookup
 from pyebpf.dsl.typed import Cast, Choice, Expr, Literal, Read, Truth, Variable
 from pyebpf.dsl.typed_kernel import HelperCall, KfuncCall, MemoryRead, PerCpu, ResizedText
+from pyebpf.dsl.typed_maps import Taken
 from pyebpf.dsl.typed_places import MakeArray
 from pyebpf.dsl.types import (
     BOOL,
@@ -47,6 +48,7 @@ _SOURCES: dict[type[Expr], str] = {
     KfuncCall: "a kernel function",
     PerCpu: "the look-up of a CPU",
     HelperCall: "a helper",
+    Taken: "this method",
 }
 
 

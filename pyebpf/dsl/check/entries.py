@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.assign import store
 from pyebpf.dsl.check.convert import pack
-from pyebpf.dsl.check.maps import entry_type, use
+from pyebpf.dsl.check.map_use import entry_type, use
 from pyebpf.dsl.check.scope import LoopFlow, stored_names
 from pyebpf.dsl.faults import Fault, NeedsFeature, WrongCall
 from pyebpf.dsl.maps import Hash, MapDecl, Numbered
+from pyebpf.dsl.tries import LpmTrie
 from pyebpf.dsl.typed import EntryKey, EntryValue, Expr, MapUse, RecordField, Stmt, Turn
 from pyebpf.dsl.types import Pointer, Record, Space, Static, in_memory
 from pyebpf.plain import Plain
@@ -42,7 +43,8 @@ def entries_of(node: ast.expr, scope: Scope) -> Entries | None:
     decl = base.type.value if isinstance(base.type, Static) else None
     if not isinstance(decl, MapDecl):
         return None
-    if not isinstance(decl, (Hash, Numbered)) or (isinstance(decl, Numbered) and owner is node):
+    listed = isinstance(decl, (Hash, Numbered)) and not isinstance(decl, LpmTrie)
+    if not listed or (isinstance(decl, Numbered) and owner is node):
         advice = "loop over items(), keys() or values() of a hash or an array"
         raise scope.unsupported(node, f"a loop over this {type(decl).__name__}", advice)
     if isinstance(node, ast.Call) and (node.args or node.keywords):

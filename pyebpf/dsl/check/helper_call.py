@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.contexts import Context
 from pyebpf.dsl.check.convert import need_number, need_value, to_data, to_int
 from pyebpf.dsl.check.kfuncs import by_address, in_own_memory
-from pyebpf.dsl.check.maps import entry_type, use
+from pyebpf.dsl.check.map_use import entry_type, key_of, use
+from pyebpf.dsl.check.objects import need_helper, vouched
 from pyebpf.dsl.check.pointers import as_pointer
-from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature, UnknownType, WrongCall
+from pyebpf.dsl.faults import Fault, Mismatch, UnknownType, WrongCall
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.typed import Effect, Evaluate, Expr, Literal, MapUse
 from pyebpf.dsl.typed_kernel import (
@@ -72,7 +72,7 @@ class _Call:
 def call_helper(row: Helper, node: ast.Call, scope: Scope) -> Expr:
     """Check a call of a helper."""
     call = _Call(row, node, scope)
-    _available(call)
+    need_helper(row, f"helpers.{row.name}", call.span, scope)
     if row.ret.kind not in _KNOWN_RESULTS:
         why = f"gives a `{row.ret.kind}`, which the language does not have as a value"
         raise call.fail(why)
@@ -81,16 +81,6 @@ def call_helper(row: Helper, node: ast.Call, scope: Scope) -> Expr:
     kind = _result(call)
     made = HelperCall(kind, call.span, row.name, tuple(call.out))
     return Effect(NONE, call.span, Evaluate(call.span, made)) if kind == NONE else made
-
-
-def _available(call: _Call) -> None:
-    kind = PROGRAM_KINDS.get(call.scope.unit.hook_kind)
-    if kind is None or kind.needs_btf_id:
-        return  # such a program cannot be tried without its hook: the verifier will say
-    feature = f"helper:{call.row.name}@{kind.name}"
-    if not call.scope.unit.target.has(feature):
-        what, row = f"helpers.{call.row.name} in a {call.scope.unit.hook_kind} probe", call.row
-        raise Fault(NeedsFeature(call.span, what=what, feature=feature, since=row.since))
 
 
 def _match(call: _Call) -> list[tuple[Parameter, Expr]]:
@@ -164,6 +154,9 @@ def _entry(call: _Call, parameter: Parameter, expr: Expr) -> Expr:
     wanted = (spec.key if kind == "key" else spec.value) if spec else None
     if wanted is None:
         raise call.fail(f"has no map whose {kind} this could be", expr.span)
+    if kind == "key" and call.map is not None:
+        key = key_of(call.map, need_value(expr), call.scope)
+        return InMemory(Pointer(Space.STACK), expr.span, key)
     return InMemory(Pointer(Space.STACK), expr.span, to_data(need_value(expr), wanted))
 
 
@@ -208,17 +201,7 @@ def _size(call: _Call, parameter: Parameter, expr: Expr) -> Expr:
 
 
 def _object(call: _Call, parameter: Parameter, expr: Expr) -> Expr:
-    expr = as_pointer(need_value(expr), call.scope)
-    have = expr.type
-    wanted = parameter.type or ("sock_common" if parameter.kind == "sock_common" else "")
-    name = str(getattr(have, "to", "")).rpartition(" ")[2]
-    if not isinstance(have, Pointer) or (wanted and parameter.kind == "btf" and name != wanted):
-        raise Fault(Mismatch(expr.span, expected=f"`Ptr[{wanted or 'sock'}]`", got=str(have)))
-    if have.space is not Space.BTF:
-        expected = f"a pointer that the kernel vouches for, as {call.row.name} takes"
-        advice = "pass an argument of the probe or current_task()"
-        raise Fault(Mismatch(expr.span, expected=expected, got="an address", advice=advice))
-    return expr
+    return vouched(parameter, call.row.name, expr, call.scope)
 
 
 def _result(call: _Call) -> ValueType:
@@ -248,7 +231,7 @@ _RULES: dict[str, Callable[[_Call, Parameter, Expr], Expr]] = {
     **dict.fromkeys(_READ, _memory),
     **dict.fromkeys(_WRITTEN, _place),
     **dict.fromkeys(("ctx", "ctx_or_null"), _context),
-    **dict.fromkeys(("btf", "sock", "sock_common"), _object),
+    **dict.fromkeys(("btf", "sock", "sock_common", "ctx_or_sock"), _object),
     "map": _map,
     "const_str": _constant_text,
 }

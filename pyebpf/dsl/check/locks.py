@@ -10,6 +10,7 @@ from pyebpf.abi.programs import PROGRAM_KINDS, has_kernel_fields
 from pyebpf.dsl.check.convert import need_value
 from pyebpf.dsl.faults import Fault, NoKernelFields, WrongCall
 from pyebpf.dsl.maps import Array, Hash
+from pyebpf.dsl.storage import Storage
 from pyebpf.dsl.typed import Expr, RecordField, Stmt
 from pyebpf.dsl.typed_locks import Locked
 from pyebpf.dsl.types import Pointer, Space
@@ -35,7 +36,7 @@ def check_kernel_fields(decl: MapDecl, spec: MapSpec, span: Span, scope: Scope) 
     if not found:
         return
     name = _NAMES[found[0].name]
-    if type(decl) not in (Hash, Array):
+    if type(decl) not in (Hash, Array) and not isinstance(decl, Storage):
         why = f"cannot hold a {name}"
         advice = "declare a Hash or an Array"
         raise Fault(WrongCall(span, name=type(decl).__name__, why=why, advice=advice))

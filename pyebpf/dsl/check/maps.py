@@ -5,23 +5,24 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pyebpf.abi.constants import BPF_F_RDONLY_PROG
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.convert import Ranged, choice, need_number, need_value, to_data
-from pyebpf.dsl.check.elements import index_of
-from pyebpf.dsl.check.locks import check_kernel_fields
+from pyebpf.dsl.check.map_use import entry_type, key_of, use
+from pyebpf.dsl.check.map_verbs import constant_truth, helper_verb
 from pyebpf.dsl.check.shared import FETCHES, arguments, change, fetch, global_value, need_place
 from pyebpf.dsl.check.tables import stack_id, tail_call
 from pyebpf.dsl.constants import value_of
-from pyebpf.dsl.faults import Fault, Mismatch, MissingKey, NeedsFeature, WrongCall
+from pyebpf.dsl.faults import Fault, Mismatch, MissingKey, WrongCall
 from pyebpf.dsl.maps import Events, Hash, LinearHist, Log2Hist, MapDecl, Numbered
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.stacks import StackTrace
+from pyebpf.dsl.storage import Storage
 from pyebpf.dsl.tail import TailCalls
 from pyebpf.dsl.typed import Effect, Expr, Literal, MapUse, Object, Stmt
-from pyebpf.dsl.typed_maps import Element, GetOr
+from pyebpf.dsl.typed_maps import Element, GetOr, Obtain
 from pyebpf.dsl.typed_shared import Entry
-from pyebpf.dsl.types import BOOL, NONE, Maybe, NoneType, Octets, Pointer, Space, Static, ValueType
-from pyebpf.errors import PyebpfError
+from pyebpf.dsl.types import BOOL, NONE, Maybe, NoneType, Pointer, Static
 from pyebpf.ir.nodes import BinaryOp
 from pyebpf.plain import Plain
 from pyebpf.spec.types import Address, Bool, Int
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from pyebpf.dsl.check.scope import Scope
 
 
+#: Maps whose entries are found by a key, and may be missing.
+_FOUND = (Hash, Storage)
+
+
 class HistRef(Plain):
     """``hist[key]``: one histogram of a keyed one."""
 
@@ -40,77 +45,31 @@ class HistRef(Plain):
     key: Expr
 
 
-def use(decl: MapDecl, span: Span, scope: Scope) -> MapUse:
-    """Return the map of a declaration, in this unit.
-
-    Raises:
-        Fault: its types do not make a map, or the target has no such maps.
-    """
-    try:
-        made = scope.unit.use_map(decl, "map")
-    except PyebpfError as err:
-        raise Fault(WrongCall(span, name=type(decl).__name__, why=f"is wrong: {err}")) from None
-    check_kernel_fields(decl, made.spec, span, scope)
-    if isinstance(made.spec.value, Octets) and made.spec.kind != "ringbuf":
-        # What a look-up gives would change with the entry, and Python's value does not.
-        why = f"cannot have values `{made.spec.value}`"
-        advice = "put it in a record"
-        raise Fault(WrongCall(span, name=type(decl).__name__, why=why, advice=advice))
-    if made.spec.kind == "ringbuf" and not scope.unit.target.has("ringbuf"):
-        raise Fault(
-            NeedsFeature(
-                span,
-                what="a ring buffer (Events, print)",
-                feature="ringbuf",
-                since="5.8",
-                advice="use a histogram or a hash",
-            )
-        )
-    return made
-
-
-def entry_type(made: MapUse) -> ValueType:
-    """Return what a look-up gives: a number, or a pointer to the record in the map."""
-    value = made.spec.value
-    assert value is not None
-    if isinstance(value, (Int, Bool, Address)):
-        return value
-    return Pointer(Space.MAP, value)
-
-
-def key_of(made: MapUse, key: Expr) -> Expr:
-    """Convert a key to the map's key type."""
-    if isinstance(made.decl, Numbered):
-        return index_of(made, key)
-    kind = made.spec.key
-    assert kind is not None
-    return to_data(need_value(key), kind, "a key")
-
-
-def _lookup(made: MapUse, key: Expr, span: Span, *, remove: bool = False) -> Expr:
+def _lookup(made: MapUse, key: Expr, span: Span, scope: Scope, *, remove: bool = False) -> Expr:
     entry = entry_type(made)
     assert isinstance(entry, (Int, Bool, Address, Pointer))
-    return typed.MapGet(Maybe(entry), span, made, key_of(made, key), remove)
+    return typed.MapGet(Maybe(entry), span, made, key_of(made, key, scope), remove)
 
 
 def read_entry(decl: MapDecl, key: Expr, span: Span, scope: Scope) -> Expr:
     """Check ``map[key]`` read, of an array."""
-    made = _writable(decl, span, scope)
+    made = _with_entries(decl, span, scope)
     if not isinstance(decl, Numbered):
         raise Fault(MissingKey(span, name=made.spec.name))
     kind = entry_type(made)
     # Older verifiers do not know that a constant index is there, and a record must not be null.
     if isinstance(key, Literal) and not isinstance(kind, Pointer):
-        return typed.Unwrap(kind, span, _lookup(made, key, span))
-    return Element(kind, span, made, key_of(made, key))
+        return typed.Unwrap(kind, span, _lookup(made, key, span, scope))
+    return Element(kind, span, made, key_of(made, key, scope))
 
 
 def contains(decl: MapDecl, key: Expr, span: Span, scope: Scope) -> Expr:
     """Check ``key in map``."""
-    if not isinstance(decl, Hash):
-        raise Fault(Mismatch(span, expected="a hash", got=type(decl).__name__))
+    if "__contains__" in decl.verbs:
+        return helper_verb(decl, "__contains__", [key], {}, span, scope)
+    _need_keys(decl, span)
     made = use(decl, span, scope)
-    return typed.MapContains(BOOL, span, made, key_of(made, key))
+    return typed.MapContains(BOOL, span, made, key_of(made, key, scope))
 
 
 def hist_of(decl: Log2Hist | LinearHist, key: Expr, span: Span, scope: Scope) -> Expr:
@@ -118,15 +77,15 @@ def hist_of(decl: Log2Hist | LinearHist, key: Expr, span: Span, scope: Scope) ->
     if decl.key is None:
         raise Fault(WrongCall(span, name="[]", why="needs a histogram declared with key=…"))
     made = use(decl, span, scope)
-    return Object(Static(HistRef(decl, key_of(made, key))), span)
+    return Object(Static(HistRef(decl, key_of(made, key, scope))), span)
 
 
 def set_entry(decl: MapDecl, key: Expr, value: Expr, span: Span, scope: Scope) -> Stmt:
     """Check ``map[key] = value``."""
-    made = _writable(decl, span, scope)
+    made = _changed(_with_entries(decl, span, scope), span)
     kind = made.spec.value
     assert kind is not None
-    return typed.MapSet(span, made, key_of(made, key), to_data(value, kind, "a value"))
+    return typed.MapSet(span, made, key_of(made, key, scope), to_data(value, kind, "a value"))
 
 
 def add_entry(
@@ -138,9 +97,9 @@ def add_entry(
 
 def entry(decl: MapDecl, key: Expr, span: Span, scope: Scope) -> Expr:
     """Return ``map[key]`` as a place to change."""
-    made = _writable(decl, span, scope)
+    made = _changed(_with_entries(decl, span, scope), span)
     assert made.spec.value is not None
-    return Entry(made.spec.value, span, made, key_of(made, key))
+    return Entry(made.spec.value, span, made, key_of(made, key, scope))
 
 
 def _fetch(name: str) -> Callable[[Any, list[Expr], Span, Scope], Expr]:
@@ -167,35 +126,53 @@ def atomic_function(name: str, node: ast.Call, scope: Scope) -> Expr:
 
 def delete_entry(decl: MapDecl, key: Expr, span: Span, scope: Scope) -> Stmt:
     """Check ``del map[key]``."""
-    if not isinstance(decl, Hash):
+    _need_keys(decl, span)
+    made = _changed(use(decl, span, scope), span)
+    return typed.MapDelete(span, made, key_of(made, key, scope))
+
+
+def _need_keys(decl: MapDecl, span: Span) -> None:
+    if not isinstance(decl, _FOUND):
         raise Fault(Mismatch(span, expected="a hash", got=type(decl).__name__))
-    made = use(decl, span, scope)
-    return typed.MapDelete(span, made, key_of(made, key))
 
 
-def _writable(decl: MapDecl, span: Span, scope: Scope) -> MapUse:
-    if not isinstance(decl, (Hash, Numbered)):
+def _with_entries(decl: MapDecl, span: Span, scope: Scope) -> MapUse:
+    if not isinstance(decl, (*_FOUND, Numbered)):
         raise Fault(Mismatch(span, expected="a hash or an array", got=type(decl).__name__))
     return use(decl, span, scope)
 
 
-def _get(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
+def _changed(made: MapUse, span: Span) -> MapUse:
+    if made.spec.flags & BPF_F_RDONLY_PROG:
+        why = "is declared with rdonly_prog: programs can only read it"
+        raise Fault(WrongCall(span, name=made.spec.name, why=why))
+    return made
+
+
+def _get(decl: Any, args: list[Expr], span: Span, scope: Scope, create: Expr | None = None) -> Expr:
     made = use(decl, span, scope)
+    if create is not None and constant_truth(create, "create"):
+        if len(args) == WITH_DEFAULT:
+            why = "takes a default or create=True, not both"
+            raise Fault(WrongCall(span, name="get", why=why))
+        kind = entry_type(made)
+        assert isinstance(kind, (Int, Bool, Address, Pointer))
+        return Obtain(Maybe(kind), span, _changed(made, span), key_of(made, args[0], scope))
     if len(args) == WITH_DEFAULT and not isinstance(args[1].type, NoneType):
-        return _or_default(made, args, "get", span)
-    return _lookup(made, args[0], span)
+        return _or_default(made, args, "get", span, scope)
+    return _lookup(made, args[0], span, scope)
 
 
 WITH_DEFAULT = 2
 
 
-def _or_default(made: MapUse, args: list[Expr], name: str, span: Span) -> Expr:
+def _or_default(made: MapUse, args: list[Expr], name: str, span: Span, scope: Scope) -> Expr:
     kind = entry_type(made)
     if isinstance(kind, Pointer):
         why = "takes no default for a record"
         advice = "test the result for None"
         raise Fault(WrongCall(span, name=name, why=why, advice=advice))
-    key = key_of(made, args[0])
+    key = key_of(made, args[0], scope)
     # The type that holds both, as in `found if found is not None else default`.
     both = choice(Expr(BOOL, span), Expr(kind, span), need_value(args[1]), span)
     if isinstance(both, Ranged):
@@ -207,13 +184,13 @@ def _or_default(made: MapUse, args: list[Expr], name: str, span: Span) -> Expr:
 def _pop(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
     made = use(decl, span, scope)
     if len(args) == WITH_DEFAULT and not isinstance(args[1].type, NoneType):
-        return _or_default(made, args, "pop", span)
+        return _or_default(made, args, "pop", span, scope)
     if isinstance(entry_type(made), Pointer):
         # The entry would be gone while the record is still read.
         why = "cannot remove a record and return it"
         advice = "read it with get(), then `del map[key]`"
         raise Fault(WrongCall(span, name="pop", why=why, advice=advice))
-    return _lookup(made, args[0], span, remove=True)
+    return _lookup(made, args[0], span, scope, remove=True)
 
 
 def _setdefault(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
@@ -224,8 +201,8 @@ def _setdefault(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
     value = to_data(args[1], kind, "a value")
     if isinstance(entry, Pointer):
         maybe = Maybe(entry)  # the map may be full, and then there is no record to give
-        return typed.MapSetdefault(maybe, span, made, key_of(made, args[0]), value)
-    return typed.MapSetdefault(entry, span, made, key_of(made, args[0]), value)
+        return typed.MapSetdefault(maybe, span, made, key_of(made, args[0], scope), value)
+    return typed.MapSetdefault(entry, span, made, key_of(made, args[0], scope), value)
 
 
 def _add(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
@@ -265,38 +242,49 @@ class Verb(NamedTuple):
     on: tuple[type, ...]
     least: int
     most: int
-    check: Callable[[Any, list[Expr], Span, Scope], Expr]
+    check: Callable[..., Expr]
+    #: What it takes by keyword, on some of them.
+    words: tuple[str, ...] = ()
 
 
 VERBS: dict[str, Verb] = {
-    "get": Verb((Hash, Numbered), 1, WITH_DEFAULT, _get),
-    "pop": Verb((Hash,), 1, WITH_DEFAULT, _pop),
-    "setdefault": Verb((Hash,), 2, 2, _setdefault),
+    "get": Verb((*_FOUND, Numbered), 1, WITH_DEFAULT, _get, ("create",)),
+    "pop": Verb(_FOUND, 1, WITH_DEFAULT, _pop),
+    "setdefault": Verb(_FOUND, 2, 2, _setdefault),
     "add": Verb((Log2Hist, LinearHist, HistRef), 1, 1, _add),
     "emit": Verb((Events,), 1, 1, _emit),
     "kernel": Verb((StackTrace,), 0, 1, _stack("kernel")),
     "user": Verb((StackTrace,), 0, 1, _stack("user")),
     "call": Verb((TailCalls,), 1, 1, _call),
     **{
-        name: Verb((Hash, Numbered, Global), count + 1, count + 1, _fetch(name))
+        name: Verb((*_FOUND, Numbered, Global), count + 1, count + 1, _fetch(name))
         for name, (_, count) in FETCHES.items()
     },
 }
 
 
-def verb(value: Any, name: str, args: list[Expr], span: Span, scope: Scope) -> Expr:
-    """Check ``declaration.name(args)``."""
+def verb(
+    value: Any, name: str, args: list[Expr], words: dict[str, Expr], span: Span, scope: Scope
+) -> Expr:
+    """Check ``declaration.name(args, word=…)``."""
+    if isinstance(value, MapDecl) and name in value.verbs and not name.startswith("_"):
+        return helper_verb(value, name, args, words, span, scope)
     row = VERBS.get(name)
     if row is None or not isinstance(value, row.on):
         have = [v for v, known in VERBS.items() if isinstance(value, known.on)]
+        have += [v for v in getattr(value, "verbs", ()) if not v.startswith("_")]
         shown = type(value).__name__
         why = f"is no method of {shown} in a probe"
         advice = f"it has {', '.join(have)}" if have else ""
         raise Fault(WrongCall(span, name=name, why=why, advice=advice))
+    unknown = [word for word in words if word not in row.words or not isinstance(value, Storage)]
+    if unknown:
+        why = f"takes no argument called `{unknown[0]}`"
+        raise Fault(WrongCall(span, name=name, why=why))
     keys = int(isinstance(value, Global))  # it has no key
     least, most = row.least - keys, row.most - keys
     if not least <= len(args) <= most:
         count = str(least) if least == most else f"{least} or {most}"
         why = f"takes {count} argument{'s' * (count != '1')}, got {len(args)}"
         raise Fault(WrongCall(span, name=name, why=why))
-    return row.check(value, args, span, scope)
+    return row.check(value, args, span, scope, **words)

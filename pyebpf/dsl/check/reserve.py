@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.convert import need_number
 from pyebpf.dsl.check.locks import locked
-from pyebpf.dsl.check.maps import use
+from pyebpf.dsl.check.map_use import use
 from pyebpf.dsl.faults import Fault, WrongCall
 from pyebpf.dsl.maps import Events
 from pyebpf.dsl.typed import Expr, RecordField, Stmt

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyebpf.abi.constants import BPF_ANY
+from pyebpf.abi.constants import BPF_ANY, BPF_LOCAL_STORAGE_GET_F_CREATE
+from pyebpf.abi.maps import MAP_KINDS
 from pyebpf.dsl import typed, typed_maps, typed_shared
 from pyebpf.dsl.check.printing import HEADER
 from pyebpf.dsl.lower import maps as lower_map
@@ -31,6 +32,9 @@ def _set(low: Expressions, stmt: typed.MapSet) -> None:
     if spec.kind == "array" and isinstance(spec.value, Int) and stmt.value.type == spec.value:
         _set_element(low, stmt)
         return
+    if lower_map.is_of_objects(spec):
+        _set_of_object(low, stmt)
+        return
     value = low.in_slot(stmt.value, "value")  # before the key, as Python does
     key = low.in_slot(stmt.key, "key")
     low.build.span = stmt.span
@@ -48,6 +52,27 @@ def _set_element(low: Expressions, stmt: typed.MapSet) -> None:
     lower_map.either(low, pointer, lambda place: low.build.store(place, value), refused)
 
 
+def _set_of_object(low: Expressions, stmt: typed.MapSet) -> None:
+    """Store the value of an object, made first if it has none."""
+    value = low.in_slot(stmt.value, "value")
+    key = lower_map.key_in(low, stmt.map.spec, stmt.key)
+    low.build.span = stmt.span
+    flags = BPF_LOCAL_STORAGE_GET_F_CREATE
+    pointer = lower_map.obtain(low, stmt.map.spec, key, None, flags)
+    size = stmt.map.spec.value_size
+
+    def store(place: Value) -> None:
+        low.build.add(nodes.Copy(VOID, low.build.span, place, value, size))
+
+    lower_map.either(low, pointer, store, lambda: lower_map.count_lost(low, stmt.map.index))
+
+
+def _counted_call(low: Expressions, stmt: typed_maps.CountedCall) -> None:
+    answer = low.number(stmt.call)
+    low.build.span = stmt.span
+    _if_negative(low, answer, lambda: lower_map.count_lost(low, stmt.map.index))
+
+
 def _if_negative(low: Expressions, answer: Value, then: Callable[[], None]) -> None:
     build = low.build
     bad, end = build.new_block("refused"), build.new_block("end")
@@ -59,9 +84,10 @@ def _if_negative(low: Expressions, answer: Value, then: Callable[[], None]) -> N
 
 
 def _delete(low: Expressions, stmt: typed.MapDelete) -> None:
-    key = low.in_slot(stmt.key, "key")
+    key = lower_map.key_in(low, stmt.map.spec, stmt.key)
     low.build.span = stmt.span
-    low.build.call("map_delete_elem", (low.build.map(stmt.map.spec), key), I64)
+    remover = MAP_KINDS[stmt.map.spec.kind].remover
+    low.build.call(remover, (low.build.map(stmt.map.spec), key), I64)
 
 
 def _hist(low: Expressions, stmt: typed.HistAdd) -> None:
@@ -232,6 +258,7 @@ EFFECTS: dict[type[typed.Stmt], Callable[[Any, Any], None]] = {
     typed.MapSet: _set,
     typed.MapDelete: _delete,
     typed_maps.TailCall: _tail_call,
+    typed_maps.CountedCall: _counted_call,
     typed_shared.Change: lower_shared.change,
     typed_shared.SetGlobal: lower_shared.set_global,
     **PLACE_EFFECTS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyebpf.dsl import typed, typed_shared
+from pyebpf.dsl import typed, typed_maps, typed_shared
 from pyebpf.dsl.lower import maps as lower_map
 from pyebpf.dsl.lower import places
 from pyebpf.dsl.lower import shared as lower_shared
@@ -116,7 +116,12 @@ class Expressions:
         cell = self.cell(variable)
         if cell.flag is not None:
             pair = self.optional(value)
-            self.build.write(cell.value, pair.value)
+            assert isinstance(variable.type, Maybe)
+            if in_memory(variable.type.inner):
+                place, size = self.build.addr(cell.value), variable.type.inner.size
+                self.build.add(nodes.Copy(VOID, self.build.span, place, pair.value, size))
+            else:
+                self.build.write(cell.value, pair.value)
             self.build.write(cell.flag, pair.flag)
         elif in_memory(value.type):
             self.into(value, self.build.addr(cell.value))
@@ -201,7 +206,9 @@ class Expressions:
     def _read_optional(self, variable: typed.Variable) -> Optional:
         cell = self.cell(variable)
         assert cell.flag is not None
-        return Optional(self.build.read(cell.flag), self.build.read(cell.value))
+        assert isinstance(variable.type, Maybe)
+        flag, held = self.build.read(cell.flag), in_memory(variable.type.inner)
+        return Optional(flag, self.build.addr(cell.value) if held else self.build.read(cell.value))
 
     def memory(  # noqa: PLR0911 - one return for each kind of place
         self, expr: typed.Expr
@@ -214,6 +221,8 @@ class Expressions:
             if isinstance(expr, typed.Bind):
                 self.store(expr.variable, expr.value)
             return self.build.addr(self.cell(expr.variable).value)
+        if isinstance(expr, typed.Unwrap):
+            return self.optional(expr.value).value
         if isinstance(expr, typed.RecordField):
             return self.member(expr.base, expr.field)
         if isinstance(expr, ElementOf):
@@ -325,6 +334,8 @@ def _after_optional(low: Expressions, expr: After) -> Optional:
 _OPTIONALS: dict[type[typed.Expr], Callable[[Expressions, Any], Optional]] = {
     typed.MapGet: lower_map.lookup,
     typed.MapSetdefault: lower_map.setdefault,
+    typed_maps.Taken: lower_map.taken,
+    typed_maps.Obtain: lower_map.obtained,
     MemoryRead: read_optional,
     After: _after_optional,
     **SYMBOL_OPTIONALS,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pyebpf.abi.constants import BPF_NOEXIST
-from pyebpf.dsl.types import BOOL, Maybe, Pointer
+from pyebpf.abi.constants import BPF_LOCAL_STORAGE_GET_F_CREATE, BPF_NOEXIST
+from pyebpf.abi.maps import MAP_KINDS
+from pyebpf.dsl.types import BOOL, Maybe, Pointer, in_memory
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import CompareOp, Value
 from pyebpf.ir.types import I32, I64, U32, U64, VOID, Space
@@ -31,10 +32,31 @@ class Optional(NamedTuple):
     value: Value
 
 
+def key_in(low: Expressions, spec: MapSpec, key: typed.Expr) -> Value:
+    """Return a key as the helpers take it: the address of a copy, or a kernel object itself."""
+    return low.number(key) if is_of_objects(spec) else low.in_slot(key, "key")
+
+
+def is_of_objects(spec: MapSpec) -> bool:
+    """Tell whether the keys of a map are kernel objects."""
+    return MAP_KINDS[spec.kind].key == "object"
+
+
 def find(low: Expressions, spec: MapSpec, key: Value) -> Value:
     """Return a pointer to the value of a key, null if it is absent."""
+    if is_of_objects(spec):
+        return obtain(low, spec, key, None, 0)
     kind = Pointer(Space.MAP, spec.value, nullable=True)
     return low.build.call("map_lookup_elem", (low.build.map(spec), key), kind)
+
+
+def obtain(low: Expressions, spec: MapSpec, key: Value, initial: Value | None, flags: int) -> Value:
+    """Return a pointer to the value of an object; with the flag it is made if there is none."""
+    build = low.build
+    kind = Pointer(Space.MAP, spec.value, nullable=True)
+    first = build.const(0, Pointer(Space.STACK)) if initial is None else initial
+    arguments = (build.map(spec), key, first, build.const(flags, U64))
+    return build.call(MAP_KINDS[spec.kind].getter, arguments, kind)
 
 
 def if_found(low: Expressions, pointer: Value, then: Callable[[Value], None]) -> None:
@@ -102,7 +124,7 @@ def lookup(low: Expressions, expr: typed.MapGet) -> Optional:
     assert isinstance(expr.type, Maybe)
     kind = expr.type.inner
     flag, value = build.slot("found", BOOL), build.slot("entry", kind)
-    key = low.in_slot(expr.key, "key")
+    key = key_in(low, expr.map.spec, expr.key)
     build.span = expr.span
 
     def hit(pointer: Value) -> None:
@@ -119,6 +141,46 @@ def lookup(low: Expressions, expr: typed.MapGet) -> Optional:
 
     either(low, find(low, expr.map.spec, key), hit, miss)
     return Optional(build.read(flag), build.read(value))
+
+
+def obtained(low: Expressions, expr: typed_maps.Obtain) -> Optional:
+    """Lower ``storage.get(object, create=True)``."""
+    build, spec = low.build, expr.map.spec
+    assert isinstance(expr.type, Maybe)
+    kind = expr.type.inner
+    key = key_in(low, spec, expr.key)
+    build.span = expr.span
+    pointer = obtain(low, spec, key, None, BPF_LOCAL_STORAGE_GET_F_CREATE)
+    flag, value = build.slot("found", BOOL), build.slot("entry", kind)
+
+    def hit(found: Value) -> None:
+        build.write(value, found if isinstance(kind, Pointer) else build.load(found, kind))
+        build.write(flag, build.const(1, BOOL))
+
+    def miss() -> None:
+        build.write(value, build.const(0, kind))
+        build.write(flag, build.const(0, BOOL))
+        count_lost(low, expr.map.index)
+
+    either(low, pointer, hit, miss)
+    return Optional(build.read(flag), build.read(value))
+
+
+def taken(low: Expressions, expr: typed_maps.Taken) -> Optional:
+    """Lower ``queue.pop()``: what the helper stored, if it says that it did."""
+    build = low.build
+    assert isinstance(expr.type, Maybe)
+    kind = expr.type.inner
+    place = build.slot("taken", kind)
+    arguments = tuple(
+        build.addr(place) if argument is None else low.number(argument)
+        for argument in expr.arguments
+    )
+    build.span = expr.span
+    answer = build.convert(build.call(expr.helper, arguments, I64), I32)
+    good = build.compare(CompareOp.EQ, answer, build.const(0, I32))
+    value = build.addr(place) if in_memory(kind) else build.read(place)
+    return Optional(good, value)
 
 
 def index(low: Expressions, expr: typed_maps.Index) -> Value:
@@ -140,7 +202,7 @@ def index(low: Expressions, expr: typed_maps.Index) -> Value:
 def element(low: Expressions, expr: typed_maps.Element) -> Value:
     """Lower ``array[index]``: its value, or the address of a record."""
     build = low.build
-    key = low.in_slot(expr.key, "key")
+    key = key_in(low, expr.map.spec, expr.key)
     build.span = expr.span
     pointer = find(low, expr.map.spec, key)
     low.abort_if(build.compare(CompareOp.EQ, pointer, build.const(0, pointer.type)))
@@ -156,7 +218,7 @@ def get_or(low: Expressions, expr: typed_maps.GetOr) -> Value:
     build, spec = low.build, expr.map.spec
     entry: Any = spec.value
     value = build.slot("entry", expr.type)  # type: ignore[arg-type]
-    key = low.in_slot(expr.key, "key")
+    key = key_in(low, expr.map.spec, expr.key)
     build.write(value, low.number(expr.default))
     build.span = expr.span
 
@@ -177,7 +239,7 @@ def removed(low: Expressions, spec: MapSpec, key: Value) -> Value:
     Whoever removes the entry has it: of two CPUs that pop one key, one finds nothing.
     """
     build = low.build
-    answer = build.call("map_delete_elem", (build.map(spec), key), I64)
+    answer = build.call(MAP_KINDS[spec.kind].remover, (build.map(spec), key), I64)
     return build.compare(CompareOp.EQ, build.convert(answer, I32), build.const(0, I32))
 
 
@@ -211,7 +273,7 @@ def setdefault(low: Expressions, expr: typed.MapSetdefault) -> Optional:
     kind = expr.type.inner if isinstance(expr.type, Maybe) else expr.type
     assert not isinstance(kind, Maybe)
     flag, value = build.slot("found", BOOL), build.slot("entry", kind)  # type: ignore[arg-type]
-    key, default = low.in_slot(expr.key, "key"), low.in_slot(expr.value, "default")
+    key, default = key_in(low, spec, expr.key), low.in_slot(expr.value, "default")
     build.span = expr.span
 
     def take(pointer: Value) -> None:
@@ -231,6 +293,14 @@ def setdefault(low: Expressions, expr: typed.MapSetdefault) -> Optional:
         again = find(low, spec, key)
         either(low, again, take, lambda: count_lost(low, expr.map.index))
 
+    def unmade() -> None:
+        absent()
+        count_lost(low, expr.map.index)
+
+    if is_of_objects(spec):
+        flags = BPF_LOCAL_STORAGE_GET_F_CREATE
+        either(low, obtain(low, spec, key, default, flags), take, unmade)
+        return Optional(build.read(flag), build.read(value))
     either(low, find(low, spec, key), take, insert)
     return Optional(build.read(flag), build.read(value))
 
@@ -246,6 +316,10 @@ def upsert(
 
     The change is made after the insertion too, so of several CPUs that insert at once none is lost.
     """
+    if is_of_objects(use.spec):
+        made = obtain(low, use.spec, key, None, BPF_LOCAL_STORAGE_GET_F_CREATE)
+        either(low, made, change, lambda: count_lost(low, use.index))
+        return
 
     def insert() -> None:
         update(low, use.spec, key, initial(), BPF_NOEXIST)

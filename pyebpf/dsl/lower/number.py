@@ -232,7 +232,7 @@ def _call_subprogram(low: Expressions, expr: typed.CallSubprogram) -> Value:
 
 
 def _contains(low: Expressions, expr: typed.MapContains) -> Value:
-    pointer = lower_map.find(low, expr.map.spec, low.in_slot(expr.key, "key"))
+    pointer = lower_map.find(low, expr.map.spec, lower_map.key_in(low, expr.map.spec, expr.key))
     return low.build.compare(CompareOp.NE, pointer, low.build.const(0, pointer.type))
 
 

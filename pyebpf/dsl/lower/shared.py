@@ -118,8 +118,8 @@ def _locate(low: Expressions, place: typed.Expr, *, needs_value: bool) -> Use:
     if isinstance(place, typed_shared.GlobalValue):
         return lambda do: do(address(low, place.variable))
     assert isinstance(place, typed_shared.Entry), place
-    key = low.in_slot(place.key, "key")
     spec = place.map.spec
+    key = lower_map.key_in(low, spec, place.key)
     if spec.kind not in _ARRAYS:
         kind = spec.value
         assert kind is not None

@@ -35,7 +35,8 @@ class TailCall(Exception):  # noqa: N818 - no error: the way out of the calling 
         self.program = program
 
 
-def _table(m: Machine, handle: int, call: CallHelper) -> Table:
+def table_of(m: Machine, handle: int, call: CallHelper) -> Table:
+    """Return the map that a helper gets."""
     found = m.tables_by_handle.get(handle)
     if found is None:
         raise ProbeFault(f"{call.helper} gets something that is no map", call.span)
@@ -51,33 +52,33 @@ def _key(m: Machine, table: Table, address: int, call: CallHelper) -> bytes:
 
 def map_lookup_elem(m: Machine, args: list[int], call: CallHelper) -> int:
     """Find the value of a key."""
-    table = _table(m, args[0], call)
+    table = table_of(m, args[0], call)
     return table.lookup(_key(m, table, args[1], call), m.world.cpu)
 
 
 def map_lookup_percpu_elem(m: Machine, args: list[int], call: CallHelper) -> int:
     """Find the value of a key for some CPU."""
-    table = _table(m, args[0], call)
+    table = table_of(m, args[0], call)
     key = _key(m, table, args[1], call)
     return table.lookup(key, args[2]) if 0 <= args[2] < table.cpus else 0
 
 
 def map_update_elem(m: Machine, args: list[int], call: CallHelper) -> int:
     """Store a value."""
-    table = _table(m, args[0], call)
+    table = table_of(m, args[0], call)
     value = m.memory.read(args[2], table.spec.value_size, call)
     return table.update(_key(m, table, args[1], call), value, args[3], m.world.cpu)
 
 
 def map_delete_elem(m: Machine, args: list[int], call: CallHelper) -> int:
     """Remove a key."""
-    table = _table(m, args[0], call)
+    table = table_of(m, args[0], call)
     return table.delete(_key(m, table, args[1], call))
 
 
 def for_each_map_elem(m: Machine, args: list[int], call: CallHelper) -> int:
     """Call a function for each entry."""
-    table, code, flags = _table(m, args[0], call), m.function_at(args[1], call), args[3]
+    table, code, flags = table_of(m, args[0], call), m.function_at(args[1], call), args[3]
     if flags:
         return -errno.EINVAL
     turns = 0
@@ -107,7 +108,7 @@ def loop(m: Machine, args: list[int], call: CallHelper) -> int:
 
 def tail_call(m: Machine, args: list[int], call: CallHelper) -> int:
     """Go on in another program, if the table has one there."""
-    table = _table(m, args[1], call)
+    table = table_of(m, args[1], call)
     if not isinstance(table, ProgramsTable):
         raise ProbeFault("tail_call gets something that is no table of programs", call.span)
     program = table.programs.get(args[2])
@@ -119,7 +120,7 @@ def tail_call(m: Machine, args: list[int], call: CallHelper) -> int:
 
 def get_stackid(m: Machine, args: list[int], call: CallHelper) -> int:
     """Keep the call stack that the test gave."""
-    table = _table(m, args[1], call)
+    table = table_of(m, args[1], call)
     if not isinstance(table, StackTable):
         raise ProbeFault("get_stackid gets something that keeps no stacks", call.span)
     user = args[2] & c.BPF_F_USER_STACK
@@ -131,7 +132,7 @@ def get_stackid(m: Machine, args: list[int], call: CallHelper) -> int:
 
 
 def _ring(m: Machine, handle: int, call: CallHelper) -> Ring:
-    table = _table(m, handle, call)
+    table = table_of(m, handle, call)
     if not isinstance(table, Ring):
         raise ProbeFault(f"{call.helper} gets something that is no ring buffer", call.span)
     return table

@@ -13,6 +13,7 @@ from pyebpf.ir.interp.calls import CALLS
 from pyebpf.ir.interp.code import Code
 from pyebpf.ir.interp.faults import ProbeFault
 from pyebpf.ir.interp.helpers import HELPERS, TailCall
+from pyebpf.ir.interp.kinds import KIND_HELPERS, KIND_TABLES
 from pyebpf.ir.interp.memory import Memory
 from pyebpf.ir.interp.numbers import NUMBERS
 from pyebpf.ir.interp.ring import Ring
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from pyebpf.ir.nodes import CallHelper, GlobalVariable, KernelSymbol, Unit, Value
     from pyebpf.spec.objects import MapSpec
     from pyebpf.spec.target import Target
+
+_TABLES: dict[str, type[Table]] = {**TABLES, **KIND_TABLES, "ringbuf": Ring}
+_HELPERS: dict[str, Helper] = {**HELPERS, **KIND_HELPERS}
 
 #: How many blocks one run may take before it counts as endless.
 FUEL = 50_000_000
@@ -128,7 +132,7 @@ class Machine:
     def table(self, spec: MapSpec) -> Table:
         """Return the map of a specification, making it at its first mention."""
         if spec.name not in self.tables:
-            kind = Ring if spec.kind == "ringbuf" else TABLES.get(spec.kind)
+            kind = _TABLES.get(spec.kind)
             if kind is None:
                 raise PyebpfError(f"the interpreter has no maps of kind {spec.kind} yet")
             made = kind(spec, self.memory, self.target.cpus)
@@ -179,7 +183,7 @@ class Machine:
     def helper(self, call: CallHelper) -> Helper:
         """Return what answers a helper: asked anew at each call, for a test may change it."""
         name, given = call.helper, self.given
-        usual = HELPERS.get(name, _unknown)
+        usual = _HELPERS.get(name, _unknown)
 
         def answer(machine: Machine, args: list[int], call: CallHelper) -> int:
             return given.get(name, usual)(machine, args, call)

@@ -212,6 +212,7 @@ TABLES: dict[str, type[Table]] = {
     "lru_hash": HashTable,
     "percpu_hash": HashTable,
     "lru_percpu_hash": HashTable,
+    "rhash": HashTable,
     "array": ArrayTable,
     "percpu_array": ArrayTable,
     "prog_array": ProgramsTable,

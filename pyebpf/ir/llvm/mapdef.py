@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyebpf.abi.constants import BPF_F_NUMA_NODE
 from pyebpf.abi.maps import MAP_KINDS
 from pyebpf.errors import InternalError
 
@@ -60,6 +61,10 @@ def _fields(spec: MapSpec, debug: DebugInfo) -> list[tuple[str, int]]:
     fields.append(("max_entries", _number(spec.max_entries, debug)))
     if spec.flags:
         fields.append(("map_flags", _number(spec.flags, debug)))
+    if spec.flags & BPF_F_NUMA_NODE:
+        fields.append(("numa_node", _number(spec.numa_node, debug)))
+    if spec.extra:
+        fields.append(("map_extra", _number(spec.extra, debug)))
     if spec.pinning is not None:
         fields.append(("pinning", _number(_PIN_BY_NAME, debug)))
     return fields

@@ -7,19 +7,30 @@ from pyebpf.runtime.maps.base import EntryMap, MapHandle
 from pyebpf.runtime.maps.hash import HashMap
 from pyebpf.runtime.maps.hist import HistView
 from pyebpf.runtime.maps.percpu import PerCpuArrayMap
+from pyebpf.runtime.maps.queues import BloomMap, QueueMap
 from pyebpf.runtime.maps.stacks import StackTraceMap
+from pyebpf.runtime.maps.storage import ObjectMap
+from pyebpf.runtime.maps.tries import LpmMap
 from pyebpf.spec.objects import MapSpec
 
 #: By the kind's name in ``pyebpf.abi.maps``. Kinds without a row have no entries that Python reads.
-MAP_VIEWS: dict[str, type[EntryMap]] = {
+MAP_VIEWS: dict[str, type[MapHandle]] = {
     "hash": HashMap,
     "lru_hash": HashMap,
     "percpu_hash": HashMap,
     "lru_percpu_hash": HashMap,
-    "lpm_trie": HashMap,
+    "rhash": HashMap,
+    "lpm_trie": LpmMap,
     "stack_trace": StackTraceMap,
     "array": ArrayMap,
     "percpu_array": PerCpuArrayMap,
+    "queue": QueueMap,
+    "stack": QueueMap,
+    "bloom_filter": BloomMap,
+    "task_storage": ObjectMap,
+    "inode_storage": ObjectMap,
+    "sk_storage": ObjectMap,
+    "cgrp_storage": ObjectMap,
 }
 
 
@@ -31,10 +42,14 @@ def open_map(fd: int, spec: MapSpec) -> MapHandle:
 __all__ = [
     "MAP_VIEWS",
     "ArrayMap",
+    "BloomMap",
     "EntryMap",
     "HashMap",
     "HistView",
+    "LpmMap",
     "MapHandle",
+    "ObjectMap",
     "PerCpuArrayMap",
+    "QueueMap",
     "open_map",
 ]

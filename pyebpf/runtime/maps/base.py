@@ -184,6 +184,11 @@ class EntryMap(MapHandle):
             return None
         return self.layout.unpack_value(memory.raw[: self.layout.value_bytes])
 
+    def _remove(self, key: object) -> bool:
+        """Remove a key; tell whether it was there."""
+        packed = self._pack_key(key)
+        return syscall.map_delete(self.open_fd(), call.address_of(packed))
+
     def _explained(self, err: KernelError) -> KernelError:
         """Say what a full map means to the one who declared it."""
         if err.errno not in (errno.E2BIG, errno.ENOSPC):

@@ -9,7 +9,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from pyebpf.runtime import call, syscall
 from pyebpf.runtime.maps.base import EntryMap
 
 
@@ -26,8 +25,7 @@ class HashMap(EntryMap):
         Raises:
             KeyError: the map has no such key.
         """
-        packed = self._pack_key(key)
-        if not syscall.map_delete(self.open_fd(), call.address_of(packed)):
+        if not self._remove(key):
             raise KeyError(key)
 
     def pop(self, key: object, default: Any = None) -> Any:
@@ -38,8 +36,7 @@ class HashMap(EntryMap):
         found = self._lookup(key)
         if found is None:
             return default
-        packed = self._pack_key(key)
-        return found if syscall.map_delete(self.open_fd(), call.address_of(packed)) else default
+        return found if self._remove(key) else default
 
     def take(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Copy all entries out and remove them.

@@ -1,0 +1,102 @@
+"""A declared map in one compilation: what it is there, and what its keys and entries are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyebpf.abi.helpers import HELPERS
+from pyebpf.abi.maps import MAP_KINDS
+from pyebpf.dsl.check.convert import literal, need_number, need_value, to_data, to_int
+from pyebpf.dsl.check.elements import index_of
+from pyebpf.dsl.check.locks import check_kernel_fields
+from pyebpf.dsl.check.objects import need_helper, vouched
+from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature, WrongCall
+from pyebpf.dsl.maps import Numbered
+from pyebpf.dsl.storage import Storage
+from pyebpf.dsl.tries import LpmTrie
+from pyebpf.dsl.typed import Expr, Literal, MakeRecord, MapUse, Pack
+from pyebpf.dsl.types import Octets, Pointer, Record, Space, ValueType
+from pyebpf.errors import PyebpfError
+from pyebpf.spec.types import U32, Address, Bool, Int
+
+if TYPE_CHECKING:
+    from pyebpf.diag import Span
+    from pyebpf.dsl.check.scope import Scope
+    from pyebpf.dsl.maps import MapDecl
+
+_NETWORK = 2
+
+
+def use(decl: MapDecl, span: Span, scope: Scope) -> MapUse:
+    """Return the map of a declaration, in this unit.
+
+    Raises:
+        Fault: its types do not make a map, or the target has no such maps.
+    """
+    try:
+        made = scope.unit.use_map(decl, "map")
+    except PyebpfError as err:
+        raise Fault(WrongCall(span, name=type(decl).__name__, why=f"is wrong: {err}")) from None
+    check_kernel_fields(decl, made.spec, span, scope)
+    if isinstance(made.spec.value, Octets) and made.spec.kind != "ringbuf":
+        # What a look-up gives would change with the entry, and Python's value does not.
+        why = f"cannot have values `{made.spec.value}`"
+        advice = "put it in a record"
+        raise Fault(WrongCall(span, name=type(decl).__name__, why=why, advice=advice))
+    if made.spec.kind == "ringbuf" and not scope.unit.target.has("ringbuf"):
+        raise Fault(
+            NeedsFeature(
+                span,
+                what="a ring buffer (Events, print)",
+                feature="ringbuf",
+                since="5.8",
+                advice="use a histogram or a hash",
+            )
+        )
+    return made
+
+
+def entry_type(made: MapUse) -> ValueType:
+    """Return what a look-up gives: a number, or a pointer to the record in the map."""
+    value = made.spec.value
+    assert value is not None
+    if isinstance(value, (Int, Bool, Address)):
+        return value
+    return Pointer(Space.MAP, value)
+
+
+def key_of(made: MapUse, key: Expr, scope: Scope) -> Expr:
+    """Convert a key to the map's key type."""
+    if isinstance(made.decl, Numbered):
+        return index_of(made, key)
+    if isinstance(made.decl, Storage):
+        row = HELPERS[MAP_KINDS[made.spec.kind].getter]
+        need_helper(row, type(made.decl).__name__, key.span, scope)
+        return vouched(row.args[1], row.name, key, scope)
+    kind = made.spec.key
+    assert kind is not None
+    if isinstance(made.decl, LpmTrie):
+        assert isinstance(kind, Record)
+        return _prefix(kind, key)
+    return to_data(need_value(key), kind, "a key")
+
+
+def _prefix(kind: Record, key: Expr) -> Expr:
+    """Return the key of a trie: an address with all its bits, or ``address, bits``."""
+    length, data = kind.fields
+    bits: Expr = literal(8 * data.type.size, key.span)
+    if isinstance(key, Pack) and len(key.items) == _NETWORK and not _is_whole(data.type, key):
+        items = key.items
+        key, bits = items[0], need_number(need_value(items[1]))
+        known = bits.range
+        most = 8 * data.type.size
+        if isinstance(bits, Literal) and known and not 0 <= known[0] <= most:
+            wanted = f"a length from 0 to {most} bits"
+            raise Fault(Mismatch(bits.span, expected=wanted, got=str(bits.value)))
+    value = to_data(need_value(key), data.type, "a key")
+    return MakeRecord(kind, key.span, ((length, to_int(bits, U32)), (data, value)))
+
+
+def _is_whole(kind: object, key: Pack) -> bool:
+    tuples = isinstance(kind, Record) and kind.is_tuple and len(kind.fields) == _NETWORK
+    return tuples and not isinstance(key.items[0], Pack)

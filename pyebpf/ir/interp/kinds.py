@@ -1,0 +1,177 @@
+"""Further kinds of maps in memory, and their helpers: queues, filters, tries, storages."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, TypeVar
+
+from pyebpf.abi import constants as c
+from pyebpf.ir.interp.faults import ProbeFault
+from pyebpf.ir.interp.helpers import table_of
+from pyebpf.ir.interp.tables import ANY, EXIST, HashTable, Table
+
+if TYPE_CHECKING:
+    from pyebpf.ir.interp.helpers import Helper
+    from pyebpf.ir.interp.machine import Machine
+    from pyebpf.ir.interp.memory import Memory
+    from pyebpf.ir.nodes import CallHelper
+    from pyebpf.spec.objects import MapSpec
+
+T = TypeVar("T", bound=Table)
+
+
+class ValueTable(Table):
+    """Kinds without keys: what programs push, pop and peek."""
+
+    def __init__(self, spec: MapSpec, memory: Memory, cpus: int) -> None:
+        super().__init__(spec, memory, cpus)
+        self.held: list[bytes] = []
+
+    def push(self, value: bytes, flags: int) -> int:
+        """Put a value in; 0, or a negative errno."""
+        if flags not in (ANY, EXIST):
+            return -errno.EINVAL
+        if len(self.held) >= self.spec.max_entries:
+            if flags != EXIST:
+                return -errno.E2BIG
+            self.held.pop(0)
+        self.held.append(value)
+        return 0
+
+    def next(self, *, remove: bool) -> bytes | None:
+        """Return the next value, and take it out; None if there is none."""
+        if not self.held:
+            return None
+        at = -1 if self.spec.kind == "stack" else 0
+        return self.held.pop(at) if remove else self.held[at]
+
+
+class BloomTable(ValueTable):
+    """``bloom_filter``, one that is never wrong."""
+
+    def push(self, value: bytes, flags: int) -> int:
+        """Add a value; 0, or a negative errno."""
+        if flags != ANY:
+            return -errno.EINVAL
+        self.held.append(value)
+        return 0
+
+    def asked(self, value: bytes) -> int:
+        """Tell whether a value is there: 0, or a negative errno."""
+        return 0 if value in self.held else -errno.ENOENT
+
+
+class PrefixTable(HashTable):
+    """``lpm_trie``: a look-up finds the longest prefix."""
+
+    def lookup(self, key: bytes, cpu: int) -> int:
+        """Return the address of the value of the longest prefix that fits, 0 if none does."""
+        fits = [known for known in self.keys() if _is_prefix(known, key)]
+        return super().lookup(max(fits, key=_bits), cpu) if fits else 0
+
+    def update(self, key: bytes, value: bytes, flags: int, cpu: int) -> int:
+        """Store the value of a prefix; 0, or a negative errno."""
+        if _bits(key) > 8 * (len(key) - _DATA_AT):
+            return -errno.EINVAL
+        return super().update(_masked(key), value, flags, cpu)
+
+    def delete(self, key: bytes) -> int:
+        """Remove a prefix; 0, or a negative errno."""
+        return super().delete(_masked(key))
+
+
+_DATA_AT = 4
+
+
+def _bits(key: bytes) -> int:
+    return int.from_bytes(key[:_DATA_AT], "little")
+
+
+def _masked(key: bytes) -> bytes:
+    """Return a prefix without the bits behind its length, which do not count."""
+    data, cut = key[_DATA_AT:], max(0, 8 * (len(key) - _DATA_AT) - _bits(key))
+    kept = int.from_bytes(data, "big") >> cut << cut
+    return key[:_DATA_AT] + kept.to_bytes(len(data), "big")
+
+
+def _is_prefix(known: bytes, key: bytes) -> bool:
+    bits = known[:_DATA_AT]
+    return _bits(known) <= _bits(key) and _masked(bits + key[_DATA_AT:]) == known
+
+
+class ObjectTable(HashTable):
+    """Storages: values by the address of a kernel object, as many as there are objects."""
+
+    def __init__(self, spec: MapSpec, memory: Memory, cpus: int) -> None:
+        super().__init__(spec.replace(max_entries=1 << 32), memory, cpus)
+
+    def obtain(self, owner: int, initial: bytes, *, create: bool) -> int:
+        """Return the address of an object's value, 0 if it has none."""
+        key = owner.to_bytes(8, "little")
+        if create and not self.lookup(key, 0):
+            self.update(key, initial, ANY, 0)
+        return self.lookup(key, 0)
+
+
+def _of_kind(m: Machine, args: list[int], call: CallHelper, kind: type[T]) -> T:
+    table = table_of(m, args[0], call)
+    if not isinstance(table, kind):
+        raise ProbeFault(f"{call.helper} gets a map of another kind", call.span)
+    return table
+
+
+def map_push_elem(m: Machine, args: list[int], call: CallHelper) -> int:
+    """Put a value in."""
+    table = _of_kind(m, args, call, ValueTable)
+    return table.push(m.memory.read(args[1], table.spec.value_size, call), args[2])
+
+
+def _next(m: Machine, args: list[int], call: CallHelper, *, remove: bool) -> int:
+    table = _of_kind(m, args, call, ValueTable)
+    found = table.next(remove=remove)
+    m.memory.write(args[1], found or bytes(table.spec.value_size), call)
+    return -errno.ENOENT if found is None else 0
+
+
+def map_pop_elem(m: Machine, args: list[int], call: CallHelper) -> int:
+    """Take the next value out."""
+    return _next(m, args, call, remove=True)
+
+
+def map_peek_elem(m: Machine, args: list[int], call: CallHelper) -> int:
+    """Read the next value; ask a filter."""
+    table = table_of(m, args[0], call)
+    if isinstance(table, BloomTable):
+        return table.asked(m.memory.read(args[1], table.spec.value_size, call))
+    return _next(m, args, call, remove=False)
+
+
+def storage_get(m: Machine, args: list[int], call: CallHelper) -> int:
+    """Find or make the value of an object."""
+    table = _of_kind(m, args, call, ObjectTable)
+    size = table.spec.value_size
+    initial = m.memory.read(args[2], size, call) if args[2] else bytes(size)
+    create = bool(args[3] & c.BPF_LOCAL_STORAGE_GET_F_CREATE)
+    return table.obtain(args[1], initial, create=create) if args[1] else 0
+
+
+def storage_delete(m: Machine, args: list[int], call: CallHelper) -> int:
+    """Remove the value of an object."""
+    return _of_kind(m, args, call, ObjectTable).delete(args[1].to_bytes(8, "little"))
+
+
+_STORAGES = ("task_storage", "inode_storage", "sk_storage", "cgrp_storage")
+KIND_TABLES: dict[str, type[Table]] = {
+    "queue": ValueTable,
+    "stack": ValueTable,
+    "bloom_filter": BloomTable,
+    "lpm_trie": PrefixTable,
+    **dict.fromkeys(_STORAGES, ObjectTable),
+}
+KIND_HELPERS: dict[str, Helper] = {
+    "map_push_elem": map_push_elem,
+    "map_pop_elem": map_pop_elem,
+    "map_peek_elem": map_peek_elem,
+    **dict.fromkeys((f"{kind}_get" for kind in _STORAGES), storage_get),
+    **dict.fromkeys((f"{kind}_delete" for kind in _STORAGES), storage_delete),
+}
