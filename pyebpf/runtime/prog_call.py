@@ -18,8 +18,14 @@ from pyebpf.runtime.refusal import ENOTSUPP, refusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_FIRST_LOG = 1 << 16
-_LAST_LOG = 1 << 26
+#: Bytes of a log: what is tried first, and the most.
+_FIRST_LOG, _LAST_LOG = 1 << 16, 1 << 26
+#: The most of a log that nobody asked for. Every size that is tried is one more verification.
+_LAST_REFUSAL = 1 << 22
+#: ``BPF_LOG_STATS`` of ``include/linux/bpf_verifier.h``: no listing, but every complaint.
+_COMPLAINTS = 4
+#: A line between the beginning of a listing and the complaints, where the rest did not fit.
+LOG_CUT = "[the listing is longer than this]"
 
 
 class RefusedError(KernelError):
@@ -84,7 +90,8 @@ def prog_load(  # noqa: PLR0913 - one argument for each field of the kernel's st
     """Load a program; return its descriptor and the verifier's log.
 
     The log buffer grows until the log fits. With ``log_level`` 0 the log of an accepted program is
-    empty, and a refused one is tried once more for its log unless ``explain`` is false.
+    empty, and a refused one is tried again for its log unless ``explain`` is false: for the last
+    4 MiB of it, or before Linux 6.4 for the first, with the reason behind ``LOG_CUT``.
 
     Args:
         kind: ``BPF_PROG_TYPE_*``.
@@ -150,11 +157,24 @@ def _load(
     """
     result, log, wanted = _attempt(cmd, attr, level, size)
     if result < 0 and level == 0 and explain:
-        level = 1
-        result, log, wanted = _attempt(cmd, attr, level, size)
+        again, log = _ask_again(cmd, attr, size)
+        return (again if again >= 0 else result), log
     while result == -errno.ENOSPC and level and size < _LAST_LOG:
         size = min(max(wanted + 1, size * 4), _LAST_LOG)
         result, log, wanted = _attempt(cmd, attr, level, size)
+    return result, log
+
+
+def _ask_again(cmd: int, attr: Callable[[int, int, int], bytes], size: int) -> tuple[int, str]:
+    """Try what was refused once more, for the log: as much of it as has the reason."""
+    result, log, wanted = _attempt(cmd, attr, 1, size)
+    if result == -errno.ENOSPC:
+        size = min(wanted + 1, _LAST_REFUSAL) if wanted else _LAST_REFUSAL
+        result, log, wanted = _attempt(cmd, attr, 1, size)
+    # A kernel that tells how long the log is (Linux 6.4) keeps the end of it, others the beginning.
+    if result == -errno.ENOSPC and not wanted:
+        result, complaints, _ = _attempt(cmd, attr, _COMPLAINTS, _FIRST_LOG)
+        log = f"{log}\n{LOG_CUT}\n{complaints}"
     return result, log
 
 

@@ -16,7 +16,9 @@ from pyebpf.diag import Source, Span, render
 from pyebpf.errors import VerifierError
 from pyebpf.runtime.core_relocate import POISON_CALL
 from pyebpf.runtime.faults import RefusedByVerifier
+from pyebpf.runtime.prog_call import LOG_CUT
 from pyebpf.runtime.verifier_hints import HINTS
+from pyebpf.runtime.verifier_values import INSN, describe, origin_of
 
 if TYPE_CHECKING:
     from pyebpf.runtime.relocate import LinkedProgram
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from pyebpf.spec.objects import LineInfo
 
 # Patterns are compiled when a program was refused, not at every start of a tool.
-#: ``12: (85) call bpf_map_lookup_elem#1``, at the beginning of a line.
-_INSN = r"(\d+): \([0-9a-f]{2}\) (.*?)(?:\s+;.*)?$"
 #: Lines that are no reason: counts at the end, states, source lines, backtracking.
 _NOISE = (
     r"processed \d|verification time|stack depth|max_states|mark_precise|frame\d|regs=|last_idx"
@@ -37,10 +37,12 @@ _NOISE = (
 _NAMED = (
     r"(?:(?:back-edge from insn|unreachable insn|infinite loop detected at insn"
     r"|jump out of range from insn|jump into the middle of ldimm64 insn|loop detected at insn"
-    r"|at insn) |alloc_insn=)(\d+)"
+    r"|at insn|acquired at instruction) |alloc_insn=)(\d+)"
 )
 #: Sentences about the program as a whole; the listing may end anywhere.
 _WHOLE = r"combined stack size|last insn is not an exit|the call stack of \d+ frames"
+#: Where the listing was cut, the verifier was in the loop that it then lost patience with.
+_TOO_LONG = r"too large|too complex"
 _POISON = rf"unknown#{POISON_CALL}\b"
 
 
@@ -71,12 +73,16 @@ def parse_log(log: str) -> Refusal:
 
 def _parse_listing(log: str) -> Refusal:
     lines = log.splitlines()
-    listed = next((i for i in reversed(range(len(lines))) if re.match(_INSN, lines[i])), -1)
+    listed = next((i for i in reversed(range(len(lines))) if re.match(INSN, lines[i])), -1)
     after = [line.strip() for line in lines[listed + 1 :] if not re.match(_NOISE, line)]
+    cut = LOG_CUT in after
+    after = after[after.index(LOG_CUT) + 1 :] if cut else after
     raw = "\n".join(after)
     reason = "; ".join(after[-3:]) or "it gave no reason"
     named = re.search(_NAMED, raw)
-    found = re.match(_INSN, lines[listed]) if listed >= 0 else None
+    if cut and not re.search(_TOO_LONG, raw):
+        listed = -1  # what was listed last is not what was refused
+    found = re.match(INSN, lines[listed]) if listed >= 0 else None
     if named or found is None or re.search(_WHOLE, raw):
         return Refusal(reason, int(named[1]) if named else None, "", "", raw)
     return Refusal(reason, int(found[1]), found[2].strip(), "", raw)
@@ -90,12 +96,14 @@ def _parse_report(plain: Refusal, report: str) -> Refusal:
     sections = dict(zip(parts[::2], parts[1::2], strict=True))
     reason = " ".join(sections.get("Reason", title).split()) or plain.reason
     where = sections.get("At", "")
-    number = re.search(r"\binsn (\d+)", where)
-    shown = re.search(r">>>\s*\d+\s*\|\s*\([0-9a-f]{2}\)\s*(.*)", where)
+    # What was never given back is shown where it was got, not where the program ends.
+    number = re.search(_NAMED, reason) or re.search(r"\binsn (\d+)|>>>\s*(\d+)\s*\|\s*\(", where)
+    insn = int(number[number.lastindex or 1]) if number else plain.insn
+    shown = re.search(rf">>>\s*{insn}\s*\|\s*\([0-9a-f]{{2}}\)\s*(.*)", report)
     suggestion = sections.get("Suggestion", "").partition("\n\n")[0]
     return Refusal(
         reason,
-        int(number[1]) if number else plain.insn,
+        insn,
         shown[1].strip() if shown else plain.text,
         " ".join(suggestion.split()),
         f"{plain.raw}\n{title.strip()}\n{reason}",
@@ -129,9 +137,20 @@ def explain(program: LinkedProgram, log: str, resolver: CoreResolver) -> Verifie
     if refusal.insn is not None:
         text = f": {refusal.text}" if refusal.text else ""
         notes.append(f"  = note: instruction {refusal.insn} of `{program.name}`{text}")
+        notes += _value_note(program, log, refusal)
     if reason != refusal.reason:
         notes.append(f"  = note: the kernel's words: {refusal.reason}")
     return VerifierError("\n".join(notes), log=log, span=span, hint=hint or None)
+
+
+def _value_note(program: LinkedProgram, log: str, refusal: Refusal) -> list[str]:
+    """Name what the register that the kernel complains about held, where the source says it."""
+    found = origin_of(refusal.raw, log, refusal.insn or 0)
+    line = _line_of(program, found.insn) if found else None
+    if found is None or line is None:
+        return []
+    value = describe(line, computed=found.computed)
+    return [f"  = note: R{found.register} holds {value}: {line.file}:{line.line}"]
 
 
 def _poisoned(program: LinkedProgram, insn: int, resolver: CoreResolver) -> tuple[str, str] | None:

@@ -1,6 +1,7 @@
 """What to do about the commonest refusals of the verifier: one row each.
 
-Every row has a log that a kernel really printed, in ``tests/data/verifier/<name>.log``.
+Every row has a log that a kernel really printed, for each kernel, in
+``tests/data/verifier``.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ HINTS: tuple[Hint, ...] = (
     Hint(
         "reference",
         r"[Uu]nreleased reference|would lead to reference leak",
-        "what a kernel function gave is still held at the end of the probe: give it back on every "
-        "way, with the function that releases it",
+        "what was reserved, or given by a kernel function, is still held at the end of the probe: "
+        "send it or give it back on every way, with the function that releases it",
     ),
     Hint(
         "scalar",

@@ -48,8 +48,7 @@ def producer(ring: RingBuffer, count: int, size: int = 32, done: int = SUBMIT) -
         i.ldx_mem(i.DW, 7, 1, 0), i.mov64_imm(6, count), body,
         i.jmp_imm(i.JNE, 6, 0, -len(body) - 1), i.mov64_reg(0, 6), i.exit_insn(),
     )  # fmt: skip
-    kind = c.BPF_PROG_TYPE_SYSCALL
-    fd, _ = syscall.prog_load(kind, code, "GPL", flags=c.BPF_F_SLEEPABLE, name="produce")
+    fd, _ = syscall.prog_load(c.BPF_PROG_TYPE_RAW_TRACEPOINT, code, "GPL", name="produce")
     try:
         yield fd
     finally:

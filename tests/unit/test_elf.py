@@ -259,7 +259,7 @@ def test_hidden_functions_become_static_in_btf() -> None:
 
 def test_lines_of_the_source_belong_to_instructions() -> None:
     obj = parse_object(compiled("calls"))
-    lines = obj.section("?syscall").lines
+    lines = obj.section("?raw_tp").lines
     (line,) = [row for row in lines if "return 17" in row.text]
     assert line.file.endswith("calls.c")
     source = (objects.SOURCES / "calls.c").read_text().splitlines()

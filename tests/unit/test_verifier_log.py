@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +15,6 @@ from pyebpf.runtime.resolver import CoreResolver
 from pyebpf.runtime.verifier import explain, hint_for, parse_log
 from pyebpf.runtime.verifier_hints import HINTS
 from pyebpf.spec.objects import LineInfo
-
-LOGS = Path(__file__).parents[1] / "data" / "verifier"
 
 BEFORE_7_3 = """\
 0: R1=ctx() R10=fp0
@@ -71,18 +68,6 @@ def nothing() -> Btf:
 
 def refused(log: str, *poisoned: Poison, lines: tuple[LineInfo, ...] = LINES) -> VerifierError:
     return explain(program(*poisoned, lines=lines), log, CoreResolver(b"", nothing))
-
-
-@pytest.mark.parametrize("hint", HINTS, ids=lambda hint: hint.name)
-def test_each_hint_is_for_a_log_that_a_kernel_printed(hint: object) -> None:
-    name, text = hint.name, hint.help  # type: ignore[attr-defined]
-    refusal = parse_log((LOGS / f"{name}.log").read_text())
-    assert hint_for(refusal.raw) == text
-    assert refusal.insn is not None
-
-
-def test_there_is_no_log_without_a_hint() -> None:
-    assert {path.stem for path in LOGS.glob("*.log")} == {hint.name for hint in HINTS}
 
 
 def test_the_form_before_linux_7_3() -> None:

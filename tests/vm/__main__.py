@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.vm import image, machine, suite
+from tests.vm import image, logs, machine, suite
 from tests.vm.archive import Suite, VmError
 from tests.vm.kernels import ROWS, names, newest, row
 from tests.vm.machine import FAILED, Job
@@ -55,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--limit", type=float, default=1800, metavar="SECONDS", help="for each row")
     verb.add_argument("--page", type=Path, metavar="FILE", help="write a table of the outcomes")
     verb.set_defaults(verb=_test)
+    verb = verbs.add_parser("logs", help="keep what the verifiers say of wrong programs")
+    verb.add_argument("kernels", nargs="*", metavar="KERNEL", help="without any: all rows")
+    verb.set_defaults(verb=_logs)
     return parser
 
 
@@ -88,6 +91,10 @@ def _run(asked: argparse.Namespace, command: list[str]) -> int:
     if asked.console:
         print(result.console, file=sys.stderr)
     return result.code
+
+
+def _logs(asked: argparse.Namespace, _: list[str]) -> int:
+    return max(logs.keep(row(name)) for name in asked.kernels or names(ROWS))
 
 
 def _test(asked: argparse.Namespace, arguments: list[str]) -> int:

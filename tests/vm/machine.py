@@ -18,8 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from scripts import debian
-from tests.vm import image
+from tests.vm import emulator, image
 from tests.vm.archive import VmError
 from tests.vm.image import Kernel
 
@@ -159,8 +158,9 @@ class _Machine:
         return sorted(found)
 
     def _qemu(self, ends: Mapping[str, int]) -> list[str]:
-        words = [_emulator(), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
-        words += ["-machine", "pc", "-cpu", "max", "-smp", "2", "-m", str(self.job.memory)]
+        words = [*emulator.command(), "-nodefaults", "-no-user-config", "-display", "none"]
+        words += ["-no-reboot", "-machine", "pc", "-cpu", "max", "-smp", "2"]
+        words += ["-m", str(self.job.memory)]
         words += ["-accel", "tcg,thread=multi", "-kernel", str(self.kernel.vmlinux)]
         words += ["-initrd", str(self.folder / "initrd"), "-append", ARGUMENTS]
         words += ["-serial", f"file:{self.console}", "-device", "virtio-serial-pci"]
@@ -176,15 +176,6 @@ class _Machine:
 def _share(tag: str, path: Path, more: str) -> list[str]:
     options = f"local,id={tag},path={path},security_model=none,multidevs=remap{more}"
     return ["-fsdev", options, "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
-
-
-def _emulator() -> str:
-    (row,) = (row for row in debian.VM if row.name == "qemu-system-x86_64")
-    path = debian.find(row)
-    if path is None:
-        raise VmError("needs QEMU (Debian package qemu-system-x86): "
-                      "python3 scripts/debian.py vm installs it as root")  # fmt: skip
-    return path
 
 
 def _mount_of(path: Path) -> Path:

@@ -30,17 +30,17 @@ static int add(u32 index, void *ctx)
 	return 0;
 }
 
-SEC("?syscall") NOINLINE u64 beside(u64 x)
+SEC("?raw_tp") NOINLINE u64 beside(u64 x)
 {
 	return x * x + (sum & 1);
 }
 
-static SEC("syscall") NOINLINE u64 static_beside(u64 x)
+static SEC("raw_tp") NOINLINE u64 static_beside(u64 x)
 {
 	return x * 7 + (sum & 1);
 }
 
-SEC("syscall") int calls(void *ctx)
+SEC("raw_tp") int calls(void *ctx)
 {
 	u64 five = 5;
 
@@ -48,7 +48,7 @@ SEC("syscall") int calls(void *ctx)
 	return 0;
 }
 
-SEC("syscall") int callback(void *ctx)
+SEC("?raw_tp") int callback(void *ctx)
 {
 	sum = 0;
 	loop(10, add, 0, 0);
@@ -56,7 +56,7 @@ SEC("syscall") int callback(void *ctx)
 	return 0;
 }
 
-SEC("?syscall") int only_if_asked(void *ctx)
+SEC("?raw_tp") int only_if_asked(void *ctx)
 {
 	return 17;
 }

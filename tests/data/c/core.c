@@ -62,7 +62,7 @@ static NOINLINE u32 parent_of(struct task_struct___mine *task)
 	return READ(parent->tgid);
 }
 
-SEC("syscall") int fields(void *ctx)
+SEC("raw_tp") int fields(void *ctx)
 {
 	struct task_struct___mine *task = get_current_task(), *leader;
 
@@ -76,7 +76,7 @@ SEC("syscall") int fields(void *ctx)
 	return 0;
 }
 
-SEC("syscall") int bits(void *ctx)
+SEC("raw_tp") int bits(void *ctx)
 {
 	struct task_struct___mine *task = get_current_task();
 	u64 word = 0;
@@ -92,7 +92,7 @@ SEC("syscall") int bits(void *ctx)
 	return 0;
 }
 
-SEC("syscall") int facts(void *ctx)
+SEC("raw_tp") int facts(void *ctx)
 {
 	struct task_struct___mine *task = 0;
 
@@ -112,7 +112,7 @@ SEC("syscall") int facts(void *ctx)
 	return 0;
 }
 
-SEC("syscall") int direct(void *ctx)
+SEC("?raw_tp") int direct(void *ctx)
 {
 	struct task_struct___mine *task = get_current_task_btf();
 	struct task_struct___wide *wide = (void *)task;
@@ -122,7 +122,7 @@ SEC("syscall") int direct(void *ctx)
 	return 0;
 }
 
-SEC("syscall") int dead(void *ctx)
+SEC("?raw_tp") int dead(void *ctx)
 {
 	struct task_struct___mine *task = get_current_task_btf();
 
@@ -133,7 +133,7 @@ SEC("syscall") int dead(void *ctx)
 	return 0;
 }
 
-SEC("?syscall") int alive(void *ctx)
+SEC("?raw_tp") int alive(void *ctx)
 {
 	struct task_struct___mine *task = get_current_task_btf();
 

@@ -5,17 +5,17 @@ extern const int no_such_variable __attribute__((weak, section(".ksyms")));
 extern int no_such_function(int x) __attribute__((weak, section(".ksyms")));
 extern int CONFIG_HZ __attribute__((section(".kconfig")));
 
-SEC("syscall") int weak(void *ctx)
+SEC("raw_tp") int weak(void *ctx)
 {
 	return &no_such_variable ? 1 : 2;
 }
 
-SEC("syscall") int weak_call(void *ctx)
+SEC("raw_tp") int weak_call(void *ctx)
 {
 	return no_such_function ? no_such_function(3) : 4;
 }
 
-SEC("?syscall") int strong(void *ctx)
+SEC("?raw_tp") int strong(void *ctx)
 {
 	return CONFIG_HZ;
 }

@@ -82,7 +82,7 @@ SEC("raw_tp") int tail(void *ctx)
 	return 21;
 }
 
-SEC("syscall") int work(void *ctx)
+SEC("raw_tp") int work(void *ctx)
 {
 	struct key key = {};
 	struct value value = {};
@@ -109,7 +109,7 @@ SEC("syscall") int work(void *ctx)
 	return 0;
 }
 
-SEC("syscall") int fill(void *ctx)
+SEC("raw_tp") int fill(void *ctx)
 {
 	u32 slot = 2, key = 11;
 	u64 value = 1234;
