@@ -1,4 +1,9 @@
+# mypy: disable-error-code="import-not-found"
+# pyright: reportMissingImports=false
 from typing import Any
+
+# What `pyebpf stubs` wrote, where a checker finds it; without it every name is Any.
+from pyebpf_stubs.types import *
 
 class KernelType(type):
     kernel_name: str

@@ -9,21 +9,28 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from pyebpf.cli import output
+from pyebpf.cli.options import UsageError
 from pyebpf.cli.output import OutputError
 from pyebpf.cli.tool import CLOSED_PIPE, FAILED, INTERRUPTED, MISUSED, Tool
 from pyebpf.dsl.probes import Probe
 from pyebpf.errors import PyebpfError
+from pyebpf.lazy import lazy
 from pyebpf.session import compile_probes
 from pyebpf.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pyebpf.cli import stubs
+else:
+    stubs = lazy("pyebpf.cli.stubs")
+
 _TOOLS = "pyebpf.tools"
 _USAGE = """\
 usage: pyebpf TOOL [arguments]        run a tool; TOOL --help says more
        pyebpf tools                   list the tools
        pyebpf compile FILE -o OBJECT  compile the probes of a Python file for this kernel
+       pyebpf stubs [WHAT ...]        write this kernel's names for type checkers; --help says more
        pyebpf --version
 """
 
@@ -93,6 +100,13 @@ def _compile(_: str, rest: list[str]) -> int:
     return 0
 
 
+def _stubs(_: str, rest: list[str]) -> int:
+    try:
+        return stubs.run(rest)
+    except UsageError as err:
+        return _misused(str(err))
+
+
 def _imported(file: str) -> ModuleType:
     module = ModuleType("__pyebpf_compiled__")
     module.__file__ = file
@@ -107,4 +121,5 @@ _COMMANDS: dict[str, Callable[[str, list[str]], int]] = {
     "--version": _version,
     "tools": _list,
     "compile": _compile,
+    "stubs": _stubs,
 }

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from pyebpf.dsl.builtins import special
+from pyebpf.dsl.kernel_objects import KernelObject
 from pyebpf.dsl.outside import outside
 from pyebpf.dsl.scalars import Ptr, Text
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeAliasType, TypeForm
+
+# A pointer (``Ptr[…]``) to an object with members is that object to a checker. Of other pointers it
+# would only see the number, which has no elements: anything goes there.
+K = TypeVar("K", bound=KernelObject)
 T = TypeVar("T")
 
 
 @overload
-def read_kernel(kind: type[T], address: Any) -> T: ...
+def read_kernel(kind: TypeForm[K], address: Any) -> K: ...
 @overload
-def read_kernel(kind: type[T], address: Any, default: None) -> T | None: ...
+def read_kernel(kind: TypeForm[K], address: Any, default: None) -> K | None: ...
 @overload
-def read_kernel(kind: object, address: Any) -> int: ...
+def read_kernel(kind: TypeAliasType, address: Any, default: object = 0) -> Any: ...
 @overload
-def read_kernel(kind: object, address: Any, default: None) -> int | None: ...
+def read_kernel(kind: TypeForm[T], address: Any) -> T: ...
+@overload
+def read_kernel(kind: TypeForm[T], address: Any, default: None) -> T | None: ...
 @special("read_kernel")
 def read_kernel(kind: object, address: Any, default: object = 0) -> Any:
     """Return a value from kernel memory: ``read_kernel(u32, address)``.
@@ -35,13 +44,15 @@ def read_kernel(kind: object, address: Any, default: object = 0) -> Any:
 
 
 @overload
-def read_user(kind: type[T], address: Any) -> T: ...
+def read_user(kind: TypeForm[K], address: Any) -> K: ...
 @overload
-def read_user(kind: type[T], address: Any, default: None) -> T | None: ...
+def read_user(kind: TypeForm[K], address: Any, default: None) -> K | None: ...
 @overload
-def read_user(kind: object, address: Any) -> int: ...
+def read_user(kind: TypeAliasType, address: Any, default: object = 0) -> Any: ...
 @overload
-def read_user(kind: object, address: Any, default: None) -> int | None: ...
+def read_user(kind: TypeForm[T], address: Any) -> T: ...
+@overload
+def read_user(kind: TypeForm[T], address: Any, default: None) -> T | None: ...
 @special("read_user")
 def read_user(kind: object, address: Any, default: object = 0) -> Any:
     """Return a value from the memory of the current process, like :func:`read_kernel`.
@@ -71,9 +82,11 @@ def read_user_str(address: Any, size: int) -> Text:
 
 
 @overload
-def cast(kind: type[T], value: Any) -> T: ...
+def cast(kind: TypeForm[K], value: Any) -> K: ...
 @overload
-def cast(kind: object, value: Any) -> int: ...
+def cast(kind: TypeAliasType, value: Any) -> Any: ...
+@overload
+def cast(kind: TypeForm[T], value: Any) -> T: ...
 @special("cast")
 def cast(kind: object, value: Any) -> Any:
     """Return a number at another width, or an address as a pointer: ``cast(Ptr[file], address)``.
@@ -90,7 +103,7 @@ def addressof(place: Any) -> Ptr[Any]:
 
 
 @special("container_of")
-def container_of(pointer: Any, kind: Any, member: str) -> Ptr[Any]:
+def container_of(pointer: Any, kind: type[T], member: str) -> T:
     """Return the kernel object whose ``member`` a pointer points to.
 
     Args:

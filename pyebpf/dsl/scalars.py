@@ -1,16 +1,22 @@
 """The types that annotate probes: fixed-width integers, pointers, text and contexts.
 
 To a type checker an integer is ``int``, so ordinary arithmetic checks. To the compiler it has a
-width.
+width. A pointer is to a checker what it points to, and a context is its fields.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeAlias, TypeVar
 
 from pyebpf.errors import PyebpfError
 from pyebpf.spec.types import I8, I16, I32, I64, U8, U16, U32, U64, Chars, Octets
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeAliasType
+    from typing_extensions import TypeVar as CheckedTypeVar
+
+    from pyebpf.dsl.kernel_objects import AnyFields
 
 u8: TypeAlias = Annotated[int, U8]
 u16: TypeAlias = Annotated[int, U16]
@@ -48,27 +54,33 @@ Bytes: TypeAlias = Annotated[bytes, Octets(U8, 0)]
 
 T = TypeVar("T")
 
+if TYPE_CHECKING:
+    # To a checker a pointer is what it points to: no class could have the members of its argument.
+    Ptr = TypeAliasType("Ptr", T, type_params=(T,))
+    """The address of a kernel object: ``Ptr[request]`` is C's ``struct request *``."""
+    UserPtr = TypeAliasType("UserPtr", T, type_params=(T,))
+    """The address of something in the memory of a process."""
+else:
 
-class Ptr(Generic[T]):
-    """The address of a kernel object: ``Ptr[request]`` is C's ``struct request *``.
+    class Ptr(Generic[T]):
+        """The address of a kernel object: ``Ptr[request]`` is C's ``struct request *``.
 
-    Members are read as attributes, through pointers at any depth: ``rq.q.disk.major``. A read
-    through a bad address gives 0, as the kernel's safe reads do. ``Ptr[Point]`` of a record of our
-    own has its fields, ``Ptr[u32]`` its elements: ``p[0]``. Exists in probes only.
-    """
+        Members are read as attributes, through pointers at any depth: ``rq.q.disk.major``. A read
+        through a bad address gives 0, as the kernel's safe reads do. ``Ptr[Point]`` of a record of
+        our own has its fields, ``Ptr[u32]`` its elements: ``p[0]``. Exists in probes only.
+        """
 
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"a Ptr exists in a probe only; cannot read {name!r} here")
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(f"a Ptr exists in a probe only; cannot read {name!r} here")
 
-    def __getitem__(self, index: int) -> Any:
-        raise PyebpfError("a Ptr exists in a probe only; cannot read its elements here")
+        def __getitem__(self, index: int) -> Any:
+            raise PyebpfError("a Ptr exists in a probe only; cannot read its elements here")
 
+    class UserPtr(Ptr[T]):
+        """The address of something in the memory of a process: a ``Ptr`` that is read as such.
 
-class UserPtr(Ptr[T]):
-    """The address of something in the memory of a process: a ``Ptr`` that is read as such.
-
-    Pointers that are found there point there too. Exists in probes only.
-    """
+        Pointers that are found there point there too. Exists in probes only.
+        """
 
 
 class FixedArray(Generic[T]):
@@ -93,11 +105,21 @@ class FixedArray(Generic[T]):
         raise PyebpfError("a FixedArray exists in a probe only")
 
 
-class TracepointContext:
+if TYPE_CHECKING:
+    F = CheckedTypeVar("F", default=AnyFields)
+    TracepointContext = TypeAliasType("TracepointContext", F, type_params=(F,))
     """The record of a tracepoint: its fields, as tracefs lists them, are attributes."""
+else:
 
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"a context exists in a probe only; cannot read {name!r} here")
+    class TracepointContext(Generic[T]):
+        """The record of a tracepoint: its fields, as tracefs lists them, are attributes.
+
+        ``TracepointContext[sched_switch]``, with a name of :mod:`pyebpf.tracepoints`, says to a
+        type checker which fields these are.
+        """
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(f"a context exists in a probe only; cannot read {name!r} here")
 
 
 class RawTracepointContext:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar, get_args
 
 from pyebpf.dsl.builtins import special
@@ -83,7 +84,7 @@ class KernelVariable(Generic[T]):
 
 
 @special("has_kfunc")
-def has_kfunc(function: Kfunc) -> bool:
+def has_kfunc(function: Callable[..., Any]) -> bool:
     """Tell whether the kernel has a kfunc. A constant: code behind a false answer is removed."""
     outside()
 

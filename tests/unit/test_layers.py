@@ -35,18 +35,21 @@ LAYERS: dict[str, set[str]] = {
     "ir": FACTS,
     "kernel": set(),
     "helpers": {"abi"},
-    "dsl": FACTS | {"ir", "kernel", "helpers"},
+    "tracepoints": set(),
+    "dsl": FACTS | {"ir", "kernel", "helpers", "tracepoints"},
+    "kfuncs": {"dsl"},
     "lib": FACTS | {"dsl", "kernel"},
     "runtime": FACTS | {"present"},
     "session": FACTS | {"present", "host", "ir", "dsl", "kernel", "runtime"},
     "testing": FACTS | {"ir", "dsl", "kernel", "runtime", "session"},
-    "cli": {"session", "present", "host", "dsl", "spec"},
+    "stubs": FACTS | {"dsl"},
+    "cli": {"session", "present", "host", "dsl", "spec", "stubs"},
     "__main__": {"cli"},
 }
 #: The public names come from everywhere below the tool frame.
-LAYERS["__init__"] = (set(LAYERS) | LEAVES) - {"cli", "testing", "__main__"}
+LAYERS["__init__"] = (set(LAYERS) | LEAVES) - {"cli", "testing", "stubs", "__main__"}
 #: What a tool uses is what a user can use: the package itself, and these.
-PUBLIC_MODULES = {"testing", "cli", "helpers", "kernel", "lib", "host"}
+PUBLIC_MODULES = {"testing", "cli", "helpers", "kernel", "kfuncs", "tracepoints", "lib", "host"}
 #: Layers that may import ours inside functions: a warm start must not load the compiler.
 LATE_IMPORTERS = {"session", "__init__"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args, get_origin
 
 from pyebpf.dsl.annotations import data_type, pointee
 from pyebpf.dsl.check.convert import to_int
@@ -22,12 +22,13 @@ from pyebpf.dsl.typed import ContextField, ContextObject, ContextText, Expr, Obj
 from pyebpf.dsl.typed_kernel import DynamicText
 from pyebpf.dsl.types import U64, Address, Chars, Int, Pointer, Record, Space, Static, ValueType
 from pyebpf.plain import Frozen
+from pyebpf.tracepoints import TracepointType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pyebpf.diag import Span
-    from pyebpf.dsl.check.kernel_types import Argument
+    from pyebpf.dsl.check.kernel_types import Argument, Kernel
     from pyebpf.dsl.check.scope import Scope
     from pyebpf.dsl.probes import Hook
     from pyebpf.spec.target import TracepointField
@@ -60,21 +61,31 @@ class TracepointRecord(Context):
     fields: tuple[TracepointField, ...]
 
     def attribute(self, name: str, span: Span, scope: Scope) -> Expr:
-        visible = [f for f in self.fields if f.offset >= _HIDDEN]
+        visible = visible_fields(self.fields)
         for field in visible:
             if field.name == name:
                 scope.unit.note_read(f"{self.event}.{name}")
-                return _tracepoint_field(field, self.event, span, scope)
+                return tracepoint_value(field, self.event, span, scope.unit.kernel)
         names = [f.name for f in visible]
         near = closest(name, names) or f"; it has {', '.join(names)}"
         raise Fault(UnknownField(span, type=self.event, name=name, close=near))
+
+
+def visible_fields(fields: tuple[TracepointField, ...]) -> list[TracepointField]:
+    """Return the fields that programs may read."""
+    return [field for field in fields if field.offset >= _HIDDEN]
 
 
 #: What text of a tracepoint has room for if its length varies, in bytes with the NUL.
 DYNAMIC_TEXT = 64
 
 
-def _tracepoint_field(field: TracepointField, event: str, span: Span, scope: Scope) -> Expr:
+def tracepoint_value(field: TracepointField, event: str, span: Span, kernel: Kernel) -> Expr:
+    """Return a field of a tracepoint as a probe sees it.
+
+    Raises:
+        Fault: a probe cannot hold it.
+    """
     is_array = "[" in field.c_type
     if field.is_dynamic:
         after = field.offset + field.size if field.c_type.startswith("__rel_loc") else 0
@@ -82,7 +93,7 @@ def _tracepoint_field(field: TracepointField, event: str, span: Span, scope: Sco
             return DynamicText(Chars(DYNAMIC_TEXT), span, field.offset, after)
         return Object(Static(DynamicArray(field.offset, after, f"{event}.{field.name}")), span)
     if not is_array and field.size in (1, 2, 4, 8):
-        return _tracepoint_number(field, event, span, scope)
+        return _tracepoint_number(field, event, span, kernel)
     if is_array and re.search(r"\bchar\b", field.c_type) and "unsigned" not in field.c_type:
         return ContextText(Chars(field.size), span, field.offset)
     length = re.search(r"\[(\d+)\]", field.c_type)
@@ -96,15 +107,15 @@ def _tracepoint_field(field: TracepointField, event: str, span: Span, scope: Sco
     raise Fault(Unsupported(span, what=why, advice=advice))
 
 
-def _tracepoint_number(field: TracepointField, event: str, span: Span, scope: Scope) -> Expr:
+def _tracepoint_number(field: TracepointField, event: str, span: Span, kernel: Kernel) -> Expr:
     """Return a number of a tracepoint, or a pointer to a struct that the target knows."""
     found = re.fullmatch(r"(?:const )?struct (\w+) ?\* ?", field.c_type)
-    struct = scope.unit.kernel.find(found[1]) if found and field.size == _WORD else None
+    struct = kernel.find(found[1]) if found and field.size == _WORD else None
     if struct is None:
         kind: Int | Pointer = Int(field.size * 8, field.signed)
     else:
         space = Space.USER if event.startswith("syscalls:") else Space.KERNEL
-        kind = scope.unit.kernel.pointer(struct.id, space)
+        kind = kernel.pointer(struct.id, space)
     return ContextField(kind, span, field.offset, field.size)
 
 
@@ -173,14 +184,14 @@ class Given(Frozen):
 Model: TypeAlias = "Callable[[Hook, list[Given], Scope], tuple[str, list[Parameter]]]"
 
 
-def _one_context(given: list[Given], wanted: type, scope: Scope, hook: Hook) -> None:
+def _one_context(given: list[Given], wanted: Any, scope: Scope, hook: Hook) -> None:
     example = wanted.__name__
     for extra in given[1:]:
         why = f"{hook.kind} gives one context"
         raise Fault(
             BadAnnotation(scope.span(extra.node), name=extra.name, why=why, example=example)
         )
-    if given and given[0].hint is not wanted:
+    if given and wanted not in (given[0].hint, get_origin(given[0].hint)):
         raise Fault(
             BadAnnotation(
                 scope.span(given[0].node),
@@ -194,6 +205,8 @@ def _one_context(given: list[Given], wanted: type, scope: Scope, hook: Hook) -> 
 def _tracepoint(hook: Hook, given: list[Given], scope: Scope) -> tuple[str, list[Parameter]]:
     _one_context(given, TracepointContext, scope, hook)
     category, _, name = hook.target.partition(":")
+    for item in given:
+        _check_named(item, name, scope, hook)
     points = scope.unit.target.tracepoints
     try:
         fields = points.fields(category, name)
@@ -203,6 +216,20 @@ def _tracepoint(hook: Hook, given: list[Given], scope: Scope) -> tuple[str, list
         record = Object(Static(TracepointRecord(hook.target, fields)), scope.span(item.node))
         scope.arguments[item.name] = record
     return f"tracepoint/{category}/{name}", []
+
+
+def _check_named(item: Given, name: str, scope: Scope, hook: Hook) -> None:
+    # What TracepointContext[…] names is for type checkers, which believe it: it has to be true.
+    right = f"TracepointContext[{name}]"
+    for named in get_args(item.hint):
+        span = scope.span(item.node)
+        if not isinstance(named, TracepointType):
+            why = "no name of pyebpf.tracepoints in the brackets"
+            raise Fault(BadAnnotation(span, name=item.name, why=why, example=right))
+        if named.tracepoint_name != name:
+            why = f"these are the fields of `{named.tracepoint_name}`"
+            where = f"{hook.kind} {hook.target}"
+            raise Fault(HookMismatch(span, name=item.name, hook=where, why=why, prototype=right))
 
 
 def _raw_tracepoint(hook: Hook, given: list[Given], scope: Scope) -> tuple[str, list[Parameter]]:

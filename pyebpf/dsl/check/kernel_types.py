@@ -26,6 +26,14 @@ class Argument(Frozen):
     spelling: str
 
 
+class Signature(Frozen):
+    """A function of the kernel: its prototype's id in BTF, parameters and result."""
+
+    prototype: int
+    params: tuple[btf.Param, ...]
+    result: int
+
+
 class Kernel:
     """Looks up types of one target."""
 
@@ -175,6 +183,28 @@ class Kernel:
         """Return tracepoints with nearly that name."""
         near = self.btf.similar(f"btf_trace_{name}", (Kind.TYPEDEF,))
         return [n.removeprefix("btf_trace_") for n in near if n.startswith("btf_trace_")]
+
+    def kfunc(self, name: str) -> Signature | None:
+        """Return the signature of a function for programs; None if there is none of that name."""
+        found, marked = self.btf.find_all(name, Kind.FUNC), self._kfuncs()
+        if marked:
+            found = [number for number in found if number in marked]
+        if not found:
+            return None
+        node = self.btf.type(found[0])
+        assert isinstance(node, btf.Func)
+        proto = self.btf.type(node.type)
+        assert isinstance(proto, btf.FuncProto)
+        return Signature(node.type, proto.params, proto.result)
+
+    def kfunc_names(self) -> list[str]:
+        """Return the functions for programs, sorted; none of a kernel that does not mark them."""
+        return sorted({self.btf.name(number) for number in self._kfuncs()})
+
+    def _kfuncs(self) -> set[int]:
+        # Since Linux 6.10 the kernel says which functions are for programs.
+        tags = (self.btf.type(tag) for tag in self.btf.find_all("bpf_kfunc", Kind.DECL_TAG))
+        return {tag.type for tag in tags if isinstance(tag, btf.DeclTag)}
 
     def _ref(self, type_id: int) -> KernelRef:
         return KernelRef(type_id, layout.c_name(self.btf, type_id))

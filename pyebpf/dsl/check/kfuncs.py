@@ -31,45 +31,20 @@ from pyebpf.dsl.types import (
     Static,
     ValueType,
 )
-from pyebpf.plain import Frozen
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
+    from pyebpf.dsl.check.kernel_types import Signature
     from pyebpf.dsl.check.scope import Scope
     from pyebpf.dsl.unit import UnitState
 
 _MAX_ARGUMENTS = 5
 
 
-class Signature(Frozen):
-    """A function of the kernel: its prototype's id in BTF, parameters and result."""
-
-    prototype: int
-    params: tuple[btf.Param, ...]
-    result: int
-
-
-def find_kfunc(name: str, scope: Scope) -> Signature | None:
-    """Return the signature of a kfunc of the target; None if it has none of that name."""
-    kernel = scope.unit.kernel.btf
-    found = kernel.find_all(name, Kind.FUNC)
-    tags = (kernel.type(tag) for tag in kernel.find_all("bpf_kfunc", Kind.DECL_TAG))
-    marked = {tag.type for tag in tags if isinstance(tag, btf.DeclTag)}
-    if marked:  # since Linux 6.10 the kernel says which functions are for programs
-        found = [number for number in found if number in marked]
-    if not found:
-        return None
-    node = kernel.type(found[0])
-    assert isinstance(node, btf.Func)
-    proto = kernel.type(node.type)
-    assert isinstance(proto, btf.FuncProto)
-    return Signature(node.type, proto.params, proto.result)
-
-
 def call_kfunc(decl: Kfunc, node: ast.Call, scope: Scope) -> Expr:
     """Check a call of a kfunc."""
     span, name = scope.span(node), decl.name
-    found = find_kfunc(name, scope)
+    found = scope.unit.kernel.kfunc(name)
     if found is None:
         near = scope.unit.kernel.btf.similar(name, (Kind.FUNC,))
         close = f"; did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
@@ -233,7 +208,7 @@ def has_kfunc(node: ast.Call, scope: Scope) -> Expr:
     decl = args[0].type.value if len(args) == 1 and isinstance(args[0].type, Static) else None
     if not isinstance(decl, Kfunc) or node.keywords:
         raise Fault(WrongCall(scope.span(node), name="has_kfunc", why="takes one kfunc"))
-    found = find_kfunc(decl.name, scope) is not None
+    found = scope.unit.kernel.kfunc(decl.name) is not None
     scope.unit.note_choice(f"{'has' if found else 'has no'} {decl.name}")
     return Literal(BOOL, scope.span(node), found)
 
