@@ -42,6 +42,8 @@ class FunctionSource(Frozen):
 
     def _column(self, line: int, offset: int) -> int:
         # ast counts bytes of UTF-8; people and carets count characters.
+        if self.source.text.isascii():
+            return offset
         text = self.source.line(line)
         return offset if text.isascii() else len(text.encode()[:offset].decode(errors="ignore"))
 

@@ -14,14 +14,16 @@ class Flow:
     Attributes:
         order: the blocks that can run, each after the blocks that dominate it (reverse postorder).
         before: the predecessors of each block that can run.
+        after: its successors.
     """
 
     def __init__(self, fn: Function) -> None:
-        self.order = _reverse_postorder(fn.entry)
+        self.after: dict[Block, tuple[Block, ...]] = {}
+        self.order = self._reverse_postorder(fn.entry)
         self.number = {block: i for i, block in enumerate(self.order)}
         self.before: dict[Block, list[Block]] = {block: [] for block in self.order}
         for block in self.order:
-            for successor in block.successors():
+            for successor in self.after[block]:
                 self.before[successor].append(block)
         self._above = self._dominators()
 
@@ -47,16 +49,34 @@ class Flow:
         # The scheme of Cooper, Harvey and Kennedy: by number in reverse postorder, until stable.
         above = [0] + [-1] * (len(self.order) - 1)
         changed = True
+        before = [[self.number[p] for p in self.before[block]] for block in self.order]
         while changed:
             changed = False
-            for i, block in enumerate(self.order[1:], 1):
-                known = [self.number[p] for p in self.before[block] if above[self.number[p]] >= 0]
+            for i, numbers in enumerate(before[1:], 1):
+                known = [number for number in numbers if above[number] >= 0]
                 found = known[0]
                 for other in known[1:]:
                     found = _meet(above, found, other)
                 changed |= above[i] != found
                 above[i] = found
         return above
+
+    def _reverse_postorder(self, entry: Block) -> list[Block]:
+        after = self.after
+        after[entry] = entry.successors()
+        done = []
+        stack = [(entry, iter(after[entry]))]
+        while stack:
+            block, rest = stack[-1]
+            for following in rest:
+                if following not in after:
+                    after[following] = following.successors()
+                    stack.append((following, iter(after[following])))
+                    break
+            else:
+                done.append(block)
+                stack.pop()
+        return done[::-1]
 
 
 def _meet(above: list[int], left: int, right: int) -> int:
@@ -66,18 +86,3 @@ def _meet(above: list[int], left: int, right: int) -> int:
         else:
             right = above[right]
     return left
-
-
-def _reverse_postorder(entry: Block) -> list[Block]:
-    seen, done = {entry}, []
-    stack = [(entry, iter(entry.successors()))]
-    while stack:
-        block, rest = stack[-1]
-        following = next((b for b in rest if b not in seen), None)
-        if following is None:
-            done.append(block)
-            stack.pop()
-        else:
-            seen.add(following)
-            stack.append((following, iter(following.successors())))
-    return done[::-1]

@@ -27,7 +27,16 @@ GONE_AFTER = {
     "kernel_access": (nodes.KernelLoad, nodes.BitfieldRead),
     "loops": (nodes.NextEntry, nodes.EntryPart),
 }
+#: The fields that an instruction goes through to memory, so that they must not be null.
+THROUGH: dict[type[Value], tuple[str, ...]] = {
+    **dict.fromkeys((nodes.Load, nodes.Store, nodes.StoreUnknown, nodes.Fill), ("pointer",)),
+    **dict.fromkeys((nodes.AtomicRmw, nodes.CompareExchange), ("pointer",)),
+    nodes.Copy: ("target", "source"),
+    **dict.fromkeys((nodes.Member, nodes.Element), ("base",)),
+}
 MAX_HELPER_ARGS = 5
+_NUMBERS = (Int, Address)
+_SCALARS = (*_NUMBERS, Bool, Pointer)
 
 
 def verify(fn: Function, after: str) -> None:
@@ -85,7 +94,7 @@ class _Check:
         for used in operands(instr):
             if not self.defined(used, block, index):
                 self.fail(block, instr, f"uses `{instruction_text(used)}` before it is computed")
-        slot = getattr(instr, "slot", None)
+        slot = instr.__dict__.get("slot")
         if slot is not None and slot not in self.slots:
             self.fail(block, instr, f"slot {slot.name} is not of this function")
         rule = RULES.get(type(instr))
@@ -127,30 +136,21 @@ class _Check:
 
 
 def _dereferenced(instr: Value) -> tuple[Value, ...]:
-    if isinstance(
-        instr, nodes.Load | nodes.Store | nodes.StoreUnknown | nodes.Fill | nodes.AtomicRmw
-    ):
-        return (instr.pointer,)
-    if isinstance(instr, nodes.CompareExchange):
-        return (instr.pointer,)
-    if isinstance(instr, nodes.Copy):
-        return (instr.target, instr.source)
-    if isinstance(instr, nodes.Member | nodes.Element):
-        return (instr.base,)
-    if isinstance(instr, nodes.Convert) and isinstance(instr.type, Pointer):
-        return () if instr.type.nullable else (instr.value,)
-    return ()
+    if isinstance(instr, nodes.Convert):
+        plain = isinstance(instr.type, Pointer) and not instr.type.nullable
+        return (instr.value,) if plain else ()
+    return tuple(instr.__dict__[name] for name in THROUGH.get(type(instr), ()))
 
 
 # Each rule returns what is wrong with an instruction, or None.
 
 
 def _is_number(kind: Type) -> bool:
-    return isinstance(kind, Int | Address)
+    return isinstance(kind, _NUMBERS)
 
 
 def _is_scalar(kind: Type) -> bool:
-    return isinstance(kind, Int | Address | Bool | Pointer)
+    return isinstance(kind, _SCALARS)
 
 
 def _fits(have: Type, want: Type) -> bool:

@@ -10,8 +10,9 @@ gives 0 or the sign). What is legal is written down in ``pyebpf.ir.legal``.
 
 from __future__ import annotations
 
+import re
 from enum import Enum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from pyebpf.plain import Frozen, Plain
 
@@ -61,8 +62,21 @@ class CompareOp(Enum):
 class Value(Plain):
     """Something with a type that instructions use."""
 
+    #: The fields that hold values, or tuples of values: those that are annotated so.
+    operand_fields: ClassVar[tuple[str, ...]] = ()
+
     type: Type
     span: Span | None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        _VALUES.add(cls.__name__)
+        own = vars(cls).get("__annotations__", {})
+        new = tuple(name for name, kind in own.items() if _VALUES & {*re.findall(r"\w+", kind)})
+        cls.operand_fields = (*cls.operand_fields, *new)
+
+
+_VALUES = {"Value"}
 
 
 class Const(Value):
@@ -467,11 +481,10 @@ class Unit(Frozen):
 def operands(instr: Value) -> tuple[Value, ...]:
     """Return the values that an instruction uses, in order."""
     out: list[Value] = []
-    for name, item in vars(instr).items():
-        if name in ("type", "span"):
-            continue
-        if isinstance(item, Value):
+    for name in instr.operand_fields:
+        item = instr.__dict__[name]
+        if isinstance(item, tuple):
+            out += item
+        elif item is not None:
             out.append(item)
-        elif isinstance(item, tuple):
-            out += [part for part in item if isinstance(part, Value)]
     return tuple(out)

@@ -41,12 +41,13 @@ def proven_on_entry(flow: Flow) -> dict[Block, Facts]:
     """Return the facts that hold on every path into each block."""
     states: dict[Block, Facts] = {flow.order[0]: frozenset()}
     work = list(flow.order)
+    pointers = {block: [i for i in block.instrs if _matters(i)] for block in flow.order}
     while work:
         block = work.pop(0)
         if block not in states:
             continue
         after = states[block]
-        for instr in block.instrs:
+        for instr in pointers[block]:
             after = step(after, instr)
         for successor in dict.fromkeys(block.successors()):
             facts = after | tested(block, successor, after)
@@ -59,15 +60,17 @@ def proven_on_entry(flow: Flow) -> dict[Block, Facts]:
     return states
 
 
+def _matters(instr: Value) -> bool:
+    return is_nullable(instr.slot.type if isinstance(instr, WriteSlot) else instr.type)
+
+
 def step(facts: Facts, instr: Value) -> Facts:
     """Return the facts after an instruction."""
+    if not _matters(instr):
+        return facts
     if isinstance(instr, WriteSlot):
-        if not is_nullable(instr.slot.type):
-            return facts
         facts = _forget(facts, instr.slot) | {(instr.slot, instr.value)}
         return facts | {instr.slot} if is_proven(facts, instr.value) else facts
-    if not is_nullable(instr.type):
-        return facts
     facts = _forget(facts, instr)  # it is another value in the next round of a loop
     if isinstance(instr, ReadSlot):
         known = {instr} if instr.slot in facts else set()

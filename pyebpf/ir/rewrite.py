@@ -5,22 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyebpf.ir.flow import Flow
-from pyebpf.ir.nodes import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pyebpf.ir.nodes import Function
+    from pyebpf.ir.nodes import Function, Value
 
 
 def replace_operands(instr: Value, by: Mapping[Value, Value]) -> None:
     """Make ``instr`` use ``by[v]`` wherever it used ``v``."""
-    for name, item in vars(instr).items():
-        if isinstance(item, Value):
-            if item in by:
-                setattr(instr, name, by[item])
-        elif isinstance(item, tuple) and any(isinstance(part, Value) for part in item):
+    for name in instr.operand_fields:
+        item = instr.__dict__[name]
+        if isinstance(item, tuple):
             setattr(instr, name, tuple(by.get(part, part) for part in item))
+        elif item in by:
+            setattr(instr, name, by[item])
 
 
 def drop_unreachable(fn: Function) -> None:

@@ -25,11 +25,13 @@ from pyebpf.runtime.prog_call import prog_test_run
 from pyebpf.runtime.resolver import CoreResolver
 from pyebpf.spec.target import Target
 from pyebpf.testing.views import open_table
-from tests.differential.generate import ARGUMENTS, HEAD, Generator, inputs, probe
-from tests.differential.model import ABORTED, Model
+from tests.differential.generator import program_text
+from tests.differential.generator.head import HEAD, inputs, probe, texts
+from tests.differential.model import ABORTED, MAPS, Model
 from tests.kernel.running import cell
 
-MAPS = ("cells", "table", "pairs", "recs")
+#: What the programs' texts mean: the declarations are evaluated once, so all have the same maps.
+SHARED = {name: item for name, item in vars(cell(HEAD)).items() if not name.startswith("__")}
 
 
 class Program(NamedTuple):
@@ -43,10 +45,15 @@ class Program(NamedTuple):
     def whole(self) -> str:
         return HEAD + self.text + probe(self.name)
 
+    def uses(self, name: str) -> bool:
+        """Tell whether the program does anything with a map."""
+        return re.search(rf"\b{name}\b", self.text) is not None
+
 
 def program(seed: int) -> Program:
+    """Return the program of a seed."""
     name = f"f{seed}"
-    return Program(seed, name, Generator(seed).program(name))
+    return Program(seed, name, program_text(seed, name))
 
 
 class Difference(NamedTuple):
@@ -57,9 +64,22 @@ class Difference(NamedTuple):
     said: str
 
 
+class Expected(NamedTuple):
+    """A program with its arguments, and what CPython gives for each."""
+
+    program: Program
+    runs: tuple[tuple[tuple[int, ...], dict[str, Any]], ...]
+
+
+def expected(item: Program, cases: int) -> Expected:
+    """Run a program in CPython."""
+    model = Model(item.text, item.name)
+    return Expected(item, tuple((args, model.run(args)) for args in inputs(item.seed, cases)))
+
+
 def built(item: Program, target: Target) -> Unit:
     """Return the IR of a program."""
-    module = cell(item.whole)
+    module = cell(item.text + probe(item.name), **SHARED)
     probes = (getattr(module, f"p_{item.name}"),)
     return build_unit(probes, UnitState(target, {}, collect(probes)))
 
@@ -72,11 +92,25 @@ def joined(units: list[Unit]) -> Unit:
 
 
 @contextmanager
-def loaded(unit: Unit, target: Target) -> Iterator[Kernel]:
-    """Load a unit into the kernel."""
+def loaded(unit: Unit, target: Target, refused: dict[str, str]) -> Iterator[Kernel]:
+    """Load a unit into the kernel, but for the programs that the kernel refuses.
+
+    Args:
+        refused: gets these, with what the kernel said.
+    """
     obj = parse_object(compile_unit(unit, target))
-    resolver = CoreResolver(obj.btf, kernel_btf)
-    opened = load_object(obj, features=KernelFeatures(), resolver=resolver)
+    names = [spec.name for spec in obj.programs]
+    while True:
+        resolver = CoreResolver(obj.btf, kernel_btf)
+        try:
+            opened = load_object(obj, features=KernelFeatures(), resolver=resolver, only=names)
+            break
+        except (LoadError, OSError) as err:
+            blamed = re.search(r"the kernel refused `(\w+)`", str(err))
+            if blamed is None:
+                raise
+            refused[blamed[1]] = str(err)
+            names.remove(blamed[1])
     kernel = Kernel(opened, unit)
     try:
         yield kernel
@@ -85,117 +119,122 @@ def loaded(unit: Unit, target: Target) -> Iterator[Kernel]:
         opened.close()
 
 
-class Kernel:
+class Runner:
+    """What runs programs and has their maps."""
+
+    views: dict[str, Any]
+
+    def once(self, name: str, context: bytes) -> int:
+        """Run one probe."""
+        raise NotImplementedError
+
+    def run(self, item: Program, args: tuple[int, ...]) -> dict[str, Any]:
+        """Return what a run left, as :meth:`Model.run` gives it; of a map that is used."""
+        used = {name: view for name, view in self.views.items() if item.uses(name)}
+        for view in used.values():
+            view.clear()
+        if "words" in used:
+            for key, text in enumerate(texts(args)):
+                used["words"][key] = {"n": key, "text": text}
+        done = self.once(f"p_{item.name}", struct.pack(f"<{len(args)}Q", *args))
+        result = int(self.views["out"][0]) if done == 1 else ABORTED
+        return {"result": result, **{name: _left(name, view) for name, view in used.items()}}
+
+
+def _left(name: str, view: Any) -> Any:
+    """Return what is in a map, as the model's maps give it."""
+    if name == "cells":
+        return tuple(view.values())
+    _, values = MAPS[name].kinds
+    return {key: values.plain(value) for key, value in view.items()}
+
+
+class Kernel(Runner):
     """The programs in the kernel."""
 
     def __init__(self, opened: LoadedObject, unit: Unit) -> None:
         self._opened = opened
-        self.views: dict[str, Any] = {
+        self.views = {
             spec.name: open_map(os.dup(opened.maps[spec.name].fd), spec)
             for spec in unit.maps
             if spec.name in (*MAPS, "out")
         }
 
-    def run(self, item: Program, args: tuple[int, ...]) -> tuple[Any, ...]:
-        used = [name for name in MAPS if f"{name}[" in item.text or f"{name}." in item.text]
-        for name in used:
-            if name in self.views:
-                self.views[name].clear()
-        context = struct.pack(f"<{ARGUMENTS}Q", *args)
-        done = prog_test_run(self._opened.programs[f"p_{item.name}"].fd, ctx=context).retval
-        return _left(done, {name: self.views.get(name) for name in ("out", *used)})
+    def once(self, name: str, context: bytes) -> int:
+        return prog_test_run(self._opened.programs[name].fd, ctx=context).retval
 
     def close(self) -> None:
+        """Close the maps."""
         for view in self.views.values():
             view.close()
 
 
-class Interpreted:
+class Interpreted(Runner):
     """A program in the interpreter."""
 
     def __init__(self, unit: Unit, target: Target) -> None:
         self.machine = Machine(unit, target)
-        self.views: dict[str, Any] = {
+        self.views = {
             name: open_table(table)
             for name, table in self.machine.tables.items()
             if name in (*MAPS, "out")
         }
 
-    def run(self, item: Program, args: tuple[int, ...]) -> tuple[Any, ...]:
-        for name, view in self.views.items():
-            if name != "out":
-                view.clear()
-        context = struct.pack(f"<{ARGUMENTS}Q", *args)
-        done = self.machine.run(f"p_{item.name}", context)
-        return _left(done, self.views)
-
-
-def _left(done: int, views: dict[str, Any]) -> tuple[Any, ...]:
-    """What a run left, as :meth:`Model.run` gives it."""
-    result = int(views["out"][0]) if done == 1 else ABORTED
-    cells = views.get("cells")
-    rest = []
-    for name in ("table", "pairs", "recs"):
-        view = views.get(name)
-        rest.append({} if view is None else dict(view.items()))
-    records = {key: (value.a, value.b, value.c) for key, value in rest[2].items()}
-    return result, [0] * 16 if cells is None else cells.values(), rest[0], rest[1], records
+    def once(self, name: str, context: bytes) -> int:
+        return self.machine.run(name, context)
 
 
 def check(programs: list[Program], target: Target, *, kernel: bool, cases: int) -> list[Difference]:
     """Run programs everywhere; return what differs."""
     found: list[Difference] = []
-    good: list[tuple[Program, Unit]] = []
+    good: list[tuple[Expected, Unit]] = []
     for item in programs:
+        wanted = expected(item, cases)
         try:
             unit = built(item, target)
-            found += _compare(Interpreted(unit, target), "interpreter", [item], cases)
-            good.append((item, unit))
-        except CompileError as err:  # noqa: PERF203 - one program each
+            found += _compare(Interpreted(unit, target), "interpreter", [wanted])
+            good.append((wanted, unit))
+        except CompileError as err:
             found.append(Difference(item, "compiler", str(err)))
         except Exception as err:  # noqa: BLE001 - any other is a bug of ours, and what we look for
             found.append(Difference(item, "internal", repr(err)))
-    return found + (_in_kernel(good, target, cases) if kernel and good else [])
+    return found + (_in_kernel(good, target) if kernel and good else [])
 
 
-def _in_kernel(items: list[tuple[Program, Unit]], target: Target, cases: int) -> list[Difference]:
-    """Run programs in the kernel; what it refuses is found by halving."""
-    programs = [item for item, _ in items]
+def _in_kernel(items: list[tuple[Expected, Unit]], target: Target) -> list[Difference]:
+    """Run programs in the kernel; what LLVM's half of the compiler refuses is found by halving."""
+    refused: dict[str, str] = {}
     try:
-        with loaded(joined([unit for _, unit in items]), target) as opened:
-            return _compare(opened, "kernel", programs, cases)
+        with loaded(joined([unit for _, unit in items]), target, refused) as opened:
+            good = [item for item, _ in items if f"p_{item.program.name}" not in refused]
+            found = _compare(opened, "kernel", good)
     except (PyebpfError, OSError) as err:
-        blamed = re.search(r"the kernel refused `p_(\w+)`", str(err))
-        if blamed and len(items) > 1 and any(item.name == blamed[1] for item, _ in items):
-            rest = [pair for pair in items if pair[0].name != blamed[1]]
-            one = next(item for item in programs if item.name == blamed[1])
-            return [Difference(one, "verifier", str(err)), *_in_kernel(rest, target, cases)]
-        if len(items) > 1:
-            middle = len(items) // 2
-            halves = items[:middle], items[middle:]
-            return [found for half in halves for found in _in_kernel(half, target, cases)]
-        refused = isinstance(err, LoadError | OSError)
-        kind = (
-            "verifier" if refused else "compiler" if isinstance(err, CompileError) else "internal"
-        )
-        return [Difference(programs[0], kind, str(err))]
+        if len(items) == 1:
+            kind = "compiler" if isinstance(err, CompileError) else "internal"
+            return [Difference(items[0][0].program, kind, str(err))]
+        middle = len(items) // 2
+        halves = items[:middle], items[middle:]
+        return [found for half in halves for found in _in_kernel(half, target)]
+    by_name = {f"p_{item.program.name}": item.program for item, _ in items}
+    said = refused.items()
+    return found + [Difference(by_name[name], "verifier", text) for name, text in said]
 
 
-def _compare(
-    runner: Kernel | Interpreted, kind: str, programs: list[Program], cases: int
-) -> list[Difference]:
+def _compare(runner: Runner, kind: str, items: list[Expected]) -> list[Difference]:
     found = []
-    for item in programs:
-        model = Model(item.text, item.name)
-        for args in inputs(item.seed, cases):
+    for item in items:
+        for args, wanted in item.runs:
             try:
-                got = runner.run(item, args)
+                got = runner.run(item.program, args)
             except ProbeFault as fault:
-                found.append(Difference(item, kind, f"{args}: {fault}"))
+                found.append(Difference(item.program, kind, f"{args}: {fault}"))
                 break
-            expected = model.run(args)
-            if got != expected:
-                said = f"{args}\n  CPython gives {expected}\n  {kind} gives {got}"
-                found.append(Difference(item, kind, said))
+            unlike = {name: value for name, value in got.items() if value != wanted[name]}
+            if unlike:
+                said = "".join(
+                    f"\n  {name}: CPython gives {wanted[name]}\n  {name}: {kind} gives {value}"
+                    for name, value in unlike.items()
+                )
+                found.append(Difference(item.program, kind, f"{args}{said}"))
                 break
     return found

@@ -100,6 +100,9 @@ def _logic(node: ast.BoolOp, scope: Scope) -> Expr:
         return condition(node, scope)[0]
     result = values[-1]
     for value in reversed(values[:-1]):
+        if isinstance(value.type, NoneType):  # known, though what gives it may do something
+            result = value if is_and else after(value, result)
+            continue
         bound, again = scope.temporary(value)
         test = to_bool(bound)
         if isinstance(test, Literal):

@@ -10,6 +10,7 @@ from pyebpf.dsl.check.arrays import element
 from pyebpf.dsl.check.bits import field_value
 from pyebpf.dsl.check.contexts import Context
 from pyebpf.dsl.check.convert import need_value
+from pyebpf.dsl.check.effects import following, has_effects, once
 from pyebpf.dsl.check.maps import hist_of, read_entry
 from pyebpf.dsl.check.memory import enumerator
 from pyebpf.dsl.check.name import of_object
@@ -24,7 +25,15 @@ from pyebpf.dsl.faults import Fault, Mismatch, UnknownField
 from pyebpf.dsl.maps import LinearHist, Log2Hist, MapDecl
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.symbols import KernelVariable
-from pyebpf.dsl.typed import Expr, KernelPlace, KernelRead, Literal, Pack, RecordField
+from pyebpf.dsl.typed import (
+    Evaluate,
+    Expr,
+    KernelPlace,
+    KernelRead,
+    Literal,
+    Pack,
+    RecordField,
+)
 from pyebpf.dsl.types import Array, KernelRef, Place, Pointer, Record, Static
 from pyebpf.ir.nodes import FieldPath, IndexStep, MemberStep, Step
 from pyebpf.kernel import KernelType
@@ -151,8 +160,7 @@ def subscript(  # noqa: PLR0911 - one return for each kind of thing with parts
     if isinstance(kind, Static):
         return _static_subscript(base, index, node, scope)
     if isinstance(base, Pack):
-        place = _constant(index, len(base.items), scope, node)
-        return base.items[place]
+        return _item(base, _constant(index, len(base.items), scope, node), scope)
     if isinstance(kind, Array):
         return element(base, index, span)
     if isinstance(base, KernelPlace) and isinstance(kind, Place):
@@ -166,6 +174,15 @@ def subscript(  # noqa: PLR0911 - one return for each kind of thing with parts
     if found_element is not None:
         return found_element
     raise Fault(Mismatch(span, expected="something with elements", got=str(kind)))
+
+
+def _item(base: Pack, place: int, scope: Scope) -> Expr:
+    """Return one item of a tuple. Python evaluates all of them, so what the others do is done."""
+    if not any(has_effects(item) for item in (*base.items[:place], *base.items[place + 1 :])):
+        return base.items[place]
+    early: list[Expr] = []
+    kept = [once(item, early, scope) for item in base.items]
+    return following([Evaluate(item.span, item) for item in early], kept[place])
 
 
 def _static_subscript(base: Expr, index: Expr, node: ast.Subscript, scope: Scope) -> Expr:

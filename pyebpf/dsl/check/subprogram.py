@@ -11,7 +11,16 @@ from pyebpf.dsl.check.signature import annotated_type
 from pyebpf.dsl.collect import namespace
 from pyebpf.dsl.faults import Fault, RecursionUsed, Unsupported
 from pyebpf.dsl.source import capture
-from pyebpf.dsl.typed import Assign, CallSubprogram, Expr, Literal, Object, Subprogram, Variable
+from pyebpf.dsl.typed import (
+    Assign,
+    CallSubprogram,
+    Expr,
+    Literal,
+    Object,
+    Stmt,
+    Subprogram,
+    Variable,
+)
 from pyebpf.dsl.types import I64, NONE, U64, Address, Bool, Int, NoneType, Pointer, Static
 
 if TYPE_CHECKING:
@@ -90,7 +99,11 @@ def _check(
         stack=(*scope.stack, function),
         path=f"@{name}",
     )
+    start: list[Stmt] = []
     for parameter, value in arguments:
+        if isinstance(value, Literal) and inner.is_assigned(parameter):
+            start.append(_first_value(function, parameter, value, inner))
+            continue
         if _is_constant(value):
             inner.arguments[parameter] = value
             continue
@@ -104,10 +117,20 @@ def _check(
     wanted = annotated_type(function, "return")
     if isinstance(wanted, Int):
         inner.result.fixed = wanted
-    made.body = inner.block(source.node.body)
+    made.body = [*start, *inner.block(source.node.body)]
     made.faulty = inner.faulty
     _settle_result(made, inner)
     return made
+
+
+def _first_value(function: FunctionType, name: str, value: Literal, inner: Scope) -> Stmt:
+    """Give a variable the constant that is passed for it: the function gives it others later."""
+    variable = inner.variable(name)
+    wanted = annotated_type(function, name)
+    if isinstance(wanted, Int):
+        variable.fixed = wanted
+    inner.flow = inner.flow.assign(name, present=True)
+    return Assign(value.span, variable, assign_to(variable, value))
 
 
 def _settle_result(made: Subprogram, inner: Scope) -> None:

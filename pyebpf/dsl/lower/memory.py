@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
@@ -13,6 +14,7 @@ from pyebpf.dsl.lower.slices import SLICE_WRITERS
 from pyebpf.dsl.typed_places import MakeArray
 from pyebpf.dsl.types import Array, Chars, Int, Pointer, Record, Space, in_memory
 from pyebpf.ir import nodes
+from pyebpf.ir.align import WORD, alignment
 from pyebpf.ir.nodes import Value
 from pyebpf.ir.types import I64, U32, VOID
 
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     Writer: TypeAlias = Callable[[Value], None]
 
     from pyebpf.dsl.lower.expr import Expressions
-
-_WORD = 8
 
 
 def is_reference(expr: typed.Expr) -> bool:
@@ -125,17 +125,22 @@ def _context_text(low: Expressions, expr: typed.ContextText, pointer: Value) -> 
     assert isinstance(expr.type, Chars)
     done = 0
     while done < expr.type.length:
-        width = _chunk(expr.offset + done, done, expr.type.length - done)
+        width = _chunk(expr.type.length - done, expr.offset + done, _aligned(pointer, done))
         kind = Int(width * 8)
         load = nodes.CtxLoad(kind, expr.span, low.context, expr.offset + done, width)
         low.build.store(member(low, pointer, kind, done), low.build.add(load))
         done += width
 
 
-def _chunk(source: int, target: int, left: int) -> int:
-    # The widest load that is aligned on both sides and not longer than what is left.
-    width = _WORD
-    while width > left or source % width or target % width:
+def _aligned(pointer: Value, offset: int) -> int:
+    """Return what an address behind a pointer is a multiple of."""
+    return gcd(alignment(pointer), offset) or WORD
+
+
+def _chunk(left: int, *places: int) -> int:
+    """Return the widest step that is not longer than what is left, and divides all places."""
+    width = WORD
+    while width > left or any(place % width for place in places):
         width //= 2
     return width
 
@@ -163,15 +168,13 @@ def _record(low: Expressions, expr: typed.MakeRecord, pointer: Value) -> None:
 def _text(low: Expressions, expr: typed.TextData, pointer: Value) -> None:
     assert isinstance(expr.type, Chars)
     data = expr.value.encode().ljust(expr.type.length, b"\0")
-    for start in range(0, len(data), _WORD):
-        piece = data[start : start + _WORD]
-        while piece:
-            width = 1 << (len(piece).bit_length() - 1)
-            kind = Int(width * 8)
-            value = low.build.const(int.from_bytes(piece[:width], "little"), kind)
-            at = start + len(data[start : start + _WORD]) - len(piece)
-            low.build.store(member(low, pointer, kind, at), value)
-            piece = piece[width:]
+    done = 0
+    while done < len(data):
+        width = _chunk(len(data) - done, _aligned(pointer, done))
+        kind = Int(width * 8)
+        value = low.build.const(int.from_bytes(data[done : done + width], "little"), kind)
+        low.build.store(member(low, pointer, kind, done), value)
+        done += width
 
 
 WRITERS: dict[type[typed.Expr], Callable[[Expressions, Any, Value], None]] = {

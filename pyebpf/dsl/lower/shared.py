@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pyebpf.dsl import typed, typed_shared
 from pyebpf.dsl.lower import maps as lower_map
+from pyebpf.dsl.typed_places import ElementOf
 from pyebpf.dsl.types import PRIVATE, Address, Bool, Int, Pointer, Space
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, RmwOp, Value
@@ -112,8 +113,8 @@ def _result(low: Expressions, like: Value, use: Use, do: Callable[[Value], Value
 
 def _locate(low: Expressions, place: typed.Expr, *, needs_value: bool) -> Use:
     """Find a place; what is needed to find it is computed now, before the new value is."""
-    if isinstance(place, typed.RecordField):
-        pointer = low.member(place.base, place.field)
+    if isinstance(place, (typed.RecordField, ElementOf)):
+        pointer = low.place(place)
         return lambda do: do(pointer)
     if isinstance(place, typed_shared.GlobalValue):
         return lambda do: do(address(low, place.variable))

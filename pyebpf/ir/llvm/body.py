@@ -74,11 +74,14 @@ class Body:
         self._home = fn.span.source
         self._subprogram = subprogram
         self._count = 0
+        self._place: tuple[Span | None, int] = (None, 0)  # the last one: many follow at one place
 
     def do(self, text: str) -> None:
         """Write an instruction without a result."""
-        place = self.module.debug.location(self.span, self._subprogram, self._home)
-        self.lines.append(f"  {text}, !dbg !{place}")
+        if self._place[0] is not self.span:
+            node = self.module.debug.location(self.span, self._subprogram, self._home)
+            self._place = (self.span, node)
+        self.lines.append(f"  {text}, !dbg !{self._place[1]}")
 
     def op(self, text: str) -> str:
         """Write an instruction and return the name of its result."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyebpf.errors import InternalError
+from pyebpf.ir.align import slot_align
 from pyebpf.ir.flow import Flow
 from pyebpf.ir.llvm.arithmetic import ARITHMETIC
 from pyebpf.ir.llvm.body import Body, llvm_type, memory_type
 from pyebpf.ir.llvm.calls import CALLS
 from pyebpf.ir.llvm.debuginfo import quote
-from pyebpf.ir.llvm.memory import MEMORY, slot_align
+from pyebpf.ir.llvm.memory import MEMORY
 from pyebpf.ir.nodes import Branch, Jump, Return, Slot, Value
 from pyebpf.ir.nullness import is_nullable, proven_on_entry, step, tested
 from pyebpf.ir.passes.stack_slots import memory_slots

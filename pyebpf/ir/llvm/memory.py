@@ -2,49 +2,21 @@
 
 from __future__ import annotations
 
-from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.ir import nodes
+from pyebpf.ir.align import WORD, alignment
 from pyebpf.ir.llvm.body import llvm_type, memory_type
 from pyebpf.ir.nodes import BinaryOp, Const, Convert, RmwOp
 from pyebpf.ir.types import VOID, Pointer, Space
-from pyebpf.spec.types import Bool, Chars, Int
+from pyebpf.spec.types import Bool, Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyebpf.ir.llvm.body import Body
-    from pyebpf.ir.nodes import Slot, Value
+    from pyebpf.ir.nodes import Value
     from pyebpf.ir.types import Type
-
-#: Memory that starts at a multiple of 8: the values of maps and the records of ring buffers.
-_ALIGNED = (Space.MAP, Space.RING)
-WORD = 8
-
-
-def slot_align(slot: Slot) -> int:
-    """Return the alignment of a slot: whole words for everything that has room for one."""
-    large = slot.type.size >= WORD or isinstance(slot.type, Chars)  # text is written by words
-    return WORD if large else max(1, getattr(slot.type, "align", 1))
-
-
-def alignment(value: Value) -> int:  # noqa: PLR0911 - one return for each kind of address
-    """Return what the address surely is a multiple of, at most 8."""
-    if isinstance(value, nodes.SlotAddr):
-        return slot_align(value.slot)
-    if isinstance(value, nodes.Member):
-        return gcd(alignment(value.base), value.offset) or WORD
-    if isinstance(value, nodes.Element):
-        return gcd(alignment(value.base), value.stride)
-    if isinstance(value, nodes.GlobalAddr):
-        return WORD
-    if isinstance(value, nodes.CallHelper) and _space(value) in _ALIGNED:
-        return WORD
-    if isinstance(value, Convert):
-        return alignment(value.value)
-    to = value.type.to if isinstance(value.type, Pointer) else None
-    return getattr(to, "align", 1)
 
 
 def _space(value: Value) -> Space | None:

@@ -1,4 +1,4 @@
-"""The passes over the IR, in order. The IR is verified after each one.
+"""The passes over the IR, in order. The IR is verified after each one that changes it.
 
 ``PYEBPF_DUMP=<pass>`` prints each function after that pass to standard error; ``input`` names the
 IR that the front end made.
@@ -28,10 +28,14 @@ if TYPE_CHECKING:
 
 
 class Pass(Frozen):
-    """One step over a function. ``run`` may report; it must leave legal IR."""
+    """One step over a function. ``run`` may report; it must leave legal IR.
+
+    A step that only checks says so with ``changes=False``: the IR is not verified again after it.
+    """
 
     name: str
     run: Callable[[Function, Context], Function]
+    changes: bool = True
 
 
 PIPELINE: tuple[Pass, ...] = (
@@ -39,9 +43,9 @@ PIPELINE: tuple[Pass, ...] = (
     Pass("large_slots", move_large_slots),
     Pass("loops", choose_loops),
     Pass("kernel_access", choose_kernel_access),
-    Pass("locks", check_locks),
+    Pass("locks", check_locks, changes=False),
     Pass("dead_code", drop_dead_code),
-    Pass("stack_slots", check_stack_slots),
+    Pass("stack_slots", check_stack_slots, changes=False),
 )
 
 
@@ -62,7 +66,8 @@ def run_pipeline(fn: Function, context: Context) -> list[Function]:
         group = [step.run(each, context) for each in group] + context.made
         context.made.clear()
         for each in group:
-            verify(each, after=step.name)
+            if step.changes:
+                verify(each, after=step.name)
             _dump(each, step.name, wanted)
         if context.diagnostics.has_errors():
             break

@@ -1,0 +1,87 @@
+"""Small programs that once gave another result than CPython, or were refused.
+
+Random programs found them, see docs/differential.md. Each runs on arguments near the edges of
+their widths, in the interpreter and in the kernel.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pyebpf import testing
+from pyebpf.session import host_target
+from tests.differential.running import Difference, Program, check
+
+PARAMETERS = "a0: u8, a1: i16, a2: u32, a3: i64"
+FOUND = {
+    "an item of a tuple that computes": """
+def counted(n: u8) -> u8:
+    cells[n % 16] += 1
+    return n
+
+
+def f({parameters}) -> i64:
+    cells[1] = (counted(a0), a1, counted(a2))[1]
+    return divmod(a1 & 63, a2 | 1)[1] * 100 + divmod(a1, a0 | 1)[0]
+""",
+    "what is never there, or else a number": """
+def never(n: u8) -> u8 | None:
+    cells[n % 16] += 1
+    return None
+
+
+def f({parameters}) -> i64:
+    return ((never(a0) or 7) & 15) + (5 if never(1) and a1 else 6)
+""",
+    "a constant for a parameter that gets another value": """
+@noinline
+def changed(p: u8, q: i64) -> i64:
+    if q:
+        p = q + 1
+        q += 3
+    return p * 1000 + q
+
+
+def f({parameters}) -> i64:
+    return changed(300, a0) + changed(a1, 4) + changed(p=7, q=0)
+""",
+    "an atomic change of an array in an entry": """
+def f({parameters}) -> i64:
+    sheets[a0] = Sheet()
+    sheet = sheets.get(a0)
+    if sheet is not None:
+        sheet.kind.halves[a1 % 2] += a0
+        sheet.kind.halves[-1] |= 5
+        return sheet.kind.whole & 0xFFFFFFFF
+    return -1
+""",
+    "a constant text at a place that is no multiple of 8": """
+def f({parameters}) -> i64:
+    row = Row(text="abcdefgh", n=a0)
+    sheet = Sheet()
+    for i in range(a0 & 3):
+        sheet.rows[i % 3].text = "bcd"
+        row.n = i
+    sheet.rows[2] = row
+    sheets[1] = sheet
+    return row.n
+""",
+}
+
+
+def _found(name: str, target: Any, *, kernel: bool) -> list[Difference]:
+    text = FOUND[name].replace("{parameters}", PARAMETERS).strip() + "\n\n\n"
+    return check([Program(1, "f", text)], target, kernel=kernel, cases=25)
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_the_interpreter_gives_what_python_gives(name: str) -> None:
+    assert _found(name, testing.target(), kernel=False) == []
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("name", FOUND)
+def test_the_kernel_gives_what_python_gives(name: str) -> None:
+    assert _found(name, host_target(), kernel=True) == []
