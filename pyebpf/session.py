@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from pyebpf import cache
+from pyebpf.attached import Links
 from pyebpf.btf.system import kernel_btf, kernel_ident
 from pyebpf.dsl.collect import Collected, collect
 from pyebpf.dsl.constants import value_of
@@ -36,7 +37,6 @@ from pyebpf.owner import Owner
 from pyebpf.plain import Frozen
 from pyebpf.runtime import syscall
 from pyebpf.runtime.features import KernelFeatures
-from pyebpf.runtime.links import Link, attach
 from pyebpf.runtime.loader import LoadedObject, load_object
 from pyebpf.runtime.printed import format_line
 from pyebpf.runtime.resolver import CoreResolver
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from pyebpf.runtime import elf
     from pyebpf.runtime.events import RingBuffer
     from pyebpf.runtime.invoke import Invocation
+    from pyebpf.runtime.links import Link
     from pyebpf.runtime.maps.array import ArrayMap
     from pyebpf.runtime.maps.hash import HashMap
     from pyebpf.runtime.maps.hist import HistView
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from pyebpf.runtime.maps.stacks import StackTraceMap
     from pyebpf.runtime.maps.storage import ObjectMap
     from pyebpf.runtime.maps.tries import LpmMap
+    from pyebpf.runtime.program import Program
     from pyebpf.runtime.stream import EventStream
     from pyebpf.spec.objects import ObjectSpec
 
@@ -107,8 +109,12 @@ def load(
     target: Target | None = None,
     options: Mapping[Any, Any] | None = None,
     license: str = "GPL",  # noqa: A002 - the kernel's word
+    attach: bool = True,
 ) -> Session:
     """Compile probes, load them into the running kernel and attach them.
+
+    A program for packets, sockets or cgroups that does not say where it belongs is loaded only:
+    :meth:`Session.attach` attaches it.
 
     Args:
         probes: what to run; hooks whose option is off are left out.
@@ -116,6 +122,7 @@ def load(
             running kernel are found there (CO-RE).
         options: values of ``Const`` declarations.
         license: what the programs tell the kernel; some helpers are for GPL programs only.
+        attach: without it nothing is attached, only loaded.
 
     Returns:
         The owner of everything that was opened: use it in a ``with`` statement, or close it.
@@ -133,10 +140,11 @@ def load(
     if target is None:
         start = _recall(fingerprint(probes, found, chosen, possible_count()), license)
     if start.kept is not None:
-        return _open(start.kept, start, found, chosen)
+        return _open(start.kept, start, found, chosen, attach=attach)
     compiled = compile_probes(*probes, target=target, options=chosen, license=license)
     spec = elf.parse_object(compiled.object)
-    return _open(Kept(start.origin, compiled, spec, b""), start, found, chosen)
+    kept = Kept(start.origin, compiled, spec, b"")
+    return _open(kept, start, found, chosen, attach=attach)
 
 
 def read_object(compiled: Compiled) -> ObjectSpec:
@@ -180,7 +188,9 @@ _COMPILER = (
     "abi",
     "dsl",
     "dsl/check",
+    "dsl/check/contexts",
     "dsl/lower",
+    "dsl/probes",
     "ir",
     "ir/llvm",
     "ir/passes",
@@ -201,7 +211,9 @@ def _code_stamp() -> str:
     return str(newest)
 
 
-def _open(kept: Kept, start: Start, found: Collected, options: dict[Any, Any]) -> Session:
+def _open(
+    kept: Kept, start: Start, found: Collected, options: dict[Any, Any], *, attach: bool
+) -> Session:
     features = KernelFeatures()
     resolver = CoreResolver(kept.spec.btf, kernel_btf)
     if kept.answers:
@@ -210,9 +222,10 @@ def _open(kept: Kept, start: Start, found: Collected, options: dict[Any, Any]) -
     loaded = load_object(kept.spec, features=features, resolver=resolver)
     if start.origin and (start.kept is None or resolver.asked):
         cache.write(start.name, kept.replace(answers=resolver.dump()).to_bytes())
-    session = Session(loaded, kept.compiled, found, options)
+    session = Session(loaded, kept.compiled, found, options, Links(features))
     try:
-        session._attach(features)  # noqa: SLF001 - this function is its constructor
+        if attach:
+            session.links.attach_all(loaded.programs, kept.compiled.programs)
     except BaseException:
         session.close()
         raise
@@ -271,6 +284,7 @@ class Session(OpenMaps, Owner):
 
     Attributes:
         compiled: what was loaded.
+        links: what is attached.
     """
 
     def __init__(
@@ -279,34 +293,23 @@ class Session(OpenMaps, Owner):
         compiled: Compiled,
         found: Collected,
         options: Mapping[Any, Any],
+        links: Links,
     ) -> None:
         self.compiled = compiled
         self._loaded = loaded
         self._found = found
         self._options = options
-        self._links: list[Link] = []
+        self.links = links
         super().__init__()
         self._printed: RingBuffer | None = None
         self._closed = False
-
-    def _attach(self, features: KernelFeatures) -> None:
-        with Tracefs() as tracefs:
-            for info in self.compiled.programs:
-                if not info.attach:
-                    continue
-                program = self._loaded.programs[info.name]
-                link = attach(
-                    program.fd, program.kind, program.hook, tracefs=tracefs, features=features
-                )
-                self._links.append(link)
 
     def close(self) -> None:
         """Detach the probes, then close programs and maps. Idempotent."""
         if self._closed:
             return
         self._closed = True
-        for link in reversed(self._links):
-            link.close()
+        self.links.close()
         for view in self._views.values():
             view.close()
         self._views.clear()
@@ -316,9 +319,44 @@ class Session(OpenMaps, Owner):
 
     def detach(self) -> None:
         """Detach the probes and keep the maps readable."""
-        for link in reversed(self._links):
-            link.close()
-        self._links.clear()
+        self.links.close()
+
+    def attach(self, probe: Probe, *, cookie: int = 0, **at: Any) -> Link:
+        """Attach a program that was loaded, where the arguments say; the session owns the link.
+
+        Args:
+            probe: one of those given to :func:`load`; of its hooks the first is taken.
+            cookie: what ``bpf_get_attach_cookie`` returns there.
+            at: ``device="eth0"`` for XDP and tc, with ``way="ingress"`` for a ``@tc`` that says
+                nothing, and ``mode="generic"`` for XDP; ``cgroup="/sys/fs/cgroup/…"``;
+                ``socket=`` a ``socket.socket``; ``netns=`` its path; ``pid=`` for uprobes and
+                perf events. What the decorator says is taken where nothing is given here.
+
+        Raises:
+            AttachError: there is no such place.
+            NotSupportedError: this kernel lacks what is needed.
+            KernelError: the kernel refused.
+        """
+        program = self._program(probe)
+        info = next(info for info in self.compiled.programs if info.name == program.name)
+        return self.links.add(program, {**dict(info.at), **at}, cookie, None)
+
+    def read(self, probe: Probe) -> bytes:
+        """Let an ``@iter`` program visit everything; return what it wrote.
+
+        Raises:
+            PyebpfError: it is no iterator, or is not attached.
+        """
+        return self.links.read(self._program(probe).name)
+
+    def _program_fd(self, probe: object) -> int:
+        return self._program(probe).fd
+
+    def _program(self, probe: object) -> Program:
+        for name, one, _ in program_names(self._found.all_probes(), self._options):
+            if one is probe and name in self._loaded.programs:
+                return self._loaded.programs[name]
+        raise KeyError(f"{getattr(probe, 'name', probe)!r} is no probe that this session loaded")
 
     def _view(self, decl: MapDecl) -> Any:
         if self._closed:
@@ -358,12 +396,6 @@ class Session(OpenMaps, Owner):
             summed=summed,
             key=shape.key,
         )
-
-    def _program_fd(self, probe: object) -> int:
-        for name, one, _ in program_names(self._found.all_probes(), self._options):
-            if one is probe:
-                return self._loaded.programs[name].fd
-        raise KeyError(f"{getattr(probe, 'name', probe)!r} is no probe that this session loaded")
 
     def _global(self, name: str, kind: DataType) -> GlobalView:
         from pyebpf.runtime.maps.shared import GlobalView
@@ -428,28 +460,27 @@ class Session(OpenMaps, Owner):
         counts = ((name, _number_at(opened.fd, number)) for number, name in names.items())
         return {name: count for name, count in counts if count}
 
-    def test_run(self, probe: Probe, *args: Any, repeat: int = 1) -> Invocation:
+    def test_run(self, probe: Probe, *args: Any, data: bytes = b"", repeat: int = 1) -> Invocation:
         """Run a probe now, in the kernel, on a context that we give.
 
         Args:
-            probe: a ``@syscall`` probe, or a ``@raw_tracepoint``; of its hooks the first is taken.
+            probe: a ``@syscall`` probe, a ``@raw_tracepoint``, or a program for packets; of its
+                hooks the first is taken.
             args: for ``@syscall`` the record that it takes, its fields as a tuple or by name in a
                 dict. For a raw tracepoint its arguments, as numbers of 64 bits.
+            data: the packet, from its Ethernet header on, for programs that get one.
             repeat: how many times, where the kernel takes it; ``duration_ns`` is the mean.
 
         Returns:
-            ``result`` (32 bits), ``context`` (the record as the probe left it), ``duration_ns``.
+            ``result`` (32 bits), ``context`` (the record as the probe left it), ``data`` (the
+            packet, the same), ``duration_ns``.
 
         Raises:
             KernelError: the kernel has no test run for this kind of program.
         """
         from pyebpf.runtime.invoke import invoke
 
-        names = (name for name, _, _ in program_names([probe], self._options))
-        program = next((self._loaded.programs.get(name) for name in names), None)
-        if program is None:
-            raise KeyError(f"{probe.name} is not loaded here")
-        return invoke(program.fd, probe.record(), args, repeat)
+        return invoke(self._program(probe).fd, probe.record(), args, data, repeat)
 
     def explain(self) -> str:
         """Say which hooks are attached and which fields are read there."""

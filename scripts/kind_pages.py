@@ -5,9 +5,8 @@ The declarations are looked up in the package's public names, so that a page can
 
 from __future__ import annotations
 
-import inspect
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyebpf
 from pyebpf.abi.map_flags import MAP_FLAGS, NUMA_KINDS
@@ -15,18 +14,38 @@ from pyebpf.abi.maps import MAP_KINDS
 from pyebpf.abi.names import prog_type_name
 from pyebpf.abi.programs import PROGRAM_GROUPS
 from pyebpf.dsl.maps import MapDecl
-from pyebpf.dsl.probes import Probe
-from pyebpf.errors import PyebpfError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pyebpf.abi.maps import MapKind
     from pyebpf.abi.programs import ProgramKind
 
 _LOADER_ONLY = "loader only"
-#: What stands for a hook where a decorator wants one.
-_TARGETS = (("sched:sched_switch",), ("task",), ("c", "strlen"), ("c", "setjmp", "x"), ())
+#: How each decorator is written; `_` stands for the name of a hook.
+FORMS = """
+tracepoint("a:b") raw_tracepoint(_) tp_btf(_)
+fentry(_) fentry(_,sleepable=True) fexit(_) fexit(_,sleepable=True)
+fmod_ret(_) fmod_ret(_,sleepable=True) lsm(_) lsm(_,sleepable=True) iter(_) iter(_,sleepable=True)
+kprobe(_) kretprobe(_) syscall
+uprobe(_,_) uprobe(_,_,sleepable=True) uretprobe(_,_) uretprobe(_,_,sleepable=True)
+perf_event(freq_hz=49)
+xdp xdp(frags=True) xdp(entry_of="devmap") xdp(entry_of="devmap",frags=True)
+xdp(entry_of="cpumap") xdp(entry_of="cpumap",frags=True)
+tc tc("ingress") tc("egress") tc_action socket_filter flow_dissector netfilter
+lwt("in") lwt("out") lwt("xmit") lwt("seg6local")
+sk_lookup sk_reuseport sk_reuseport(migrate=True) sk_msg
+sk_skb("parser") sk_skb("verdict") sk_skb("stream_verdict") sock_ops
+cgroup_skb() cgroup_skb("ingress") cgroup_skb("egress") lsm_cgroup(_)
+cgroup_sock("sock_create") cgroup_sock("sock_release")
+cgroup_sock("post_bind4") cgroup_sock("post_bind6")
+cgroup_sock_addr("bind4") cgroup_sock_addr("bind6")
+cgroup_sock_addr("connect4") cgroup_sock_addr("connect6") cgroup_sock_addr("connect_unix")
+cgroup_sock_addr("sendmsg4") cgroup_sock_addr("sendmsg6") cgroup_sock_addr("sendmsg_unix")
+cgroup_sock_addr("recvmsg4") cgroup_sock_addr("recvmsg6") cgroup_sock_addr("recvmsg_unix")
+cgroup_sock_addr("getpeername4") cgroup_sock_addr("getpeername6")
+cgroup_sock_addr("getpeername_unix") cgroup_sock_addr("getsockname4")
+cgroup_sock_addr("getsockname6") cgroup_sock_addr("getsockname_unix")
+cgroup_sysctl cgroup_sockopt("get") cgroup_sockopt("set") cgroup_device
+"""
 
 
 def map_declarations() -> dict[str, list[str]]:
@@ -44,12 +63,21 @@ def map_declarations() -> dict[str, list[str]]:
 def decorators() -> dict[str, list[str]]:
     """Return the public decorators that make each kind of program."""
     found: dict[str, list[str]] = {}
-    for name in pyebpf.__all__:
-        thing = getattr(pyebpf, name)
-        if inspect.isfunction(thing) and thing.__module__.startswith("pyebpf.dsl.probes"):
-            for kind, words in _kinds_of(name, thing):
-                found.setdefault(kind, []).append(f"@{name}{words}")
+    for form in FORMS.split():
+        found.setdefault(_kind(form), []).append(f"@{_shown(form)}")
     return found
+
+
+def _kind(form: str) -> str:
+    """Return the kind of program that a decorator makes, as it is written."""
+    public = {name: getattr(pyebpf, name) for name in pyebpf.__all__}
+    decorate = eval(form, {"_": "name", **public})  # noqa: S307 - our own text
+    kind: str = decorate(_nothing).hooks[0].kind
+    return kind
+
+
+def _shown(form: str) -> str:
+    return form.replace('"a:b"', "…").replace("_,_", "…").replace("(_", "(…").replace(",", ", ")
 
 
 def decorators_of(kind: str) -> list[str]:
@@ -57,36 +85,6 @@ def decorators_of(kind: str) -> list[str]:
     aliases = {"raw_tp": "raw_tracepoint", "tracepoint": "tp"}
     found = decorators()
     return [*found.get(kind, []), *found.get(aliases.get(kind, ""), [])]
-
-
-def _kinds_of(name: str, decorator: Any) -> Iterator[tuple[str, str]]:
-    """Try a decorator, also with each of its switches, and yield the kinds that come out."""
-    switches = [
-        (word, value.default)
-        for word, value in inspect.signature(decorator).parameters.items()
-        if isinstance(value.default, bool) and word != "when"
-    ]
-    made = _kind(decorator, {})
-    if not made:
-        raise PyebpfError(f"@{name}: say in kind_pages.py what it takes")
-    yield made, ""
-    for word, default in switches:
-        other = _kind(decorator, {word: not default})
-        if other and other != made:
-            yield other, f"(…, {word}={not default})"
-
-
-def _kind(decorator: Any, switches: dict[str, bool]) -> str:
-    for target in _TARGETS:
-        try:
-            probe = decorator(*target, **switches)(_nothing)
-        except (PyebpfError, TypeError):
-            continue
-        if isinstance(probe, Probe):
-            return probe.hooks[0].kind
-    # A decorator without parentheses.
-    probe = decorator(_nothing) if not switches else None
-    return probe.hooks[0].kind if isinstance(probe, Probe) else ""
 
 
 def _nothing() -> None:

@@ -31,7 +31,10 @@ TYPES = (
     "bpf_task_from_pid", "bpf_task_release", "bpf_rcu_read_lock", "bpf_rcu_read_unlock",
     "bpf_cpumask_create", "bpf_cpumask_release", "bpf_cpumask_set_cpu", "bpf_cpumask_weight",
     "bpf_cpumask_empty", "bpf_strlen", "bpf_strstr", "runqueues", "rq", "cpumask", "path", "cgroup",
-    "sock", "inode", "css_set", "seq_file", "vm_area_struct", "bpf_iter__task", "bpf_iter_meta",
+    "css_set", "seq_file", "vm_area_struct", "bpf_iter__task",
+    "vfs_read", "security_inode_getattr", "bpf_lsm_file_open", "bpf_lsm_inode_unlink",
+    "bpf_lsm_socket_bind", "bpf_iter_task", "bpf_iter_meta", "bpf_sock", "bpf_tcp_sock", "inode",
+    "socket", "sockaddr", "nf_hook_state", "sk_buff", "sock",
     *(f"btf_trace_{name}" for name in TRACEPOINTS_WITH_TYPES),
 )  # fmt: skip
 

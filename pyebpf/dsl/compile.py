@@ -66,6 +66,7 @@ def _compile(given: tuple[Probe, ...], unit: UnitState, license: str, stack: int
             tuple(unit.reads.get(name, ())),
             tuple(unit.choices.get(name, ())),
             attach=probe in given and PROGRAM_KINDS[hook.kind].context != "custom",
+            at=hook.at,
         )
         for name, probe, hook in unit.programs
     ]

@@ -195,6 +195,38 @@ class WrongCall(Diagnostic):
     advice: str = ""
 
 
+class ReadOnlyField(Diagnostic):
+    """The kernel lets a program change some fields of its context, and keeps the others.
+
+    Wrong: ``ctx.len = 0`` in a ``@tc`` program.
+    Right: ``ctx.mark = 7``.
+    """
+
+    code: ClassVar[str] = "E0306"
+    title: ClassVar[str] = "programs of kind `{kind}` cannot change `{name}`"
+    label: ClassVar[str] = "read-only here"
+    help: ClassVar[str] = "{can}"
+    name: str
+    kind: str
+    can: str
+
+
+class WrongResult(Diagnostic):
+    """The kernel acts on what some programs give, so they must give something that it knows.
+
+    Wrong: ``return 2`` in a ``@cgroup_sock_addr("connect4")`` program, or no ``return`` at all.
+    Right: ``return 1``: go on.
+    """
+
+    code: ClassVar[str] = "E0307"
+    title: ClassVar[str] = "{what}"
+    label: ClassVar[str] = "the kernel acts on what a `{kind}` program gives"
+    help: ClassVar[str] = "{wanted}"
+    what: str
+    kind: str
+    wanted: str
+
+
 class TooLarge(Diagnostic):
     """A constant must fit in 64 bits.
 

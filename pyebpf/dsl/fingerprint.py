@@ -37,7 +37,7 @@ def fingerprint(
     """
     parts = [f"{len(probes)} probes attached"]
     for probe in (*probes, *found.targets):
-        hooks = [(h.kind, h.target, h.enabled(options)) for h in probe.hooks]
+        hooks = [(h.kind, h.target, h.at, h.enabled(options)) for h in probe.hooks]
         parts.append(f"{probe.name} {hooks}")
     files: set[str] = set()
     for function in found.functions:

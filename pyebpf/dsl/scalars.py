@@ -122,6 +122,33 @@ else:
             raise AttributeError(f"a context exists in a probe only; cannot read {name!r} here")
 
 
+class KprobeContext:
+    """The registers at a probe of the kernel, by their names: ``ctx.ip``, ``ctx.sp``, ``ctx.di``.
+
+    ``ip`` and ``sp`` are there on every machine, the others as ``struct pt_regs`` calls them.
+    """
+
+    ip: u64
+    sp: u64
+
+    def __getattr__(self, name: str) -> u64:
+        raise AttributeError(f"a context exists in a probe only; cannot read {name!r} here")
+
+
+class UprobeContext(KprobeContext):
+    """The registers of a process at a probe of a program, like :class:`KprobeContext`."""
+
+
+class PerfEventContext(KprobeContext):
+    """What a perf event saw: the registers, and its own numbers.
+
+    ``sample_period`` counts events since the last one; ``addr`` is what a memory event is about.
+    """
+
+    sample_period: u64
+    addr: u64
+
+
 class RawTracepointContext:
     """The arguments of a raw tracepoint, uninterpreted: ``ctx.args[0]`` is 64 bits wide."""
 

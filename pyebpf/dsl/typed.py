@@ -220,6 +220,28 @@ class ContextField(Expr):
     width: int
 
 
+class ContextBound(Expr):
+    """Where the data of a packet begins or ends: an address, ``width`` bytes in the context."""
+
+    offset: int
+    width: int
+
+
+class PacketAt(Expr):
+    """The record ``at`` bytes into a packet, or None if the packet ends before its end."""
+
+    begin: ContextBound
+    end: ContextBound
+    at: Expr
+
+
+class PacketLength(Expr):
+    """How many bytes of a packet can be accessed."""
+
+    begin: ContextBound
+    end: ContextBound
+
+
 class ContextText(Expr):
     """Text of a fixed size in the context."""
 

@@ -73,9 +73,9 @@ class Place(Frozen):
 
 ValueType: TypeAlias = DataType | Pointer | Static | NoneType | Maybe | Tuple | Place
 NONE = NoneType()
-#: Memory that only this run of the program sees: a reserved record, a context that is ours, its
-#: own variables.
-PRIVATE = (Space.RING, Space.CTX, Space.STACK)
+#: Memory that only this run of the program sees: a reserved record, a context, the packet at hand,
+#: its own variables.
+PRIVATE = (Space.RING, Space.CTX, Space.STACK, Space.PACKET)
 
 
 def is_number(kind: ValueType) -> bool:

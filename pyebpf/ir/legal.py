@@ -306,6 +306,18 @@ def _ctx_load(instr: nodes.CtxLoad) -> str | None:
     return None if _is_scalar(instr.type) else f"loads {instr.type}"
 
 
+def _advance(instr: nodes.Advance) -> str | None:
+    if not isinstance(instr.offset.type, Int) or instr.offset.type.size != 8:
+        return f"moves by {instr.offset.type}"
+    return _address(instr)
+
+
+def _within(instr: nodes.Within) -> str | None:
+    if instr.size < 1 or not _fits(instr.pointer.type, instr.end.type):
+        return f"{instr.size} bytes between {instr.pointer.type} and {instr.end.type}"
+    return None if instr.type == BOOL else f"gives {instr.type}"
+
+
 def _map_handle(instr: nodes.MapHandle) -> str | None:
     return _points(instr)
 
@@ -372,6 +384,8 @@ RULES: dict[type[Value], Callable[[Any], str | None]] = {
     nodes.CompareExchange: _compare_exchange,
     nodes.GlobalAddr: _global_addr,
     nodes.CtxLoad: _ctx_load,
+    nodes.Advance: _advance,
+    nodes.Within: _within,
     nodes.MapHandle: _map_handle,
     nodes.CallHelper: _helper,
     nodes.CallKfunc: _helper,

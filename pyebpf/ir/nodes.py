@@ -249,6 +249,21 @@ class CtxLoad(Value):
     width: int
 
 
+class Advance(Value):
+    """``base`` moved by ``offset`` bytes, a number of at most ``MAX_PACKET_OFFSET``."""
+
+    base: Value
+    offset: Value
+
+
+class Within(Value):
+    """Whether ``size`` bytes at ``pointer`` lie before ``end``; both point into one packet."""
+
+    pointer: Value
+    end: Value
+    size: int
+
+
 class MapHandle(Value):
     """A map, as an argument of helpers."""
 
@@ -439,6 +454,10 @@ class Loop(Plain):
     counter: Slot | None = None
     trips: int | None = None
 
+
+#: How far into a packet a program may look; a mask. The kernel's own bound is ``MAX_PACKET_OFF``,
+#: 65,535, which must hold with the size of what is read there.
+MAX_PACKET_OFFSET = (1 << 15) - 1
 
 #: ``BPF_MAX_LOOPS`` of ``kernel/bpf/bpf_iter.c``: the most turns that ``bpf_loop`` makes.
 MAX_TURNS = 1 << 23

@@ -38,6 +38,8 @@ _WORDS = {
     nodes.FieldAddr: "field",
     nodes.CoreValue: "core",
     nodes.CtxLoad: "ctx_load",
+    nodes.Advance: "advance",
+    nodes.Within: "within",
     nodes.CompareExchange: "compare_exchange",
     nodes.GlobalAddr: "global",
 }

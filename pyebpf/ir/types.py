@@ -25,6 +25,7 @@ class Space(Enum):
     KERNEL = "kernel"  #: a bare kernel address: ``probe_read_kernel``
     USER = "user"  #: a user-space address: ``probe_read_user``
     RING = "ring"  #: a reserved ring buffer record
+    PACKET = "packet"  #: the data of a packet: loads and stores at checked places
 
 
 class KernelRef(Frozen):

@@ -66,6 +66,7 @@ _ROWS = (
     Feature("batch_ops", "5.6", probing.probe_batch, "many entries of a map in one call"),
     Feature("prog_name", "4.15", probing.probe_name, "programs and maps have names"),
     Feature("perf_link", "5.15", probing.probe_perf_link, "a bpf_link to a perf event"),
+    Feature("tcx", "6.6", probing.probe_tcx, "traffic control by links"),
     Feature("kprobe_attach", "4.17", partial(probing.probe_pmu, "kprobe"), "kprobes through perf"),
     Feature("uprobe_attach", "4.17", partial(probing.probe_pmu, "uprobe"), "uprobes through perf"),
     Feature("rdonly_cast", "6.2", partial(probing.probe_kfunc, "bpf_rdonly_cast"), "typed reads"),

@@ -10,6 +10,9 @@ from pyebpf.runtime.prog_call import prog_test_run
 from pyebpf.spec.dtype import pack, unpack
 from pyebpf.spec.types import Record
 
+#: How much longer a program may make a packet, in bytes.
+_ROOM = 4096
+
 
 class Invocation(Frozen):
     """What a run of a program gave.
@@ -17,31 +20,41 @@ class Invocation(Frozen):
     Attributes:
         result: what the program returned, 32 bits, signed.
         context: the record as the program left it; None if it takes none.
+        data: the packet as the program left it.
         duration_ns: how long a run took, as the kernel says; 0 where it does not.
     """
 
     result: int
     context: Any
     duration_ns: int
+    data: bytes = b""
 
 
-def invoke(fd: int, kind: Record | None, args: tuple[Any, ...], repeat: int = 1) -> Invocation:
+def invoke(
+    fd: int, kind: Record | None, args: tuple[Any, ...], data: bytes = b"", repeat: int = 1
+) -> Invocation:
     """Run the program at a descriptor.
 
     Args:
         fd: the program.
         kind: the record that it takes; None for bare words.
         args: the record, or the words.
+        data: the packet; the program may make it longer by as much as a page.
         repeat: how many times.
     """
-    if kind is None:
-        words = [int(arg) & (1 << 64) - 1 for arg in args] or [0]
-        data = struct.pack(f"={len(words)}Q", *words)
+    if data:
+        ran = prog_test_run(fd, data=data, repeat=repeat, data_out_size=len(data) + _ROOM)
     else:
-        data = pack(kind, args[0]) if args else bytes(kind.size)
-    ran = prog_test_run(fd, ctx=data, repeat=repeat)
+        ran = prog_test_run(fd, ctx=_context(kind, args), repeat=repeat)
     left = None if kind is None else unpack(kind, ran.ctx)
-    return Invocation(_signed(ran.retval), left, ran.duration_ns)
+    return Invocation(_signed(ran.retval), left, ran.duration_ns, ran.data)
+
+
+def _context(kind: Record | None, args: tuple[Any, ...]) -> bytes:
+    if kind is not None:
+        return pack(kind, args[0]) if args else bytes(kind.size)
+    words = [int(arg) & (1 << 64) - 1 for arg in args] or [0]
+    return struct.pack(f"={len(words)}Q", *words)
 
 
 def _signed(number: int) -> int:

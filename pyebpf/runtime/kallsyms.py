@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyebpf.btf.near import nearest
 from pyebpf.errors import RelocationError
 
 _FILE = "/proc/kallsyms"
@@ -35,3 +36,17 @@ def address(name: str) -> int:
             "process lacks CAP_SYSLOG"
         )
     return found
+
+
+def similar_functions(name: str) -> str:
+    """Say which functions of the kernel have a name like ``name``, as the tail of a message."""
+    try:
+        with open(_FILE, "rb") as file:  # noqa: PTH123
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    names = {fields[2] for line in lines if (fields := line.split())[1] in "tT"}
+    if name in names:
+        return ": it is there, but may not be probed (in __kprobes, or inlined)"
+    near = nearest(name, names)
+    return f"; the nearest: {', '.join(near)}" if near else ""

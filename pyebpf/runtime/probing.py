@@ -175,6 +175,24 @@ def _probe_btf_program(row: ProgramKind) -> Answer:
     return YES
 
 
+def probe_tcx() -> Answer:
+    """Try to attach to a network device that no machine has: the refusal tells what is known."""
+    try:
+        fd, _ = syscall.prog_load(c.BPF_PROG_TYPE_SCHED_CLS, _RETURN_0, "GPL", explain=False)
+    except KernelError as error:
+        return failed(error)
+    try:
+        os.close(syscall.link_create(fd, _NO_DEVICE, c.BPF_TCX_INGRESS, detail=bytes(16)))
+    except KernelError as error:
+        return YES if error.errno == errno.ENODEV else failed(error)
+    finally:
+        os.close(fd)
+    return YES
+
+
+_NO_DEVICE = (1 << 31) - 1
+
+
 def probe_helper(name: str, kinds: tuple[int, ...]) -> Answer:
     """Try to call a helper from a program of each of ``kinds``; yes if one of them may."""
     answers = [_probe_helper(HELPERS[name].id, kind) for kind in kinds]

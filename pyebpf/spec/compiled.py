@@ -26,6 +26,8 @@ class ProgramInfo(Frozen):
     fields: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     attach: bool = True
+    #: What attaching needs besides the target: a device, a process.
+    at: tuple[tuple[str, Any], ...] = ()
 
 
 class Compiled(Frozen):

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyebpf.diag import Source, Span
-from pyebpf.dsl.check.contexts import ContextArray, tracepoint_value, visible_fields
+from pyebpf.dsl.check.contexts.tracepoint import (
+    ContextArray,
+    tracepoint_value,
+    visible_fields,
+)
 from pyebpf.dsl.faults import Fault
 from pyebpf.dsl.types import Static
 from pyebpf.stubs.spelling import ANY, is_writable

@@ -6,10 +6,15 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pyebpf.abi.programs import PROGRAM_KINDS
+from pyebpf.abi.registers import REGISTERS
+from pyebpf.dsl.check.contexts.arguments import RESULT, place_of, prototype_of
 from pyebpf.dsl.check.kernel_types import Kernel
-from pyebpf.dsl.types import Pointer
+from pyebpf.dsl.types import Pointer, Space
+from pyebpf.dsl.uapi import CONTEXTS, context_struct
 from pyebpf.errors import PyebpfError
 from pyebpf.ir.types import KernelRef
+from pyebpf.spec.dtype import pack
 from pyebpf.testing.objects import Objects, address_of
 
 if TYPE_CHECKING:
@@ -18,13 +23,17 @@ if TYPE_CHECKING:
 
 #: The most arguments that a tracepoint has.
 _MAX_WORDS = 12
+_WORD_MASK = (1 << 64) - 1
 
 
 class Event:
     """What is known while a context is made."""
 
-    def __init__(self, target: Target, objects: Objects, probe: Probe, hook: Hook) -> None:
+    def __init__(
+        self, target: Target, objects: Objects, probe: Probe, hook: Hook, packet: bytes | bytearray
+    ) -> None:
         self.target = target
+        self.packet = packet
         self.objects = objects
         self.probe = probe
         self.hook = hook
@@ -36,7 +45,7 @@ def context_bytes(event: Event, args: tuple[Any, ...], fields: Mapping[str, Any]
     Raises:
         PyebpfError: contexts of this kind must be given as bytes.
     """
-    maker = _MAKERS.get(event.hook.kind)
+    maker = _MAKERS.get(PROGRAM_KINDS[event.hook.kind].context)
     if maker is None:
         kind = event.hook.kind
         raise PyebpfError(f"the context of a {kind} probe is given as bytes: context=…")
@@ -89,8 +98,22 @@ def _words(words: list[int]) -> bytes:
 
 
 def _typed(event: Event, args: tuple[Any, ...], fields: Mapping[str, Any]) -> bytes:
-    names = list(inspect.signature(event.probe.function).parameters)
-    known = Kernel(event.target).tracepoint(event.hook.target) or ()
+    given = _by_name(event, args, fields, skip=0)
+    prototype = prototype_of(event.hook, Kernel(event.target))
+    assert prototype is not None
+    out = bytearray(8 * _MAX_WORDS)
+    for name, place in zip(given, place_of(event.hook, list(given), prototype), strict=True):
+        assert place is not None
+        word = _argument(event, place.type, given[name])
+        out[8 * place.word : 8 * place.word + 8] = (word & _WORD_MASK).to_bytes(8, "little")
+    return bytes(out)
+
+
+def _by_name(
+    event: Event, args: tuple[Any, ...], fields: Mapping[str, Any], *, skip: int
+) -> dict[str, Any]:
+    """Return what a test gives for each parameter of a probe but the first ``skip``."""
+    names = list(inspect.signature(event.probe.function).parameters)[skip:]
     if len(args) > len(names):
         raise TypeError(f"{event.probe.name} takes {len(names)} arguments, not {len(args)}")
     given = {**dict(zip(names, args, strict=False)), **fields}
@@ -99,11 +122,37 @@ def _typed(event: Event, args: tuple[Any, ...], fields: Mapping[str, Any]) -> by
     if unknown or missing:
         wrong = f"no argument {', '.join(unknown)}" if unknown else f"no {', '.join(missing)} given"
         raise TypeError(f"{event.probe.name}({', '.join(names)}): {wrong}")
-    words = []
-    for number, name in enumerate(names):
-        kind = known[number].type if number < len(known) else None
-        words.append(_argument(event, kind, given[name]))
-    return _words(words)
+    return {name: given[name] for name in names}
+
+
+def _registers(event: Event, args: tuple[Any, ...], fields: Mapping[str, Any]) -> bytes:
+    registers = REGISTERS[event.target.arch]
+    out = bytearray(8 * len(registers.names))
+    named = {name: value for name, value in fields.items() if name in registers.names}
+    rest = {name: value for name, value in fields.items() if name not in named}
+    given = _by_name(event, args, rest, skip=1)
+    held = [registers.result] if RESULT in given else registers.arguments
+    known = Kernel(event.target).function(event.hook.target.partition("+")[0], Space.KERNEL)
+    kinds = known.arguments if known and RESULT not in given else ()
+    for number, (register, value) in enumerate(zip(held, given.values(), strict=False)):
+        kind = kinds[number].type if number < len(kinds) else None
+        named[register] = _argument(event, kind, value)
+    for register, value in named.items():
+        at = registers.offset(register)
+        out[at : at + 8] = (int(value) & _WORD_MASK).to_bytes(8, "little")
+    return bytes(out)
+
+
+def _struct(event: Event, args: tuple[Any, ...], fields: Mapping[str, Any]) -> bytes:
+    if args:
+        raise TypeError("the fields of a context are given by name, a packet as packet=…")
+    struct = context_struct(CONTEXTS[PROGRAM_KINDS[event.hook.kind].context])
+    assert struct is not None
+    values = dict(fields)
+    if struct.bounds:
+        values[struct.bounds[1]] = len(event.packet)
+    return pack(struct.record, {name: address_of(value) if name in struct.pointers else value
+                                for name, value in values.items()})  # fmt: skip
 
 
 def _argument(event: Event, kind: Any, value: Any) -> int:
@@ -117,7 +166,9 @@ def _argument(event: Event, kind: Any, value: Any) -> int:
 
 
 _MAKERS: dict[str, Callable[[Event, tuple[Any, ...], Mapping[str, Any]], bytes]] = {
-    "tracepoint": _tracepoint,
-    "raw_tracepoint": _raw,
-    "tp_btf": _typed,
+    "record": _tracepoint,
+    "words": _raw,
+    "arguments": _typed,
+    "pt_regs": _registers,
+    **dict.fromkeys(CONTEXTS, _struct),
 }

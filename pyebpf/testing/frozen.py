@@ -27,10 +27,21 @@ TRACEPOINTS_WITH_TYPES = (
     "task_rename", "signal_generate", "softirq_entry", "softirq_exit", "irq_handler_entry",
     "irq_handler_exit", "kfree_skb", "inet_sock_set_state", "tcp_retransmit_skb",
 )  # fmt: skip
+FUNCTIONS = (
+    "vfs_read", "vfs_write", "vfs_open", "vfs_create", "vfs_unlink", "vfs_fsync", "vfs_rename",
+    "do_filp_open", "do_unlinkat", "tcp_v4_connect", "tcp_v6_connect", "tcp_sendmsg", "tcp_close",
+    "tcp_cleanup_rbuf", "inet_csk_accept", "udp_sendmsg", "blk_mq_start_request",
+    "do_exit", "wake_up_new_task", "finish_task_switch", "try_to_wake_up", "security_file_open",
+    "bpf_lsm_file_open", "bpf_lsm_bprm_check_security", "bpf_lsm_socket_connect",
+    "bpf_lsm_inode_unlink", "bpf_iter_task", "bpf_iter_task_file", "bpf_iter_tcp",
+    "bpf_iter_bpf_map",
+)  # fmt: skip
 TYPES = (
     "request", "request_queue", "gendisk", "bio", "task_struct", "cred", "mm_struct",
     "signal_struct", "file", "dentry", "inode", "super_block", "qstr", "path", "pid_t", "sk_buff",
-    "sock", "linux_binprm", "irqaction", "list_head",
+    "sock", "linux_binprm", "irqaction", "list_head", "socket", "sockaddr", "bpf_sock",
+    "bpf_tcp_sock", "bpf_iter_meta", "nf_hook_state", "xdp_action", "sk_action",
+    *FUNCTIONS,
     *(f"btf_trace_{name}" for name in TRACEPOINTS_WITH_TYPES),
 )  # fmt: skip
 

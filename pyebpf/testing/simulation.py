@@ -193,6 +193,7 @@ class Simulation(OpenMaps):
         probe: Probe,
         *args: Any,
         context: bytes | None = None,
+        packet: bytes | bytearray = b"",
         event: str | None = None,
         **fields: Any,
     ) -> int:
@@ -200,8 +201,11 @@ class Simulation(OpenMaps):
 
         Args:
             probe: one of those given to :func:`run`.
-            args: of a raw tracepoint, as 64-bit numbers; of a typed one also by name.
+            args: of a raw tracepoint, as 64-bit numbers; of a typed one also by name; of a kprobe
+                or uprobe those after its context.
             context: the bytes of the context, for kinds of probes that have no form here.
+            packet: the data of a packet, from where the kernel's context says it begins; what the
+                probe writes to a ``bytearray`` is there afterwards.
             event: which hook, if the probe has several: the target of its decorator.
             fields: of a tracepoint: numbers, text, :meth:`user` memory. Of a typed one: numbers,
                 :meth:`kernel` objects, or dicts that make one.
@@ -211,11 +215,11 @@ class Simulation(OpenMaps):
         """
         name, hook = self._program(probe, event)
         if context is None:
-            known = Event(self.machine.target, self._objects, probe, hook)
+            known = Event(self.machine.target, self._objects, probe, hook, packet)
             context = context_bytes(known, args, fields)
         self._last_step = None
         try:
-            return self.machine.run(name, context)
+            return self.machine.run(name, context, packet)
         finally:
             self._collect_lines()
 

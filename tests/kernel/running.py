@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from pyebpf import Session, compile_probes
+from pyebpf.attached import Links
 from pyebpf.btf.system import kernel_btf
 from pyebpf.dsl.collect import collect
 from pyebpf.dsl.probes import Probe
@@ -38,7 +39,8 @@ def loaded(
     obj = parse_object(compiled.object)
     resolver = CoreResolver(obj.btf, kernel_btf)
     opened = load_object(obj, features=KernelFeatures(), resolver=resolver)
-    with Session(opened, compiled, collect(probes), dict(options or {})) as session:
+    links = Links(KernelFeatures())
+    with Session(opened, compiled, collect(probes), dict(options or {}), links) as session:
         yield session
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 
 import pytest
 
@@ -12,6 +13,11 @@ from pyebpf.abi.disasm import disassemble
 from pyebpf.abi.helpers import HELPERS
 from pyebpf.abi.maps import MAP_KINDS
 from pyebpf.abi.programs import PROGRAM_KINDS
+from pyebpf.abi.registers import REGISTERS
+from pyebpf.btf.layout import find_member, size_of
+from pyebpf.btf.system import kernel_btf
+from pyebpf.btf.types import Kind
+from pyebpf.dsl.uapi import CONTEXTS, context_struct
 from pyebpf.errors import KernelError
 from pyebpf.runtime import probing, syscall
 from tests.kernel.vmlinux import enumerators
@@ -151,3 +157,27 @@ def test_the_text_of_instructions_is_the_verifiers() -> None:
     trimmed = {line.partition("  ")[0] for line in seen}
     missing = [line for line in disassemble(code) if line not in seen | trimmed]
     assert not missing, f"{missing}\n{log}"
+
+
+@pytest.mark.parametrize("name", sorted(CONTEXTS))
+def test_contexts_lie_as_in_the_kernel(name: str) -> None:
+    struct, btf = context_struct(CONTEXTS[name]), kernel_btf()
+    assert struct is not None
+    node = btf.find(name, Kind.STRUCT)
+    for field in struct.record.fields:
+        found = find_member(btf, node, field.name)
+        if found is None:  # it came later
+            continue
+        assert field.offset * 8 == found.bit_offset, field.name
+        assert field.type.size == size_of(btf, found.type), field.name
+
+
+@pytest.mark.skipif(platform.machine() not in REGISTERS, reason="registers of another machine")
+def test_registers_lie_as_in_the_kernel() -> None:
+    registers, btf = REGISTERS[platform.machine()], kernel_btf()
+    kind = "user_pt_regs" if platform.machine() == "aarch64" else "pt_regs"
+    node = btf.find(kind, Kind.STRUCT)
+    for name in registers.names:
+        found = find_member(btf, node, name)
+        if found is not None:  # arm64 has its numbered ones in an array
+            assert found.bit_offset == 8 * registers.offset(name), name

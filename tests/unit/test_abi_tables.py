@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+
+import kind_pages
 import pytest
 
+import pyebpf
 from pyebpf.abi import capability, constants, names
 from pyebpf.abi.attr import SyscallNumbers, perf_event_attr
 from pyebpf.abi.maps import MAP_KINDS, map_kind_by_id
@@ -107,3 +112,14 @@ def test_perf_event_attr() -> None:
     words = memoryview(attr).cast("Q")
     assert (len(attr), words[0], words[1], words[2]) == (72, 2 | 72 << 32, 0x1234, 1)
     assert (words[6], words[7], words[8]) == (7, 5, 6)
+
+
+def test_every_decorator_is_on_the_page() -> None:
+    public = {
+        name
+        for name in pyebpf.__all__
+        if getattr(getattr(pyebpf, name), "__module__", "").startswith("pyebpf.dsl.probes.")
+        and inspect.isfunction(getattr(pyebpf, name))
+    }
+    written = {re.split(r"\W", form)[0] for form in kind_pages.FORMS.split()}
+    assert public == written

@@ -146,7 +146,7 @@ def test_programs_that_are_wrong_on_purpose(tmp_path: Path) -> None:
 
 def test_nothing_is_claimed_without_evidence() -> None:
     assert corpus_support.evidence("map:hash") == "Hash"
-    assert corpus_support.evidence("program:tp_btf") == "@tp_btf"
+    assert corpus_support.evidence("program:tp_btf") == "@tp_btf(…)"
     assert corpus_support.evidence("loop").endswith(".py")
     assert corpus_support.evidence("inline assembly") == ""
     assert corpus_support.evidence("map:arena") == ""

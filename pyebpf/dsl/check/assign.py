@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from pyebpf.dsl.check.arrays import element, is_shared, is_writable, items, root
+from pyebpf.dsl.check.contexts.structs import StructContext, check_writable, is_kernels
 from pyebpf.dsl.check.convert import assign_to, need_value, pack, to_data
 from pyebpf.dsl.check.maps import set_entry
 from pyebpf.dsl.check.member import record_field, record_of
@@ -182,6 +183,9 @@ def shared_of(target: ast.Attribute, scope: Scope) -> Global[object] | None:
 def own_field(target: ast.Attribute, scope: Scope) -> RecordField:
     """Return a field that can be assigned to."""
     base = need_value(scope.expr(target.value))
+    context = getattr(base.type, "value", None)
+    if isinstance(context, StructContext):
+        return context.place(target.attr, scope.span(target), scope)
     found = record_of(base)
     if found is None or not is_writable(base):
         what = f"a field of `{base.type}`"
@@ -195,6 +199,8 @@ def own_element(target: ast.Subscript, scope: Scope) -> ElementOf | None:
     base = need_value(scope.expr(target.value))
     if not isinstance(base.type, Array):
         return None
+    if isinstance(base, RecordField) and is_kernels(base.base):
+        check_writable(base.field.name, scope.span(target.value), scope)
     if not is_writable(base) or isinstance(base.type, Octets):
         advice = "what can change are map entries and local arrays"
         raise scope.unsupported(target, "an assignment to an element of this", advice)

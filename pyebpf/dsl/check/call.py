@@ -11,6 +11,7 @@ from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.builtins import ScalarHelper
 from pyebpf.dsl.check.arrays import is_shared
 from pyebpf.dsl.check.builtin import BUILTINS, SPECIALS
+from pyebpf.dsl.check.contexts import Context
 from pyebpf.dsl.check.convert import assign_to, to_data, to_int
 from pyebpf.dsl.check.helper_call import call_helper
 from pyebpf.dsl.check.kfuncs import call_kfunc
@@ -42,25 +43,29 @@ def call(node: ast.Call, scope: Scope) -> Expr:
         if keyword.arg is None:
             raise scope.unsupported(keyword.value, "`**`", "name the arguments one by one")
     node = _without_stars(node, scope)
-    if isinstance(node.func, ast.Attribute):
-        base = scope.expr(node.func.value)
-        value = base.type.value if isinstance(base.type, Static) else None
-        if isinstance(value, (MapDecl, HistRef)):
-            args = [scope.expr(arg) for arg in node.args]
-            words = {word.arg or "": scope.expr(word.value) for word in node.keywords}
-            return verb(value, node.func.attr, args, words, scope.span(node), scope)
-        if isinstance(value, KernelVariable):
-            return variable_call(value, node, scope)
-        if node.func.attr in ("startswith", "endswith"):
-            if is_text(base):
-                return affix(base, node.func.attr, node, scope)
-            if is_octets(base):
-                return octets_affix(base, node.func.attr, node, scope)
-        if is_text_place(base):
-            _no_keywords(node, node.func.attr, scope)
-            args = [scope.expr(arg) for arg in node.args]
-            return read_text(base, node.func.attr, args, scope.span(node))
-    return _call_object(_callee(node, scope), node, scope)
+    method = _method(node, node.func, scope) if isinstance(node.func, ast.Attribute) else None
+    return method or _call_object(_callee(node, scope), node, scope)
+
+
+def _method(node: ast.Call, func: ast.Attribute, scope: Scope) -> Expr | None:
+    """Check a call of what belongs to an object; None if it is a function of a module."""
+    base = scope.expr(func.value)
+    value = base.type.value if isinstance(base.type, Static) else None
+    if isinstance(value, Context):
+        return value.call(func.attr, node, scope.span(node), scope)
+    if isinstance(value, KernelVariable):
+        return variable_call(value, node, scope)
+    if func.attr in ("startswith", "endswith") and (is_text(base) or is_octets(base)):
+        return (affix if is_text(base) else octets_affix)(base, func.attr, node, scope)
+    if isinstance(value, (MapDecl, HistRef)):
+        args = [scope.expr(arg) for arg in node.args]
+        words = {word.arg or "": scope.expr(word.value) for word in node.keywords}
+        return verb(value, func.attr, args, words, scope.span(node), scope)
+    if not is_text_place(base):
+        return None
+    _no_keywords(node, func.attr, scope)
+    args = [scope.expr(arg) for arg in node.args]
+    return read_text(base, func.attr, args, scope.span(node))
 
 
 def _without_stars(node: ast.Call, scope: Scope) -> ast.Call:

@@ -49,6 +49,8 @@ _SOURCES: dict[type[Expr], str] = {
     PerCpu: "the look-up of a CPU",
     HelperCall: "a helper",
     Taken: "this method",
+    typed.PacketAt: "a look into a packet",
+    typed.ContextField: "a pointer of the context",
 }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyebpf.btf import layout
 from pyebpf.btf import types as btf
-from pyebpf.btf.types import Kind
+from pyebpf.btf.types import Kind, Param
 from pyebpf.dsl.types import BOOL, Chars, Int, KernelRef, Place, Pointer, Space, ValueType
 from pyebpf.errors import NotSupportedError
 from pyebpf.ir.nodes import MemberStep
@@ -19,11 +19,22 @@ if TYPE_CHECKING:
 _NAMED = (Kind.STRUCT, Kind.UNION, Kind.TYPEDEF, Kind.ENUM, Kind.ENUM64)
 
 
+_WORD = 8
+
+
 class Argument(Frozen):
-    """An argument of a tracepoint: its type, and its C spelling for messages."""
+    """An argument of a hook: its type, its C spelling for messages, and in which word it is."""
 
     type: ValueType | None
     spelling: str
+    word: int = 0
+
+
+class Prototype(Frozen):
+    """What a hook passes, and the result that a traced function gives; None if it gives none."""
+
+    arguments: tuple[Argument, ...]
+    result: Argument | None = None
 
 
 class Signature(Frozen):
@@ -164,8 +175,8 @@ class Kernel:
         """Return the size of a type in the target, in bytes."""
         return layout.size_of(self.btf, ref.id)
 
-    def tracepoint(self, name: str) -> tuple[Argument, ...] | None:
-        """Return the arguments of a tracepoint as the kernel passes them; None if unknown."""
+    def tracepoint(self, name: str) -> Prototype | None:
+        """Return what the kernel passes at a tracepoint; None if there is none of that name."""
         found = self.btf.find_all(f"btf_trace_{name}", Kind.TYPEDEF)
         if not found:
             return None
@@ -174,10 +185,46 @@ class Kernel:
         if not isinstance(proto, btf.FuncProto):
             return None
         # The first argument is the registered data, which is not the program's business.
-        return tuple(
-            Argument(self.value(p.type, Space.BTF), layout.c_name(self.btf, p.type))
-            for p in proto.params[1:]
-        )
+        return Prototype(self._arguments(proto.params[1:], Space.BTF))
+
+    def function(self, name: str, space: Space) -> Prototype | None:
+        """Return what a function takes and gives; None if BTF describes none of that name.
+
+        Args:
+            name: of the function.
+            space: where the pointers among its arguments lead: ``BTF`` if the verifier knows them.
+        """
+        found = self.btf.find_all(name, Kind.FUNC)
+        node = self.btf.type(found[0]) if found else None
+        proto = self.btf.type(node.type) if isinstance(node, btf.Func) else None
+        if not isinstance(proto, btf.FuncProto):
+            return None
+        arguments = self._arguments(proto.params, space)
+        result = None
+        if not isinstance(self.btf.type(self.btf.skip(proto.result)), btf.Void):
+            last = arguments[-1] if arguments else None
+            word = last.word + self._words(proto.params[-1].type) if last else 0
+            # What a function gives is not vouched for: it may be an error number.
+            kind = self.value(proto.result, Space.KERNEL)
+            result = Argument(kind, layout.c_name(self.btf, proto.result), word)
+        return Prototype(arguments, result)
+
+    def _arguments(self, params: tuple[Param, ...], space: Space) -> tuple[Argument, ...]:
+        out, word = [], 0
+        for param in params:
+            kind = self.value(param.type, space)
+            out.append(Argument(kind, layout.c_name(self.btf, param.type), word))
+            word += self._words(param.type)
+        return tuple(out)
+
+    def _words(self, type_id: int) -> int:
+        if isinstance(self.btf.type(self.btf.skip(type_id)), btf.Void):
+            return 1  # the `...` of a function like printk
+        return max(1, -(-layout.size_of(self.btf, type_id) // _WORD))
+
+    def similar_functions(self, name: str) -> list[str]:
+        """Return functions with nearly that name."""
+        return self.btf.similar(name, (Kind.FUNC,))
 
     def similar_tracepoints(self, name: str) -> list[str]:
         """Return tracepoints with nearly that name."""

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.diag import Diagnostics
-from pyebpf.dsl.check.contexts import MODELS, Given
+from pyebpf.dsl.check.contexts import Given, model_of
 from pyebpf.dsl.check.expr import EXPRESSIONS
 from pyebpf.dsl.check.kfuncs import check_releases
+from pyebpf.dsl.check.results import need_result
 from pyebpf.dsl.check.scope import Rules, Scope
 from pyebpf.dsl.check.stmt import STATEMENTS
 from pyebpf.dsl.collect import namespace
@@ -77,9 +78,10 @@ def _check(name: str, probe: Probe, hook: Hook, unit: UnitState) -> Program | No
         names = namespace(probe.function)
         scope = Scope(unit, RULES, source, names, stack=(probe.function,), path=name)
         given = _parameters(probe, scope)
-        section, parameters = MODELS[hook.kind](hook, given, scope)
+        section, parameters = model_of(hook.kind)(hook, given, scope)
         body = scope.block(source.node.body)
         if not scope.faulty:
+            need_result(scope, source.name_span())
             check_releases(name, unit)
         return Program(name, section, source.name_span(), parameters, body)
     except Fault as fault:

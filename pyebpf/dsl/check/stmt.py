@@ -10,7 +10,7 @@ from pyebpf.dsl.annotations import array_element, data_type
 from pyebpf.dsl.check.arrays import is_private, of_annotation
 from pyebpf.dsl.check.assign import entry, own_element, own_field, shared_of, store, store_name
 from pyebpf.dsl.check.bits import change_bits, field_value
-from pyebpf.dsl.check.convert import assign_to, need_number, to_data, to_int
+from pyebpf.dsl.check.convert import assign_to, to_data, to_int
 from pyebpf.dsl.check.failing import assert_, raise_
 from pyebpf.dsl.check.loops import break_, continue_, for_, while_
 from pyebpf.dsl.check.maps import add_entry, delete_entry
@@ -18,6 +18,7 @@ from pyebpf.dsl.check.matching import match_
 from pyebpf.dsl.check.narrow import condition
 from pyebpf.dsl.check.number import BINARY, arithmetic
 from pyebpf.dsl.check.reserve import with_
+from pyebpf.dsl.check.results import program_result
 from pyebpf.dsl.check.shared import SIGNS, change, global_value
 from pyebpf.dsl.typed import (
     Assign,
@@ -162,14 +163,8 @@ def _return(node: ast.Return, scope: Scope) -> list[Stmt]:
     value = scope.expr(node.value) if node.value is not None else None
     scope.end_flow()
     if scope.result is None:
-        return [Return(span, _program_result(value))]
+        return [Return(span, program_result(value, span, scope))]
     return _function_result(value, span, scope)
-
-
-def _program_result(value: Expr | None) -> Expr | None:
-    if value is None or isinstance(value.type, NoneType):
-        return None
-    return to_data(need_number(value), Int(32, signed=True))
 
 
 def _function_result(value: Expr | None, span: Span, scope: Scope) -> list[Stmt]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed, typed_maps, typed_shared
 from pyebpf.dsl.lower import maps as lower_map
+from pyebpf.dsl.lower import packet as lower_packet
 from pyebpf.dsl.lower import places
 from pyebpf.dsl.lower import shared as lower_shared
 from pyebpf.dsl.lower.kernel import read_optional
@@ -64,6 +65,8 @@ class Expressions:
         self.unit = unit
         #: The section of the program that this is a part of.
         self.section = ""
+        #: What the program gives when it ends early.
+        self.ended = 0
         #: Records that are reserved here, the innermost last.
         self.held: list[Value] = []
         #: Those of them that are locks.
@@ -312,7 +315,7 @@ class Expressions:
     def abort(self) -> None:
         """End the program here."""
         self.release(0, "ringbuf_discard")
-        self.build.ret(self.build.const(0, I32))
+        self.build.ret(self.build.const(self.ended, I32))
 
     # -- what the statements around an expression provide
 
@@ -338,5 +341,7 @@ _OPTIONALS: dict[type[typed.Expr], Callable[[Expressions, Any], Optional]] = {
     typed_maps.Obtain: lower_map.obtained,
     MemoryRead: read_optional,
     After: _after_optional,
+    typed.ContextField: lower_packet.optional_pointer_of,
+    typed.PacketAt: lower_packet.packet_at,
     **SYMBOL_OPTIONALS,
 }

@@ -183,6 +183,18 @@ def _context_field(low: Expressions, expr: typed.ContextField) -> Value:
     return low.build.add(load)
 
 
+def _context_bound(low: Expressions, expr: typed.ContextBound) -> Value:
+    assert isinstance(expr.type, Pointer)
+    load = nodes.CtxLoad(expr.type, expr.span, low.context, expr.offset, expr.width)
+    return low.build.add(load)
+
+
+def _packet_length(low: Expressions, expr: typed.PacketLength) -> Value:
+    begin = low.build.convert(low.number(expr.begin), U64)
+    end = low.build.convert(low.number(expr.end), U64)
+    return low.build.binary(BinaryOp.SUB, end, begin)
+
+
 def _kernel_read(low: Expressions, expr: typed.KernelRead) -> Value:
     base = low.number(expr.base)
     low.build.span = expr.span
@@ -268,6 +280,8 @@ NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     typed.CurrentTask: _current_task,
     typed.ContextObject: _context_object,
     typed.ContextField: _context_field,
+    typed.ContextBound: _context_bound,
+    typed.PacketLength: _packet_length,
     typed.KernelRead: _kernel_read,
     typed.CoreQuestion: _core,
     typed.EntryKey: _entry_key,

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pyebpf.abi.programs import program_kind_of_section
+from pyebpf.abi.results import result_of
 from pyebpf.dsl import typed
 from pyebpf.dsl.faults import Unsupported
 from pyebpf.dsl.lower.statements import Lowering
@@ -135,11 +137,12 @@ def lower_program(program: typed.Program, unit: UnitState) -> Function:
     context = Param(Pointer(Space.CTX), program.span, "ctx")
     function = Function(program.name, program.section, (context,), I32, [], [], program.span)
     lowering = _Calling(function, context, unit)
+    lowering.ended = result_of(program_kind_of_section(program.section)[0]).ended
     for parameter in program.parameters:
         if parameter.value is not None:
             lowering.store(parameter.variable, parameter.value)
     lowering.block(program.body)
     if not lowering.build.done:
         lowering.build.span = program.span
-        lowering.build.ret(lowering.build.const(0, I32))
+        lowering.build.ret(lowering.build.const(lowering.ended, I32))
     return function

@@ -106,7 +106,7 @@ class Lowering(Expressions):
     def returned(self, statement: typed.Return) -> Value | None:
         """Return what the program gives back."""
         if statement.value is None:
-            return self.build.const(0, I32)
+            return self.build.const(self.ended, I32)
         return self.number(statement.value)
 
     def reserve(self, statement: typed.Reserve) -> None:

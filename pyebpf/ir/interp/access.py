@@ -230,11 +230,43 @@ def ctx_load(code: Code, instr: nodes.CtxLoad) -> Operation:
     """Make a read of the context."""
     context, to, memory = code.place(instr.context), code.place(instr), code.machine.memory
     offset, width, kind = instr.offset, instr.width, instr.type
-    is_bool = isinstance(kind, Bool)
+    is_bool, machine = isinstance(kind, Bool), code.machine
+    if space(instr) is Space.PACKET:
+        # The context of a test says where in the packet; the address is the machine's affair.
+        def bound(r: Frame) -> None:
+            at = int.from_bytes(memory.read(r[context] + offset, width, instr), "little")
+            r[to] = machine.packet.base + at
+
+        return bound
 
     def do(r: Frame) -> None:
         number = int.from_bytes(memory.read(r[context] + offset, width, instr), "little")
         r[to] = int(number & 0xFF != 0) if is_bool else wrapped(kind, number)
+
+    return do
+
+
+def advance(code: Code, instr: nodes.Advance) -> Operation:
+    """Make an address further on in a packet."""
+    base, to, by = code.place(instr.base), code.place(instr), code.place(instr.offset)
+
+    def do(r: Frame) -> None:
+        r[to] = r[base] + r[by]
+
+    return do
+
+
+def within(code: Code, instr: nodes.Within) -> Operation:
+    """Make the test of a place against the end of a packet."""
+    pointer, end, to, size = (
+        code.place(instr.pointer),
+        code.place(instr.end),
+        code.place(instr),
+        instr.size,
+    )
+
+    def do(r: Frame) -> None:
+        r[to] = int(r[pointer] + size <= r[end])
 
     return do
 
@@ -322,6 +354,8 @@ ACCESS: dict[type[Value], Callable[[Code, Any], Operation]] = {
     nodes.CompareExchange: compare_exchange,
     nodes.GlobalAddr: global_addr,
     nodes.CtxLoad: ctx_load,
+    nodes.Advance: advance,
+    nodes.Within: within,
     nodes.FieldAddr: field_addr,
     nodes.CoreValue: core_value,
     nodes.KernelLoad: kernel_load,

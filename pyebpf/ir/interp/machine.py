@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pyebpf.abi.programs import program_kind_of_section
 from pyebpf.btf.layout import size_of
 from pyebpf.errors import PyebpfError
 from pyebpf.ir.interp.access import ACCESS
@@ -85,6 +86,10 @@ class World:
         return self.now_ns // 4_000_000
 
 
+#: Forms of contexts that programs only read.
+_READ_ONLY = ("record", "words", "arguments", "pt_regs", "bpf_perf_event_data")
+
+
 class Machine:
     """Runs the programs of one unit.
 
@@ -122,6 +127,7 @@ class Machine:
         self._function_addresses: dict[str, int] = {}
         self.tail_calls = 0
         self.fuel = FUEL
+        self.packet = self.memory.add(bytearray(), "the packet")
         for spec in unit.maps:
             self.table(spec)
         for variable in unit.globals:
@@ -198,20 +204,29 @@ class Machine:
 
     # -- running
 
-    def run(self, program: str, context: bytes) -> int:
+    def run(self, program: str, context: bytes, packet: bytes | bytearray = b"") -> int:
         """Run a program once on a context; return its result.
+
+        Args:
+            program: its name.
+            context: its bytes.
+            packet: the data that the context's bounds count in; a ``bytearray`` is changed.
 
         Raises:
             ProbeFault: it did what the kernel would refuse or cannot survive.
         """
-        # Only a syscall program has a context of its own: the caller gets it back.
-        mine = any(f.name == program and f.section == "syscall" for f in self.unit.functions)
+        # Of tracing programs, only one that user space calls may write to its context.
+        section = next(f.section for f in self.unit.functions if f.name == program)
+        mine = program_kind_of_section(section)[0].context not in _READ_ONLY
         region = self.memory.add(bytearray(context), "the context", writable=mine)
+        data = packet if isinstance(packet, bytearray) else bytearray(packet)
+        self.packet = self.memory.add(data, "the packet")
         self.fuel, self.tail_calls = FUEL, 0
         try:
             result = self._follow(program, region.base)
         finally:
             self.memory.remove(region)
+            self.memory.remove(self.packet)
         for table in self.tables.values():
             if isinstance(table, Ring):
                 table.check_finished()

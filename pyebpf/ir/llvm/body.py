@@ -70,7 +70,9 @@ class Body:
         self.renamed: dict[Value, str] = {}
         self.slots: dict[Slot, str] = {}
         self.span: Span = fn.span
-        self.is_tracing = (fn.section or fn.program).split("/")[0] in NARROW_CONTEXTS
+        self.is_tracing = (fn.section or fn.program).split("/")[0].partition(".")[
+            0
+        ] in NARROW_CONTEXTS
         self._home = fn.span.source
         self._subprogram = subprogram
         self._count = 0
@@ -133,8 +135,8 @@ class Body:
 NARROW_CONTEXTS = frozenset(
     {
         "tp", "tracepoint", "raw_tp", "raw_tracepoint", "tp_btf", "fentry", "fexit", "fmod_ret",
-        "lsm", "iter", "kprobe", "kretprobe", "uprobe", "uretprobe", "usdt", "ksyscall",
-        "kretsyscall",
+        "fsession", "lsm", "lsm_cgroup", "iter", "kprobe", "kretprobe", "uprobe", "uretprobe",
+        "usdt", "ksyscall", "kretsyscall",
     }
 )  # fmt: skip
 

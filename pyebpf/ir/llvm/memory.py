@@ -64,16 +64,41 @@ def slot_addr(b: Body, instr: nodes.SlotAddr) -> str:
 
 def load(b: Body, instr: nodes.Load) -> str:
     """Write a load."""
+    context, offset = _in_context(instr.pointer)
+    if context is not None:
+        size = instr.type.size
+        return from_memory(
+            b, instr.type, _ctx_read(b, context, offset, size, memory_type(instr.type))
+        )
     word = "load volatile" if _is_global(instr.pointer) else "load"
     return _load(b, instr.type, b.value(instr.pointer), word)
 
 
 def store(b: Body, instr: nodes.Store) -> str:
     """Write a store."""
+    context, offset = _in_context(instr.pointer)
+    if context is not None:
+        _ctx_write(b, context, offset, instr.value)
+        return ""
     align = _natural(instr.value.type)
     word = "store volatile" if _is_global(instr.pointer) else "store"
     b.do(f"{word} {to_memory(b, instr.value)}, ptr {b.value(instr.pointer)}, align {align}")
     return ""
+
+
+def _in_context(pointer: Value) -> tuple[Value | None, int]:
+    """Return the context and a constant offset in it; no context if the address is another."""
+    offset = 0
+    while isinstance(pointer, nodes.Member | nodes.Element):
+        if isinstance(pointer, nodes.Member):
+            offset += pointer.offset
+        elif isinstance(pointer.index, Const):
+            offset += pointer.index.value * pointer.stride
+        else:
+            return None, 0
+        pointer = pointer.base
+    is_context = isinstance(pointer, nodes.Param) and _space(pointer) is Space.CTX
+    return (pointer if is_context else None), offset
 
 
 def _is_global(pointer: Value) -> bool:
@@ -202,19 +227,50 @@ def _index(b: Body, index: Value) -> str:
 
 
 def ctx_load(b: Body, instr: nodes.CtxLoad) -> str:
-    """Write one load at a constant offset from the context; LLVM cannot divide or merge it."""
+    """Write a read of the context."""
     is_pointer = isinstance(instr.type, Pointer) and instr.width == WORD
     kind = "ptr" if is_pointer else f"i{instr.width * 8}"
+    loaded = _ctx_read(b, instr.context, instr.offset, instr.width, kind)
+    return loaded if kind == "ptr" else _ctx_value(b, instr, loaded)
+
+
+def _ctx_read(b: Body, context: Value, offset: int, width: int, kind: str) -> str:
+    """Write one load at a constant offset from the context; LLVM cannot divide or merge it."""
     name = f"@llvm.bpf.getelementptr.and.load.{'p0' if kind == 'ptr' else kind}"
     b.module.declare(f"{kind} {name}(ptr, i1, i8, i8, i8, i1, ...)")
     volatile = "false" if b.is_tracing else "true"
     # Operands: volatile, ordering (none), synchronisation scope (system), log2 of the alignment.
-    loaded = b.op(
+    return b.op(
         f"call {kind} (ptr, i1, i8, i8, i8, i1, ...) {name}(ptr elementtype(i8) "
-        f"{b.value(instr.context)}, i1 {volatile}, i8 0, i8 1, i8 {instr.width.bit_length() - 1}, "
-        f"i1 true, i64 {instr.offset})" + (" memory(argmem: read)" if b.is_tracing else "")
+        f"{b.value(context)}, i1 {volatile}, i8 0, i8 1, i8 {width.bit_length() - 1}, "
+        f"i1 true, i64 {offset})" + (" memory(argmem: read)" if b.is_tracing else "")
     )
-    return loaded if kind == "ptr" else _ctx_value(b, instr, loaded)
+
+
+def _ctx_write(b: Body, context: Value, offset: int, value: Value) -> None:
+    """Write one store at a constant offset from the context."""
+    stored = to_memory(b, value)
+    kind = stored.partition(" ")[0]
+    name = f"@llvm.bpf.getelementptr.and.store.{'p0' if kind == 'ptr' else kind}"
+    b.module.declare(f"void {name}({kind}, ptr, i1, i8, i8, i8, i1, ...)")
+    b.do(
+        f"call void ({kind}, ptr, i1, i8, i8, i8, i1, ...) {name}({stored}, ptr elementtype(i8) "
+        f"{b.value(context)}, i1 true, i8 0, i8 1, i8 {value.type.size.bit_length() - 1}, "
+        f"i1 true, i64 {offset})"
+    )
+
+
+def advance(b: Body, instr: nodes.Advance) -> str:
+    """Write the address of a place in a packet, in the register that is tested then."""
+    offset = b.op(f"and i64 {b.opaque('i64', b.value(instr.offset))}, {nodes.MAX_PACKET_OFFSET}")
+    moved = b.op(f"getelementptr i8, ptr {b.value(instr.base)}, i64 {offset}")
+    return b.opaque("ptr", moved)
+
+
+def within(b: Body, instr: nodes.Within) -> str:
+    """Write the test of a place against the end of its packet, as the verifier knows it."""
+    after = b.op(f"getelementptr i8, ptr {b.value(instr.pointer)}, i64 {instr.size}")
+    return b.op(f"icmp ule ptr {after}, {b.value(instr.end)}")
 
 
 def _ctx_value(b: Body, instr: nodes.CtxLoad, loaded: str) -> str:
@@ -243,4 +299,6 @@ MEMORY: dict[type[Value], Callable[[Body, Any], str]] = {
     nodes.Member: member,
     nodes.Element: element,
     nodes.CtxLoad: ctx_load,
+    nodes.Advance: advance,
+    nodes.Within: within,
 }

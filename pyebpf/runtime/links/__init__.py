@@ -1,37 +1,78 @@
 """Attaching a loaded program: one file for each strategy, named in one table.
 
-To add a strategy: a file here with a function of the type :data:`Strategy`, and one row below.
+To add a strategy: a file here with a function of the type :data:`Strategy`, and one row below,
+which also names what a program must say of the place.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
-from pyebpf.errors import NotSupportedError
+from pyebpf.errors import AttachError, NotSupportedError
+from pyebpf.plain import Frozen
 from pyebpf.runtime.links.base import Link as Link
 from pyebpf.runtime.links.base import Request, Strategy
-from pyebpf.runtime.links.perf import attach_tracepoint
-from pyebpf.runtime.links.tracing import attach_raw_tp, attach_trace
 from pyebpf.runtime.tracefs import Tracefs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pyebpf.abi.programs import ProgramKind
     from pyebpf.spec.target import Features
 
+
+class How(Frozen):
+    """A strategy, by module and function, and what it cannot attach without.
+
+    A warm start imports only what it uses.
+    """
+
+    module: str
+    function: str
+    needs: str = ""
+
+    @property
+    def strategy(self) -> Strategy:
+        """The function."""
+        found: Strategy = getattr(import_module(f"{__name__}.{self.module}"), self.function)
+        return found
+
+
 #: How to attach, by the name in a row of ``pyebpf.abi.programs``.
-STRATEGIES: dict[str, Strategy] = {
-    "tracepoint": attach_tracepoint,
-    "raw_tp": attach_raw_tp,
-    "trace": attach_trace,
+STRATEGIES: dict[str, How] = {
+    "tracepoint": How("perf", "attach_tracepoint"),
+    "raw_tp": How("tracing", "attach_raw_tp"),
+    "trace": How("tracing", "attach_trace"),
+    "fentry": How("tracing", "attach_trace"),
+    "lsm": How("tracing", "attach_trace"),
+    "iter": How("tracing", "attach_iter"),
+    "kprobe": How("probes", "attach_kprobe"),
+    "uprobe": How("probes", "attach_uprobe"),
+    "perf_event": How("perf", "attach_perf_event"),
+    "xdp": How("network", "attach_xdp", "device"),
+    "tcx": How("network", "attach_tcx", "device"),
+    "tc": How("network", "attach_tcx", "device"),
+    "cgroup": How("network", "attach_cgroup", "cgroup"),
+    "socket": How("network", "attach_socket", "socket"),
+    "netns": How("network", "attach_netns", "netns"),
 }
 
 
-def attach(
+def can_attach(kind: ProgramKind, at: Mapping[str, Any]) -> bool:
+    """Tell whether a program says where it belongs; one that does not is attached later."""
+    how = STRATEGIES.get(kind.strategy or "")
+    return how is not None and (not how.needs or how.needs in at)
+
+
+def attach(  # noqa: PLR0913 - one argument for each thing that attaching depends on
     prog_fd: int,
     kind: ProgramKind,
     hook: str,
     *,
     cookie: int = 0,
+    at: Mapping[str, Any] = MappingProxyType({}),
     tracefs: Tracefs | None = None,
     features: Features | None = None,
 ) -> Link:
@@ -42,6 +83,7 @@ def attach(
         kind: its row.
         hook: where, as in the section's name, ``"sched/sched_switch"``, or with a colon.
         cookie: what ``bpf_get_attach_cookie`` returns there.
+        at: what the hook's name does not say: ``device``, ``cgroup``, ``pid``, ….
         tracefs: where tracepoints are looked up; opened for this call by default.
         features: what the kernel can do; probed by trying by default.
 
@@ -50,11 +92,13 @@ def attach(
         NotSupportedError: programs of this kind are not attached like this, or not by this kernel.
         KernelError: the kernel refused.
     """
-    strategy = STRATEGIES.get(kind.strategy or "")
-    if strategy is None:
-        reason = kind.reason or f"there is no {kind.strategy!r} strategy in pyebpf.runtime.links"
+    how = STRATEGIES.get(kind.strategy or "")
+    if how is None:
+        reason = kind.reason or f"pyebpf does not attach {kind.strategy!r} programs yet"
         raise NotSupportedError(f"a {kind.name!r} program cannot be attached: {reason}")
+    if how.needs and how.needs not in at:
+        raise AttachError(f"a {kind.name!r} program needs to know where: {how.needs}=…")
     if tracefs is not None:
-        return strategy(Request(prog_fd, kind, hook, cookie, tracefs, features))
+        return how.strategy(Request(prog_fd, kind, hook, cookie, tracefs, features, at))
     with Tracefs() as opened:
-        return strategy(Request(prog_fd, kind, hook, cookie, opened, features))
+        return how.strategy(Request(prog_fd, kind, hook, cookie, opened, features, at))

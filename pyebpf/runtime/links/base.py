@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pyebpf.errors import PyebpfError
 from pyebpf.owner import Owner
 from pyebpf.plain import Frozen
 from pyebpf.runtime import syscall
@@ -44,6 +46,14 @@ class Link(Owner):
         """Whether the kernel has a ``bpf_link`` for this: it can then be pinned and described."""
         return self._is_bpf_link
 
+    def read(self) -> bytes:
+        """Return what an iterator writes in one visit of everything.
+
+        Raises:
+            PyebpfError: this is another kind of link.
+        """
+        raise PyebpfError(f"{self.hook!r} is no iterator: there is nothing to read")
+
     def info(self) -> syscall.LinkInfo | None:
         """Describe the link in the kernel; None if there is only a perf event."""
         return syscall.link_info(self.fd) if self._is_bpf_link else None
@@ -67,8 +77,29 @@ class Link(Owner):
                 os.close(fd)
 
 
+class Links(Link):
+    """Several links of one program that live and end together."""
+
+    def __init__(self, links: list[Link], hook: str) -> None:
+        super().__init__(links[0].fd, hook, is_bpf_link=False)
+        self._links = links
+
+    def detach(self) -> None:
+        """Detach all of them."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of all of them. Idempotent."""
+        self.fd, links, self._links = -1, getattr(self, "_links", []), []
+        for link in links:
+            link.close()
+
+
 class Request(Frozen):
-    """What a strategy needs to know; the caller of ``attach`` gave it."""
+    """What a strategy needs to know; the caller of ``attach`` gave it.
+
+    ``at`` says what the hook's name does not: a device, a cgroup, a process.
+    """
 
     prog_fd: int
     kind: ProgramKind
@@ -76,6 +107,7 @@ class Request(Frozen):
     cookie: int
     tracefs: Tracefs
     features: Features | None
+    at: Mapping[str, Any] = MappingProxyType({})
 
 
 #: A strategy attaches, or raises ``AttachError``, ``NotSupportedError`` or ``KernelError``.

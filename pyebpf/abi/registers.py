@@ -1,0 +1,56 @@
+"""``struct pt_regs``: where each machine keeps registers, arguments and results.
+
+Source: ``arch/*/include/asm/ptrace.h`` of Linux, and the calling conventions of System V for
+x86-64 and of AAPCS64. A program sees the kernel's registers in this form.
+"""
+
+from __future__ import annotations
+
+from pyebpf.plain import Frozen
+
+
+class Registers(Frozen):
+    """The registers of a machine, as the kernel saves them.
+
+    Attributes:
+        names: in the order of ``struct pt_regs``, 8 bytes each.
+        arguments: those that hold a function's arguments, in order.
+        syscall_arguments: those that hold the arguments of a system call.
+        result: the one that holds what a function gives.
+        ip: the instruction pointer.
+        sp: the stack pointer.
+    """
+
+    names: tuple[str, ...]
+    arguments: tuple[str, ...]
+    syscall_arguments: tuple[str, ...]
+    result: str
+    ip: str
+    sp: str
+
+    def offset(self, name: str) -> int:
+        """Return where a register is, in bytes."""
+        return 8 * self.names.index(name)
+
+
+_X86 = Registers(
+    ("r15", "r14", "r13", "r12", "bp", "bx", "r11", "r10", "r9", "r8", "ax", "cx", "dx", "si",
+     "di", "orig_ax", "ip", "cs", "flags", "sp", "ss"),
+    ("di", "si", "dx", "cx", "r8", "r9"),
+    ("di", "si", "dx", "r10", "r8", "r9"),
+    "ax",
+    "ip",
+    "sp",
+)  # fmt: skip
+_ARM64_ARGUMENTS = tuple(f"x{number}" for number in range(8))
+_ARM64 = Registers(
+    (*(f"x{number}" for number in range(31)), "sp", "pc", "pstate"),
+    _ARM64_ARGUMENTS,
+    _ARM64_ARGUMENTS[:6],
+    "x0",
+    "pc",
+    "sp",
+)
+
+#: By the machine's name, as ``uname -m`` gives it.
+REGISTERS = {"x86_64": _X86, "aarch64": _ARM64}

@@ -1,0 +1,46 @@
+"""Direct access to the data of a packet: records at checked places."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from pyebpf.dsl.check.convert import need_number, need_value, to_int
+from pyebpf.dsl.check.pointers import no_type, type_argument
+from pyebpf.dsl.faults import Fault, WrongCall
+from pyebpf.dsl.typed import ContextBound, Expr, Literal, PacketAt, PacketLength
+from pyebpf.dsl.types import U64, Maybe, Pointer, Record, Space
+
+if TYPE_CHECKING:
+    from pyebpf.dsl.check.scope import Scope
+    from pyebpf.dsl.uapi import ContextStruct
+
+
+def packet_call(name: str, struct: ContextStruct, node: ast.Call, scope: Scope) -> Expr:
+    """Check ``ctx.packet(Record, at)`` or ``ctx.packet_length()``."""
+    span = scope.span(node)
+    begin, end = (_bound(which, struct, node, scope) for which in struct.bounds)
+    if name == "packet_length":
+        if node.args or node.keywords:
+            raise Fault(WrongCall(span, name=name, why="takes no arguments"))
+        return PacketLength(U64, span, begin, end)
+    given = list(node.args)
+    if len(given) == 1 and len(node.keywords) == 1 and node.keywords[0].arg == "at":
+        given.append(node.keywords[0].value)
+    elif node.keywords or len(given) not in (1, 2):
+        why = "takes a record and where it lies, in bytes: ctx.packet(Ethernet, at=0)"
+        raise Fault(WrongCall(span, name=name, why=why))
+    hint, kind = type_argument(given[0], scope)
+    if not isinstance(kind, Record):
+        raise no_type(given[0], hint, scope)
+    at: Expr = Literal(U64, span, 0)
+    if len(given) > 1:
+        at = to_int(need_number(need_value(scope.expr(given[1]))), U64)
+    return PacketAt(Maybe(Pointer(Space.PACKET, kind)), span, begin, end, at)
+
+
+def _bound(which: str, struct: ContextStruct, node: ast.Call, scope: Scope) -> ContextBound:
+    field = struct.record.field(which)
+    assert field is not None
+    kind = Pointer(Space.PACKET)
+    return ContextBound(kind, scope.span(node), field.offset, field.type.size)

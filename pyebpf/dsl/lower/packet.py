@@ -1,0 +1,63 @@
+"""Records in packets, and pointers of the context that may be null."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyebpf.dsl.lower.maps import Optional
+from pyebpf.dsl.lower.symbols import optional_pointer
+from pyebpf.dsl.types import BOOL, Maybe, Pointer
+from pyebpf.ir import nodes
+from pyebpf.ir.nodes import CompareOp, Const, Value
+from pyebpf.ir.types import U64
+
+if TYPE_CHECKING:
+    from pyebpf.dsl import typed
+    from pyebpf.dsl.lower.expr import Expressions
+
+
+def optional_pointer_of(low: Expressions, expr: typed.ContextField) -> Optional:
+    """Lower a pointer of the context that may be None."""
+    assert isinstance(expr.type, Maybe)
+    kind = expr.type.inner
+    assert isinstance(kind, Pointer)
+    load = nodes.CtxLoad(
+        kind.replace(nullable=True), expr.span, low.context, expr.offset, expr.width
+    )
+    return optional_pointer(low, low.build.add(load), kind)
+
+
+def packet_at(low: Expressions, expr: typed.PacketAt) -> Optional:
+    """Lower a look at a place of a packet: there, or None."""
+    assert isinstance(expr.type, Maybe)
+    kind = expr.type.inner
+    assert isinstance(kind, Pointer)
+    assert kind.to is not None
+    build = low.build
+    at = low.number(expr.at)
+    begin, end = low.number(expr.begin), low.number(expr.end)
+    flag, value = build.slot("found", BOOL), build.slot("record", kind)
+    build.write(flag, build.const(0, BOOL))
+    build.write(value, build.const(0, kind))
+    miss = build.new_block("miss")
+    place = _moved(low, begin, at, kind, miss)
+    hit = build.new_block("hit")
+    size = kind.to.size  # type: ignore[union-attr]
+    build.branch(build.add(nodes.Within(BOOL, expr.span, place, end, size)), hit, miss)
+    build.start(hit)
+    build.write(value, place)
+    build.write(flag, build.const(1, BOOL))
+    build.jump(miss)
+    build.start(miss)
+    return Optional(build.read(flag), build.read(value))
+
+
+def _moved(low: Expressions, begin: Value, at: Value, kind: Pointer, miss: nodes.Block) -> Value:
+    build = low.build
+    if isinstance(at, Const) and 0 <= at.value <= nodes.MAX_PACKET_OFFSET:
+        return build.add(nodes.Member(kind, build.span, begin, at.value))
+    near = build.new_block("near")
+    far = build.compare(CompareOp.GT, at, build.const(nodes.MAX_PACKET_OFFSET, U64))
+    build.branch(far, miss, near)
+    build.start(near)
+    return build.add(nodes.Advance(kind, build.span, begin, at))

@@ -1,0 +1,125 @@
+"""Probes and their hooks, and how a decorator makes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias, get_type_hints
+
+from pyebpf.dsl.constants import value_of
+from pyebpf.errors import PyebpfError
+from pyebpf.plain import Frozen, Plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from pyebpf.spec.types import Record
+
+
+class Hook(Frozen):
+    """One place to attach to.
+
+    Attributes:
+        kind: a row of ``pyebpf.abi.programs``.
+        target: the name there: a tracepoint, a function; empty for kinds that have none.
+        when: the option that enables it.
+        at: what attaching needs besides, by the names of ``Session.attach``'s arguments.
+    """
+
+    kind: str
+    target: str
+    when: Any = True
+    at: tuple[tuple[str, Any], ...] = ()
+
+    def enabled(self, options: Mapping[Any, Any]) -> bool:
+        """Tell whether the option that this hook depends on is set."""
+        return bool(value_of(self.when, options))
+
+
+class Probe(Plain):
+    """A function that is to run in the kernel, with its hooks. ``load`` it to run it."""
+
+    function: Callable[..., Any]
+    hooks: tuple[Hook, ...]
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    def record(self) -> Record | None:
+        """Return the record that a ``@syscall`` probe takes; None if it takes none."""
+        hints = get_type_hints(self.function, include_extras=True)
+        hints.pop("return", None)
+        return next((getattr(h, "__pyebpf_record__", None) for h in hints.values()), None)
+
+    def __call__(self, *_: object, **__: object) -> None:
+        raise PyebpfError(f"{self.name} runs in the kernel: load({self.name}) attaches it")
+
+
+def program_names(
+    probes: Iterable[Probe], options: Mapping[Any, Any]
+) -> list[tuple[str, Probe, Hook]]:
+    """Return the programs that the probes make: one per enabled hook, each with its own name."""
+    out: list[tuple[str, Probe, Hook]] = []
+    used: set[str] = set()
+    for probe in probes:
+        for hook in probe.hooks:
+            if not hook.enabled(options):
+                continue
+            name, number = probe.name, 1
+            while name in used:
+                number += 1
+                name = f"{probe.name}_{number}"
+            used.add(name)
+            out.append((name, probe, hook))
+    return out
+
+
+Decorator: TypeAlias = "Callable[[Callable[..., Any]], Probe]"
+
+
+def hooked(
+    kind: str, target: str = "", when: Any = True, at: Mapping[str, Any] | None = None
+) -> Decorator:
+    """Return the decorator that gives a function one more hook.
+
+    Args:
+        kind: a row of ``pyebpf.abi.programs``.
+        target: the name of the hook there.
+        when: the option that enables it.
+        at: what attaching needs besides; None stands for "not given".
+    """
+    given = tuple((name, value) for name, value in (at or {}).items() if value is not None)
+    hook = Hook(kind, target, when, given)
+
+    def decorate(function: Any) -> Probe:
+        if isinstance(function, Probe):  # decorators stack: one function, several hooks
+            return Probe(function.function, (hook, *function.hooks))
+        if not hasattr(function, "__code__"):
+            raise PyebpfError(f"@{kind} decorates a function, not {function!r}")
+        return Probe(function, (hook,))
+
+    return decorate
+
+
+def named(
+    kind: str, target: Any, example: str, when: Any, at: Mapping[str, Any] | None = None
+) -> Decorator:
+    """Return the decorator of a kind that needs a name.
+
+    Raises:
+        PyebpfError: it was used without one.
+    """
+    if not isinstance(target, str) or not target:
+        raise PyebpfError(f"@{kind} needs a name: @{kind}({example!r})")
+    return hooked(kind, target, when, at)
+
+
+def one_of(kind: str, word: str, words: Iterable[str]) -> str:
+    """Return ``word`` if it is one of those that a decorator knows.
+
+    Raises:
+        PyebpfError: it is another.
+    """
+    known = tuple(words)
+    if word not in known:
+        raise PyebpfError(f"@{kind}({word!r}): write one of {', '.join(map(repr, known))}")
+    return word

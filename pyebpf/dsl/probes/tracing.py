@@ -1,0 +1,168 @@
+"""Decorators of probes in the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pyebpf.dsl.probes.base import Decorator, Probe, hooked, named
+from pyebpf.errors import PyebpfError
+
+
+def tracepoint(event: str, *, when: Any = True) -> Decorator:
+    """Run at a tracepoint. The function takes a :class:`TracepointContext` with its fields.
+
+    Args:
+        event: category and name, ``"sched:sched_switch"``.
+        when: attach only if this constant (see ``Const``) is true.
+
+    Since:  Linux 4.7.
+    """
+    decorate = named("tracepoint", event, "sched:sched_switch", when)
+    if event.count(":") != 1:
+        raise PyebpfError(
+            f"@tracepoint({event!r}): write category:name, as in 'sched:sched_switch'"
+        )
+    return decorate
+
+
+def tp_btf(name: str, *, when: Any = True) -> Decorator:
+    """Run at a tracepoint, with its arguments as the kernel passes them, typed.
+
+    The function's parameters are the tracepoint's arguments, by position; trailing ones may be left
+    out.
+
+    Args:
+        name: the tracepoint without its category, ``"block_rq_issue"``.
+        when: attach only if this constant is true.
+
+    Since:  Linux 5.5, with BTF.
+    """
+    return named("tp_btf", name, "sched_switch", when)
+
+
+def raw_tracepoint(name: str, *, when: Any = True) -> Decorator:
+    """Run at a tracepoint, with its arguments as bare 64-bit numbers.
+
+    The function takes a :class:`RawTracepointContext`.
+
+    Since:  Linux 4.17.
+    """
+    return named("raw_tracepoint", name, "sys_enter", when)
+
+
+def _sleeping(kind: str, sleepable: bool) -> str:
+    return f"{kind}.s" if sleepable else kind
+
+
+def fentry(function: str, *, sleepable: bool = False, when: Any = True) -> Decorator:
+    """Run where a function of the kernel begins, with its arguments, typed.
+
+    The probe's parameters are the function's arguments, by position; trailing ones may be left out.
+
+    Args:
+        function: its name, ``"vfs_read"``.
+        sleepable: may wait, and then read memory that is not there yet; for functions that may.
+        when: attach only if this constant is true.
+
+    Since:  Linux 5.5, with BTF; sleepable 5.10.
+    """
+    return named(_sleeping("fentry", sleepable), function, "vfs_read", when)
+
+
+def fexit(function: str, *, sleepable: bool = False, when: Any = True) -> Decorator:
+    """Run where a function of the kernel ends, with its arguments and its result, typed.
+
+    The probe's parameters are the function's arguments, by position; one called ``ret`` is the
+    result.
+
+    Args:
+        function: its name, ``"vfs_read"``.
+        sleepable: may wait.
+        when: attach only if this constant is true.
+
+    Since:  Linux 5.5, with BTF; sleepable 5.10.
+    """
+    return named(_sleeping("fexit", sleepable), function, "vfs_read", when)
+
+
+def fmod_ret(function: str, *, sleepable: bool = False, when: Any = True) -> Decorator:
+    """Run before a function of the kernel, and instead of it if the probe gives anything but 0.
+
+    For functions that the kernel marks for it, and those of security modules. The parameters are
+    the function's arguments; one called ``ret`` is what the probe before this one gave.
+
+    Since:  Linux 5.7, with BTF; sleepable 5.10.
+    """
+    return named(_sleeping("fmod_ret", sleepable), function, "bpf_modify_return_test", when)
+
+
+def lsm(hook: str, *, sleepable: bool = False, when: Any = True) -> Decorator:
+    """Run at a hook for security modules, and decide: 0 lets it happen, ``-EPERM`` refuses.
+
+    The parameters are the hook's arguments, typed; one called ``ret`` is what the probe before this
+    one decided.
+
+    Args:
+        hook: its name, ``"file_open"``.
+        sleepable: may wait, at the hooks that may.
+        when: attach only if this constant is true.
+
+    Since:  Linux 5.7, with BTF and ``bpf`` among the active security modules; sleepable 5.11.
+    """
+    return named(_sleeping("lsm", sleepable), hook, "file_open", when)
+
+
+def iter(target: str, *, sleepable: bool = False) -> Decorator:  # noqa: A001 - the kernel's word
+    """Run for each object of a kind that the kernel has, when user space reads.
+
+    The first parameter is the ``Ptr[bpf_iter_meta]`` of the visit, the others are what is visited:
+    ``task: Ptr[task_struct] | None``, which is None once, after the last.
+
+    Args:
+        target: ``"task"``, ``"task_file"``, ``"tcp"``, ``"bpf_map"``, ….
+        sleepable: may wait, where the iterator may.
+
+    Since:  Linux 5.8, with BTF; sleepable 6.1.
+    """
+    return named(_sleeping("iter", sleepable), target, "task", True)
+
+
+def kprobe(function: str, *, when: Any = True) -> Decorator:
+    """Run at an instruction of the kernel, with the registers.
+
+    The probe's first parameter is a :class:`KprobeContext`; the others are the function's first
+    arguments, typed by BTF where that describes the function.
+
+    Args:
+        function: its name, ``"vfs_read"``, also with an offset in bytes, ``"vfs_read+0x10"``.
+        when: attach only if this constant is true.
+
+    Since:  Linux 4.1, with ``CONFIG_KPROBES``.
+    """
+    return named("kprobe", function, "vfs_read", when)
+
+
+def kretprobe(function: str, *, when: Any = True) -> Decorator:
+    """Run where a function of the kernel returns: after the context comes ``ret``, its result.
+
+    Args:
+        function: its name, ``"vfs_read"``.
+        when: attach only if this constant is true.
+
+    Since:  Linux 4.1, with ``CONFIG_KPROBES``.
+    """
+    return named("kretprobe", function, "vfs_read", when)
+
+
+def syscall(function: Callable[..., Any]) -> Probe:
+    """Run when user space says so: ``session.test_run(probe, …)``. Attached to nothing.
+
+    The function may take one parameter, a ``@record``: what the caller passes, and gets back as the
+    function leaves it. Its result goes back too, as 32 bits.
+
+    Since:  Linux 5.14.
+    """
+    if not hasattr(function, "__code__"):
+        raise PyebpfError("@syscall decorates a function, without parentheses")
+    return hooked("syscall")(function)

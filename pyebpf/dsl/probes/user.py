@@ -1,0 +1,98 @@
+"""Decorators of probes in processes, and of perf events."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from pyebpf.dsl.probes.base import Decorator, hooked
+from pyebpf.errors import PyebpfError
+
+
+def uprobe(
+    binary: str | os.PathLike[str],
+    symbol: str = "",
+    *,
+    offset: int = 0,
+    pid: int | None = None,
+    sleepable: bool = False,
+    when: Any = True,
+) -> Decorator:
+    """Run at an instruction of a program or library, with the registers of the process.
+
+    The probe's first parameter is a :class:`UprobeContext`; the others are the function's first
+    arguments, with the types that the probe declares.
+
+    Args:
+        binary: a path, or the name of a library as the dynamic linker knows it, ``"c"``.
+        symbol: a function in it; without one, ``offset`` counts from the start of the file.
+        offset: bytes into the function.
+        pid: only in this process; in all that run the binary, without it.
+        sleepable: may wait, and then read memory that is not there yet.
+        when: attach only if this constant is true.
+
+    Since:  Linux 4.3; sleepable 6.0.
+    """
+    return _user("uprobe", binary, symbol, offset, pid, sleepable=sleepable, when=when)
+
+
+def uretprobe(
+    binary: str | os.PathLike[str],
+    symbol: str,
+    *,
+    pid: int | None = None,
+    sleepable: bool = False,
+    when: Any = True,
+) -> Decorator:
+    """Run where a function of a program returns: after the context comes ``ret``, its result.
+
+    The arguments are those of :func:`uprobe`.
+    """
+    return _user("uretprobe", binary, symbol, 0, pid, sleepable=sleepable, when=when)
+
+
+def _user(  # noqa: PLR0913 - what two decorators share
+    kind: str,
+    binary: str | os.PathLike[str],
+    symbol: str,
+    offset: int,
+    pid: int | None,
+    *,
+    sleepable: bool,
+    when: Any,
+) -> Decorator:
+    path = os.fspath(binary)
+    if not path or not (symbol or offset):
+        raise PyebpfError(f"@{kind} needs a binary and a function: @{kind}('c', 'strlen')")
+    where = f"{path}:{symbol}" if symbol else f"{path}:{offset:#x}"
+    target = f"{where}+{offset:#x}" if symbol and offset else where
+    return hooked(f"{kind}.s" if sleepable else kind, target, when, {"pid": pid})
+
+
+def perf_event(
+    event: str = "cpu-clock",
+    *,
+    freq_hz: int | None = None,
+    period: int | None = None,
+    pid: int | None = None,
+    cpu: int | None = None,
+    when: Any = True,
+) -> Decorator:
+    """Run when a perf event has counted far enough: to sample what runs, for example.
+
+    The probe gets a :class:`PerfEventContext`.
+
+    Args:
+        event: the event's name as ``perf list`` has it, ``"cpu-clock"``, ``"page-faults"``.
+        freq_hz: run this many times in a second, on each CPU.
+        period: or once in so many events (of ``cpu-clock``: nanoseconds).
+        pid: only for this process.
+        cpu: only on this CPU.
+        when: attach only if this constant is true.
+
+    Since:  Linux 4.9.
+    """
+    if (freq_hz is None) == (period is None):
+        raise PyebpfError("@perf_event takes either freq_hz or period: @perf_event(freq_hz=49)")
+    at = {"event": event, "freq_hz": freq_hz, "period": period, "pid": pid, "cpu": cpu}
+    return hooked("perf_event", "", when, at)

@@ -1,0 +1,85 @@
+"""Attaching to instructions: kprobes of the kernel, uprobes of programs, through their PMUs."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyebpf.abi.attr import perf_event_attr
+from pyebpf.errors import AttachError, KernelError, NotSupportedError
+from pyebpf.runtime import syscall
+from pyebpf.runtime.binaries import file_offset, find_binary
+from pyebpf.runtime.kallsyms import similar_functions
+from pyebpf.runtime.links.perf import link_perf_event
+
+if TYPE_CHECKING:
+    from pyebpf.runtime.links.base import Link, Request
+
+_DEVICES = Path("/sys/bus/event_source/devices")
+_ALL_PROCESSES = -1
+_ANY_CPU = 0
+
+
+def attach_kprobe(request: Request) -> Link:
+    """Attach to ``function`` or ``function+0x10`` of the kernel.
+
+    Since:  4.17, through the PMU ``kprobe``.
+    """
+    name, _, offset = request.hook.partition("+")
+    try:
+        event = _open(request, "kprobe", name.encode() + b"\0", int(offset or "0", 0), -1)
+    except KernelError as error:
+        if error.errno not in (errno.ENOENT, errno.EADDRNOTAVAIL, errno.EINVAL):
+            raise
+        raise AttachError(
+            f"the kernel takes no kprobe at {request.hook!r}{similar_functions(name)}",
+            target=request.hook,
+        ) from None
+    return link_perf_event(event, request, request.hook)
+
+
+def attach_uprobe(request: Request) -> Link:
+    """Attach to ``binary:function+0x10`` or ``binary:0x1234``, in one process or in all.
+
+    Since:  4.17, through the PMU ``uprobe``.
+    """
+    binary, _, where = request.hook.rpartition(":")
+    symbol, _, more = where.partition("+")
+    path = find_binary(binary)
+    place = (
+        int(symbol, 0) if symbol[:1].isdigit() else file_offset(path, symbol, int(more or "0", 0))
+    )
+    pid = int(request.at.get("pid", _ALL_PROCESSES))
+    event = _open(request, "uprobe", os.fsencode(path) + b"\0", place, pid)
+    return link_perf_event(event, request, request.hook)
+
+
+def _open(request: Request, pmu: str, text: bytes, offset: int, pid: int) -> int:
+    """Open the event of an instruction; ``text`` is the function's name or the file's path."""
+    returns = request.kind.name.startswith(("kretprobe", "uretprobe"))
+    kind, bit = _numbers(pmu)
+    attr = perf_event_attr(
+        kind,
+        int(returns) << bit,
+        sample_period=1,
+        config1=syscall.address_of(text),
+        config2=offset,
+    )
+    return syscall.perf_event_open(attr, pid, -1 if pid >= 0 else _ANY_CPU)
+
+
+def _numbers(pmu: str) -> tuple[int, int]:
+    """Return the number of a PMU, and the bit that asks for the function's return."""
+    folder = _DEVICES / pmu
+    try:
+        kind = int((folder / "type").read_text())
+        bit = int((folder / "format" / "retprobe").read_text().rpartition(":")[2])
+    except OSError:
+        raise NotSupportedError(
+            f"this kernel has no {pmu}s (CONFIG_{pmu.upper()}_EVENTS), or /sys is not mounted",
+            feature=pmu,
+            since="4.17",
+        ) from None
+    return kind, bit
