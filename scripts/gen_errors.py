@@ -1,30 +1,37 @@
-"""Write ``docs/errors.md`` from the classes of diagnostics and the messages of golden files.
+"""Write ``docs/errors.md`` from the classes of diagnostics and their examples.
 
-``python -m scripts.gen_errors`` writes it; a test fails when it is not current.
+``python scripts/gen_errors.py`` writes it; a test fails when it is not current.
 """
 
 from __future__ import annotations
 
 import importlib
-import inspect
 import pkgutil
 import re
 from pathlib import Path
+
+import error_examples
 
 import pyebpf.dsl
 import pyebpf.ir
 import pyebpf.runtime
 from pyebpf.diag import Diagnostic
+from tests import frozen
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "errors.md"
 CASES = ROOT / "tests" / "compile" / "reject"
 
-_HEAD = """\
+_HEAD = f"""\
 # Errors
 
 What the compiler and the loader say, by code. This page is made from the classes in the source by
-`python -m scripts.gen_errors`; the messages are those of `tests/compile/reject`.
+`python scripts/gen_errors.py`, which compiles the examples: the messages are what it was told.
+Every example has these declarations; statements alone stand in a probe, after its first two lines,
+`@tp_btf("block_rq_issue")` and `def issue(rq: Ptr[request]) -> None:`.
+
+```python
+{error_examples.DECLARATIONS}```
 """
 
 
@@ -41,25 +48,8 @@ def _subclasses(cls: type[Diagnostic]) -> list[type[Diagnostic]]:
     return [sub for each in cls.__subclasses__() for sub in (each, *_subclasses(each))]
 
 
-def parts(cls: type[Diagnostic]) -> tuple[str, str, str]:
-    """Return what a class's docstring says: why, what is wrong, and what is right.
-
-    Raises:
-        ValueError: it has no ``Wrong:`` or no ``Right:``.
-    """
-    text = inspect.cleandoc(cls.__doc__ or "")
-    found = re.fullmatch(r"(.*?)\n\s*Wrong: (.*?)\s*\n\s*Right: (.*)", text, re.DOTALL)
-    if found is None:
-        raise ValueError(f"{cls.__name__}: the docstring ends in `Wrong: …` and `Right: …`")
-    why, wrong, right = (part.strip().replace("``", "`") for part in found.groups())
-    return why, _one_line(wrong), _one_line(right)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _example(code: str) -> str:
+def _golden(code: str) -> str:
+    """Return the shortest golden message of a code alone, for what no example can show."""
     messages = sorted(path.read_text(encoding="utf-8") for path in CASES.rglob("*.err"))
     alone = [
         text for text in messages if text.startswith(f"error[{code}]") and text.count("error[") == 1
@@ -67,17 +57,24 @@ def _example(code: str) -> str:
     return min(alone, key=len, default="").replace("$FILE", "probe.py").rstrip()
 
 
+def _section(cls: type[Diagnostic]) -> str:
+    why, wrong, right, is_code = error_examples.example(cls)
+    title = re.sub(r"\{(\w+)\}", lambda field: field[1].upper(), cls.title)
+    head = f"## {cls.code}: {title}\n\n{why}\n"
+    if not is_code:
+        message = _golden(cls.code)
+        shown = f"\n```text\n{message}\n```\n" if message else ""
+        return f"{head}\n- Wrong: {wrong}\n- Right: {right}\n{shown}"
+    message = error_examples.message(wrong, frozen.target())
+    return (
+        f"{head}\nWrong:\n\n```python\n{wrong}```\n\n```text\n{message}\n```\n\n"
+        f"Right:\n\n```python\n{right}```\n"
+    )
+
+
 def page() -> str:
     """Return the page."""
-    out = [_HEAD]
-    for cls in diagnostics():
-        why, wrong, right = parts(cls)
-        title = re.sub(r"\{(\w+)\}", lambda field: field[1].upper(), cls.title)
-        out.append(f"## {cls.code}: {title}\n\n{why}\n\n- Wrong: {wrong}\n- Right: {right}\n")
-        example = _example(cls.code)
-        if example:
-            out.append(f"```text\n{example}\n```\n")
-    return "\n".join(out)
+    return "\n".join([_HEAD, *map(_section, diagnostics())])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 A class is the text of one fault; an instance is one occurrence. The class lives beside the code
 that reports it. ``title``, ``label`` and ``help`` are templates filled from the instance's fields.
-The docstring says why, then ``Wrong:`` and ``Right:``, and becomes the documentation page.
+The docstring says why, then ``Wrong:`` and ``Right:`` with code that is run, and becomes the
+documentation page.
 """
 
 from __future__ import annotations

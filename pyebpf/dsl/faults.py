@@ -49,8 +49,12 @@ class SourceChanged(Diagnostic):
 class UnknownName(Diagnostic):
     """A name must mean something in the probe, in its module, or in Python.
 
-    Wrong: ``started[rq] = now`` with no ``now``.
-    Right: ``now = ktime_get_ns()`` first.
+    Wrong:
+        counts[1] = now
+
+    Right:
+        now = ktime_get_ns()
+        counts[1] = now
     """
 
     code: ClassVar[str] = "E0101"
@@ -63,8 +67,15 @@ class UnknownName(Diagnostic):
 class BadAnnotation(Diagnostic):
     """Parameters of a probe say what they are, so that the kernel's types can be checked.
 
-    Wrong: ``def issue(rq): ...``.
-    Right: ``def issue(rq: Ptr[request]) -> None: ...``.
+    Wrong:
+        @tp_btf("block_rq_issue")
+        def issue(rq) -> None:
+            latency.add(rq.q.disk.major)
+
+    Right:
+        @tp_btf("block_rq_issue")
+        def issue(rq: Ptr[request]) -> None:
+            latency.add(rq.q.disk.major)
     """
 
     code: ClassVar[str] = "E0102"
@@ -79,8 +90,16 @@ class BadAnnotation(Diagnostic):
 class Unassigned(Diagnostic):
     """A variable must have a value on every way that leads to its use.
 
-    Wrong: ``if big: size = 2`` and then ``size`` outside the ``if``.
-    Right: ``size = 1`` before the ``if``.
+    Wrong:
+        if cpu() > 5:
+            size = 2
+        counts[1] = size
+
+    Right:
+        size = 1
+        if cpu() > 5:
+            size = 2
+        counts[1] = size
     """
 
     code: ClassVar[str] = "E0103"
@@ -93,8 +112,15 @@ class Unassigned(Diagnostic):
 class UnknownHook(Diagnostic):
     """A probe attaches to something that the kernel has.
 
-    Wrong: ``@tp_btf("block_rq_isue")``.
-    Right: ``@tp_btf("block_rq_issue")``.
+    Wrong:
+        @tp_btf("block_rq_isue")
+        def issue() -> None:
+            counts[1] += 1
+
+    Right:
+        @tp_btf("block_rq_issue")
+        def issue() -> None:
+            counts[1] += 1
     """
 
     code: ClassVar[str] = "E0104"
@@ -108,8 +134,13 @@ class UnknownHook(Diagnostic):
 class UnknownField(Diagnostic):
     """A field must exist in the type as the target kernel has it.
 
-    Wrong: ``rq.disc``.
-    Right: ``rq.q.disk``, or ``if has_field(request, "rq_disk"):`` around a field of older kernels.
+    Wrong:
+        latency.add(rq.disc.major)
+
+    Right:
+        latency.add(rq.q.disk.major)
+        if has_field(request, "rq_disk"):  # of older kernels
+            latency.add(rq.rq_disk.major)
     """
 
     code: ClassVar[str] = "E0105"
@@ -123,8 +154,21 @@ class UnknownField(Diagnostic):
 class UnknownType(Diagnostic):
     """A kernel type is looked up in the BTF of the target kernel.
 
-    Wrong: ``from pyebpf.kernel import requst``.
-    Right: ``from pyebpf.kernel import request``.
+    Wrong:
+        from pyebpf.kernel import requst
+
+
+        @tp_btf("block_rq_issue")
+        def issue() -> None:
+            latency.add(sizeof(requst))
+
+    Right:
+        from pyebpf.kernel import request
+
+
+        @tp_btf("block_rq_issue")
+        def issue() -> None:
+            latency.add(sizeof(request))
     """
 
     code: ClassVar[str] = "E0106"
@@ -137,8 +181,15 @@ class UnknownType(Diagnostic):
 class Unsupported(Diagnostic):
     """Some of Python has no counterpart in the kernel, or not yet. Nothing is left out silently.
 
-    Wrong: ``try: …`` in a probe.
-    Right: test for the case with ``if``.
+    Wrong:
+        try:
+            counts[1] = 100 // counts.get(2, 0)
+        except ZeroDivisionError:
+            counts[1] = 0
+
+    Right:
+        n = counts.get(2, 0)
+        counts[1] = 100 // n if n else 0
     """
 
     code: ClassVar[str] = "E0201"
@@ -152,8 +203,26 @@ class Unsupported(Diagnostic):
 class RecursionUsed(Diagnostic):
     """Functions called from a probe are expanded into it, so none may call itself.
 
-    Wrong: ``def depth(n: u64) -> u64: return depth(n - 1)``.
-    Right: a loop with a bound.
+    Wrong:
+        def depth(n: u64) -> u64:
+            return depth(n - 1) + 1 if n else 0
+
+
+        @tp_btf("block_rq_issue")
+        def issue() -> None:
+            counts[1] = depth(cpu())
+
+    Right:
+        def depth(n: u64) -> u64:
+            total = 0
+            while n:
+                n, total = n - 1, total + 1
+            return total
+
+
+        @tp_btf("block_rq_issue")
+        def issue() -> None:
+            counts[1] = depth(cpu())
     """
 
     code: ClassVar[str] = "E0202"
@@ -166,8 +235,11 @@ class RecursionUsed(Diagnostic):
 class Mismatch(Diagnostic):
     """A value has a type that does not fit where it is used.
 
-    Wrong: ``latency.add(comm())``.
-    Right: ``latency.add(ktime_get_ns() - begin)``.
+    Wrong:
+        latency.add(comm())
+
+    Right:
+        latency.add(len(comm()))
     """
 
     code: ClassVar[str] = "E0301"
@@ -182,8 +254,11 @@ class Mismatch(Diagnostic):
 class WrongCall(Diagnostic):
     """A call passes what the function takes.
 
-    Wrong: ``latency.add()``.
-    Right: ``latency.add(delta_us)``.
+    Wrong:
+        latency.add()
+
+    Right:
+        latency.add(5)
     """
 
     code: ClassVar[str] = "E0302"
@@ -198,8 +273,17 @@ class WrongCall(Diagnostic):
 class ReadOnlyField(Diagnostic):
     """The kernel lets a program change some fields of its context, and keeps the others.
 
-    Wrong: ``ctx.len = 0`` in a ``@tc`` program.
-    Right: ``ctx.mark = 7``.
+    Wrong:
+        @tc
+        def mark(ctx: SkBuffContext) -> i32:
+            ctx.len = 0
+            return 0
+
+    Right:
+        @tc
+        def mark(ctx: SkBuffContext) -> i32:
+            ctx.mark = 7
+            return 0
     """
 
     code: ClassVar[str] = "E0306"
@@ -214,8 +298,15 @@ class ReadOnlyField(Diagnostic):
 class WrongResult(Diagnostic):
     """The kernel acts on what some programs give, so they must give something that it knows.
 
-    Wrong: ``return 2`` in a ``@cgroup_sock_addr("connect4")`` program, or no ``return`` at all.
-    Right: ``return 1``: go on.
+    Wrong:
+        @cgroup_sock_addr("connect4")
+        def connect(ctx: SockAddrContext) -> i32:
+            return 2
+
+    Right:
+        @cgroup_sock_addr("connect4")
+        def connect(ctx: SockAddrContext) -> i32:
+            return 1  # go on
     """
 
     code: ClassVar[str] = "E0307"
@@ -230,8 +321,11 @@ class WrongResult(Diagnostic):
 class TooLarge(Diagnostic):
     """A constant must fit in 64 bits.
 
-    Wrong: ``x = 1 << 70``.
-    Right: ``x = 1 << 40``.
+    Wrong:
+        counts[1] = 1 << 70
+
+    Right:
+        counts[1] = 1 << 40
     """
 
     code: ClassVar[str] = "E0303"
@@ -243,8 +337,15 @@ class TooLarge(Diagnostic):
 class HookMismatch(Diagnostic):
     """The parameters of a probe are the kernel's arguments, by position and type.
 
-    Wrong: ``@tp_btf("block_rq_complete")`` on ``def done(error: i32, rq: Ptr[request])``.
-    Right: ``def done(rq: Ptr[request], error: i32, nr_bytes: u32)``.
+    Wrong:
+        @tp_btf("block_rq_complete")
+        def done(error: i32, rq: Ptr[request]) -> None:
+            counts[1] = error
+
+    Right:
+        @tp_btf("block_rq_complete")
+        def done(rq: Ptr[request], error: i32) -> None:
+            counts[1] = error
     """
 
     code: ClassVar[str] = "E0304"
@@ -260,8 +361,11 @@ class HookMismatch(Diagnostic):
 class NoNumber(Diagnostic):
     """Division by a constant 0 has no value.
 
-    Wrong: ``delta // 0``.
-    Right: ``delta // 1_000``.
+    Wrong:
+        counts[1] = ktime_get_ns() // 0
+
+    Right:
+        counts[1] = ktime_get_ns() // 1_000
     """
 
     code: ClassVar[str] = "E0305"
@@ -272,8 +376,13 @@ class NoNumber(Diagnostic):
 class UnguardedLookup(Diagnostic):
     """A look-up gives ``None`` when the key is absent, and ``None`` has no value to use.
 
-    Wrong: ``total = seen.get(pid) + 1``.
-    Right: ``old = seen.get(pid)``, then ``if old is not None: total = old + 1``.
+    Wrong:
+        latency.add(ktime_get_ns() - started.pop(rq))
+
+    Right:
+        begin = started.pop(rq)
+        if begin is not None:
+            latency.add(ktime_get_ns() - begin)
     """
 
     code: ClassVar[str] = "E0401"
@@ -288,8 +397,13 @@ class UnguardedLookup(Diagnostic):
 class MissingKey(Diagnostic):
     """``hash[key]`` of an absent key would be a ``KeyError``, which a probe cannot raise.
 
-    Wrong: ``begin = started[rq]``.
-    Right: ``begin = started.get(rq)`` and ``if begin is not None:``.
+    Wrong:
+        latency.add(ktime_get_ns() - started[rq])
+
+    Right:
+        begin = started.get(rq)
+        if begin is not None:
+            latency.add(ktime_get_ns() - begin)
     """
 
     code: ClassVar[str] = "E0402"
@@ -302,8 +416,26 @@ class MissingKey(Diagnostic):
 class NoKernelFields(Diagnostic):
     """Programs that may run anywhere must not take locks: they could interrupt the holder.
 
-    Wrong: ``@raw_tracepoint("sys_enter")`` on a probe that uses a map with a ``SpinLock``.
-    Right: ``@tp_btf("sys_enter")``, or atomic operations (``fetch_add``) instead of the lock.
+    Wrong:
+        @raw_tracepoint("sys_enter")
+        def enter() -> None:
+            account = accounts.get(tgid())
+            if account is not None:
+                with account.lock:
+                    account.turns += 1
+
+    Right:
+        @tp_btf("sys_enter")
+        def enter() -> None:
+            account = accounts.get(tgid())
+            if account is not None:
+                with account.lock:
+                    account.turns += 1
+
+
+        @raw_tracepoint("sys_exit")
+        def leave() -> None:
+            counts.fetch_add(tgid(), 1)  # without a lock
     """
 
     code: ClassVar[str] = "E0404"
@@ -318,8 +450,15 @@ class NoKernelFields(Diagnostic):
 class NeedsFeature(Diagnostic):
     """The target kernel lacks something that the probe needs.
 
-    Wrong: ``Events`` on a kernel without ring buffers.
-    Right: a histogram or a hash, or a newer kernel.
+    Wrong:
+        @raw_tracepoint("sys_enter")
+        def enter() -> None:
+            helpers.sys_bpf(0, comm(), 16)  # for @syscall programs only
+
+    Right:
+        @raw_tracepoint("sys_enter")
+        def enter() -> None:
+            counts[1] += len(comm())
     """
 
     code: ClassVar[str] = "E0701"
@@ -335,8 +474,23 @@ class NeedsFeature(Diagnostic):
 class UnknownSymbol(Diagnostic):
     """Functions and variables of the kernel are looked up in the BTF of the target kernel.
 
-    Wrong: ``kfunc("bpf_task_from_pidd")``.
-    Right: ``kfunc("bpf_task_from_pid")``, or ``if has_kfunc(…):`` around what needs a newer kernel.
+    Wrong:
+        from_pid = kfunc("bpf_task_from_pidd")
+
+
+        @tp_btf("task_rename")
+        def rename() -> None:
+            from_pid(1)
+
+    Right:
+        from_pid = kfunc("bpf_task_from_pid")
+        of_tomorrow = kfunc("bpf_of_tomorrow")
+
+
+        @tp_btf("task_rename")
+        def rename() -> None:
+            if has_kfunc(of_tomorrow):  # in newer kernels
+                of_tomorrow(1)
     """
 
     code: ClassVar[str] = "E0107"
@@ -350,8 +504,16 @@ class UnknownSymbol(Diagnostic):
 class NotReleased(Diagnostic):
     """What a kfunc gives out must be given back on every way to the end of the probe.
 
-    Wrong: ``task = task_from_pid(1)`` and nothing more.
-    Right: ``if task is not None: task_release(task)`` at the end.
+    Wrong:
+        task = task_from_pid(1)
+        if task is not None:
+            counts[1] = task.tgid
+
+    Right:
+        task = task_from_pid(1)
+        if task is not None:
+            counts[1] = task.tgid
+            task_release(task)
     """
 
     code: ClassVar[str] = "E0421"

@@ -29,8 +29,15 @@ _SECTIONS = frozenset({"license", ".maps", ".text", ".data"})
 class NameTaken(Diagnostic):
     """Functions, maps and hooks of one object share one set of names.
 
-    Wrong: ``@xdp`` above ``def xdp(ctx: XdpContext) -> int``.
-    Right: ``@xdp`` above ``def count_packets(ctx: XdpContext) -> int``.
+    Wrong:
+        @tp_btf("block_rq_issue")
+        def license() -> None:
+            counts[1] += 1
+
+    Right:
+        @tp_btf("block_rq_issue")
+        def count_requests() -> None:
+            counts[1] += 1
     """
 
     code: ClassVar[str] = "E0411"

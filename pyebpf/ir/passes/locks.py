@@ -23,8 +23,18 @@ if TYPE_CHECKING:
 class CalledLocked(Diagnostic):
     """While a program holds a lock it may only compute, and read and write memory.
 
-    Wrong: ``with entry.lock: entry.when = ktime_get_ns()``.
-    Right: ``now = ktime_get_ns()`` first, then ``with entry.lock: entry.when = now``.
+    Wrong:
+        account = accounts.get(1)
+        if account is not None:
+            with account.lock:
+                account.turns = ktime_get_ns()
+
+    Right:
+        account = accounts.get(1)
+        now = ktime_get_ns()
+        if account is not None:
+            with account.lock:
+                account.turns = now
     """
 
     code: ClassVar[str] = "E0403"

@@ -29,8 +29,34 @@ class StackTooLarge(Diagnostic):
     Records, arrays and texts that are too large for that are kept in memory of the CPU, 32 KiB for
     each program; not those of a ``@noinline`` function that several programs call.
 
-    Wrong: ``name = chars(40_000)`` as a field of a record that is a variable.
-    Right: build the record in the ring buffer, ``with events.reserve() as e:``, or shorten it.
+    Wrong:
+        @record
+        class Wide:
+            size: u64
+            text: Char = chars(40_000)
+
+
+        rows = Hash[u32, Wide](max_entries=4)
+
+
+        @tp_btf("block_rq_issue")
+        def issue() -> None:
+            rows[1] = Wide(size=1)
+
+    Right:
+        @record
+        class Wide:
+            size: u64
+            text: Char = chars(40_000)
+
+
+        events = Events[Wide]()
+
+
+        @tp_btf("block_rq_issue")
+        def issue() -> None:
+            with events.reserve() as event:
+                event.size = 1
     """
 
     code: ClassVar[str] = "E0410"
