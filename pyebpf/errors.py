@@ -1,4 +1,4 @@
-"""The exceptions a caller may want to catch. Imports nothing of this package.
+"""The exceptions a caller may want to catch.
 
 An exception type exists only where a caller would tell it apart from its parent; everything else is
 said in the message.
@@ -6,12 +6,25 @@ said in the message.
 
 from __future__ import annotations
 
+import sys
+
+from pyebpf import colour
+
 
 class PyebpfError(Exception):
     """Anything this package refuses or fails to do."""
 
 
-class CompileError(PyebpfError):
+class _SourceError(PyebpfError):
+    """An error of the user's program, at a line of it that ``str()`` shows."""
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython calls this instead of printing a traceback: the user's line is what matters.
+        text = str(self)
+        return (colour.paint(text) if colour.wanted(sys.stdout) else text).split("\n")
+
+
+class CompileError(_SourceError):
     """A probe cannot be compiled. ``str()`` is the rendered list of its diagnostics.
 
     Attributes:
@@ -21,10 +34,6 @@ class CompileError(PyebpfError):
     def __init__(self, message: str, diagnostics: tuple[object, ...] = ()) -> None:
         super().__init__(message)
         self.diagnostics = diagnostics
-
-    def _render_traceback_(self) -> list[str]:
-        # IPython calls this instead of printing a traceback: the user's line is what matters.
-        return str(self).splitlines()
 
 
 class FormatError(PyebpfError):
@@ -50,7 +59,7 @@ class LoadError(PyebpfError):
     """The kernel did not take a map, a program or a BTF blob."""
 
 
-class VerifierError(LoadError):
+class VerifierError(_SourceError, LoadError):
     """The kernel's verifier refused a program. ``str()`` names the Python line.
 
     Attributes:
@@ -66,9 +75,6 @@ class VerifierError(LoadError):
         self.log = log
         self.span = span
         self.hint = hint
-
-    def _render_traceback_(self) -> list[str]:
-        return str(self).splitlines()
 
 
 class RelocationError(LoadError):

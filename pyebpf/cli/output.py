@@ -8,6 +8,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from pyebpf import colour
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -62,11 +64,15 @@ def tolerate_any_text() -> None:
 
 
 def complain(program: str, text: str) -> None:
-    """Write a message to standard error; if that is gone too, there is nobody to tell."""
+    """Write a message to standard error; if that is gone too, there is nobody to tell.
+
+    Diagnostics in it are in colours if a terminal, ``NO_COLOR`` or ``FORCE_COLOR`` says so.
+    """
     try:
+        text = colour.paint(text) if colour.wanted(sys.stderr) else text
         sys.stderr.write(f"{program}: {text}\n")
         sys.stderr.flush()
-    except (OSError, AttributeError):
+    except (OSError, ValueError, AttributeError):
         return
 
 

@@ -16,12 +16,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "pyebpf"
 
-LEAVES = {"errors", "cache", "diag", "lazy", "owner", "plain", "version"}
+LEAVES = {"errors", "cache", "colour", "diag", "lazy", "owner", "plain", "version"}
 FACTS = {"abi", "btf", "spec"}
 
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "cache": set(),
+    "colour": set(),
     "diag": {"plain"},
     "lazy": set(),
     "owner": set(),
