@@ -31,6 +31,7 @@ _INSIDE = (
     int,
     str,
     tuple,
+    dict,
 )
 
 

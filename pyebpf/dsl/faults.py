@@ -149,6 +149,8 @@ class UnknownField(Diagnostic):
     type: str
     name: str
     close: str = ""
+    #: Whether the type is the kernel's, so that other kernels may have the field.
+    of_kernel: bool = False
 
 
 class UnknownType(Diagnostic):

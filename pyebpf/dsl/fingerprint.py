@@ -77,6 +77,8 @@ def _describe(  # noqa: PLR0911 - one return for each kind of value
     if isinstance(value, tuple):
         items = [_describe(item, options) for item in value]
         return None if None in items else repr(items)
+    if isinstance(value, dict):
+        return _describe(tuple(value.items()), options)
     if isinstance(value, KernelType):
         return value.kernel_name
     if isinstance(value, (Kfunc, KernelVariable)):

@@ -192,6 +192,17 @@ class Cast(Expr):
     value: Expr
 
 
+class Fitting(Expr):
+    """A number; one that is not between 0 and ``most`` ends the program, as an exception would."""
+
+    value: Expr
+    most: int
+
+    @property
+    def range(self) -> Range | None:
+        return (0, self.most)
+
+
 class Helper(Expr):
     """A helper without arguments: ``type(result >> shift)``."""
 

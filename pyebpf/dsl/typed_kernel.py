@@ -20,6 +20,14 @@ class MemoryRead(Expr):
     address: Expr
 
 
+class StructCopy(Expr):
+    """A pointer to a copy of a struct of the kernel's; all zeros if it cannot be read."""
+
+    space: Space
+    address: Expr
+    size: int
+
+
 class MemoryText(Expr):
     """Text at an address, up to its NUL; empty if it cannot be read."""
 

@@ -76,6 +76,8 @@ NONE = NoneType()
 #: Memory that only this run of the program sees: a reserved record, a context, the packet at hand,
 #: its own variables.
 PRIVATE = (Space.RING, Space.CTX, Space.STACK, Space.PACKET)
+#: Copies that an expression made: its next evaluation makes the next one in the same memory.
+COPIES = (Space.STACK, Space.COPY)
 
 
 def is_number(kind: ValueType) -> bool:

@@ -24,6 +24,7 @@ class Space(Enum):
     BTF = "btf"  #: a kernel object the verifier knows the type of: direct loads
     KERNEL = "kernel"  #: a bare kernel address: ``probe_read_kernel``
     USER = "user"  #: a user-space address: ``probe_read_user``
+    COPY = "copy"  #: a struct of the kernel's, copied out of a process: pointers in it lead there
     RING = "ring"  #: a reserved ring buffer record
     PACKET = "packet"  #: the data of a packet: loads and stores at checked places
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 
 def marked(case: Path) -> object:
     reason = PENDING.get(case.stem)
-    marks = [pytest.mark.xfail(reason=reason, strict=False)] if reason else []
+    marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
     return pytest.param(case, marks=marks, id=case.stem)
 
 

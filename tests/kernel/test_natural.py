@@ -33,7 +33,7 @@ def marked(number: str) -> object:
     stem = case(number).stem
     marks = []
     if stem in PENDING:
-        marks = [pytest.mark.xfail(reason=PENDING[stem], strict=False)]
+        marks = [pytest.mark.xfail(reason=PENDING[stem], strict=True)]
     elif stem in WRONG:
         marks = [pytest.mark.xfail(reason=WRONG[stem])]
     return pytest.param(number, marks=marks, id=stem + "+" * number.endswith("+"))

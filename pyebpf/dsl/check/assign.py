@@ -7,16 +7,27 @@ from typing import TYPE_CHECKING
 
 from pyebpf.dsl.check.arrays import element, is_shared, is_writable, items, root
 from pyebpf.dsl.check.contexts.structs import StructContext, check_writable, is_kernels
-from pyebpf.dsl.check.convert import assign_to, need_value, pack, to_data
+from pyebpf.dsl.check.convert import assign_to, need_value, pack, to_data, tuple_in_memory
 from pyebpf.dsl.check.maps import set_entry
 from pyebpf.dsl.check.member import record_field, record_of
 from pyebpf.dsl.check.scope import ADVICE
 from pyebpf.dsl.check.shared import global_of, set_global
 from pyebpf.dsl.faults import Fault, Mismatch
 from pyebpf.dsl.maps import MapDecl
-from pyebpf.dsl.typed import Assign, Choice, Evaluate, Expr, Pack, Read, RecordField, Stmt
+from pyebpf.dsl.typed import (
+    Assign,
+    Choice,
+    Evaluate,
+    Expr,
+    Pack,
+    Read,
+    RecordField,
+    Stmt,
+    Unwrap,
+)
 from pyebpf.dsl.typed_places import AddressOf, ElementOf, SetPlace
 from pyebpf.dsl.types import (
+    COPIES,
     Address,
     Array,
     Bool,
@@ -77,6 +88,10 @@ def store_name(name: str, value: Expr, target: ast.Name, scope: Scope) -> list[S
     if isinstance(value.type, Pointer) and value.type.space is Space.RING:
         advice = "use the name that `with` gave it"
         raise scope.unsupported(target, "a second name for a reserved record", advice)
+    note_copy(name, value, scope)
+    if _is_kept_copy(value, scope):
+        advice = "the next turn overwrites it: use the first name, or keep its fields"
+        raise scope.unsupported(target, "a second name for a copy", advice)
     if isinstance(value.type, Static):
         advice = "name it outside the probe"
         raise scope.unsupported(target, f"a variable for `{value.type}`", advice)
@@ -86,6 +101,23 @@ def store_name(name: str, value: Expr, target: ast.Name, scope: Scope) -> list[S
     present = not isinstance(value.type, (Maybe, NoneType))
     scope.flow = scope.flow.assign(name, present=present)
     return [Assign(scope.span(target), variable, stored)]
+
+
+def _is_kept_copy(value: Expr, scope: Scope) -> bool:
+    """Tell whether a value is a copy in memory that its own first name may be given anew."""
+    start = value.value if isinstance(value, Unwrap) else value
+    if not isinstance(start, Read):
+        return False
+    name = start.variable.name
+    return name in scope.copies and not scope.is_bound_once(name)
+
+
+def note_copy(name: str, value: Expr, scope: Scope) -> None:
+    """Remember that a name is given a copy that was made for it."""
+    kind = value.type.inner if isinstance(value.type, Maybe) else value.type
+    is_copy = isinstance(kind, Pointer) and kind.space in COPIES
+    if is_copy and not isinstance(value, (Read, Unwrap)):
+        scope.copies.add(name)
 
 
 def named_again(value: Expr, target: ast.AST, scope: Scope) -> Expr:
@@ -145,6 +177,7 @@ def _unpack(target: ast.Tuple, value: Expr, scope: Scope) -> list[Stmt]:
         found = pack(items(again, value.span), value.span)
         before = [] if bound is value else [Evaluate(value.span, bound)]
         return [*before, *_unpack(target, found, scope)]
+    value = tuple_in_memory(value) or value
     if not isinstance(value, Pack) or len(value.items) != len(target.elts):
         raise Fault(
             Mismatch(value.span, expected=f"{len(target.elts)} values", got=str(value.type))

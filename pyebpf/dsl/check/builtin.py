@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.byte_order import ORDERS, SOCKET_ORDERS
-from pyebpf.dsl.check.convert import choice, literal, need_number, pack, to_bool
+from pyebpf.dsl.check.convert import (
+    choice,
+    literal,
+    need_number,
+    pack,
+    to_bool,
+    tuple_in_memory,
+)
+from pyebpf.dsl.check.dicts import dict_of
 from pyebpf.dsl.check.effects import after
 from pyebpf.dsl.check.kfuncs import has_kfunc
 from pyebpf.dsl.check.maps import atomic_function
@@ -171,10 +179,14 @@ def _bool(node: ast.Call, scope: Scope) -> Expr:
 def _len(node: ast.Call, scope: Scope) -> Expr:
     (arg,) = _arguments(node, "len", 1, 1, scope)
     span = scope.span(node)
+    arg = tuple_in_memory(arg) or arg
     if isinstance(arg, typed.Pack):
         return after(arg, literal(len(arg.items), span))
     if isinstance(arg, typed.Text):
         return literal(len(arg.value), span)
+    table = dict_of(arg)
+    if table is not None:
+        return literal(len(table), span)
     if isinstance(arg.type, Array) and has_items(arg.type):
         return literal(arg.type.length, span)
     if isinstance(arg.type, Chars):

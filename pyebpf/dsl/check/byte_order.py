@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl.byte_order import WIDTHS, swapped
-from pyebpf.dsl.check.convert import literal, need_number
+from pyebpf.dsl.check.convert import fitting, literal
 from pyebpf.dsl.check.number import arithmetic
-from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
+from pyebpf.dsl.faults import Fault, WrongCall
 from pyebpf.dsl.typed import Expr, Literal
 from pyebpf.ir.nodes import BinaryOp
 
@@ -24,13 +24,7 @@ def _swap(name: str, node: ast.Call, scope: Scope) -> Expr:
     span, bits = scope.span(node), WIDTHS[name]
     if len(node.args) != 1 or node.keywords:
         raise Fault(WrongCall(span, name=name, why="takes one number by position"))
-    value = need_number(scope.expr(node.args[0]))
-    known = value.range
-    assert known is not None
-    if known[0] < 0 or known[1] >> bits:
-        advice = f"`cast(u{bits}, …)` takes the low {bits} bits"
-        expected, got = f"a number from 0 to 2**{bits} - 1", str(value.type)
-        raise Fault(Mismatch(value.span, expected=expected, got=got, advice=advice))
+    value = fitting(scope.expr(node.args[0]), bits)
     if isinstance(value, Literal):
         return literal(swapped(int(value.value), bits), span)
     value, again = scope.temporary(value)

@@ -13,6 +13,7 @@ from pyebpf.dsl.check.arrays import is_shared
 from pyebpf.dsl.check.builtin import BUILTINS, SPECIALS
 from pyebpf.dsl.check.contexts import Context
 from pyebpf.dsl.check.convert import assign_to, to_data, to_int
+from pyebpf.dsl.check.dicts import method as dict_method
 from pyebpf.dsl.check.helper_call import call_helper
 from pyebpf.dsl.check.kfuncs import call_kfunc
 from pyebpf.dsl.check.maps import HistRef, verb
@@ -22,6 +23,7 @@ from pyebpf.dsl.check.scope import Scope
 from pyebpf.dsl.check.signature import annotated_type, match_arguments, width_or_none
 from pyebpf.dsl.check.subprogram import call_subprogram
 from pyebpf.dsl.check.text import affix, is_text
+from pyebpf.dsl.check.tuple_results import TupleResult, widths_of
 from pyebpf.dsl.check.unpacking import starred_items
 from pyebpf.dsl.check.variables import variable_call
 from pyebpf.dsl.collect import namespace
@@ -47,12 +49,16 @@ def call(node: ast.Call, scope: Scope) -> Expr:
     return method or _call_object(_callee(node, scope), node, scope)
 
 
-def _method(node: ast.Call, func: ast.Attribute, scope: Scope) -> Expr | None:
+def _method(  # noqa: PLR0911 - one return for each kind of object
+    node: ast.Call, func: ast.Attribute, scope: Scope
+) -> Expr | None:
     """Check a call of what belongs to an object; None if it is a function of a module."""
     base = scope.expr(func.value)
     value = base.type.value if isinstance(base.type, Static) else None
     if isinstance(value, Context):
         return value.call(func.attr, node, scope.span(node), scope)
+    if isinstance(value, dict):
+        return dict_method(value, node, func.attr, scope)
     if isinstance(value, KernelVariable):
         return variable_call(value, node, scope)
     if func.attr in ("startswith", "endswith") and (is_text(base) or is_octets(base)):
@@ -175,6 +181,7 @@ def expand(function: FunctionType, node: ast.Call, scope: Scope) -> Expr:
     body = _bind(function, node, scope, inner)
     inner.result = inner.variable("return")
     inner.result_width = width_or_none(function)
+    inner.result_items = TupleResult(widths_of(annotated_type(function, "return")))
     body += inner.block(source.node.body)
     if inner.faulty:
         raise Fault
@@ -184,6 +191,9 @@ def expand(function: FunctionType, node: ast.Call, scope: Scope) -> Expr:
 def _result(function: FunctionType, body: list[Stmt], inner: Scope, span: Span) -> Expr:
     result = inner.result
     assert result is not None
+    assert inner.result_items is not None
+    if inner.result_items.shape is not None:
+        return inner.result_items.value(body, inner, span)
     if result.type is None or isinstance(result.type, NoneType):
         return Inlined(NONE, span, body, None)
     if inner.flow.live:

@@ -9,7 +9,14 @@ from pyebpf.dsl.check.arith import holding
 from pyebpf.dsl.check.effects import after
 from pyebpf.dsl.faults import Fault, Mismatch, TooLarge, UnguardedLookup
 from pyebpf.dsl.typed import Cast, Choice, Expr, Literal, Read, Truth, Variable
-from pyebpf.dsl.typed_kernel import HelperCall, KfuncCall, MemoryRead, PerCpu, ResizedText
+from pyebpf.dsl.typed_kernel import (
+    HelperCall,
+    KfuncCall,
+    MemoryRead,
+    MemoryText,
+    PerCpu,
+    ResizedText,
+)
 from pyebpf.dsl.typed_maps import Taken
 from pyebpf.dsl.typed_places import MakeArray
 from pyebpf.dsl.types import (
@@ -22,6 +29,7 @@ from pyebpf.dsl.types import (
     Bool,
     Chars,
     Int,
+    KernelRef,
     Maybe,
     NoneType,
     Place,
@@ -114,6 +122,24 @@ def to_int(expr: Expr, kind: Int) -> Expr:
     return Cast(kind, expr.span, expr)
 
 
+def fitting(expr: Expr, bits: int) -> Expr:
+    """Return a number that has at most so many bits; one that has more ends the program.
+
+    Raises:
+        Fault: no value that it can have fits.
+    """
+    value, most = need_number(expr), (1 << bits) - 1
+    low, high = value.range or (0, most)
+    if low >= 0 and high <= most:
+        return value
+    if high < 0 or low > most:
+        advice = f"`cast(u{bits}, …)` takes the low {bits} bits"
+        expected = f"a number from 0 to 2**{bits} - 1"
+        got = str(low) if low == high else str(value.type)
+        raise Fault(Mismatch(value.span, expected=expected, got=got, advice=advice))
+    return typed.Fitting(U64, value.span, value, most)
+
+
 def to_bool(expr: Expr) -> Expr:
     """Return Python's truth of a value."""
     kind = expr.type
@@ -158,7 +184,27 @@ def to_data(  # noqa: PLR0911 - one return for each kind of data
         return expr if expr.type == kind else ResizedText(kind, expr.span, expr)
     if isinstance(kind, Record) and _record_of(expr.type) == kind:
         return expr
+    if isinstance(kind, Chars) and points_to_text(expr.type):
+        return text_behind(expr, kind.length)
     raise Fault(Mismatch(expr.span, expected=f"{what} `{kind}`".strip(), got=str(expr.type)))
+
+
+_TEXT = frozenset({"char", "unsigned char", "signed char"})
+
+
+def points_to_text(kind: ValueType) -> bool:
+    """Tell whether a type is C's ``char *``: a pointer to text in the kernel or a process."""
+    if not isinstance(kind, Pointer) or not isinstance(kind.to, KernelRef):
+        return False
+    words = (word for word in kind.to.name.split() if word not in ("const", "volatile"))
+    return " ".join(words) in _TEXT
+
+
+def text_behind(expr: Expr, size: int) -> Expr:
+    """Return the text that a pointer points to, as much of it as ``size`` bytes have room for."""
+    assert isinstance(expr.type, Pointer)
+    space = Space.USER if expr.type.space is Space.USER else Space.KERNEL
+    return MemoryText(Chars(size), expr.span, space, expr)
 
 
 def _check_copyable(expr: Expr, kind: DataType) -> None:
@@ -246,7 +292,8 @@ def join(  # noqa: PLR0911 - one return for each pair of types
     if isinstance(left, (Int, Bool)) and isinstance(right, (Int, Bool)):
         return left if isinstance(left, Int) else right
     if isinstance(left, Pointer) and isinstance(right, Pointer) and left.to == right.to:
-        return Pointer(Space.KERNEL, left.to)
+        own = {left.space, right.space} == {Space.MAP, Space.STACK}
+        return Pointer(Space.MAP if own else Space.KERNEL, left.to)
     return None
 
 
@@ -326,6 +373,14 @@ def choice(condition: Expr, then: Expr, other: Expr, span: Span) -> Expr:
     if isinstance(pseudo.type, Int) and pseudo.range is not None:
         return Ranged(pseudo.type, span, made, pseudo.range)
     return made
+
+
+def tuple_in_memory(expr: Expr) -> typed.Pack | None:
+    """Return the items of a tuple that a map keeps; None if it is something else."""
+    kind = _record_of(expr.type)
+    if isinstance(expr, typed.Pack) or not isinstance(kind, Record) or not kind.is_tuple:
+        return None
+    return pack([typed.RecordField(f.type, expr.span, expr, f) for f in kind.fields], expr.span)
 
 
 def pack(items: tuple[Expr, ...] | list[Expr], span: Span) -> typed.Pack:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.arrays import MAX_ITEMS, items, of_list, repeated
+from pyebpf.dsl.check.assign import note_copy
 from pyebpf.dsl.check.call import call
 from pyebpf.dsl.check.convert import (
     assign_to,
@@ -16,8 +18,11 @@ from pyebpf.dsl.check.convert import (
     need_number,
     need_value,
     pack,
+    points_to_text,
+    text_behind,
     to_bool,
 )
+from pyebpf.dsl.check.dicts import dict_of, keys_of
 from pyebpf.dsl.check.effects import after, following, has_effects, once
 from pyebpf.dsl.check.maps import contains
 from pyebpf.dsl.check.member import attribute, subscript
@@ -25,6 +30,7 @@ from pyebpf.dsl.check.name import constant, name
 from pyebpf.dsl.check.narrow import condition, is_none_test, negate, none_test
 from pyebpf.dsl.check.number import BINARY, arithmetic, compare_numbers
 from pyebpf.dsl.check.octets import compare_octets, is_octets
+from pyebpf.dsl.check.questions import answer_of, for_others
 from pyebpf.dsl.check.text import compare_text, either, is_text
 from pyebpf.dsl.check.unpacking import starred_items
 from pyebpf.dsl.faults import Fault, Mismatch
@@ -153,6 +159,7 @@ def comparison(op: ast.cmpop, left: Expr, right: Expr, scope: Scope, node: ast.A
     span = scope.span(node)
     if isinstance(left, Text) and isinstance(right, Text):
         return literal(_text_result(kind, left.value, right.value), span)
+    left, right = _behind(left, right), _behind(right, left)
     if is_octets(left) or is_octets(right):
         return compare_octets(kind, left, right, scope, node)
     if is_text(left) and is_text(right):
@@ -163,6 +170,13 @@ def comparison(op: ast.cmpop, left: Expr, right: Expr, scope: Scope, node: ast.A
             raise scope.unsupported(node, "an order of pointers", "compare with == or !=")
         return Same(BOOL, span, kind, left, right)
     return compare_numbers(kind, need_number(left), need_number(right), span)
+
+
+def _behind(side: Expr, other: Expr) -> Expr:
+    """Return the text behind a pointer that is compared with a constant: enough to tell."""
+    if points_to_text(side.type) and isinstance(other, Text):
+        return text_behind(side, len(other.value.encode()) + 2)
+    return side
 
 
 def _text_result(kind: CompareOp, left: str, right: str) -> bool:
@@ -179,6 +193,9 @@ def _text_result(kind: CompareOp, left: str, right: str) -> bool:
 
 def _membership(left: Expr, container: Expr, scope: Scope, node: ast.AST) -> Expr:
     span = scope.span(node)
+    table = dict_of(container)
+    if table is not None:
+        container = keys_of(table, node, scope)
     if isinstance(container.type, Static) and isinstance(container.type.value, MapDecl):
         return contains(container.type.value, left, span, scope)
     if (
@@ -212,11 +229,17 @@ def _if_expression(node: ast.IfExp, scope: Scope) -> Expr:
     before = scope.flow
     if isinstance(test, Literal):
         return scope.expr(node.body if test.value else node.orelse)
-    scope.flow = before.knowing(facts.if_true)
-    then = scope.expr(node.body)
-    scope.flow = before.knowing(facts.if_false)
-    other = scope.expr(node.orelse)
+    answer = answer_of(test)
+    arms = []
+    for arm, known in ((node.body, facts.if_true), (node.orelse, facts.if_false)):
+        scope.flow = before.knowing(known)
+        check = partial(scope.expr, arm)
+        is_other = answer is not None and answer is not (arm is node.body)
+        arms.append(for_others(check, scope) if is_other else check())
     scope.flow = before
+    then, other = arms
+    if then is None or other is None:
+        return then or other  # type: ignore[return-value]  # one is what this kernel runs
     return choice(test, then, other, scope.span(node))
 
 
@@ -228,6 +251,7 @@ def _pack(node: ast.Tuple, scope: Scope) -> Expr:
 
 def _walrus(node: ast.NamedExpr, scope: Scope) -> Expr:
     value = scope.expr(node.value)
+    note_copy(node.target.id, value, scope)
     variable = scope.variable(node.target.id)
     stored = assign_to(variable, value)
     present = not isinstance(value.type, (Maybe, NoneType))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pyebpf.dsl.check.arith import holding
 from pyebpf.dsl.check.arrays import element, is_shared
-from pyebpf.dsl.check.convert import choice, literal, need_number, pack
+from pyebpf.dsl.check.convert import choice, literal, need_number, pack, tuple_in_memory
+from pyebpf.dsl.check.dicts import dict_of, keys_of
 from pyebpf.dsl.check.effects import once
 from pyebpf.dsl.check.number import arithmetic, compare_numbers
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
@@ -73,6 +74,8 @@ def items_of_value(value: Expr, node: ast.expr, scope: Scope) -> Items:
     """
     span = scope.span(node)
     before: list[Expr] = []
+    table = dict_of(value)
+    value = tuple_in_memory(value) or (value if table is None else keys_of(table, node, scope))
     if isinstance(value, Pack):
         # Python makes the whole tuple before the first turn.
         items = tuple(once(item, before, scope) for item in value.items)

@@ -135,7 +135,7 @@ class Kernel:
 
         Only pointers to complete structs keep the verifier's trust; the rest are bare addresses.
         """
-        if self._has_tag(target_id, "user"):
+        if self._has_tag(target_id, "user") or space is Space.COPY:
             space = Space.USER
         inner = self.btf.skip(target_id)
         node = self.btf.type(inner)

@@ -22,9 +22,10 @@ from pyebpf.dsl.tail import TailCalls
 from pyebpf.dsl.typed import Effect, Expr, Literal, MapUse, Object, Stmt
 from pyebpf.dsl.typed_maps import Element, GetOr, Obtain
 from pyebpf.dsl.typed_shared import Entry
-from pyebpf.dsl.types import BOOL, NONE, Maybe, NoneType, Pointer, Static
+from pyebpf.dsl.types import BOOL, NONE, Maybe, NoneType, Pointer, Space, Static
 from pyebpf.ir.nodes import BinaryOp
 from pyebpf.plain import Plain
+from pyebpf.spec.kernel_fields import kernel_fields
 from pyebpf.spec.types import Address, Bool, Int
 
 if TYPE_CHECKING:
@@ -185,24 +186,25 @@ def _pop(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
     made = use(decl, span, scope)
     if len(args) == WITH_DEFAULT and not isinstance(args[1].type, NoneType):
         return _or_default(made, args, "pop", span, scope)
-    if isinstance(entry_type(made), Pointer):
-        # The entry would be gone while the record is still read.
-        why = "cannot remove a record and return it"
+    entry = entry_type(made)
+    if not isinstance(entry, Pointer):
+        return _lookup(made, args[0], span, scope, remove=True)
+    kept = kernel_fields(made.spec.value) if made.spec.value else ()
+    if kept:
+        why = f"cannot return a record with a `{kept[0]}`, which the kernel keeps in place"
         advice = "read it with get(), then `del map[key]`"
         raise Fault(WrongCall(span, name="pop", why=why, advice=advice))
-    return _lookup(made, args[0], span, scope, remove=True)
+    # The entry is gone while the record is still read, so what is returned is a copy.
+    copy = Maybe(Pointer(Space.STACK, entry.to))
+    return typed.MapGet(copy, span, made, key_of(made, args[0], scope), remove=True)
 
 
 def _setdefault(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
     made = use(decl, span, scope)
     kind = made.spec.value
     assert kind is not None
-    entry = entry_type(made)
     value = to_data(args[1], kind, "a value")
-    if isinstance(entry, Pointer):
-        maybe = Maybe(entry)  # the map may be full, and then there is no record to give
-        return typed.MapSetdefault(maybe, span, made, key_of(made, args[0], scope), value)
-    return typed.MapSetdefault(entry, span, made, key_of(made, args[0], scope), value)
+    return typed.MapSetdefault(entry_type(made), span, made, key_of(made, args[0], scope), value)
 
 
 def _add(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.dsl.check.arrays import element
 from pyebpf.dsl.check.bits import field_value
 from pyebpf.dsl.check.contexts import Context
-from pyebpf.dsl.check.convert import need_value
+from pyebpf.dsl.check.convert import need_value, tuple_in_memory
+from pyebpf.dsl.check.dicts import entry_of
 from pyebpf.dsl.check.effects import following, has_effects, once
 from pyebpf.dsl.check.maps import hist_of, read_entry
 from pyebpf.dsl.check.memory import enumerator
@@ -69,7 +70,7 @@ def _static(value: Any, node: ast.Attribute, scope: Scope) -> Expr:
         return variable_value(value, node, scope)
     if isinstance(value, KernelType):
         return enumerator(value, node, scope)
-    if isinstance(value, (ModuleType, type)) and hasattr(value, node.attr):
+    if isinstance(value, (ModuleType, type, dict)) and hasattr(value, node.attr):
         return of_object(getattr(value, node.attr), node, scope)
     raise Fault(
         UnknownField(
@@ -126,6 +127,7 @@ def _kernel_member(
                 type=owner.name,
                 name=node.attr,
                 close=closest(node.attr, kernel.member_names(owner)),
+                of_kernel=True,
             )
         )
     return _kernel_step(base, path, step, node, scope)
@@ -156,6 +158,7 @@ def subscript(  # noqa: PLR0911 - one return for each kind of thing with parts
         return octets_part(base, node, scope)
     index = scope.expr(node.slice)
     span = scope.span(node)
+    base = tuple_in_memory(base) or base
     kind = base.type
     if isinstance(kind, Static):
         return _static_subscript(base, index, node, scope)
@@ -191,6 +194,8 @@ def _static_subscript(base: Expr, index: Expr, node: ast.Subscript, scope: Scope
     span = scope.span(node)
     if isinstance(value, (Log2Hist, LinearHist)):
         return hist_of(value, index, span, scope)
+    if isinstance(value, dict):
+        return entry_of(value, index, node, scope)
     if isinstance(value, MapDecl):
         return read_entry(value, index, span, scope)
     if isinstance(value, Context):

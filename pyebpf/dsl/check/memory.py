@@ -22,9 +22,11 @@ from pyebpf.dsl.typed_kernel import (
     MemoryRead,
     MemoryText,
     PlaceAddress,
+    StructCopy,
 )
 from pyebpf.dsl.types import (
     BOOL,
+    COPIES,
     I64,
     U64,
     Address,
@@ -94,13 +96,30 @@ def _read(space: Space) -> Callable[[ast.Call, Scope], Expr]:
         if isinstance(kind, Chars):
             span, advice = scope.span(node), f"use {name}_str(address, size)"
             raise Fault(WrongCall(span, name=name, why="reads no text", advice=advice))
-        if kind is None:
+        struct = _struct(hint, node.args[0], scope) if kind is None else None
+        if kind is None and struct is None:
             raise no_type(node.args[0], hint, scope)
         _need_helper(f"probe_{name}", name, node, scope)
+        if struct is not None:
+            return _copied(struct, _address(node.args[1], space, name, scope), space, node, scope)
         read = _value(kind, _address(node.args[1], space, name, scope), space, node, scope)
         return _or_none(read) if optional else read
 
     return check
+
+
+def _struct(hint: Any, node: ast.expr, scope: Scope) -> KernelRef | None:
+    """Return the struct of the kernel's that a type argument names; None if it names none."""
+    if not isinstance(hint, KernelType):
+        return None
+    found = need_type(node, scope)
+    return found if scope.unit.kernel.has_members(found) else None
+
+
+def _copied(struct: KernelRef, address: Expr, space: Space, node: ast.Call, scope: Scope) -> Expr:
+    kind = Pointer(Space.COPY if space is Space.USER else Space.STACK, struct)
+    read = StructCopy(kind, scope.span(node), space, address, scope.unit.kernel.size(struct))
+    return _or_none(read) if _is_optional(node, _NAMES[space], scope) else read
 
 
 def _is_optional(node: ast.Call, name: str, scope: Scope) -> bool:
@@ -175,6 +194,7 @@ def _addressof(node: ast.Call, scope: Scope) -> Expr:
     if isinstance(expr, typed.KernelPlace):
         assert isinstance(expr.base.type, Pointer)
         leaf, space = expr.path.steps[-1].type, expr.base.type.space
+        space = Space.KERNEL if space in COPIES else space
         kernel = scope.unit.kernel
         named = kernel.has_members(leaf)  # and not behind a typedef, as pointers are compared
         kind = kernel.pointer(leaf.id, space) if named else Pointer(space, leaf)

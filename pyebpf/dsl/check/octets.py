@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.addresses import octets_constant
 from pyebpf.dsl.check.arrays import element
-from pyebpf.dsl.check.convert import literal, need_number
+from pyebpf.dsl.check.convert import fitting, literal, to_int
 from pyebpf.dsl.check.memory import MEMORY
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.typed import Expr, Literal
@@ -155,13 +155,7 @@ def _ipv4(node: ast.Call, scope: Scope) -> Expr:
     given = _only(node, "ipv4", scope)
     if isinstance(given.type, Octets) and given.type.length == IPV4.length:
         return OctetsPart(IPV4, scope.span(node), given, 0)
-    value = need_number(given)
-    known = value.range
-    if known is None or known[0] < 0 or known[1] > U32.high:
-        expected = "a number of 32 bits in the order of the network"
-        advice = "`cast(u32, …)` takes the low 32 bits"
-        raise Fault(Mismatch(value.span, expected=expected, got=str(value.type), advice=advice))
-    return NumberOctets(IPV4, scope.span(node), value)
+    return NumberOctets(IPV4, scope.span(node), to_int(fitting(given, U32.bits), U32))
 
 
 def _ipv6(node: ast.Call, scope: Scope) -> Expr:

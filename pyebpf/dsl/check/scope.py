@@ -15,6 +15,7 @@ from pyebpf.dsl.typed import Bind, Expr, Literal, Read, Stmt, Variable
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
+    from pyebpf.dsl.check.tuple_results import TupleResult
     from pyebpf.dsl.source import FunctionSource
     from pyebpf.dsl.unit import UnitState
     from pyebpf.spec.types import Int
@@ -125,6 +126,8 @@ class Scope:
     #: What must be given back before the program ends, innermost last, in words.
     held: tuple[str, ...] = ()
     result: Variable | None = None
+    #: Where a result goes that is a tuple; None if there can be none.
+    result_items: TupleResult | None = None
     #: The width at which a result wraps that may also be None.
     result_width: Int | None = None
     #: For each loop around this place, what held at its `break`s and `continue`s.
@@ -133,6 +136,8 @@ class Scope:
     path: str = ""
     #: The functions being expanded, outermost first.
     stack: tuple[Any, ...] = ()
+    #: Names of copies that an expression made, which its next evaluation overwrites.
+    copies: set[str] = field(default_factory=set)
     #: Names that a refused statement was to give a meaning.
     refused: set[str] = field(default_factory=set)
     faulty: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
@@ -10,13 +11,14 @@ from pyebpf.dsl.annotations import array_element, data_type
 from pyebpf.dsl.check.arrays import is_private, of_annotation
 from pyebpf.dsl.check.assign import entry, own_element, own_field, shared_of, store, store_name
 from pyebpf.dsl.check.bits import change_bits, field_value
-from pyebpf.dsl.check.convert import assign_to, to_data, to_int
+from pyebpf.dsl.check.convert import assign_to, to_data, to_int, tuple_in_memory
 from pyebpf.dsl.check.failing import assert_, raise_
 from pyebpf.dsl.check.loops import break_, continue_, for_, while_
 from pyebpf.dsl.check.maps import add_entry, delete_entry
 from pyebpf.dsl.check.matching import match_
 from pyebpf.dsl.check.narrow import condition
 from pyebpf.dsl.check.number import BINARY, arithmetic
+from pyebpf.dsl.check.questions import answer_of, for_others
 from pyebpf.dsl.check.reserve import with_
 from pyebpf.dsl.check.results import program_result
 from pyebpf.dsl.check.shared import SIGNS, change, global_value
@@ -148,14 +150,24 @@ def _if(node: ast.If, scope: Scope) -> list[Stmt]:
         # Decided now: the other branch may even name fields that this kernel lacks.
         scope.flow = scope.flow.knowing(facts.if_true if test.value else facts.if_false)
         return scope.block(node.body if test.value else node.orelse)
-    before = scope.flow
+    answer, before = answer_of(test), scope.flow
     scope.flow = before.knowing(facts.if_true)
-    then = scope.block(node.body)
+    then = _arm(node.body, scope, others=answer is False)
     after_then = scope.flow
     scope.flow = before.knowing(facts.if_false)
-    other = scope.block(node.orelse)
-    scope.flow = after_then.merge(scope.flow)
+    other = _arm(node.orelse, scope, others=answer is True)
+    if other is None:
+        scope.flow = after_then
+    elif then is not None:
+        scope.flow = after_then.merge(scope.flow)
+    if then is None or other is None:
+        return then or other or []
     return [If(scope.span(node), test, then, other)]
+
+
+def _arm(nodes: list[ast.stmt], scope: Scope, *, others: bool) -> list[Stmt] | None:
+    """Check a branch; None if only other kernels run it, and it names what the target lacks."""
+    return for_others(partial(scope.block, nodes), scope) if others else scope.block(nodes)
 
 
 def _return(node: ast.Return, scope: Scope) -> list[Stmt]:
@@ -170,6 +182,9 @@ def _return(node: ast.Return, scope: Scope) -> list[Stmt]:
 def _function_result(value: Expr | None, span: Span, scope: Scope) -> list[Stmt]:
     assert scope.result is not None
     given = value if value is not None else typed.Object(NONE, span)
+    several = scope.result_items
+    if several is not None and (several.shape is not None or isinstance(given, typed.Pack)):
+        return several.returned(tuple_in_memory(given) or given, span, scope)
     if scope.result_width is not None and isinstance(given.type, Int):
         given = to_int(given, scope.result_width)
     if isinstance(given.type, NoneType) and scope.result.type in (None, NONE):

@@ -336,7 +336,6 @@ def _after_optional(low: Expressions, expr: After) -> Optional:
 
 _OPTIONALS: dict[type[typed.Expr], Callable[[Expressions, Any], Optional]] = {
     typed.MapGet: lower_map.lookup,
-    typed.MapSetdefault: lower_map.setdefault,
     typed_maps.Taken: lower_map.taken,
     typed_maps.Obtain: lower_map.obtained,
     MemoryRead: read_optional,

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed_kernel as far
 from pyebpf.dsl.lower.maps import Optional
-from pyebpf.dsl.types import BOOL, Array, Bool, Chars, Int, Maybe, Pointer, Record, Space
+from pyebpf.dsl.types import (
+    BOOL,
+    COPIES,
+    Array,
+    Bool,
+    Chars,
+    Int,
+    Maybe,
+    Pointer,
+    Record,
+    Space,
+)
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, CompareOp, Value
 from pyebpf.ir.types import I64, U32, U64, VOID, Type
@@ -20,6 +31,23 @@ if TYPE_CHECKING:
 
 _READ = {Space.KERNEL: "probe_read_kernel", Space.USER: "probe_read_user"}
 _LOCATION_MASK = 0xFFFF
+
+
+def kernel_base(low: Expressions, expr: typed.Expr) -> Value:
+    """Return a pointer to a kernel object; a copy is loaded from like one."""
+    value = low.number(expr)
+    assert isinstance(value.type, Pointer)
+    if value.type.space in COPIES:
+        return low.build.convert(value, Pointer(Space.BTF, value.type.to))
+    return value
+
+
+def _struct_copy(low: Expressions, expr: far.StructCopy) -> Value:
+    address = low.number(expr.address)
+    low.build.span = expr.span
+    target = low.build.addr(low.build.slot("copy", Array(U64, -(-expr.size // 8))))
+    _probe(low, _READ[expr.space], target, expr.size, address)
+    return low.build.convert(target, expr.type)  # type: ignore[arg-type]
 
 
 def _at(low: Expressions, address: typed.Expr, space: Space, to: Any = None) -> Value:
@@ -91,7 +119,7 @@ def context_address(low: Expressions, expr: far.DynamicText | far.ContextAddress
 
 
 def _place_address(low: Expressions, expr: far.PlaceAddress) -> Value:
-    base = low.number(expr.base)
+    base = kernel_base(low, expr.base)
     low.build.span = expr.span
     assert isinstance(expr.type, Pointer)
     assert isinstance(base.type, Pointer)
@@ -158,6 +186,7 @@ def _resized_in(low: Expressions, expr: far.ResizedText, pointer: Value) -> None
 #: Numbers and pointers.
 KERNEL_NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     far.MemoryRead: _memory_read,
+    far.StructCopy: _struct_copy,
     far.PlaceAddress: _place_address,
     far.Offset: _offset,
     far.ContainerOf: _container_of,

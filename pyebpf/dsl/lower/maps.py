@@ -128,7 +128,10 @@ def lookup(low: Expressions, expr: typed.MapGet) -> Optional:
     build.span = expr.span
 
     def hit(pointer: Value) -> None:
-        entry = pointer if isinstance(kind, Pointer) else build.load(pointer, kind)
+        if expr.remove and isinstance(kind, Pointer):
+            entry = _copied(low, pointer)
+        else:
+            entry = pointer if isinstance(kind, Pointer) else build.load(pointer, kind)
         build.write(value, build.convert(entry, kind))
         if not expr.remove:
             build.write(flag, build.const(1, BOOL))
@@ -181,6 +184,16 @@ def taken(low: Expressions, expr: typed_maps.Taken) -> Optional:
     good = build.compare(CompareOp.EQ, answer, build.const(0, I32))
     value = build.addr(place) if in_memory(kind) else build.read(place)
     return Optional(good, value)
+
+
+def _copied(low: Expressions, pointer: Value) -> Value:
+    """Return the address of a copy, which stays when the entry is gone."""
+    build = low.build
+    assert isinstance(pointer.type, Pointer)
+    kind: Any = pointer.type.to
+    copy = build.addr(build.slot("popped", kind))
+    build.add(nodes.Copy(VOID, build.span, copy, pointer, kind.size))
+    return copy
 
 
 def index(low: Expressions, expr: typed_maps.Index) -> Value:
@@ -263,46 +276,45 @@ def stack_id(low: Expressions, expr: typed_maps.StackId) -> Value:
     return answer
 
 
-def setdefault(low: Expressions, expr: typed.MapSetdefault) -> Optional:
+def setdefault(low: Expressions, expr: typed.MapSetdefault) -> Value:
     """Lower ``map.setdefault(key, value)``: the entry that is there afterwards.
 
-    If the map is full the value is the default, as it would be had it been inserted.
+    If the map is full the value is the default, as it would be had it been inserted; of a record,
+    a copy that is in no map.
     """
     build = low.build
     spec = expr.map.spec
-    kind = expr.type.inner if isinstance(expr.type, Maybe) else expr.type
-    assert not isinstance(kind, Maybe)
-    flag, value = build.slot("found", BOOL), build.slot("entry", kind)  # type: ignore[arg-type]
-    key, default = key_in(low, spec, expr.key), low.in_slot(expr.value, "default")
+    kind: Any = expr.type
+    value = build.slot("entry", kind)
+    key = key_in(low, spec, expr.key)
+    if isinstance(kind, Pointer):  # a buffer would serve the next statement
+        default = build.addr(build.slot("default", spec.value))  # type: ignore[arg-type]
+        low.into(expr.value, default)
+    else:
+        default = low.in_slot(expr.value, "default")
     build.span = expr.span
 
     def take(pointer: Value) -> None:
-        entry = pointer if isinstance(kind, Pointer) else build.load(pointer, kind)  # type: ignore[arg-type]
-        build.write(value, build.convert(entry, kind))  # type: ignore[arg-type]
-        build.write(flag, build.const(1, BOOL))
-
-    def absent() -> None:
-        give = build.const(0, kind) if isinstance(kind, Pointer) else build.load(default, kind)  # type: ignore[arg-type]
-        build.write(value, give)
-        build.write(flag, build.const(0, BOOL))
+        entry = pointer if isinstance(kind, Pointer) else build.load(pointer, kind)
+        build.write(value, build.convert(entry, kind))
 
     def insert() -> None:
-        absent()
+        take(default)
         update(low, spec, key, default, BPF_NOEXIST)
         # Another CPU may have inserted first, so what counts is what is there now.
         again = find(low, spec, key)
         either(low, again, take, lambda: count_lost(low, expr.map.index))
 
     def unmade() -> None:
-        absent()
+        take(default)
         count_lost(low, expr.map.index)
 
     if is_of_objects(spec):
         flags = BPF_LOCAL_STORAGE_GET_F_CREATE
         either(low, obtain(low, spec, key, default, flags), take, unmade)
-        return Optional(build.read(flag), build.read(value))
+        return build.read(value)
     either(low, find(low, spec, key), take, insert)
-    return Optional(build.read(flag), build.read(value))
+    return build.read(value)
 
 
 def upsert(

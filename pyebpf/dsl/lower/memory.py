@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.lower.bits import write_bits
-from pyebpf.dsl.lower.kernel import KERNEL_WRITERS
+from pyebpf.dsl.lower.kernel import KERNEL_WRITERS, kernel_base
 from pyebpf.dsl.lower.number import field_address
 from pyebpf.dsl.lower.octets import OCTETS_WRITERS
 from pyebpf.dsl.lower.slices import SLICE_WRITERS
@@ -147,7 +147,7 @@ def _chunk(left: int, *places: int) -> int:
 
 def _kernel_text(low: Expressions, expr: typed.KernelRead, pointer: Value) -> None:
     assert isinstance(expr.type, Chars)
-    base = low.number(expr.base)
+    base = kernel_base(low, expr.base)
     address = field_address(low, base, expr)
     fill(low, pointer, expr.type.length)
     size = low.build.const(expr.type.length, U32)

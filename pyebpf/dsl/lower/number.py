@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.dsl import typed, typed_maps, typed_shared
 from pyebpf.dsl.lower import maps as lower_map
 from pyebpf.dsl.lower import shared as lower_shared
-from pyebpf.dsl.lower.kernel import KERNEL_NUMBERS
+from pyebpf.dsl.lower.kernel import KERNEL_NUMBERS, kernel_base
 from pyebpf.dsl.lower.octets import OCTETS_NUMBERS
 from pyebpf.dsl.lower.slices import SLICE_NUMBERS
 from pyebpf.dsl.lower.symbols import SYMBOL_NUMBERS
@@ -55,6 +55,17 @@ def _arith(low: Expressions, expr: typed.Arith) -> Value:
     if expr.op in (BinaryOp.SHL, BinaryOp.SHR) and known[0] < 0:
         low.abort_if(low.build.compare(CompareOp.LT, right, zero))
     return low.build.binary(expr.op, left, right)
+
+
+def _fitting(low: Expressions, expr: typed.Fitting) -> Value:
+    value = low.number(expr.value)
+    low.build.span = expr.span
+    wide = low.build.convert(value, U64)
+    if expr.most == U64.high:  # whatever is not negative
+        low.abort_if(low.build.compare(CompareOp.LT, value, low.build.const(0, value.type)))
+    else:
+        low.abort_if(low.build.compare(CompareOp.GT, wide, low.build.const(expr.most, U64)))
+    return wide
 
 
 def _cmp(low: Expressions, expr: typed.Cmp) -> Value:
@@ -196,7 +207,7 @@ def _packet_length(low: Expressions, expr: typed.PacketLength) -> Value:
 
 
 def _kernel_read(low: Expressions, expr: typed.KernelRead) -> Value:
-    base = low.number(expr.base)
+    base = kernel_base(low, expr.base)
     low.build.span = expr.span
     assert isinstance(expr.type, (Int, Bool, Pointer))
     if expr.bits:
@@ -248,11 +259,6 @@ def _contains(low: Expressions, expr: typed.MapContains) -> Value:
     return low.build.compare(CompareOp.NE, pointer, low.build.const(0, pointer.type))
 
 
-def _map_number(low: Expressions, expr: typed.Expr) -> Value:
-    assert isinstance(expr, typed.MapSetdefault)
-    return lower_map.setdefault(low, expr).value
-
-
 def _read_text(low: Expressions, expr: typed.ReadText) -> Value:
     address = low.number(expr.address)
     place = low.member(expr.field.base, expr.field.field)
@@ -276,6 +282,7 @@ NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     typed.Choice: _choice,
     typed.RecordField: _record_field,
     typed.Cast: _cast,
+    typed.Fitting: _fitting,
     typed.Helper: _helper,
     typed.CurrentTask: _current_task,
     typed.ContextObject: _context_object,
@@ -290,7 +297,7 @@ NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     typed.CallSubprogram: _call_subprogram,
     typed.ReadText: _read_text,
     typed.MapContains: _contains,
-    typed.MapSetdefault: _map_number,
+    typed.MapSetdefault: lower_map.setdefault,
     typed_maps.Index: lower_map.index,
     typed_maps.Element: lower_map.element,
     typed_maps.GetOr: lower_map.get_or,

@@ -1,0 +1,306 @@
+"""Dicts, tuples and records as values: in the kernel and in the interpreter what CPython says."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from types import FunctionType, ModuleType
+
+import pytest
+
+from pyebpf import testing
+from tests.kernel.running import cell, fire, loaded
+
+pytestmark = pytest.mark.kernel
+
+
+def both(case: ModuleType, *args: int) -> list[list[int]]:
+    """Run the probe in the kernel and in the interpreter; return what each wrote to `out`."""
+    seen = []
+    with loaded(case.probe) as session:
+        fire(session, case.probe, *args)
+        seen.append(session[case.out].snapshot()[1].tolist())
+    with testing.run(case.probe) as t:
+        t.fire(case.probe, *args)
+        seen.append(t[case.out].snapshot()[1].tolist())
+    return seen
+
+
+DICTS = """
+from pyebpf import *
+
+CALLS = {"read": 0, "write": 1, "openat": 257}
+NAMES = {0: "read", 1: "write", 257: "openat"}
+WEIGHTS = {0: -1, 1: 1 << 40, 5: 7}
+ON = {1: True, 2: False}
+SMALL = {1: True, 2: 5}
+PAIRS = {(1, 2): 3}
+out = Array[i64](max_entries=2)
+
+def f(n):
+    total = CALLS["openat"] + PAIRS[1, 2] + len(NAMES)
+    total += 1000 * (n in NAMES) + 2000 * (n in CALLS.values()) + 4000 * (n not in WEIGHTS.keys())
+    total += WEIGHTS.get(n, n) * 3
+    weight = WEIGHTS.get(n)
+    if weight is not None:
+        total += weight * 5
+    if n in ON:
+        total += ON[n] + SMALL[n] * 10
+    if NAMES.get(n, "none") == "write":
+        total += 100_000
+    if n in NAMES and NAMES[n].startswith("open"):
+        total += 200_000
+    for key, value in CALLS.items():
+        total += value * len(key)
+    for key in WEIGHTS:
+        total ^= key
+    return total + sum(WEIGHTS.values()) + max(NAMES)
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    out[0] = f(cast(i64, ctx.args[0]))
+    out[1] = WEIGHTS[ctx.args[0]]
+"""
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5, 257, 300, -1])
+def test_dicts_say_what_they_say_in_python(n: int) -> None:
+    case = cell(DICTS)
+    plain: FunctionType = case.f
+    # A key that is not there ends the probe, as the exception would.
+    expected = [plain(n), case.WEIGHTS.get(n, 0)]
+    assert both(case, n) == [expected, expected]
+
+
+TUPLES = """
+from pyebpf import *
+
+out = Array[i64](max_entries=1)
+
+def ordered(a, b):
+    if a > b:
+        return b, a
+    return a, b
+
+def split(n):
+    low, high = ordered(n, 10)
+    if n % 2:
+        return (low, n), high, n > 5
+    return (high, n * 2), low, False
+
+def f(n, m):
+    (a, b), c, d = split(n)
+    pair = ordered(m, b)
+    total = a + b * 10 + c * 100 + d * 1000 + pair[0] * 7 + ordered(n, m)[1] * 11
+    for part in ordered(m, n):
+        total = total * 3 + part
+    return total
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    out[0] = f(ctx.args[0] & 0xFF, ctx.args[1] & 0xFF)
+"""
+
+
+@pytest.mark.parametrize(("n", "m"), [(0, 0), (3, 10), (10, 3), (7, 200), (255, 254)])
+def test_functions_return_tuples(n: int, m: int) -> None:
+    case = cell(TUPLES)
+    assert both(case, n, m) == [[case.f(n, m)]] * 2
+
+
+def test_widths_of_a_returned_tuple_are_those_declared() -> None:
+    case = cell(
+        """
+from pyebpf import *
+
+out = Array[i64](max_entries=1)
+
+def split(n: u64) -> tuple[u8, i8]:
+    return n, n
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    low, signed = split(ctx.args[0])
+    out[0] = low * 1000 + signed
+"""
+    )
+    assert both(case, 0x1FF) == [[255 * 1000 - 1]] * 2
+
+
+POPS = """
+from pyebpf import *
+
+@record
+class Window:
+    slots: FixedArray[u64] = array(4)
+    next: u32
+
+pairs = Hash[u32, tuple[u64, u32]](max_entries=16)
+windows = Hash[u32, Window](max_entries=2)
+out = Array[i64](max_entries=8)
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    pairs[1] = 300, 4
+    pairs[2] = 5, 6
+    pair = pairs.pop(1)
+    if pair is not None:
+        pairs[1] = 7, 8
+        start, nr = pair
+        out[0] = start * 10 + nr + pair[1] + len(pair) + sum(pair)
+    if pairs.pop(9) is None:
+        out[1] = 1
+    for i in range(3):
+        window = windows.setdefault(i, Window(next=2 + i))
+        window.slots[window.next % 4] = 50 + i
+        window.next += 1
+        out[2] = out[2] * 100 + window.next
+    window = windows.pop(0)
+    if window is not None:
+        window.next += 40
+        out[3] = window.next * 1000 + window.slots[2]
+        windows[7] = window
+    first, second = pairs.setdefault(2, (1, 2))
+    out[4] = first * 10 + second
+"""
+
+
+def test_records_leave_their_maps() -> None:
+    case = cell(POPS)
+    for run, call in ((loaded, fire), (testing.run, None)):
+        with run(case.probe) as opened:
+            call(opened, case.probe, 0) if call else opened.fire(case.probe, 0)
+            out = opened[case.out].snapshot()[1].tolist()
+            assert out[:5] == [3000 + 4 + 4 + 2 + 304, 1, 30405, 43 * 1000 + 50, 56]
+            assert opened[case.pairs][1] == (7, 8)
+            # There is room for two: the third is changed outside, and counted.
+            assert {key: row.next for key, row in opened[case.windows].items()} == {1: 4, 7: 43}
+            assert opened.lost() == {"windows": 1}
+
+
+def test_numbers_that_do_not_fit_end_the_probe() -> None:
+    case = cell(
+        """
+from pyebpf import *
+
+out = Array[i64](max_entries=4)
+seen = Hash[IPv4Address, u64](max_entries=4)
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    signed = cast(i64, ctx.args[0])
+    out[0] = ntohll(signed) == htonll(signed)
+    out[1] = ntohl(ctx.args[0])
+    seen[ipv4(ctx.args[0])] = 1
+    out[2] = ntohs(signed)
+    out[3] = 1
+""".replace("from pyebpf import *", "from pyebpf import *\nfrom ipaddress import IPv4Address")
+    )
+    expected = {
+        0x1234: [1, 0x34120000, 0x3412, 1],
+        0x12345: [1, 0x45230100, 0, 0],
+        1 << 32: [1, 0, 0, 0],
+        -1: [0, 0, 0, 0],
+    }
+    for number, out in expected.items():
+        assert both(case, number) == [out, out]
+
+
+def test_structs_of_the_kernel_are_copied() -> None:
+    case = cell(
+        """
+from pyebpf import *
+from pyebpf.kernel import list_head, sockaddr_in
+
+out = Array[i64](max_entries=8)
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    address = read_user(sockaddr_in, ctx.args[0])
+    out[0] = address.sin_family * 100_000 + ntohs(address.sin_port)
+    out[1] = ipv4(address.sin_addr.s_addr) == ipv4(htonl(0x7F000001))
+    links = read_user(list_head, ctx.args[1])
+    out[2] = read_user(u64, links.next)
+    for i in range(2):
+        turn = read_user(list_head, ctx.args[1] + 16 * i)
+        out[3] = out[3] * 1000 + read_user(u64, turn.next)
+    nothing = read_user(sockaddr_in, 8)
+    out[4] = nothing.sin_family
+    task = current_task()
+    head = read_kernel(list_head, addressof(task.children))
+    out[5] = head.next == task.children.next
+"""
+    )
+    numbers = [(ctypes.c_uint64)(n) for n in (77, 88)]
+    address = ctypes.create_string_buffer(struct.pack("<H>HI8x".replace(">", ""), 2, 0, 0), 16)
+    address[2:8] = struct.pack(">HI", 8080, 0x7F000001)
+    links = struct.pack("<4Q", ctypes.addressof(numbers[0]), 0, ctypes.addressof(numbers[1]), 0)
+    memory = ctypes.create_string_buffer(links, 32)
+    with loaded(case.probe) as session:
+        fire(session, case.probe, ctypes.addressof(address), ctypes.addressof(memory))
+        out = session[case.out].snapshot()[1].tolist()
+    assert out[:6] == [208_080, 1, 77, 77_088, 0, 1]
+
+
+def test_text_behind_pointers_of_the_kernel() -> None:
+    case = cell(
+        """
+from pyebpf import *
+
+@record
+class Name:
+    whole: Char = chars(32)
+    short: Char = chars(4)
+
+names = Array[Name](max_entries=1)
+out = Array[i64](max_entries=4)
+
+@raw_tracepoint("sys_enter")
+def probe() -> None:
+    mm = current_task().mm
+    if mm is not None:
+        name = mm.exe_file.f_path.dentry.d_name.name
+        names[0] = Name(whole=name, short=name)
+        out[0] = name == "python3.11"
+        out[1] = name == "python3.1"
+        out[2] = name in ("sh", "python3.11")
+        out[3] = name != "python3.111"
+"""
+    )
+    with loaded(case.probe) as session:
+        fire(session, case.probe)
+        name = session[case.names][0]
+        own = name.whole == "python3.11"
+        assert name.whole.startswith("python")
+        assert name.short == name.whole[:3]
+        assert session[case.out].snapshot()[1].tolist() == [own, 0, own, 1]
+
+
+def test_what_only_other_kernels_have_is_left_out() -> None:
+    case = cell(
+        """
+from pyebpf import *
+from pyebpf.kernel import task_struct
+
+out = Array[i64](max_entries=4)
+
+@raw_tracepoint("sys_enter")
+def probe() -> None:
+    task = current_task()
+    out[0] = 1 + task.tgid * 0 if has_field(task_struct, "tgid") else task.a_field_of_old
+    if has_field(task_struct, "tgid"):
+        pid = task.tgid
+    else:
+        pid = task.a_field_of_old
+        out[3] = pid.and_more
+    out[1] = pid > 0
+    if not has_field(task_struct, "tgid"):
+        out[2] = task.a_field_of_old
+    else:
+        out[2] = 3
+"""
+    )
+    with loaded(case.probe) as session:
+        fire(session, case.probe)
+        assert session[case.out].snapshot()[1].tolist() == [1, 1, 3, 0]
+        assert "what only other kernels have is left out" in session.explain()
