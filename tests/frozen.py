@@ -11,6 +11,8 @@ import gzip
 from collections.abc import Collection
 from pathlib import Path
 
+from pyebpf.abi.helpers import HELPERS
+from pyebpf.abi.programs import PROGRAM_GROUPS
 from pyebpf.btf import Btf
 from pyebpf.btf.extract import extract
 from pyebpf.btf.system import kernel_btf
@@ -34,12 +36,19 @@ TYPES = (
     "css_set", "seq_file", "vm_area_struct", "bpf_iter__task",
     "vfs_read", "security_inode_getattr", "bpf_lsm_file_open", "bpf_lsm_inode_unlink",
     "bpf_lsm_socket_bind", "bpf_iter_task", "bpf_iter_meta", "bpf_sock", "bpf_tcp_sock", "inode",
-    "socket", "sockaddr", "nf_hook_state", "sk_buff", "sock",
+    "socket", "sockaddr", "nf_hook_state", "sk_buff", "sock", "tcp_sock",
     *(f"btf_trace_{name}" for name in TRACEPOINTS_WITH_TYPES),
 )  # fmt: skip
 
 FEATURES = frozenset(
+    # Of packets, sockets and cgroups: all helpers.
     {
+        f"helper:{name}@{row.name}"
+        for group in ("Packets", "Sockets", "cgroups")
+        for row in PROGRAM_GROUPS[group]
+        for name in HELPERS
+    }
+    | {
         "ringbuf",
         "cpu_v3",
         "kallsyms_all",

@@ -10,10 +10,9 @@ from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.abi.registers import REGISTERS
 from pyebpf.dsl.check.contexts.arguments import RESULT, place_of, prototype_of
 from pyebpf.dsl.check.kernel_types import Kernel
-from pyebpf.dsl.types import Pointer, Space
+from pyebpf.dsl.types import KernelRef, Pointer, Space
 from pyebpf.dsl.uapi import CONTEXTS, context_struct
 from pyebpf.errors import PyebpfError
-from pyebpf.ir.types import KernelRef
 from pyebpf.spec.dtype import pack
 from pyebpf.testing.objects import Objects, address_of
 
@@ -151,8 +150,14 @@ def _struct(event: Event, args: tuple[Any, ...], fields: Mapping[str, Any]) -> b
     values = dict(fields)
     if struct.bounds:
         values[struct.bounds[1]] = len(event.packet)
-    return pack(struct.record, {name: address_of(value) if name in struct.pointers else value
-                                for name, value in values.items()})  # fmt: skip
+    out = bytearray(struct.record.size)
+    for name, value in values.items():
+        field = struct.record.field(name)
+        if field is None:
+            raise TypeError(f"{struct.record.name} has no field {name!r}")
+        given = address_of(value) if name in struct.pointers else value
+        out[field.offset : field.offset + field.type.size] = pack(field.type, given)
+    return bytes(out)
 
 
 def _argument(event: Event, kind: Any, value: Any) -> int:

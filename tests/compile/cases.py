@@ -1,6 +1,7 @@
 """The programs of ``accept/`` and ``reject/``: small modules with probes.
 
-A case may set ``WITHOUT`` (features that its kernel lacks) and ``OPTIONS`` (values of constants).
+A case may set ``WITHOUT`` (features that its kernel lacks), ``OPTIONS`` (values of constants) and
+``SUPPLIED`` (helpers that the interpreter does not know; they give 0).
 """
 
 from __future__ import annotations

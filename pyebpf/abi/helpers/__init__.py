@@ -86,6 +86,10 @@ _BY_ID = {row.id: row for family in FAMILIES for row in family.rows}
 HELPERS: dict[str, Helper] = {_BY_ID[number].name: _BY_ID[number] for number in sorted(_BY_ID)}
 
 
+#: What gives something that must be given back → what takes it back.
+RELEASED_BY = dict.fromkeys(("sk_lookup_tcp", "sk_lookup_udp", "skc_lookup_tcp"), "sk_release")
+
+
 def helper_by_id(number: int) -> Helper | None:
     """Return the helper with an id, or None if this version does not know it."""
     return _BY_ID.get(number)

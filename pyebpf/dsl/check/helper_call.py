@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from pyebpf.abi.helpers import RELEASED_BY
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.contexts import Context
 from pyebpf.dsl.check.convert import need_number, need_value, to_data, to_int
@@ -52,7 +53,13 @@ _WRITTEN = ("uninit_mem", "rw_mem", "rw_mem_or_null", "uninit_fixed", "rw_fixed"
 _OWN = (Space.MAP, Space.RING, Space.STACK)
 _RESULTS = {"errno": I64, "length": I64, "i64": I64, "u64": U64, "u32": U32, "i32": I32}
 
-_KNOWN_RESULTS = (*_RESULTS, "void", "btf", "btf_or_null", "value", "value_or_null")
+#: Sockets as the verifier shows them to programs, under names of their own.
+_SOCKETS = {
+    "socket_or_null": "bpf_sock",
+    "sock_common_or_null": "bpf_sock",
+    "tcp_sock_or_null": "bpf_tcp_sock",
+}
+_KNOWN_RESULTS = (*_RESULTS, *_SOCKETS, "void", "btf", "btf_or_null", "value", "value_or_null")
 
 
 class _Call:
@@ -78,6 +85,8 @@ def call_helper(row: Helper, node: ast.Call, scope: Scope) -> Expr:
         raise call.fail(why)
     for parameter, expr in _match(call):
         call.out.append(_argument(call, parameter, expr))
+    if row.name in RELEASED_BY.values() or row.name in RELEASED_BY:
+        scope.unit.note_call(row.name, call.span)
     kind = _result(call)
     made = HelperCall(kind, call.span, row.name, tuple(call.out))
     return Effect(NONE, call.span, Evaluate(call.span, made)) if kind == NONE else made
@@ -210,10 +219,11 @@ def _result(call: _Call) -> ValueType:
         return _RESULTS[ret.kind]
     if ret.kind == "void":
         return NONE
-    if ret.kind in ("btf", "btf_or_null"):
-        found = scope.unit.kernel.find(ret.type)
+    if ret.kind in ("btf", "btf_or_null", *_SOCKETS):
+        name = ret.type or _SOCKETS[ret.kind]
+        found = scope.unit.kernel.find(name)
         if found is None:
-            raise Fault(UnknownType(call.span, name=ret.type))
+            raise Fault(UnknownType(call.span, name=name))
         pointer = scope.unit.kernel.pointer(found.id, Space.BTF)
         return pointer if ret.kind == "btf" else Maybe(pointer)
     assert call.map is not None, call.row
@@ -231,7 +241,7 @@ _RULES: dict[str, Callable[[_Call, Parameter, Expr], Expr]] = {
     **dict.fromkeys(_READ, _memory),
     **dict.fromkeys(_WRITTEN, _place),
     **dict.fromkeys(("ctx", "ctx_or_null"), _context),
-    **dict.fromkeys(("btf", "sock", "sock_common", "ctx_or_sock"), _object),
+    **dict.fromkeys(("btf", "sock", "sock_common", "released_sock", "ctx_or_sock"), _object),
     "map": _map,
     "const_str": _constant_text,
 }

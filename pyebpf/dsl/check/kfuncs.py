@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from pyebpf.abi import kfuncs as abi
+from pyebpf.abi.helpers import RELEASED_BY
 from pyebpf.btf import types as btf
 from pyebpf.btf.layout import c_name
 from pyebpf.btf.types import Kind
@@ -218,6 +219,6 @@ def check_releases(program: str, unit: UnitState) -> None:
     calls = unit.calls.get(program, [])
     names = {name for name, _ in calls}
     for name, span in calls:
-        partner = abi.PAIRS.get(name)
+        partner = abi.PAIRS.get(name) or RELEASED_BY.get(name)
         if partner is not None and partner not in names:
             unit.diagnostics.report(NotReleased(span, name=name, partner=partner))

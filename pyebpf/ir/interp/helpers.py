@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pyebpf.abi import constants as c
 from pyebpf.ir.interp.faults import ProbeFault
+from pyebpf.ir.interp.packets import PACKETS
 from pyebpf.ir.interp.ring import Ring
 from pyebpf.ir.interp.tables import ProgramsTable, StackTable
 
@@ -285,4 +286,5 @@ HELPERS: dict[str, Helper] = {
     "jiffies64": _of_world("jiffies"),
     "spin_lock": _does_nothing,
     "spin_unlock": _does_nothing,
+    **PACKETS,
 }
