@@ -28,6 +28,7 @@ from pyebpf.dsl.access import (
     read_kernel_str,
     read_user,
     read_user_str,
+    view,
 )
 from pyebpf.dsl.builtins import (
     cgroup_id,
@@ -46,6 +47,7 @@ from pyebpf.dsl.builtins import (
     ipv4,
     ipv6,
     jiffies64,
+    kernel_config,
     ktime_get_boot_ns,
     ktime_get_ns,
     numa_node,
@@ -59,6 +61,7 @@ from pyebpf.dsl.byte_order import htonl, htonll, htons, ntohl, ntohll, ntohs
 from pyebpf.dsl.constants import Const
 from pyebpf.dsl.functions import noinline
 from pyebpf.dsl.locks import SpinLock
+from pyebpf.dsl.map_of_maps import ArrayOfMaps, HashOfMaps
 from pyebpf.dsl.maps import (
     Array,
     Events,
@@ -71,6 +74,7 @@ from pyebpf.dsl.maps import (
     PerCpuHash,
     RHash,
 )
+from pyebpf.dsl.perf import PerfEventArray
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.probes.cgroups import (
     cgroup_device,
@@ -111,6 +115,16 @@ from pyebpf.dsl.probes.tracing import (
 from pyebpf.dsl.probes.user import perf_event, uprobe, uretprobe
 from pyebpf.dsl.queues import BloomFilter, Queue, Stack
 from pyebpf.dsl.records import array, bits, chars, octets, record, union
+from pyebpf.dsl.redirects import (
+    CgroupArray,
+    CpuMap,
+    DevMap,
+    DevMapHash,
+    ReuseportSockArray,
+    SockHash,
+    SockMap,
+    XskMap,
+)
 from pyebpf.dsl.scalars import (
     Bytes,
     Char,
@@ -133,7 +147,14 @@ from pyebpf.dsl.scalars import (
 )
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.stacks import StackTrace
-from pyebpf.dsl.storage import CgrpStorage, InodeStorage, SkStorage, TaskStorage
+from pyebpf.dsl.storage import (
+    CgroupStorage,
+    CgrpStorage,
+    InodeStorage,
+    PerCpuCgroupStorage,
+    SkStorage,
+    TaskStorage,
+)
 from pyebpf.dsl.symbols import KernelVariable, Kfunc, has_kfunc, has_variable, kfunc
 from pyebpf.dsl.tail import TailCalls
 from pyebpf.dsl.tries import LpmTrie
@@ -157,16 +178,23 @@ from pyebpf.version import __version__
 
 __all__ = [
     "Array",
+    "ArrayOfMaps",
     "BloomFilter",
     "Bytes",
+    "CgroupArray",
+    "CgroupStorage",
     "CgrpStorage",
     "Char",
     "Const",
+    "CpuMap",
+    "DevMap",
+    "DevMapHash",
     "DeviceContext",
     "Events",
     "FixedArray",
     "Global",
     "Hash",
+    "HashOfMaps",
     "InodeStorage",
     "KernelVariable",
     "Kfunc",
@@ -178,13 +206,16 @@ __all__ = [
     "LruPerCpuHash",
     "NetfilterContext",
     "PerCpuArray",
+    "PerCpuCgroupStorage",
     "PerCpuHash",
+    "PerfEventArray",
     "PerfEventContext",
     "Probe",
     "Ptr",
     "Queue",
     "RHash",
     "RawTracepointContext",
+    "ReuseportSockArray",
     "Session",
     "SkBuffContext",
     "SkLookupContext",
@@ -193,6 +224,8 @@ __all__ = [
     "SkStorage",
     "SockAddrContext",
     "SockContext",
+    "SockHash",
+    "SockMap",
     "SockOpsContext",
     "SockoptContext",
     "SpinLock",
@@ -206,6 +239,7 @@ __all__ = [
     "UprobeContext",
     "UserPtr",
     "XdpContext",
+    "XskMap",
     "__version__",
     "addressof",
     "array",
@@ -253,6 +287,7 @@ __all__ = [
     "ipv6",
     "iter",
     "jiffies64",
+    "kernel_config",
     "kfunc",
     "kprobe",
     "kretprobe",
@@ -300,5 +335,6 @@ __all__ = [
     "union",
     "uprobe",
     "uretprobe",
+    "view",
     "xdp",
 ]

@@ -21,17 +21,20 @@ from pyebpf.btf.system import kernel_btf, kernel_ident
 from pyebpf.dsl.collect import Collected, collect
 from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.fingerprint import fingerprint
+from pyebpf.dsl.map_of_maps import OfMaps
 from pyebpf.dsl.maps import Array, Events, Hash, LinearHist, Log2Hist, MapDecl, PerCpuArray
+from pyebpf.dsl.perf import PerfEventArray
 from pyebpf.dsl.probes import Probe, program_names
 from pyebpf.dsl.queues import BloomFilter, Queue
+from pyebpf.dsl.redirects import Places
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.stacks import StackTrace
-from pyebpf.dsl.storage import Storage
+from pyebpf.dsl.storage import CgroupStorage, Storage
 from pyebpf.dsl.tail import TailCalls
 from pyebpf.dsl.tries import LpmTrie
 from pyebpf.dsl.unit_names import DATA_MAP, LOST_MAP, PRINT_MAP
 from pyebpf.errors import FormatError, NotSupportedError, PyebpfError
-from pyebpf.host.cpus import possible_count
+from pyebpf.host.cpus import online, possible_count
 from pyebpf.lazy import lazy
 from pyebpf.owner import Owner
 from pyebpf.plain import Frozen
@@ -47,14 +50,16 @@ from pyebpf.spec.types import DataType, Record
 from pyebpf.version import __version__
 
 if TYPE_CHECKING:
-    from pyebpf.runtime import elf
+    from pyebpf.runtime import configuration, elf
     from pyebpf.runtime.events import RingBuffer
     from pyebpf.runtime.invoke import Invocation
     from pyebpf.runtime.links import Link
     from pyebpf.runtime.maps.array import ArrayMap
     from pyebpf.runtime.maps.hash import HashMap
     from pyebpf.runtime.maps.hist import HistView
+    from pyebpf.runtime.maps.of_maps import OfMaps as OfMapsView
     from pyebpf.runtime.maps.percpu import PerCpuArrayMap
+    from pyebpf.runtime.maps.places import PlaceMap
     from pyebpf.runtime.maps.programs import ProgramTable
     from pyebpf.runtime.maps.queues import BloomMap, QueueMap
     from pyebpf.runtime.maps.shared import GlobalView
@@ -63,9 +68,10 @@ if TYPE_CHECKING:
     from pyebpf.runtime.maps.tries import LpmMap
     from pyebpf.runtime.program import Program
     from pyebpf.runtime.stream import EventStream
-    from pyebpf.spec.objects import ObjectSpec
+    from pyebpf.spec.objects import MapSpec, ObjectSpec
 
 else:
+    configuration = lazy("pyebpf.runtime.configuration")
     elf = lazy("pyebpf.runtime.elf")
 
 T = TypeVar("T")
@@ -78,7 +84,13 @@ def host_target() -> Target:
     except NotSupportedError:
         btf = None
     return Target(
-        btf, KernelFeatures(), Tracefs(), os.uname().machine, possible_count(), kernel_ident()
+        btf,
+        KernelFeatures(),
+        Tracefs(),
+        os.uname().machine,
+        possible_count(),
+        kernel_ident(),
+        configuration.KernelConfiguration(),
     )
 
 
@@ -224,6 +236,7 @@ def _open(
         cache.write(start.name, kept.replace(answers=resolver.dump()).to_bytes())
     session = Session(loaded, kept.compiled, found, options, Links(features))
     try:
+        session.open_buffers()
         if attach:
             session.links.attach_all(loaded.programs, kept.compiled.programs)
     except BaseException:
@@ -248,6 +261,14 @@ class OpenMaps:
     def __getitem__(self, decl: Hash[Any, Any]) -> HashMap: ...
     @overload
     def __getitem__(self, decl: Queue[Any]) -> QueueMap: ...
+    @overload
+    def __getitem__(self, decl: OfMaps[Any]) -> OfMapsView: ...
+    @overload
+    def __getitem__(self, decl: Places) -> PlaceMap: ...
+    @overload
+    def __getitem__(self, decl: PerfEventArray[Any]) -> Any: ...
+    @overload
+    def __getitem__(self, decl: CgroupStorage[Any]) -> HashMap: ...
     @overload
     def __getitem__(self, decl: BloomFilter[Any]) -> BloomMap: ...
     @overload
@@ -303,6 +324,12 @@ class Session(OpenMaps, Owner):
         super().__init__()
         self._printed: RingBuffer | None = None
         self._closed = False
+
+    def open_buffers(self) -> None:
+        """Open the buffers of perf events: what is sent before they are there is lost."""
+        for decl in self._found.maps:
+            if isinstance(decl, PerfEventArray) and decl.record() is not None:
+                self[decl]
 
     def close(self) -> None:
         """Detach the probes, then close programs and maps. Idempotent."""
@@ -374,6 +401,8 @@ class Session(OpenMaps, Owner):
             from pyebpf.runtime.maps.programs import ProgramTable
 
             return ProgramTable(fd, spec, self._program_fd)
+        if isinstance(decl, PerfEventArray):
+            return self._perf(decl, fd, opened.spec)
         if isinstance(decl, Events):
             from pyebpf.runtime.stream import EventStream
 
@@ -396,6 +425,14 @@ class Session(OpenMaps, Owner):
             summed=summed,
             key=shape.key,
         )
+
+    def _perf(self, decl: PerfEventArray[Any], fd: int, spec: MapSpec) -> Any:
+        from pyebpf.runtime.maps.perf import PerfCounters, PerfStream
+
+        kind = decl.record()
+        if kind is None:
+            return PerfCounters(fd, spec, online())
+        return PerfStream(fd, spec, kind, decl.pages, online())
 
     def _global(self, name: str, kind: DataType) -> GlobalView:
         from pyebpf.runtime.maps.shared import GlobalView

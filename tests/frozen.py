@@ -12,11 +12,12 @@ from collections.abc import Collection
 from pathlib import Path
 
 from pyebpf.abi.helpers import HELPERS
-from pyebpf.abi.programs import PROGRAM_GROUPS
+from pyebpf.abi.names import prog_type_name
+from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.btf import Btf
 from pyebpf.btf.extract import extract
 from pyebpf.btf.system import kernel_btf
-from pyebpf.spec.target import FrozenFeatures, FrozenTracepoints, Target
+from pyebpf.spec.target import FrozenConfiguration, FrozenFeatures, FrozenTracepoints, Target
 from pyebpf.testing.frozen import TRACEPOINTS as SHIPPED
 from pyebpf.testing.frozen import fields
 
@@ -40,32 +41,24 @@ TYPES = (
     *(f"btf_trace_{name}" for name in TRACEPOINTS_WITH_TYPES),
 )  # fmt: skip
 
-FEATURES = frozenset(
-    # Of packets, sockets and cgroups: all helpers.
-    {
-        f"helper:{name}@{row.name}"
-        for group in ("Packets", "Sockets", "cgroups")
-        for row in PROGRAM_GROUPS[group]
-        for name in HELPERS
+
+def _helpers() -> set[str]:
+    """Return that each kind of program has the helpers that their rows say."""
+    kinds = {kind.name: prog_type_name(kind.prog_type) for kind in PROGRAM_KINDS.values()}
+    return {
+        f"helper:{row.name}@{kind}"
+        for row in HELPERS.values()
+        for kind, program in kinds.items()
+        if program in row.program_types
     }
-    | {
+
+
+FEATURES = frozenset(
+    {
+        *_helpers(),
         "ringbuf",
         "cpu_v3",
         "kallsyms_all",
-        "helper:get_current_comm@raw_tp",
-        "helper:get_current_task_btf@raw_tp",
-        "helper:map_delete_elem@raw_tp",
-        "helper:map_lookup_elem@raw_tp",
-        "helper:map_peek_elem@raw_tp",
-        "helper:map_pop_elem@raw_tp",
-        "helper:map_push_elem@raw_tp",
-        "helper:map_update_elem@raw_tp",
-        "helper:probe_read_kernel@raw_tp",
-        "helper:ringbuf_reserve@raw_tp",
-        "helper:send_signal@raw_tp",
-        "helper:spin_lock@raw_tp",
-        "helper:strncmp@raw_tp",
-        "helper:task_storage_get@raw_tp",
         "atomics",
         "global_data",
         "helper:for_each_map_elem",
@@ -90,6 +83,9 @@ TRACEPOINTS = {
 }
 
 
+CONFIGURATION = {"CONFIG_HZ": "250", "CONFIG_SMP": "y", "CONFIG_DEFAULT_HOSTNAME": '"(none)"'}
+
+
 @functools.cache
 def btf() -> Btf:
     """Return the types."""
@@ -103,6 +99,7 @@ def target(*, without: Collection[str] = (), btf_too: bool = True, cpus: int = 2
         FrozenFeatures(FEATURES - set(without)),
         FrozenTracepoints(TRACEPOINTS),
         cpus=cpus,
+        configuration=FrozenConfiguration(CONFIGURATION),
     )
 
 

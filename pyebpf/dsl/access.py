@@ -133,3 +133,19 @@ def has_enumerator(kind: Any, name: str) -> bool:
     A constant, known when the program is loaded.
     """
     outside()
+
+
+@special("view")
+def view(kind: TypeForm[T], place: Any, offset: int = 0) -> T:
+    """Return memory of our own as another type: ``view(Header, entry.data, at).length``.
+
+    Of a record it is the memory itself: what is assigned to its fields is assigned there. Of a
+    number it is the value now.
+
+    Args:
+        kind: a number, a record, or an address.
+        place: a map entry, a variable, a global, or a part of one.
+        offset: how many bytes behind its start; one that leaves no room for ``kind`` ends the
+            probe. In a local variable it is a constant.
+    """
+    outside()

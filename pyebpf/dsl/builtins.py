@@ -145,6 +145,17 @@ def has_field(kernel_type: Any, field: str) -> bool:
     _outside()
 
 
+@special("kernel_config")
+def kernel_config(option: str) -> Any:
+    """Return how the kernel was configured: ``kernel_config("CONFIG_HZ")``.
+
+    A constant, known when the program is compiled for this kernel: a number or a text where the
+    option has one, True if it is set (``y``, or ``m`` as a module), False if it is not. Code behind
+    a false answer is removed.
+    """
+    _outside()
+
+
 @special("sizeof")
 def sizeof(kernel_type: Any) -> int:
     """Return the size of a kernel type or record, in bytes, in the kernel that runs the program."""

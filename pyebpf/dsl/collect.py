@@ -12,6 +12,7 @@ from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from pyebpf.dsl.constants import ConstDecl
+from pyebpf.dsl.map_of_maps import OfMaps
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.symbols import KernelVariable, Kfunc
@@ -73,6 +74,10 @@ def collect(probes: Iterable[Probe]) -> Collected:
     found.probes = list(probes)
     for probe in found.probes:
         _function(probe.function, found)
+    for decl, name in list(found.maps.items()):
+        # Those that no probe mentions by a name of their own.
+        for number, entry in enumerate(decl.entries if isinstance(decl, OfMaps) else ()):
+            found.name_map(entry, f"{name}_{number}")
     return found
 
 

@@ -103,5 +103,10 @@ def build_unit(
     # Only what the final code mentions: a map of a probe that is switched off is not created.
     mentioned = [i for function in functions for block in function.blocks for i in block.instrs]
     maps = {i.map.name: i.map for i in mentioned if isinstance(i, MapHandle)}
+    # What stands in a map of maps from the start need not be mentioned by a program.
+    known = {use.spec.name: use.spec for use in unit.maps.values()}
+    for spec in list(maps.values()):
+        inside = [name for _, name in spec.slots if spec.inner is not None]
+        maps |= {name: known[name] for name in inside if name not in maps}
     variables = {i.variable.name: i.variable for i in mentioned if isinstance(i, GlobalAddr)}
     return Unit(functions, tuple(maps.values()), license, tuple(variables.values()))

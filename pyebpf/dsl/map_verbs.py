@@ -19,6 +19,7 @@ class Gives(Enum):
     TRUTH = auto()  #: whether it is 0
     ONE = auto()  #: whether it is 1
     NUMBER = auto()  #: the number itself
+    ENTRY = auto()  #: a record in the map that is always there
 
 
 class HelperVerb(NamedTuple):
@@ -31,6 +32,7 @@ class HelperVerb(NamedTuple):
         flags: bits that are always passed.
         words: keyword arguments that are constants, and the bits that they set if true.
         default: what the flags are if a last argument does not give them; None if none can.
+        last: the name of that argument.
     """
 
     helper: str | Mapping[str, str]
@@ -38,3 +40,4 @@ class HelperVerb(NamedTuple):
     flags: int = 0
     words: Mapping[str, int] = {}
     default: int | None = None
+    last: str = "flags"

@@ -43,6 +43,8 @@ class MapDecl:
 
     kind: ClassVar[str]
     verbs: ClassVar[dict[str, HelperVerb]] = {}
+    #: What the compiler made of it, if it stands for a map that a program found in another one.
+    found: Any = None
 
     def spec(self, name: str, cpus: int) -> MapSpec:
         """Return what is to be created under ``name`` on a machine with ``cpus`` possible CPUs."""

@@ -85,6 +85,10 @@ def array(length: int) -> Any:
     return ArrayField(length)
 
 
+#: What stands for a length, and for zeros of it.
+LENGTHS = (CharsField, OctetsField, ArrayField)
+
+
 class BitsField:
     """What :func:`bits` makes: a number of bits."""
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from operator import index
 from typing import Any, Generic, TypeVar
 
-from pyebpf.dsl.annotations import data_type
+from pyebpf.dsl.annotations import array_element, data_type
 from pyebpf.dsl.maps import MapDecl
+from pyebpf.dsl.records import LENGTHS, ArrayField, CharsField, OctetsField
 from pyebpf.errors import PyebpfError
 from pyebpf.spec.bitfields import insert, limits
 from pyebpf.spec.kernel_fields import kernel_fields
@@ -26,10 +27,13 @@ class Global(MapDecl, Generic[V]):
 
     In a probe ``total.value`` is read and assigned like any variable, and ``+=``, ``-=``, ``|=``,
     ``&=``, ``^=`` are atomic. Outside, ``session[total].value`` is the same memory while the
-    program runs. The type may be a number, bool, text, a tuple or a record.
+    program runs. The type may be a number, bool, text, a pointer, a tuple, a record, or an array:
+    ``slots = Global[FixedArray[u64]](array(16))``, ``name = Global[Char](chars(16))``.
 
     Args:
-        initial: the first value; zeros without it. Records take a dict or a tuple of their fields.
+        initial: the first value; zeros without it. Records take a dict or a tuple of their fields,
+            arrays a list, or ``array(n)`` for ``n`` zeros; text of zeros is ``chars(n)``, bytes are
+            ``octets(n)``.
 
     Since:  Linux 5.5.
     """
@@ -42,17 +46,31 @@ class Global(MapDecl, Generic[V]):
     def data_type(self) -> DataType:
         """Return the variable's type."""
         args = self.type_arguments()
-        kind = data_type(args[0]) if args else None
+        kind = self._sized(args[0]) if args else None
         if kind is None:
             raise PyebpfError("Global needs a type with a size: Global[u64](0)")
         if kernel_fields(kind):
             raise PyebpfError(f"locks and timers are for Hash and Array; {kind} has one")
         return kind
 
+    def _sized(self, hint: Any) -> DataType | None:
+        """Return the type of a hint, with the length that the first value gives it."""
+        element, given = array_element(hint), self.initial
+        kind = data_type(hint)
+        if element is not None:
+            length = given.length if isinstance(given, ArrayField) else len(given or ())
+            return Array(element, length) if length else None
+        if isinstance(kind, Chars) and not kind.length and isinstance(given, CharsField):
+            return Chars(given.length)
+        if isinstance(kind, Octets) and not kind.length and isinstance(given, OctetsField):
+            return Octets(kind.element, given.length)
+        return kind if kind is None or kind.size else None
+
     def spec(self, name: str, cpus: int) -> MapSpec:
         """Return what the variable is, in the form of a map with this one value."""
         kind = self.data_type()
-        data = bytes(kind.size) if self.initial is None else packed(kind, self.initial)
+        zero = self.initial is None or isinstance(self.initial, LENGTHS)
+        data = bytes(kind.size) if zero else packed(kind, self.initial)
         return MapSpec(name, self.kind, 0, kind.size, 1, value=kind, initial=data)
 
     @property

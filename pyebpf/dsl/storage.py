@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
-from pyebpf.dsl.maps import Keyed
+from pyebpf.dsl.annotations import data_type
+from pyebpf.dsl.map_verbs import Gives, HelperVerb
+from pyebpf.dsl.maps import Keyed, MapDecl
 from pyebpf.dsl.scalars import Ptr
-from pyebpf.spec.types import I32, DataType
+from pyebpf.errors import PyebpfError
+from pyebpf.spec.objects import MapSpec
+from pyebpf.spec.types import I32, U32, U64, DataType, Record, record
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from pyebpf.dsl.map_flags import MapFlags
-    from pyebpf.spec.objects import MapSpec
 
 V = TypeVar("V")
+#: ``struct bpf_cgroup_storage_key`` of ``include/uapi/linux/bpf.h``.
+_PLACE = record("bpf_cgroup_storage_key", [("cgroup_inode_id", U64), ("attach_type", U32)])
 
 
 class Storage(Keyed[Ptr[Any], V], Generic[V]):
@@ -109,3 +114,41 @@ class CgrpStorage(Storage[V]):
     """
 
     kind = "cgrp_storage"
+
+
+class CgroupStorage(MapDecl, Generic[V]):
+    """A record for each cgroup that a program is attached to: ``CgroupStorage[Traffic]()``.
+
+    ``own.get()`` is the record of the cgroup that the program runs for; it is always there.
+    Outside, the key is ``(id, type)``: the number of the cgroup's inode, and ``BPF_CGROUP_*``.
+
+    Since:  Linux 4.19.
+    """
+
+    kind = "cgroup_storage"
+    verbs: ClassVar = {"get": HelperVerb("get_local_storage", Gives.ENTRY)}
+
+    def record(self) -> DataType:
+        """Return the type of the records."""
+        args = self.type_arguments()
+        kind = data_type(args[0]) if args else None
+        if not isinstance(kind, Record):
+            raise PyebpfError(f"{type(self).__name__} needs a record: CgroupStorage[Traffic]()")
+        return kind
+
+    def spec(self, name: str, cpus: int) -> MapSpec:
+        value = self.record()
+        return MapSpec(name, self.kind, _PLACE.size, value.size, 0, 0, _PLACE, value)
+
+    def get(self) -> V:
+        """Return the record of the cgroup that the program runs for."""
+        self._outside("get()")
+
+
+class PerCpuCgroupStorage(CgroupStorage[V]):
+    """A :class:`CgroupStorage` with a record for each CPU.
+
+    Since:  Linux 4.20.
+    """
+
+    kind = "percpu_cgroup_storage"

@@ -41,6 +41,8 @@ class MapUse(Plain):
     decl: MapDecl
     spec: MapSpec
     index: int
+    #: Which map, where that is known only when the program runs.
+    handle: Expr | None = None
 
 
 class Expr(Plain):

@@ -64,3 +64,10 @@ class Obtain(Expr):
 
     map: MapUse
     key: Expr
+
+
+class InnerMap(Expr):
+    """``outer.get(key)``: a map of a map of maps, or None."""
+
+    map: MapUse
+    key: Expr

@@ -19,6 +19,17 @@ class ElementOf(Expr):
     length: int
 
 
+class View(Expr):
+    """Memory seen as another type, ``index`` bytes behind its start; ``index`` is in range.
+
+    A pointer if what is seen is a record.
+    """
+
+    base: Expr
+    index: Expr
+    length: int
+
+
 class AddressOf(Expr):
     """The address of a record in memory, for a second name."""
 

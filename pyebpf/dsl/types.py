@@ -37,6 +37,15 @@ class Static(Frozen):
         return isinstance(other, Static) and other.value is self.value
 
 
+class MapPointer(Pointer):
+    """A map that was found in a map of maps; ``decl`` says what it is like."""
+
+    decl: Any = None
+
+    def __str__(self) -> str:
+        return type(self.decl).__name__
+
+
 class NoneType(Frozen):
     """``None``, and the value of a call that returns nothing."""
 
@@ -107,6 +116,7 @@ __all__ = [
     "Chars",
     "Int",
     "KernelRef",
+    "MapPointer",
     "Maybe",
     "NoneType",
     "Octets",

@@ -53,6 +53,8 @@ class UnitState:
     #: The kernel functions that each program calls, and where.
     calls: dict[str, list[tuple[str, Span]]] = field(default_factory=dict)
     maps: dict[MapDecl, MapUse] = field(default_factory=dict)
+    #: What the maps in maps of maps are like, by the declarations of the outer ones.
+    inner_maps: dict[MapDecl, MapDecl] = field(default_factory=dict)
     prints: list[PrintSpec] = field(default_factory=list)
     #: Types of local variables found in earlier rounds of checking, by place and name.
     known: dict[tuple[str, str], Known] = field(default_factory=dict)

@@ -139,12 +139,13 @@ def _row_of_family(name: str) -> Feature:
 
 def _helper_row(name: str, helper: str, at: str, kind: str) -> Feature:
     kinds: tuple[int, ...] = _TRACING
-    attach_type = 0
+    attach_type = flags = 0
     if at:
         program = PROGRAM_KINDS[kind]
         if program.needs_btf_id:
             raise KeyError(f"{name}: a {kind} program cannot be tried without a target")
-        kinds, attach_type = (program.prog_type,), program.attach_type
-    probe = partial(probing.probe_helper, helper, kinds, attach_type)
+        kinds = (program.prog_type,)
+        attach_type, flags = program.attach_type, program.flags
+    probe = partial(probing.probe_helper, helper, kinds, attach_type, flags)
     who = f"{kind} programs" if at else "tracing programs"
     return Feature(name, HELPERS[helper].since, probe, f"{who} may call bpf_{helper}")

@@ -23,7 +23,7 @@ else:
     feature_table = lazy("pyebpf.runtime.feature_table")
 
 #: Raise it when a probe changes its meaning: answers on disk are then asked for again.
-_GENERATION = 1
+_GENERATION = 2
 
 
 class KernelFeatures:

@@ -193,9 +193,10 @@ def probe_tcx() -> Answer:
 _NO_DEVICE = (1 << 31) - 1
 
 
-def probe_helper(name: str, kinds: tuple[int, ...], attach_type: int = 0) -> Answer:
+def probe_helper(name: str, kinds: tuple[int, ...], attach_type: int = 0, flags: int = 0) -> Answer:
     """Try to call a helper from a program of each of ``kinds``; yes if one of them may."""
-    answers = [_probe_helper(HELPERS[name].id, kind, attach_type) for kind in kinds]
+    number = HELPERS[name].id
+    answers = [_probe_helper(number, kind, attach_type, flags) for kind in kinds]
     for support in (Support.YES, Support.UNKNOWN):
         for answer in answers:
             if answer.support is support:
@@ -203,7 +204,7 @@ def probe_helper(name: str, kinds: tuple[int, ...], attach_type: int = 0) -> Ans
     return answers[-1]
 
 
-def _probe_helper(number: int, kind: int, attach_type: int) -> Answer:
+def _probe_helper(number: int, kind: int, attach_type: int, flags: int) -> Answer:
     code = i.assemble(i.call(number), i.exit_insn())
     try:
         fd, _ = syscall.prog_load(
@@ -214,6 +215,7 @@ def _probe_helper(number: int, kind: int, attach_type: int) -> Answer:
             kern_version=_kernel_version(),
             log_level=1,
             log_size=4096,
+            flags=flags,
         )
     except syscall.RefusedError as error:
         # Any complaint about arguments means that the helper itself was found.

@@ -75,6 +75,29 @@ class FrozenTracepoints(Frozen):
         return tuple(sorted(self.events))
 
 
+class Configuration(Protocol):
+    """How a kernel was configured."""
+
+    def get(self, name: str) -> str | None:
+        """Return what follows ``CONFIG_NAME=``, or None if the option is not set.
+
+        Raises:
+            LookupError: the kernel does not tell its configuration.
+        """
+
+
+class FrozenConfiguration(Frozen):
+    """A fixed configuration: ``{"CONFIG_HZ": "250"}``; None of a kernel that does not tell."""
+
+    options: Mapping[str, str] | None = None
+
+    def get(self, name: str) -> str | None:
+        """Return what follows ``CONFIG_NAME=``, or None if the option is not set."""
+        if self.options is None:
+            raise LookupError("this kernel does not tell its configuration")
+        return self.options.get(name)
+
+
 class Target(Frozen):
     """A kernel to compile for.
 
@@ -85,6 +108,7 @@ class Target(Frozen):
         arch: machine name as in ``platform.machine()``.
         cpus: possible CPUs (``/sys/devices/system/cpu/possible``), for per-CPU layouts.
         ident: tells kernels apart in cache keys (the build id, or a hash of the BTF).
+        configuration: how it was configured.
     """
 
     btf: Btf | None
@@ -93,6 +117,7 @@ class Target(Frozen):
     arch: str = "x86_64"
     cpus: int = 1
     ident: str = "frozen"
+    configuration: Configuration = FrozenConfiguration()
 
     def has(self, feature: str) -> bool:
         """Tell whether the kernel has the feature."""

@@ -10,6 +10,7 @@ from pyebpf.dsl.collect import collect
 from pyebpf.dsl.compile import build_unit
 from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.maps import Events, MapDecl
+from pyebpf.dsl.perf import PerfEventArray
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.tail import TailCalls
@@ -17,6 +18,7 @@ from pyebpf.dsl.unit import UnitState
 from pyebpf.dsl.unit_names import LOST_MAP, PRINT_MAP
 from pyebpf.errors import PyebpfError
 from pyebpf.ir.interp import Machine, ProbeFault
+from pyebpf.ir.interp.kinds import OfMapsTable, PerfTable
 from pyebpf.ir.interp.ring import Ring
 from pyebpf.ir.interp.tables import ProgramsTable, Table
 from pyebpf.plain import Frozen
@@ -27,7 +29,14 @@ from pyebpf.testing.contexts import Event, context_bytes
 from pyebpf.testing.coverage import Coverage, covered
 from pyebpf.testing.frozen import target as frozen_target
 from pyebpf.testing.objects import KernelObject, Objects, UserMemory, address_of
-from pyebpf.testing.views import MemoryGlobal, MemoryPrograms, MemoryStream, open_table
+from pyebpf.testing.views import (
+    MemoryGlobal,
+    MemoryOfMaps,
+    MemoryPerf,
+    MemoryPrograms,
+    MemoryStream,
+    open_table,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -262,6 +271,11 @@ class Simulation(OpenMaps):
         if isinstance(table, Ring):
             assert isinstance(decl, Events)
             return MemoryStream(table, decl.record())
+        if isinstance(decl, PerfEventArray):
+            assert isinstance(table, PerfTable)
+            return MemoryPerf(table, decl.stored())
+        if isinstance(table, OfMapsTable):
+            return MemoryOfMaps(table, self.machine.table)
         if isinstance(table, ProgramsTable):
             return MemoryPrograms(table, self._name_of)
         return self._histogram(decl, table) if decl.histogram() else open_table(table)
@@ -312,6 +326,9 @@ class Simulation(OpenMaps):
     def _fill_tables(self) -> None:
         for decl, name in self._found.maps.items():
             table = self.machine.tables.get(name)
+            if isinstance(table, OfMapsTable):
+                for number, inner in table.spec.slots:
+                    table.inside[number.to_bytes(4, "little")] = self.machine.tables[inner]
             if isinstance(decl, TailCalls) and isinstance(table, ProgramsTable):
                 for number, probe in enumerate(decl.probes):
                     if probe is not None:

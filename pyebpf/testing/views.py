@@ -13,14 +13,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyebpf.errors import KernelError, MapFullError
-from pyebpf.ir.interp.kinds import BloomTable, ObjectTable, PrefixTable, ValueTable
+from pyebpf.ir.interp.kinds import (
+    BloomTable,
+    ObjectTable,
+    OfMapsTable,
+    OwnTable,
+    PerfTable,
+    PlaceTable,
+    PrefixTable,
+    ValueTable,
+)
 from pyebpf.ir.interp.ring import Ring
 from pyebpf.ir.interp.tables import ArrayTable, HashTable, ProgramsTable, StackTable, Table
 from pyebpf.runtime.maps.array import ArrayMap, is_mmapable
 from pyebpf.runtime.maps.base import EntryMap
 from pyebpf.runtime.maps.hash import HashMap
 from pyebpf.runtime.maps.layout import Half, Layout
+from pyebpf.runtime.maps.of_maps import OfMaps
 from pyebpf.runtime.maps.percpu import PerCpuArrayMap
+from pyebpf.runtime.maps.perf import PerfStream
 from pyebpf.runtime.maps.programs import ProgramTable
 from pyebpf.runtime.maps.queues import BloomMap, QueueMap
 from pyebpf.runtime.maps.shared import GlobalView
@@ -108,6 +119,71 @@ class MemoryObjects(ObjectMap, MemoryHash):
 
     def _open(self, key: Any) -> Any:
         return nullcontext(key)
+
+
+class MemoryOfMaps(OfMaps):
+    """A map of maps."""
+
+    def __init__(self, table: OfMapsTable, make: Callable[[MapSpec], Table]) -> None:
+        self.fd = _NO_FD
+        self.spec = table.spec
+        self.key = Half(table.spec.key, table.spec.key_size, f"key of {table.spec.name!r}")
+        self._table = table
+        self._make = make
+
+    def __setitem__(self, key: object, value: Any) -> None:
+        self._table.inside[self.key.pack(key)] = value._table  # noqa: SLF001 - a view of ours
+
+    def make(self, key: object) -> Any:
+        """Make a map like the inner one, put it into an entry, and return its view."""
+        inner = self.spec.inner
+        assert inner is not None
+        made = self._make(inner.replace(name=f"{inner.name}.{len(self._table.inside)}"))
+        self._table.inside[self.key.pack(key)] = made
+        return open_table(made)
+
+    def get(self, key: object) -> Any:
+        """Return the view of the map in an entry, or None."""
+        found = self._table.inside.get(self.key.pack(key))
+        return open_table(found) if found else None
+
+    def __delitem__(self, key: object) -> None:
+        del self._table.inside[self.key.pack(key)]
+
+    def close(self) -> None:
+        """Refuse further use; there is nothing to give back."""
+        self.fd = -1
+
+
+class MemoryPlaces(MemoryHash):
+    """Devices, CPUs, sockets, cgroups: numbers of the test."""
+
+
+class MemoryPerf(PerfStream):
+    """The records that probes sent through perf events."""
+
+    def __init__(self, table: PerfTable, record: DataType) -> None:
+        self.fd = _NO_FD
+        self.spec = table.spec
+        self.dtype = decoded_dtype(record)
+        self._record = record
+        self._table = table
+
+    def _taken(self) -> NDArray[Any]:
+        sent, self._table.sent = self._table.sent, []
+        return np.frombuffer(bytearray().join(sent), numpy_dtype(self._record))
+
+    def read(self, timeout_s: float | None = 0.0) -> NDArray[Any]:  # noqa: ARG002 - nothing to wait for
+        """Return what was sent since the last reading.
+
+        Shape:  ``(n,)``, n ≥ 0, a copy.
+        """
+        self.open_fd()
+        return decoded(self._record, self._taken())
+
+    def close(self) -> None:
+        """Refuse further reading."""
+        self.fd = -1
 
 
 class MemoryQueue(QueueMap):
@@ -270,6 +346,8 @@ _VIEWS: dict[type[Table], Any] = {
     BloomTable: MemoryBloom,
     PrefixTable: MemoryPrefixes,
     ObjectTable: MemoryObjects,
+    PlaceTable: MemoryPlaces,
+    OwnTable: MemoryHash,
     HashTable: MemoryHash,
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
 from pathlib import Path
 
@@ -10,8 +12,11 @@ import pytest
 from pyebpf import (
     Array,
     Char,
+    FixedArray,
     Hash,
     RawTracepointContext,
+    TaskStorage,
+    array,
     chars,
     comm,
     current_task,
@@ -20,6 +25,8 @@ from pyebpf import (
     i64,
     raw_tracepoint,
     record,
+    syscall,
+    u8,
     u32,
     u64,
 )
@@ -87,3 +94,69 @@ def test_constant_text() -> None:
         seen = session[out].view()[8:13].tolist()
         assert seen[0] != 0
         assert seen[1:] == [6, 0, 3, 123]
+
+
+@record
+class Walk:
+    frames: FixedArray[u64] = array(8)
+    text: Char = chars(32)
+    number: i64
+
+
+@record
+class Asked:
+    address: u64
+    result: i64
+    number: i64
+    order: i64
+
+
+walks_of = TaskStorage[Walk]()
+
+
+@raw_tracepoint("sys_enter")
+def arguments(ctx: RawTracepointContext) -> None:
+    walk = Walk()
+    out[0] = helpers.get_stack(ctx, walk.frames, 64)
+    out[1] = walk.frames[0] >> 63
+    numbers = [ctx.args[0], 7]
+    out[2] = helpers.snprintf(walk.text, 32, "%d of %d", numbers, 16)
+    out[3] = helpers.strncmp(walk.text, 32, "41 of 7")
+    buffer: FixedArray[u8] = array(16)
+    out[4] = helpers.get_current_comm(buffer, 16)
+    out[5] = buffer[0]
+    found = helpers.task_storage_get(walks_of, current_task(), None, 1)
+    if found is not None:
+        found.number += 1
+        out[6] = found.number
+    out[7] = helpers.task_storage_delete(walks_of, current_task())
+    out[8] = helpers.task_storage_delete(walks_of, current_task())
+
+
+@syscall
+def asked(ctx: Asked) -> None:
+    text: FixedArray[u8] = array(16)
+    ctx.result = helpers.copy_from_user(text, 16, ctx.address)
+    walk = Walk()
+    helpers.strtol(text, 16, 10, walk.number)
+    ctx.number = walk.number
+    ctx.order = helpers.strncmp(text, 16, "1")
+
+
+def test_each_kind_of_argument() -> None:
+    name = Path("/proc/self/comm").read_bytes()[0]
+    with loaded(arguments) as session:
+        fire(session, arguments, 41)
+        values = session[out].snapshot()[1][:9].tolist()
+        assert values[0] > 0
+        assert values[1:] == [1, 8, 0, 0, name, 1, 0, -errno.ENOENT]
+
+
+def test_memory_of_a_process() -> None:
+    text = ctypes.create_string_buffer(b"-1234", 16)
+    with loaded(asked) as session:
+        done = session.test_run(asked, (ctypes.addressof(text), 0, 0, 0))
+        assert (done.context.result, done.context.number) == (0, -1234)
+        assert done.context.order < 0
+        done = session.test_run(asked, (8, 0, 0, 0))
+        assert (done.context.result, done.context.number) == (-errno.EFAULT, 0)

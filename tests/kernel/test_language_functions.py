@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
 
 from pyebpf import load
 from pyebpf.runtime.features import KernelFeatures
-from tests.kernel.running import cell
+from tests.kernel.running import cell, fire, loaded
 
 pytestmark = [
     pytest.mark.kernel,
@@ -85,3 +86,38 @@ def test_what_is_not_loaded_cannot_run() -> None:
         assert session.test_run(made.other).result == 1
         with pytest.raises(KeyError, match="run is not loaded here"):
             session.test_run(made.run)
+
+
+POINTERS = """
+from pyebpf import *
+from pyebpf.kernel import task_struct
+
+out = Array[u64](max_entries=4)
+
+@noinline
+def weight(task: Ptr[task_struct], number: u64) -> u64:
+    return task.tgid + number
+
+@noinline
+def maybe(task: Ptr[task_struct] | None) -> u64:
+    return 0 if task is None else task.tgid
+
+@noinline
+def second(ctx: RawTracepointContext) -> u64:
+    return ctx.args[1]
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    out[0] = weight(current_task(), 4)
+    out[1] = second(ctx)
+    out[2] = maybe(current_task().group_leader)
+    out[3] = maybe(cast(Ptr[task_struct], 0)) + 1
+"""
+
+
+def test_functions_take_objects_and_the_context() -> None:
+    made = cell(POINTERS)
+    with loaded(made.probe) as session:
+        fire(session, made.probe, 1, 77)
+        mine = os.getpid()
+        assert session[made.out].snapshot()[1].tolist() == [mine + 4, 77, mine, 1]

@@ -8,15 +8,26 @@ import pytest
 
 from pyebpf import (
     Array,
+    ArrayOfMaps,
     BloomFilter,
+    CgroupArray,
+    Char,
+    FixedArray,
+    Hash,
     LpmTrie,
+    PerfEventArray,
     Queue,
     RawTracepointContext,
     Stack,
     TaskStorage,
+    array,
+    chars,
     current_task,
+    helpers,
+    i64,
     ipv4,
     raw_tracepoint,
+    record,
     u32,
     u64,
 )
@@ -70,6 +81,28 @@ def test_they_are_what_they_are_in_the_kernel() -> None:
         assert table.get(IPv4Address("10.9.9.9")) is None
 
 
+sent = PerfEventArray[u64](pages=1)
+groups = CgroupArray(max_entries=4)
+
+
+@raw_tracepoint("sys_enter")
+def send(ctx: RawTracepointContext) -> None:
+    sent.emit(ctx.args[0])
+    out[5] = groups.has_current(2)
+
+
+def test_records_and_places() -> None:
+    with run(send, target=frozen.target()) as t:
+        t.fire(send, 5)
+        t.fire(send, 6)
+        assert (t[sent].read().tolist(), t[sent].read().tolist()) == ([5, 6], [])
+        assert t[out][5] == 0
+        t.set("cgroup_id", 77)
+        t[groups][2] = 77
+        t.fire(send, 7)
+        assert t[out][5] == 1
+
+
 def test_a_value_belongs_to_its_object() -> None:
     with run(probe, target=frozen.target()) as t:
         first, second = (t.kernel("task_struct", pid=pid) for pid in (1, 2))
@@ -80,3 +113,50 @@ def test_a_value_belongs_to_its_object() -> None:
         t[calls][first] = 1
         del t[calls][second]
         assert (t[calls].get(first), t[calls].get(second)) == (1, None)
+
+
+@record
+class Line:
+    text: Char = chars(32)
+    frames: FixedArray[u64] = array(4)
+    number: i64
+
+
+@raw_tracepoint("sys_enter")
+def texts(ctx: RawTracepointContext) -> None:
+    line = Line()
+    words = [ctx.args[0], 255]
+    out[0] = helpers.snprintf(line.text, 32, "%d of %04x", words, 16)
+    out[1] = helpers.strncmp(line.text, 32, "-1 of 00ff") == 0
+    out[2] = helpers.get_stack(ctx, line.frames, 32, 1)
+    out[3] = line.frames[0]
+
+
+def test_text_and_stacks() -> None:
+    with run(texts, target=frozen.target()) as t:
+        t.set("kernel_stack", (1, 2, 3))
+        t.fire(texts, -1 & (1 << 64) - 1)
+        assert t[out].snapshot()[1][:4].tolist() == [11, 1, 16, 2]
+
+
+first = Hash[u32, u64](max_entries=4)
+days = ArrayOfMaps(Hash[u32, u64](max_entries=4), (first,), max_entries=3)
+
+
+@raw_tracepoint("sys_enter")
+def sort(ctx: RawTracepointContext) -> None:
+    day = days.get(ctx.args[0])
+    if day is not None:
+        day[7] += 1
+
+
+def test_maps_of_maps() -> None:
+    with run(sort, target=frozen.target()) as t:
+        made = t[days].make(2)
+        for number in (0, 1, 2, 2):
+            t.fire(sort, number)
+        assert (t[first].items(), made.items()) == ([(7, 1)], [(7, 2)])
+        assert 1 not in t[days]
+        t[days][1] = t[first]
+        t.fire(sort, 1)
+        assert t[days][1][7] == 2

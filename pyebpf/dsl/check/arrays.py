@@ -11,6 +11,7 @@ from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.records import array
 from pyebpf.dsl.typed import Evaluate, Expr, Literal, Read, RecordField, Unwrap
 from pyebpf.dsl.typed_places import ElementOf, InRange, MakeArray
+from pyebpf.dsl.typed_shared import GlobalValue
 from pyebpf.dsl.types import (
     I64,
     PRIVATE,
@@ -158,9 +159,10 @@ def is_writable(place: Expr) -> bool:
     """Tell whether a field or an element can be assigned to."""
     start = root(place)
     shared = isinstance(start.type, Pointer) and start.type.space is Space.MAP
-    return shared or is_private(place)
+    return shared or isinstance(start, GlobalValue) or is_private(place)
 
 
 def is_shared(value: Expr) -> bool:
     """Tell whether an array or a record is one that has a name already."""
-    return isinstance(root(value), Read) or isinstance(root(value).type, Pointer)
+    start = root(value)
+    return isinstance(start, (Read, GlobalValue)) or isinstance(start.type, Pointer)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pyebpf.dsl.check.arrays import element, is_shared, is_writable, items, root
 from pyebpf.dsl.check.contexts.structs import StructContext, check_writable, is_kernels
 from pyebpf.dsl.check.convert import assign_to, need_value, pack, to_data, tuple_in_memory
+from pyebpf.dsl.check.map_use import as_map
 from pyebpf.dsl.check.maps import set_entry
 from pyebpf.dsl.check.member import record_field, record_of
 from pyebpf.dsl.check.scope import ADVICE
@@ -201,7 +202,7 @@ def _keep(item: Expr, out: list[Stmt], target: ast.AST, scope: Scope) -> Expr:
 
 def entry(target: ast.Subscript, scope: Scope) -> tuple[MapDecl, Expr]:
     """Return the map and the key of ``map[key]``."""
-    base = scope.expr(target.value)
+    base = as_map(need_value(scope.expr(target.value)))
     value = base.type.value if isinstance(base.type, Static) else None
     if not isinstance(value, MapDecl):
         raise Fault(Mismatch(base.span, expected="a map", got=str(base.type)))

@@ -19,6 +19,7 @@ from pyebpf.dsl.check.convert import (
 )
 from pyebpf.dsl.check.dicts import dict_of
 from pyebpf.dsl.check.effects import after
+from pyebpf.dsl.check.kernel_config import kernel_config
 from pyebpf.dsl.check.kfuncs import has_kfunc
 from pyebpf.dsl.check.maps import atomic_function
 from pyebpf.dsl.check.memory import MEMORY
@@ -208,6 +209,7 @@ SPECIALS: dict[str, Callable[[ast.Call, Scope], Expr]] = {
     **ORDERS,
     **OCTETS,
     "has_kfunc": has_kfunc,
+    "kernel_config": kernel_config,
     "has_variable": has_variable,
 }
 

@@ -16,6 +16,7 @@ from pyebpf.dsl.check.convert import assign_to, to_data, to_int
 from pyebpf.dsl.check.dicts import method as dict_method
 from pyebpf.dsl.check.helper_call import call_helper
 from pyebpf.dsl.check.kfuncs import call_kfunc
+from pyebpf.dsl.check.map_use import as_map
 from pyebpf.dsl.check.maps import HistRef, verb
 from pyebpf.dsl.check.octets import is_octets, made, octets_affix
 from pyebpf.dsl.check.reserve import is_text_place, read_text
@@ -53,7 +54,7 @@ def _method(  # noqa: PLR0911 - one return for each kind of object
     node: ast.Call, func: ast.Attribute, scope: Scope
 ) -> Expr | None:
     """Check a call of what belongs to an object; None if it is a function of a module."""
-    base = scope.expr(func.value)
+    base = as_map(scope.expr(func.value))
     value = base.type.value if isinstance(base.type, Static) else None
     if isinstance(value, Context):
         return value.call(func.attr, node, scope.span(node), scope)

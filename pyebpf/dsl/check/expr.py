@@ -24,6 +24,7 @@ from pyebpf.dsl.check.convert import (
 )
 from pyebpf.dsl.check.dicts import dict_of, keys_of
 from pyebpf.dsl.check.effects import after, following, has_effects, once
+from pyebpf.dsl.check.map_use import as_map
 from pyebpf.dsl.check.maps import contains
 from pyebpf.dsl.check.member import attribute, subscript
 from pyebpf.dsl.check.name import constant, name
@@ -192,7 +193,7 @@ def _text_result(kind: CompareOp, left: str, right: str) -> bool:
 
 
 def _membership(left: Expr, container: Expr, scope: Scope, node: ast.AST) -> Expr:
-    span = scope.span(node)
+    span, container = scope.span(node), as_map(container)
     table = dict_of(container)
     if table is not None:
         container = keys_of(table, node, scope)

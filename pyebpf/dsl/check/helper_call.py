@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from pyebpf.abi.helpers import RELEASED_BY
 from pyebpf.dsl import typed
+from pyebpf.dsl.check.arrays import root
 from pyebpf.dsl.check.contexts import Context
 from pyebpf.dsl.check.convert import need_number, need_value, to_data, to_int
 from pyebpf.dsl.check.kfuncs import by_address, in_own_memory
-from pyebpf.dsl.check.map_use import entry_type, key_of, use
+from pyebpf.dsl.check.map_use import as_map, entry_type, key_of, use
 from pyebpf.dsl.check.objects import need_helper, vouched
 from pyebpf.dsl.check.pointers import as_pointer
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownType, WrongCall
@@ -24,13 +25,16 @@ from pyebpf.dsl.typed_kernel import (
     MapArgument,
     PlaceOf,
 )
+from pyebpf.dsl.typed_shared import GlobalValue
 from pyebpf.dsl.types import (
     I64,
     NONE,
     U64,
+    Array,
     Chars,
     Maybe,
     NoneType,
+    Octets,
     Pointer,
     Record,
     Space,
@@ -150,6 +154,7 @@ def _context(call: _Call, parameter: Parameter, expr: Expr) -> Expr:
 
 
 def _map(call: _Call, parameter: Parameter, expr: Expr) -> Expr:
+    expr = as_map(expr)
     decl = expr.type.value if isinstance(expr.type, Static) else None
     if not isinstance(decl, MapDecl):
         raise Fault(Mismatch(expr.span, expected="a map", got=str(expr.type)))
@@ -179,13 +184,11 @@ def _memory(call: _Call, parameter: Parameter, expr: Expr) -> Expr:
 
 def _place(call: _Call, parameter: Parameter, expr: Expr) -> Expr:
     expr = need_value(expr)
-    base: Expr = expr
-    while isinstance(base, typed.RecordField):
-        base = base.base
+    base = root(expr)
     kind = base.type
     in_map = isinstance(kind, Pointer) and kind.space in _OWN and isinstance(kind.to, Record)
-    is_place = in_map or (isinstance(base, typed.Read) and isinstance(kind, (Record, Chars)))
-    if not is_place:
+    named = isinstance(base, (typed.Read, GlobalValue)) and isinstance(kind, (Record, Chars, Array))
+    if not in_map and (not named or isinstance(expr.type, Octets)):
         expected = f"a place for `{parameter.name}`: a field, or a variable with text or a record"
         raise Fault(Mismatch(expr.span, expected=expected, got=str(expr.type)))
     return PlaceOf(Pointer(Space.STACK), expr.span, expr)

@@ -21,6 +21,7 @@ from pyebpf.dsl.types import (
     BOOL,
     NONE,
     U64,
+    Array,
     Chars,
     Int,
     KernelRef,
@@ -140,7 +141,7 @@ def in_own_memory(expr: Expr) -> bool:
     if isinstance(kind, Pointer):
         own = kind.space in (Space.MAP, Space.RING, Space.STACK)
         return own and isinstance(kind.to, Record)
-    return isinstance(kind, (Chars, Record)) or isinstance(expr, typed.Text)
+    return isinstance(kind, (Chars, Record, Array)) or isinstance(expr, typed.Text)
 
 
 def by_address(expr: Expr) -> InMemory:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from copy import copy
+from typing import TYPE_CHECKING, Any
 
 from pyebpf.abi.helpers import HELPERS
 from pyebpf.abi.maps import MAP_KINDS
@@ -11,11 +12,22 @@ from pyebpf.dsl.check.elements import index_of
 from pyebpf.dsl.check.locks import check_kernel_fields
 from pyebpf.dsl.check.objects import need_helper, vouched
 from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature, WrongCall
+from pyebpf.dsl.map_of_maps import OfMaps
 from pyebpf.dsl.maps import Numbered
 from pyebpf.dsl.storage import Storage
 from pyebpf.dsl.tries import LpmTrie
-from pyebpf.dsl.typed import Expr, Literal, MakeRecord, MapUse, Pack
-from pyebpf.dsl.types import Octets, Pointer, Record, Space, ValueType
+from pyebpf.dsl.typed import Expr, Literal, MakeRecord, MapUse, Object, Pack
+from pyebpf.dsl.typed_maps import InnerMap
+from pyebpf.dsl.types import (
+    MapPointer,
+    Maybe,
+    Octets,
+    Pointer,
+    Record,
+    Space,
+    Static,
+    ValueType,
+)
 from pyebpf.errors import PyebpfError
 from pyebpf.spec.types import U32, Address, Bool, Int
 
@@ -33,11 +45,17 @@ def use(decl: MapDecl, span: Span, scope: Scope) -> MapUse:
     Raises:
         Fault: its types do not make a map, or the target has no such maps.
     """
+    if decl.found is not None:
+        found: MapUse = decl.found
+        return found
     try:
         made = scope.unit.use_map(decl, "map")
     except PyebpfError as err:
         raise Fault(WrongCall(span, name=type(decl).__name__, why=f"is wrong: {err}")) from None
     check_kernel_fields(decl, made.spec, span, scope)
+    if isinstance(decl, OfMaps) and decl.entries:
+        names = [use(entry, span, scope).spec.name for entry in decl.entries]
+        made.spec = made.spec.replace(slots=tuple(enumerate(names)))
     if isinstance(made.spec.value, Octets) and made.spec.kind != "ringbuf":
         # What a look-up gives would change with the entry, and Python's value does not.
         why = f"cannot have values `{made.spec.value}`"
@@ -54,6 +72,32 @@ def use(decl: MapDecl, span: Span, scope: Scope) -> MapUse:
             )
         )
     return made
+
+
+def inner_map(decl: OfMaps[Any], args: list[Expr], span: Span, scope: Scope) -> Expr:
+    """Check ``outer.get(key)``: a map, or None."""
+    outer = use(decl, span, scope)
+    if len(args) != 1:
+        raise Fault(WrongCall(span, name="get", why=f"takes 1 argument, got {len(args)}"))
+    assert outer.spec.key is not None
+    assert outer.spec.inner is not None
+    known = scope.unit.inner_maps
+    if decl not in known:
+        known[decl] = inner = copy(decl.inner)
+        inner.found = MapUse(inner, outer.spec.inner, outer.index)
+    kind = MapPointer(Space.HANDLE, decl=known[decl])
+    return InnerMap(Maybe(kind), span, outer, to_data(need_value(args[0]), outer.spec.key, "a key"))
+
+
+def as_map(expr: Expr) -> Expr:
+    """Return a map that was found in another one as what can be used like a declared one."""
+    kind = expr.type
+    if not isinstance(kind, MapPointer):
+        return expr
+    decl = copy(kind.decl)
+    like = kind.decl.found
+    decl.found = MapUse(decl, like.spec, like.index, expr)
+    return Object(Static(decl), expr.span)
 
 
 def entry_type(made: MapUse) -> ValueType:

@@ -8,7 +8,7 @@ from pyebpf.abi.helpers import HELPERS
 from pyebpf.abi.names import prog_type_name
 from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.dsl.check.convert import need_number, need_value, to_data, to_int
-from pyebpf.dsl.check.map_use import key_of, use
+from pyebpf.dsl.check.map_use import entry_type, key_of, use
 from pyebpf.dsl.check.objects import need_helper
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.map_verbs import Gives
@@ -51,20 +51,33 @@ def helper_verb(
     made = use(decl, span, scope)
     helper = HELPERS[_helper_name(row, name, decl, span, scope)]
     need_helper(helper, f"`{name}`", span, scope)
+    if row.default is not None and row.last in words:
+        args, words = [*args, words[row.last]], {w: v for w, v in words.items() if w != row.last}
     flags = _flags(row, name, words, span)
     call = _Call(made, row, flags, scope)
     arguments = call.arguments(helper, name, args, span)
+    given = tuple(argument for argument in arguments if argument is not None)
     if row.gives is Gives.TAKEN:
         kind = call.stored
         assert kind is not None
         return Taken(Maybe(kind), span, helper.name, arguments)
-    whole = HelperCall(I64, span, helper.name, tuple(a for a in arguments if a is not None))
+    if row.gives is Gives.ENTRY:
+        return HelperCall(_entry(made, span), span, helper.name, given)
+    whole = HelperCall(I64, span, helper.name, given)
     if row.gives is Gives.LOST:
         return Effect(NONE, span, CountedCall(span, made, whole))
     if row.gives is Gives.NUMBER:
         return whole
     wanted = 0 if row.gives is Gives.TRUTH else 1
     return Cmp(BOOL, span, CompareOp.EQ, whole, Literal(I64, span, wanted), I64)
+
+
+def _entry(made: MapUse, span: Span) -> Pointer:
+    kind = entry_type(made)
+    if not isinstance(kind, Pointer):
+        why, advice = f"gives an entry, and this is `{kind}`", "declare a record as the value"
+        raise Fault(WrongCall(span, name="get", why=why, advice=advice))
+    return kind
 
 
 def _helper_name(row: HelperVerb, name: str, decl: MapDecl, span: Span, scope: Scope) -> str:
@@ -83,7 +96,7 @@ def _flags(row: HelperVerb, name: str, words: dict[str, Expr], span: Span) -> in
     flags = row.flags
     for word, value in words.items():
         if word not in row.words:
-            have = ", ".join(row.words)
+            have = ", ".join([*([row.last] if row.default is not None else []), *row.words])
             why = f"takes no argument called `{word}`"
             advice = f"it takes {have}" if have else ""
             raise Fault(WrongCall(span, name=name, why=why, advice=advice))

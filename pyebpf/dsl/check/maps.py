@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pyebpf.abi.constants import BPF_F_RDONLY_PROG
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.convert import Ranged, choice, need_number, need_value, to_data
-from pyebpf.dsl.check.map_use import entry_type, key_of, use
+from pyebpf.dsl.check.map_use import as_map, entry_type, inner_map, key_of, use
 from pyebpf.dsl.check.map_verbs import constant_truth, helper_verb
 from pyebpf.dsl.check.shared import FETCHES, arguments, change, fetch, global_value, need_place
 from pyebpf.dsl.check.tables import stack_id, tail_call
 from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.faults import Fault, Mismatch, MissingKey, WrongCall
+from pyebpf.dsl.map_of_maps import OfMaps
 from pyebpf.dsl.maps import Events, Hash, LinearHist, Log2Hist, MapDecl, Numbered
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.stacks import StackTrace
@@ -118,7 +119,7 @@ def atomic_function(name: str, node: ast.Call, scope: Scope) -> Expr:
     values = arguments(node, scope)
     target = node.args[0]
     if isinstance(target, ast.Subscript):
-        base = scope.expr(target.value).type
+        base = as_map(scope.expr(target.value)).type
         if isinstance(base, Static) and isinstance(base.value, MapDecl):
             place = entry(base.value, scope.expr(target.slice), scope.span(target), scope)
             return fetch(name, place, values, span, scope)
@@ -269,6 +270,8 @@ def verb(
     value: Any, name: str, args: list[Expr], words: dict[str, Expr], span: Span, scope: Scope
 ) -> Expr:
     """Check ``declaration.name(args, word=…)``."""
+    if isinstance(value, OfMaps) and name == "get" and not words:
+        return inner_map(value, args, span, scope)
     if isinstance(value, MapDecl) and name in value.verbs and not name.startswith("_"):
         return helper_verb(value, name, args, words, span, scope)
     row = VERBS.get(name)

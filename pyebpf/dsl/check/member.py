@@ -12,6 +12,7 @@ from pyebpf.dsl.check.contexts import Context
 from pyebpf.dsl.check.convert import need_value, tuple_in_memory
 from pyebpf.dsl.check.dicts import entry_of
 from pyebpf.dsl.check.effects import following, has_effects, once
+from pyebpf.dsl.check.map_use import as_map
 from pyebpf.dsl.check.maps import hist_of, read_entry
 from pyebpf.dsl.check.memory import enumerator
 from pyebpf.dsl.check.name import of_object
@@ -151,7 +152,7 @@ def _kernel_step(base: Expr, path: FieldPath, step: Step, node: ast.expr, scope:
 def subscript(  # noqa: PLR0911 - one return for each kind of thing with parts
     node: ast.Subscript, scope: Scope
 ) -> Expr:
-    base = as_pointer(need_value(scope.expr(node.value)), scope)
+    base = as_map(as_pointer(need_value(scope.expr(node.value)), scope))
     if is_text(base):
         return text_part(base, node, scope)
     if is_octets(base):

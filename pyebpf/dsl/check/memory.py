@@ -11,6 +11,7 @@ from pyebpf.dsl.check.contexts import DynamicArray
 from pyebpf.dsl.check.convert import literal, need_number, need_value
 from pyebpf.dsl.check.pointers import as_pointer, cast_to, no_type, pointer_type, type_argument
 from pyebpf.dsl.check.scope import closest
+from pyebpf.dsl.check.views import view
 from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature, UnknownField, UnknownType, WrongCall
 from pyebpf.dsl.typed import Expr, Literal, RecordField, Variable
 from pyebpf.dsl.typed_kernel import (
@@ -352,4 +353,5 @@ MEMORY: dict[str, Callable[[ast.Call, Scope], Expr]] = {
     "offsetof": _offsetof,
     "has_type": _has_type,
     "has_enumerator": _has_enumerator,
+    "view": view,
 }

@@ -10,6 +10,7 @@ from pyebpf.dsl.check.convert import to_data
 from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature, WrongCall
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.typed import Expr, Literal, RecordField, Stmt
+from pyebpf.dsl.typed_places import ElementOf
 from pyebpf.dsl.typed_shared import Change, CompareExchange, FetchChange, GlobalValue, SetGlobal
 from pyebpf.dsl.types import PRIVATE, Int, Pointer, Record, Space, Static, ValueType
 from pyebpf.errors import PyebpfError
@@ -153,7 +154,7 @@ def fetch(name: str, place: Expr, values: list[Expr], span: Span, scope: Scope) 
 
 def is_place(expr: Expr) -> bool:
     """Tell whether an expression is memory that is shared."""
-    while isinstance(expr, RecordField):
+    while isinstance(expr, (RecordField, ElementOf)):
         if isinstance(expr.base.type, Pointer):
             return expr.base.type.space in (Space.MAP, Space.RING)
         expr = expr.base

@@ -38,7 +38,7 @@ def _set(low: Expressions, stmt: typed.MapSet) -> None:
     value = low.in_slot(stmt.value, "value")  # before the key, as Python does
     key = low.in_slot(stmt.key, "key")
     low.build.span = stmt.span
-    answer = lower_map.update(low, stmt.map.spec, key, value, BPF_ANY)
+    answer = lower_map.update(low, stmt.map, key, value, BPF_ANY)
     _if_negative(low, answer, lambda: lower_map.count_lost(low, stmt.map.index))
 
 
@@ -47,7 +47,7 @@ def _set_element(low: Expressions, stmt: typed.MapSet) -> None:
     value = low.number(stmt.value)
     key = low.in_slot(stmt.key, "key")
     low.build.span = stmt.span
-    pointer = lower_map.find(low, stmt.map.spec, key)
+    pointer = lower_map.find(low, stmt.map, key)
     refused = lower_map.refused(low, stmt.map, stmt.key)
     lower_map.either(low, pointer, lambda place: low.build.store(place, value), refused)
 
@@ -87,7 +87,7 @@ def _delete(low: Expressions, stmt: typed.MapDelete) -> None:
     key = lower_map.key_in(low, stmt.map.spec, stmt.key)
     low.build.span = stmt.span
     remover = MAP_KINDS[stmt.map.spec.kind].remover
-    low.build.call(remover, (low.build.map(stmt.map.spec), key), I64)
+    low.build.call(remover, (lower_map.handle(low, stmt.map), key), I64)
 
 
 def _hist(low: Expressions, stmt: typed.HistAdd) -> None:
@@ -109,7 +109,7 @@ def _hist(low: Expressions, stmt: typed.HistAdd) -> None:
         cpu = low.scratch("cpu", U32)
         number = build.call("get_smp_processor_id", ())
         build.write(cpu, build.convert(number, U32))
-        row = lower_map.find(low, stmt.map.spec, build.addr(cpu))
+        row = lower_map.find(low, stmt.map, build.addr(cpu))
         lower_map.either(low, row, change, lambda: lower_map.count_lost(low, stmt.map.index))
         return
     key = low.in_slot(stmt.key, "key")
@@ -124,7 +124,8 @@ def _zero_row(low: Expressions, zeros: MapSpec) -> Value:
     build = low.build
     index = low.scratch("index", U32)
     build.write(index, build.const(0, U32))
-    pointer = lower_map.find(low, zeros, build.addr(index))
+    key = build.addr(index)
+    pointer = lower_map.find_in(low, build.map(zeros), zeros, key)
     null = build.const(0, pointer.type)
     low.abort_if(build.compare(CompareOp.EQ, pointer, null))
     return build.convert(pointer, Pointer(Space.MAP, zeros.value))

@@ -20,7 +20,7 @@ from pyebpf.dsl.lower.number import NUMBERS, choose
 from pyebpf.dsl.lower.places import PLACE_NUMBERS
 from pyebpf.dsl.lower.symbols import SYMBOL_OPTIONALS
 from pyebpf.dsl.typed_kernel import After, HelperCall, KfuncCall, MemoryRead
-from pyebpf.dsl.typed_places import ElementOf
+from pyebpf.dsl.typed_places import ElementOf, View
 from pyebpf.dsl.types import (
     BOOL,
     NONE,
@@ -230,6 +230,8 @@ class Expressions:
             return self.member(expr.base, expr.field)
         if isinstance(expr, ElementOf):
             return places.address(self, expr)
+        if isinstance(expr, View):
+            return places.view_address(self, expr)
         if isinstance(expr, typed_shared.GlobalValue):
             return lower_shared.address(self, expr.variable)
         if isinstance(expr, typed.Inlined):

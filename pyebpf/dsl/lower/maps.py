@@ -42,12 +42,22 @@ def is_of_objects(spec: MapSpec) -> bool:
     return MAP_KINDS[spec.kind].key == "object"
 
 
-def find(low: Expressions, spec: MapSpec, key: Value) -> Value:
+def handle(low: Expressions, made: typed.MapUse) -> Value:
+    """Return a map as the helpers take it: a declared one, or one that the program found."""
+    return low.number(made.handle) if made.handle is not None else low.build.map(made.spec)
+
+
+def find(low: Expressions, made: typed.MapUse, key: Value) -> Value:
     """Return a pointer to the value of a key, null if it is absent."""
-    if is_of_objects(spec):
-        return obtain(low, spec, key, None, 0)
+    if is_of_objects(made.spec):
+        return obtain(low, made.spec, key, None, 0)
+    return find_in(low, handle(low, made), made.spec, key)
+
+
+def find_in(low: Expressions, of: Value, spec: MapSpec, key: Value) -> Value:
+    """Return a pointer to the value of a key in a map that is at hand; null if it is absent."""
     kind = Pointer(Space.MAP, spec.value, nullable=True)
-    return low.build.call("map_lookup_elem", (low.build.map(spec), key), kind)
+    return low.build.call("map_lookup_elem", (of, key), kind)
 
 
 def obtain(low: Expressions, spec: MapSpec, key: Value, initial: Value | None, flags: int) -> Value:
@@ -85,13 +95,13 @@ def either(
     build.start(end)
 
 
-def update(low: Expressions, spec: MapSpec, key: Value, value: Value, flags: int) -> Value:
+def update(low: Expressions, made: typed.MapUse, key: Value, value: Value, flags: int) -> Value:
     """Insert or replace; return the kernel's answer, 0 or a negative error number."""
     # Before "bpf: return long from bpf_map_ops funcs" (in v6.4) the verifier replaces this call by
     # one of a function that returns an `int`: on 5.10 the upper half of a negative answer is 0.
     # The lower half is right on all kernels.
     build = low.build
-    arguments = (build.map(spec), key, value, build.const(flags, U64))
+    arguments = (handle(low, made), key, value, build.const(flags, U64))
     return build.convert(build.call("map_update_elem", arguments, I64), I32)
 
 
@@ -100,8 +110,8 @@ def count_lost(low: Expressions, number: int) -> None:
     build = low.build
     slot = low.scratch("lost", U32)
     build.write(slot, build.const(number, U32))
-    one = build.const(1, U64)
-    pointer = find(low, low.unit.lost_map(), build.addr(slot))
+    one, lost, key = build.const(1, U64), low.unit.lost_map(), build.addr(slot)
+    pointer = find_in(low, build.map(lost), lost, key)
     if_found(low, pointer, lambda p: add_atomic(low, p, one))
 
 
@@ -136,13 +146,13 @@ def lookup(low: Expressions, expr: typed.MapGet) -> Optional:
         if not expr.remove:
             build.write(flag, build.const(1, BOOL))
             return
-        build.write(flag, removed(low, expr.map.spec, key))
+        build.write(flag, removed(low, expr.map, key))
 
     def miss() -> None:
         build.write(value, build.const(0, kind))
         build.write(flag, build.const(0, BOOL))
 
-    either(low, find(low, expr.map.spec, key), hit, miss)
+    either(low, find(low, expr.map, key), hit, miss)
     return Optional(build.read(flag), build.read(value))
 
 
@@ -217,7 +227,7 @@ def element(low: Expressions, expr: typed_maps.Element) -> Value:
     build = low.build
     key = key_in(low, expr.map.spec, expr.key)
     build.span = expr.span
-    pointer = find(low, expr.map.spec, key)
+    pointer = find(low, expr.map, key)
     low.abort_if(build.compare(CompareOp.EQ, pointer, build.const(0, pointer.type)))
     assert isinstance(pointer.type, Pointer)
     there = build.convert(pointer, Pointer(pointer.type.space, pointer.type.to))
@@ -238,21 +248,21 @@ def get_or(low: Expressions, expr: typed_maps.GetOr) -> Value:
     def hit(pointer: Value) -> None:
         found = build.convert(build.load(pointer, entry), value.type)
         if expr.remove:
-            gone = removed(low, spec, key)
+            gone = removed(low, expr.map, key)
             found = build.add(nodes.Select(value.type, build.span, gone, found, build.read(value)))
         build.write(value, found)
 
-    if_found(low, find(low, spec, key), hit)
+    if_found(low, find(low, expr.map, key), hit)
     return build.read(value)
 
 
-def removed(low: Expressions, spec: MapSpec, key: Value) -> Value:
+def removed(low: Expressions, made: typed.MapUse, key: Value) -> Value:
     """Remove an entry; tell whether it was this program that removed it.
 
     Whoever removes the entry has it: of two CPUs that pop one key, one finds nothing.
     """
     build = low.build
-    answer = build.call(MAP_KINDS[spec.kind].remover, (build.map(spec), key), I64)
+    answer = build.call(MAP_KINDS[made.spec.kind].remover, (handle(low, made), key), I64)
     return build.compare(CompareOp.EQ, build.convert(answer, I32), build.const(0, I32))
 
 
@@ -300,9 +310,9 @@ def setdefault(low: Expressions, expr: typed.MapSetdefault) -> Value:
 
     def insert() -> None:
         take(default)
-        update(low, spec, key, default, BPF_NOEXIST)
+        update(low, expr.map, key, default, BPF_NOEXIST)
         # Another CPU may have inserted first, so what counts is what is there now.
-        again = find(low, spec, key)
+        again = find(low, expr.map, key)
         either(low, again, take, lambda: count_lost(low, expr.map.index))
 
     def unmade() -> None:
@@ -313,7 +323,7 @@ def setdefault(low: Expressions, expr: typed.MapSetdefault) -> Value:
         flags = BPF_LOCAL_STORAGE_GET_F_CREATE
         either(low, obtain(low, spec, key, default, flags), take, unmade)
         return build.read(value)
-    either(low, find(low, spec, key), take, insert)
+    either(low, find(low, expr.map, key), take, insert)
     return build.read(value)
 
 
@@ -334,11 +344,11 @@ def upsert(
         return
 
     def insert() -> None:
-        update(low, use.spec, key, initial(), BPF_NOEXIST)
-        again = find(low, use.spec, key)
+        update(low, use, key, initial(), BPF_NOEXIST)
+        again = find(low, use, key)
         either(low, again, change, lambda: count_lost(low, use.index))
 
-    either(low, find(low, use.spec, key), change, insert)
+    either(low, find(low, use, key), change, insert)
 
 
 def zero(low: Expressions, kind: DataType) -> Value:

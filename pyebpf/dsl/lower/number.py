@@ -255,7 +255,7 @@ def _call_subprogram(low: Expressions, expr: typed.CallSubprogram) -> Value:
 
 
 def _contains(low: Expressions, expr: typed.MapContains) -> Value:
-    pointer = lower_map.find(low, expr.map.spec, lower_map.key_in(low, expr.map.spec, expr.key))
+    pointer = lower_map.find(low, expr.map, lower_map.key_in(low, expr.map.spec, expr.key))
     return low.build.compare(CompareOp.NE, pointer, low.build.const(0, pointer.type))
 
 

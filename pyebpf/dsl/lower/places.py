@@ -33,6 +33,26 @@ def element(low: Expressions, expr: typed_places.ElementOf) -> Value:
     return low.build.load(address(low, expr), expr.type)
 
 
+def view_address(low: Expressions, expr: typed_places.View) -> Value:
+    """Return the address of what is seen."""
+    base = low.memory(expr.base)
+    index = low.number(expr.index)
+    low.build.span = expr.span
+    assert isinstance(base.type, Pointer)
+    to = expr.type.to if isinstance(expr.type, Pointer) else expr.type
+    kind = Pointer(base.type.space, to)  # type: ignore[arg-type]
+    return low.build.add(nodes.Element(kind, expr.span, base, index, 1, expr.length))
+
+
+def view(low: Expressions, expr: typed_places.View) -> Value:
+    """Lower memory seen as a number, or the address of it seen as a record."""
+    place = view_address(low, expr)
+    if isinstance(expr.type, Pointer):
+        return place
+    assert isinstance(expr.type, (Int, Bool)), expr.type
+    return low.build.load(place, expr.type)
+
+
 def address_of(low: Expressions, expr: typed_places.AddressOf) -> Value:
     """Lower a second name for a record."""
     pointer = low.memory(expr.value)
@@ -71,6 +91,7 @@ def set_place(low: Expressions, stmt: typed_places.SetPlace) -> None:
 PLACE_NUMBERS: dict[type[typed.Expr], Any] = {
     typed_places.ElementOf: element,
     typed_places.AddressOf: address_of,
+    typed_places.View: view,
     typed_places.InRange: in_range,
 }
 PLACE_EFFECTS: dict[type[typed.Stmt], Any] = {typed_places.SetPlace: set_place}

@@ -136,4 +136,4 @@ def _locate(low: Expressions, place: typed.Expr, *, needs_value: bool) -> Use:
             low.abort()
 
     # Every index is there from the start.
-    return lambda do: lower_map.either(low, lower_map.find(low, spec, key), do, beyond)
+    return lambda do: lower_map.either(low, lower_map.find(low, place.map, key), do, beyond)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.abi.helpers import HELPERS
-from pyebpf.dsl import typed
+from pyebpf.dsl import typed, typed_maps
 from pyebpf.dsl import typed_kernel as far
 from pyebpf.dsl.lower import maps as lower_map
 from pyebpf.dsl.lower.maps import Optional
+from pyebpf.dsl.typed_places import ElementOf
 from pyebpf.dsl.types import BOOL, Bool, Int, KernelRef, Maybe, NoneType, Pointer, Space
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import Value
@@ -81,13 +82,13 @@ def _helper_optional(low: Expressions, expr: far.HelperCall) -> Optional:
 
 
 def _map_argument(low: Expressions, expr: far.MapArgument) -> Value:
-    return low.build.map(expr.map.spec)
+    return lower_map.handle(low, expr.map)
 
 
 def _place_of(low: Expressions, expr: far.PlaceOf) -> Value:
     inner = expr.value
-    if isinstance(inner, typed.RecordField):
-        return low.member(inner.base, inner.field)
+    if isinstance(inner, (typed.RecordField, ElementOf)):
+        return low.place(inner)
     return low.memory(inner)
 
 
@@ -158,8 +159,22 @@ SYMBOL_NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     far.VariableAddress: _address,
     far.PerCpu: _per_cpu,
 }
+
+
+def _inner_map(low: Expressions, expr: typed_maps.InnerMap) -> Optional:
+    assert isinstance(expr.type, Maybe)
+    assert isinstance(expr.type.inner, Pointer)
+    key = low.in_slot(expr.key, "key")
+    low.build.span = expr.span
+    kind = Pointer(Space.HANDLE, nullable=True)
+    arguments = (low.build.map(expr.map.spec), key)
+    pointer = low.build.call("map_lookup_elem", arguments, kind)
+    return optional_pointer(low, pointer, expr.type.inner)
+
+
 SYMBOL_OPTIONALS: dict[type[typed.Expr], Callable[[Expressions, Any], Optional]] = {
     far.KfuncCall: _kfunc_optional,
     far.HelperCall: _helper_optional,
     far.PerCpu: _per_cpu_optional,
+    typed_maps.InnerMap: _inner_map,
 }

@@ -113,6 +113,49 @@ class ObjectTable(HashTable):
         return self.lookup(key, 0)
 
 
+class PerfTable(Table):
+    """``perf_event_array``: the records that were sent, from all CPUs in order."""
+
+    def __init__(self, spec: MapSpec, memory: Memory, cpus: int) -> None:
+        super().__init__(spec, memory, cpus)
+        self.sent: list[bytes] = []
+
+
+class OfMapsTable(Table):
+    """``array_of_maps`` and ``hash_of_maps``: a look-up gives a map."""
+
+    def __init__(self, spec: MapSpec, memory: Memory, cpus: int) -> None:
+        super().__init__(spec, memory, cpus)
+        self.inside: dict[bytes, Table] = {}
+
+    def lookup(self, key: bytes, cpu: int) -> int:  # noqa: ARG002 - all CPUs have the same
+        """Return what stands for the map of a key in a program, 0 if there is none."""
+        found = self.inside.get(key)
+        return found.handle if found else 0
+
+
+class OwnTable(HashTable):
+    """``cgroup_storage``: a value for each cgroup that a program ran for."""
+
+    def __init__(self, spec: MapSpec, memory: Memory, cpus: int) -> None:
+        super().__init__(spec.replace(max_entries=1 << 32), memory, cpus)
+
+    def own(self, cgroup: int, cpu: int) -> int:
+        """Return the address of a cgroup's value, which is always there."""
+        key = cgroup.to_bytes(self.spec.key_size, "little")
+        if not self.lookup(key, cpu):
+            self.update(key, bytes(self.spec.value_size), ANY, cpu)
+        return self.lookup(key, cpu)
+
+
+class PlaceTable(HashTable):
+    """Devices, CPUs, sockets and cgroups: numbers that a test gave."""
+
+    def number(self, key: bytes) -> int:
+        """Return what is in an entry; 0 if nothing is."""
+        return int.from_bytes(self.value(key) or b"", "little")
+
+
 def _of_kind(m: Machine, args: list[int], call: CallHelper, kind: type[T]) -> T:
     table = table_of(m, args[0], call)
     if not isinstance(table, kind):
@@ -160,18 +203,65 @@ def storage_delete(m: Machine, args: list[int], call: CallHelper) -> int:
     return _of_kind(m, args, call, ObjectTable).delete(args[1].to_bytes(8, "little"))
 
 
+def perf_event_output(m: Machine, args: list[int], call: CallHelper) -> int:
+    """Send bytes as one record."""
+    table = _of_kind(m, args[1:], call, PerfTable)
+    table.sent.append(m.memory.read(args[3], args[4], call))
+    return 0
+
+
+def get_local_storage(m: Machine, args: list[int], call: CallHelper) -> int:
+    """Return the value of the cgroup that the program runs for."""
+    return _of_kind(m, args, call, OwnTable).own(m.world.cgroup_id, m.world.cpu)
+
+
+def redirect_map(m: Machine, args: list[int], call: CallHelper) -> int:
+    """Say that a frame goes elsewhere, if there is an entry."""
+    table = _of_kind(m, args, call, PlaceTable)
+    there = table.number(args[1].to_bytes(table.spec.key_size, "little"))
+    return _XDP_REDIRECT if there else args[2] & _OTHERWISE
+
+
+def current_task_under_cgroup(m: Machine, args: list[int], call: CallHelper) -> int:
+    """Tell whether the cgroup of an entry is the current one."""
+    table = _of_kind(m, args, call, PlaceTable)
+    found = table.number(args[1].to_bytes(table.spec.key_size, "little"))
+    return int(found == m.world.cgroup_id) if found else -errno.EAGAIN
+
+
+#: ``XDP_REDIRECT``, and the bits of the action where there is no entry.
+_XDP_REDIRECT, _OTHERWISE = 4, 3
+_PLACES = (
+    "devmap",
+    "devmap_hash",
+    "cpumap",
+    "xskmap",
+    "sockmap",
+    "sockhash",
+    "reuseport_sockarray",
+    "cgroup_array",
+)
 _STORAGES = ("task_storage", "inode_storage", "sk_storage", "cgrp_storage")
 KIND_TABLES: dict[str, type[Table]] = {
     "queue": ValueTable,
     "stack": ValueTable,
     "bloom_filter": BloomTable,
     "lpm_trie": PrefixTable,
+    "perf_event_array": PerfTable,
+    "array_of_maps": OfMapsTable,
+    "hash_of_maps": OfMapsTable,
+    **dict.fromkeys(("cgroup_storage", "percpu_cgroup_storage"), OwnTable),
     **dict.fromkeys(_STORAGES, ObjectTable),
+    **dict.fromkeys(_PLACES, PlaceTable),
 }
 KIND_HELPERS: dict[str, Helper] = {
     "map_push_elem": map_push_elem,
     "map_pop_elem": map_pop_elem,
     "map_peek_elem": map_peek_elem,
+    "perf_event_output": perf_event_output,
+    "get_local_storage": get_local_storage,
+    "redirect_map": redirect_map,
+    "current_task_under_cgroup": current_task_under_cgroup,
     **dict.fromkeys((f"{kind}_get" for kind in _STORAGES), storage_get),
     **dict.fromkeys((f"{kind}_delete" for kind in _STORAGES), storage_delete),
 }

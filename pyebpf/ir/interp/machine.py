@@ -19,6 +19,7 @@ from pyebpf.ir.interp.memory import Memory
 from pyebpf.ir.interp.numbers import NUMBERS
 from pyebpf.ir.interp.ring import Ring
 from pyebpf.ir.interp.tables import TABLES
+from pyebpf.ir.interp.text_helpers import TEXT_HELPERS
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pyebpf.spec.target import Target
 
 _TABLES: dict[str, type[Table]] = {**TABLES, **KIND_TABLES, "ringbuf": Ring}
-_HELPERS: dict[str, Helper] = {**HELPERS, **KIND_HELPERS}
+_HELPERS: dict[str, Helper] = {**HELPERS, **KIND_HELPERS, **TEXT_HELPERS}
 
 #: How many blocks one run may take before it counts as endless.
 FUEL = 50_000_000

@@ -27,7 +27,7 @@ def map_text(spec: MapSpec, debug: DebugInfo) -> str:
     """Return the definition of a map as a line of LLVM IR."""
     fields = _fields(spec, debug)
     body, content = ", ".join(["ptr"] * len(fields)), "zeroinitializer"
-    if spec.inner is not None:
+    if spec.inner is not None and not spec.slots:
         fields.append(("values", _values(spec.inner, debug)))
         body += ", [0 x ptr]"
     elif spec.slots:
@@ -36,7 +36,8 @@ def map_text(spec: MapSpec, debug: DebugInfo) -> str:
             entries[index] = f"@{program}"
         array = f"[{len(entries)} x ptr]"
         members = ", ".join(["ptr null"] * len(fields))
-        fields.append(("values", _programs(debug)))
+        inner = spec.inner
+        fields.append(("values", _values(inner, debug) if inner else _programs(debug)))
         body += f", {array}"
         content = f"{{ {members}, {array} [{', '.join(f'ptr {entry}' for entry in entries)}] }}"
     node = debug.variable(spec.name, _struct(fields, debug))

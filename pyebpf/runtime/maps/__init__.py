@@ -6,7 +6,9 @@ from pyebpf.runtime.maps.array import ArrayMap
 from pyebpf.runtime.maps.base import EntryMap, MapHandle
 from pyebpf.runtime.maps.hash import HashMap
 from pyebpf.runtime.maps.hist import HistView
+from pyebpf.runtime.maps.of_maps import OfMaps
 from pyebpf.runtime.maps.percpu import PerCpuArrayMap
+from pyebpf.runtime.maps.places import PLACES, PlaceMap
 from pyebpf.runtime.maps.queues import BloomMap, QueueMap
 from pyebpf.runtime.maps.stacks import StackTraceMap
 from pyebpf.runtime.maps.storage import ObjectMap
@@ -24,6 +26,11 @@ MAP_VIEWS: dict[str, type[MapHandle]] = {
     "stack_trace": StackTraceMap,
     "array": ArrayMap,
     "percpu_array": PerCpuArrayMap,
+    **dict.fromkeys(PLACES, PlaceMap),
+    "cgroup_storage": HashMap,
+    "percpu_cgroup_storage": HashMap,
+    "array_of_maps": OfMaps,
+    "hash_of_maps": OfMaps,
     "queue": QueueMap,
     "stack": QueueMap,
     "bloom_filter": BloomMap,
@@ -39,6 +46,9 @@ def open_map(fd: int, spec: MapSpec) -> MapHandle:
     return MAP_VIEWS.get(spec.kind, MapHandle)(fd, spec)
 
 
+OfMaps.opener = staticmethod(open_map)
+
+
 __all__ = [
     "MAP_VIEWS",
     "ArrayMap",
@@ -49,7 +59,9 @@ __all__ = [
     "LpmMap",
     "MapHandle",
     "ObjectMap",
+    "OfMaps",
     "PerCpuArrayMap",
+    "PlaceMap",
     "QueueMap",
     "open_map",
 ]

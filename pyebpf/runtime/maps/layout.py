@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyebpf.abi.maps import MAP_KINDS
 from pyebpf.spec.bitfields import has_bits
 from pyebpf.spec.dtype import (
     decoded,
@@ -25,7 +26,7 @@ from pyebpf.spec.dtype import (
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import Array, DataType
 
-PER_CPU_KINDS = frozenset({"percpu_hash", "lru_percpu_hash", "percpu_array"})
+PER_CPU_KINDS = frozenset(row.name for row in MAP_KINDS.values() if row.per_cpu)
 
 
 def round_up(size: int) -> int:

@@ -1,0 +1,88 @@
+"""Maps of maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from pyebpf.runtime import call, syscall
+from pyebpf.runtime.map_fd import create_map
+from pyebpf.runtime.maps.base import MapHandle
+from pyebpf.runtime.maps.layout import Half
+from pyebpf.spec.objects import MapSpec
+
+
+class OfMaps(MapHandle):
+    """An open ``BPF_MAP_TYPE_ARRAY_OF_MAPS`` or ``BPF_MAP_TYPE_HASH_OF_MAPS``.
+
+    What is stored is an open map, such as ``session[decl]`` gives; what is read is another handle
+    of it, which the reader closes.
+
+    Since:  Linux 4.12.
+    """
+
+    #: Makes the view of an open map; set by :mod:`pyebpf.runtime.maps`, which knows all of them.
+    opener: ClassVar[Callable[[int, MapSpec], Any]]
+
+    def __init__(self, fd: int, spec: MapSpec) -> None:
+        super().__init__(fd, spec)
+        self.key = Half(spec.key, spec.key_size, f"key of map {spec.name!r}")
+
+    def __setitem__(self, key: object, value: MapHandle) -> None:
+        """Put a map into an entry.
+
+        Raises:
+            KernelError: it is not like the inner map that was declared.
+        """
+        packed, number = self.key.pack(key), value.fileno().to_bytes(4, "little")
+        syscall.map_update(self.open_fd(), call.address_of(packed), call.address_of(number))
+
+    def make(self, key: object) -> Any:
+        """Make a map like the inner one, put it into an entry, and return a handle of it."""
+        inner = self.spec.inner
+        assert inner is not None
+        view = type(self).opener(create_map(inner).fd, inner)
+        try:
+            self[key] = view
+        except BaseException:
+            view.close()
+            raise
+        return view
+
+    def __getitem__(self, key: object) -> Any:
+        """Return a handle of the map in an entry.
+
+        Raises:
+            KeyError: there is none.
+        """
+        found = self.get(key)
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    def get(self, key: object) -> Any:
+        """Return a handle of the map in an entry, or None."""
+        packed = self.key.pack(key)
+        memory, address = call.buffer(4)
+        if not syscall.map_lookup(self.open_fd(), call.address_of(packed), address):
+            return None
+        inner = self.spec.inner
+        assert inner is not None
+        fd = syscall.fd_by_id("map", int.from_bytes(memory.raw[:4], "little"))
+        return type(self).opener(fd, inner)
+
+    def __contains__(self, key: object) -> bool:
+        found = self.get(key)
+        if found is not None:
+            found.close()
+        return found is not None
+
+    def __delitem__(self, key: object) -> None:
+        """Empty an entry.
+
+        Raises:
+            KeyError: there is nothing in it.
+        """
+        packed = self.key.pack(key)
+        if not syscall.map_delete(self.open_fd(), call.address_of(packed)):
+            raise KeyError(key)
