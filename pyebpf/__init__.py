@@ -157,6 +157,7 @@ from pyebpf.dsl.storage import (
 )
 from pyebpf.dsl.symbols import KernelVariable, Kfunc, has_kfunc, has_variable, kfunc
 from pyebpf.dsl.tail import TailCalls
+from pyebpf.dsl.timers import Timer
 from pyebpf.dsl.tries import LpmTrie
 from pyebpf.dsl.uapi import (
     DeviceContext,
@@ -235,6 +236,7 @@ __all__ = [
     "TailCalls",
     "Target",
     "TaskStorage",
+    "Timer",
     "TracepointContext",
     "UprobeContext",
     "UserPtr",

@@ -446,7 +446,7 @@ class NoKernelFields(Diagnostic):
     help: ClassVar[str] = "{advice}"
     kind: str
     field: str
-    advice: str = "use @tp_btf, or atomic operations instead of a lock"
+    advice: str = "use @tp_btf, or another typed program"
 
 
 class NeedsFeature(Diagnostic):

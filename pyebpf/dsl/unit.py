@@ -63,6 +63,8 @@ class UnitState:
     subprograms: dict[Any, Subprogram] = field(default_factory=dict)
     #: The same in IR, with what the calls must know of them.
     lowered: dict[Subprogram, Any] = field(default_factory=dict)
+    #: Those of them that the kernel calls, once their lowering has begun.
+    callbacks: set[Subprogram] = field(default_factory=set)
     #: Whether a loop may be cut short, so that this is counted.
     cuts_loops: bool = False
     _kernel: Kernel | None = None

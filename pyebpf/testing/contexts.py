@@ -14,6 +14,7 @@ from pyebpf.dsl.types import KernelRef, Pointer, Space
 from pyebpf.dsl.uapi import CONTEXTS, context_struct
 from pyebpf.errors import PyebpfError
 from pyebpf.spec.dtype import pack
+from pyebpf.spec.types import Record
 from pyebpf.testing.objects import Objects, address_of
 
 if TYPE_CHECKING:
@@ -150,13 +151,28 @@ def _struct(event: Event, args: tuple[Any, ...], fields: Mapping[str, Any]) -> b
     values = dict(fields)
     if struct.bounds:
         values[struct.bounds[1]] = len(event.packet)
-    out = bytearray(struct.record.size)
-    for name, value in values.items():
-        field = struct.record.field(name)
+    given = {
+        name: address_of(value) if name in struct.pointers else value
+        for name, value in values.items()
+    }
+    return _record_bytes(struct.record, given)
+
+
+def _custom(event: Event, args: tuple[Any, ...], fields: Mapping[str, Any]) -> bytes:
+    record = event.probe.record()
+    if args:
+        raise TypeError("the fields of the record that a caller passes are given by name")
+    return _record_bytes(record, fields) if record is not None else b""
+
+
+def _record_bytes(record: Record, fields: Mapping[str, Any]) -> bytes:
+    """Return a record with some fields; the others are 0."""
+    out = bytearray(record.size)
+    for name, value in fields.items():
+        field = record.field(name)
         if field is None:
-            raise TypeError(f"{struct.record.name} has no field {name!r}")
-        given = address_of(value) if name in struct.pointers else value
-        out[field.offset : field.offset + field.type.size] = pack(field.type, given)
+            raise TypeError(f"{record.name} has no field {name!r}")
+        out[field.offset : field.offset + field.type.size] = pack(field.type, value)
     return bytes(out)
 
 
@@ -175,5 +191,6 @@ _MAKERS: dict[str, Callable[[Event, tuple[Any, ...], Mapping[str, Any]], bytes]]
     "words": _raw,
     "arguments": _typed,
     "pt_regs": _registers,
+    "custom": _custom,
     **dict.fromkeys(CONTEXTS, _struct),
 }

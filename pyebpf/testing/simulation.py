@@ -21,6 +21,7 @@ from pyebpf.ir.interp import Machine, ProbeFault
 from pyebpf.ir.interp.kinds import OfMapsTable, PerfTable
 from pyebpf.ir.interp.ring import Ring
 from pyebpf.ir.interp.tables import ProgramsTable, Table
+from pyebpf.ir.interp.timers import run_until
 from pyebpf.plain import Frozen
 from pyebpf.runtime.maps.hist import HistView
 from pyebpf.runtime.printed import format_line
@@ -256,6 +257,17 @@ class Simulation(OpenMaps):
                 variables[slot.name] = value
         assert self._tell is not None
         self._tell(Step(code.fn.name, span, variables))
+
+    def advance(self, delay_ns: int) -> int:
+        """Let time go on, and run the timers that are due on the way; return how many ran.
+
+        Args:
+            delay_ns: by how many nanoseconds.
+        """
+        try:
+            return run_until(self.machine, self.machine.world.now_ns + delay_ns)
+        finally:
+            self._collect_lines()
 
     # -- results
 

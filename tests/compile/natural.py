@@ -12,6 +12,4 @@ from tests.compile.cases import HERE
 
 NATURAL = sorted((HERE / "accept" / "natural").glob("*.py"))
 
-PENDING: dict[str, str] = {
-    "090_timers": "`Timer`",
-}
+PENDING: dict[str, str] = {}

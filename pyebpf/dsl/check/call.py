@@ -24,6 +24,7 @@ from pyebpf.dsl.check.scope import Scope
 from pyebpf.dsl.check.signature import annotated_type, match_arguments, width_or_none
 from pyebpf.dsl.check.subprogram import call_subprogram
 from pyebpf.dsl.check.text import affix, is_text
+from pyebpf.dsl.check.timers import is_timer, timer_call
 from pyebpf.dsl.check.tuple_results import TupleResult, widths_of
 from pyebpf.dsl.check.unpacking import starred_items
 from pyebpf.dsl.check.variables import variable_call
@@ -68,6 +69,8 @@ def _method(  # noqa: PLR0911 - one return for each kind of object
         args = [scope.expr(arg) for arg in node.args]
         words = {word.arg or "": scope.expr(word.value) for word in node.keywords}
         return verb(value, func.attr, args, words, scope.span(node), scope)
+    if is_timer(base):
+        return timer_call(base, func.attr, node, scope)
     if not is_text_place(base):
         return None
     _no_keywords(node, func.attr, scope)

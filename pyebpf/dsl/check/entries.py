@@ -18,6 +18,7 @@ from pyebpf.dsl.types import Pointer, Record, Space, Static, in_memory
 from pyebpf.plain import Plain
 
 if TYPE_CHECKING:
+    from pyebpf.diag import Span
     from pyebpf.dsl.check.scope import Scope
 
 _WORDS = ("items", "keys", "values")
@@ -83,7 +84,7 @@ def for_entries(node: ast.For, entries: Entries, scope: Scope) -> list[Stmt]:
 
 def _item(entries: Entries, turn: Turn, node: ast.expr, scope: Scope) -> Expr:
     span = scope.span(node)
-    key = _key(entries, turn, node, scope)
+    key = key_of_turn(entries.map, turn, span)
     if entries.word == "keys":
         return key
     kind = entry_type(entries.map)
@@ -92,8 +93,9 @@ def _item(entries: Entries, turn: Turn, node: ast.expr, scope: Scope) -> Expr:
     return value if entries.word == "values" else pack((key, value), span)
 
 
-def _key(entries: Entries, turn: Turn, node: ast.expr, scope: Scope) -> Expr:
-    kind, span = entries.map.spec.key, scope.span(node)
+def key_of_turn(made: MapUse, turn: Turn, span: Span) -> Expr:
+    """Return the key of the entry that a turn, or a call back, is about."""
+    kind = made.spec.key
     assert kind is not None
     if isinstance(kind, Record):
         base = EntryKey(Pointer(Space.MAP, kind), span, turn)

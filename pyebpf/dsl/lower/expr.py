@@ -45,6 +45,7 @@ from pyebpf.spec.types import Field
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pyebpf.dsl.typed_timers import Callback
     from pyebpf.dsl.unit import UnitState
     from pyebpf.ir.build import Builder
 
@@ -328,6 +329,9 @@ class Expressions:
         raise NotImplementedError
 
     def call_subprogram(self, expr: typed.CallSubprogram) -> Value:
+        raise NotImplementedError
+
+    def callback(self, made: Callback) -> str:
         raise NotImplementedError
 
 

@@ -12,6 +12,7 @@ from pyebpf.dsl.lower.octets import OCTETS_NUMBERS
 from pyebpf.dsl.lower.slices import SLICE_NUMBERS
 from pyebpf.dsl.lower.symbols import SYMBOL_NUMBERS
 from pyebpf.dsl.lower.text import TEXT_NUMBERS
+from pyebpf.dsl.lower.timers import TIMER_NUMBERS
 from pyebpf.dsl.types import BOOL, Address, Bool, Chars, Int, KernelRef, Maybe, Pointer
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, CompareOp, Value
@@ -309,5 +310,6 @@ NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     **SYMBOL_NUMBERS,
     **OCTETS_NUMBERS,
     **TEXT_NUMBERS,
+    **TIMER_NUMBERS,
     **SLICE_NUMBERS,
 }

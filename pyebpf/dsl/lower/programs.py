@@ -20,6 +20,7 @@ from pyebpf.ir.types import BOOL, I32, VOID, Pointer, Space
 
 if TYPE_CHECKING:
     from pyebpf.dsl.lower.expr import Expressions
+    from pyebpf.dsl.typed_timers import Callback
     from pyebpf.dsl.unit import UnitState
 
 _REGISTERS = 5
@@ -39,6 +40,13 @@ class _Calling(Lowering):
 
     def call_subprogram(self, expr: typed.CallSubprogram) -> Value:
         return _call(self, expr)
+
+    def callback(self, made: Callback) -> str:
+        """Lower a function that the kernel calls, at its first mention; return its name."""
+        if made not in self.unit.callbacks:
+            self.unit.callbacks.add(made)  # it may name itself
+            self.unit.lowered[made] = CallbackLowering(made, self.section, self.unit).run()
+        return made.name
 
 
 class SubprogramLowering(_Calling):
@@ -97,6 +105,38 @@ class SubprogramLowering(_Calling):
         self.build.store(self.outcome, self.build.const(1, BOOL))
         kind = self.build.function.result
         self.build.ret(None if kind == VOID else self.build.const(0, kind))
+
+
+class CallbackLowering(SubprogramLowering):
+    """Lowers one function that the kernel calls: it has no context, and ends by itself."""
+
+    made: Callback
+
+    def __init__(self, made: Callback, section: str, unit: UnitState) -> None:
+        super().__init__(made, section, unit)
+        self.build.function.result = I32
+        _, key, value = self.build.function.params
+        self.entries[made.turn] = (key, value)
+
+    @property
+    def context(self) -> Value:
+        """Nothing: the program that named the function has ended."""
+        what = f"the context in `{self.made.name}`"
+        advice = "keep what it needs in the map's entry"
+        self.unit.diagnostics.report(Unsupported(self.build.span, what=what, advice=advice))
+        return self._context
+
+    @context.setter
+    def context(self, value: Value) -> None:
+        assert value is self._context
+
+    def _result(self) -> Value | None:
+        return self.build.const(0, I32)
+
+    def abort(self) -> None:
+        """Return to the kernel."""
+        self.release(0, "ringbuf_discard")
+        self.build.ret(self._result())
 
 
 def _param(variable: typed.Variable, made: typed.Subprogram) -> Param:

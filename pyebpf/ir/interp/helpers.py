@@ -15,6 +15,7 @@ from pyebpf.ir.interp.faults import ProbeFault
 from pyebpf.ir.interp.packets import PACKETS
 from pyebpf.ir.interp.ring import Ring
 from pyebpf.ir.interp.tables import ProgramsTable, StackTable
+from pyebpf.ir.interp.timers import TIMERS
 
 if TYPE_CHECKING:
     from pyebpf.ir.interp.machine import Machine
@@ -287,4 +288,5 @@ HELPERS: dict[str, Helper] = {
     "spin_lock": _does_nothing,
     "spin_unlock": _does_nothing,
     **PACKETS,
+    **TIMERS,
 }

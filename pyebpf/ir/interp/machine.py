@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pyebpf.ir.interp.code import Frame, Operation
     from pyebpf.ir.interp.helpers import Helper
     from pyebpf.ir.interp.tables import Table
+    from pyebpf.ir.interp.timers import Pending
     from pyebpf.ir.nodes import CallHelper, GlobalVariable, KernelSymbol, Unit, Value
     from pyebpf.spec.objects import MapSpec
     from pyebpf.spec.target import Target
@@ -127,6 +128,8 @@ class Machine:
         self._codes: dict[str, Code] = {}
         self._function_addresses: dict[str, int] = {}
         self.tail_calls = 0
+        #: Timers of map values, by their addresses.
+        self.timers: dict[int, Pending] = {}
         self.fuel = FUEL
         self.packet = self.memory.add(bytearray(), "the packet")
         for spec in unit.maps:
