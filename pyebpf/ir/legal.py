@@ -48,6 +48,23 @@ def verify(fn: Function, after: str) -> None:
     _Check(fn, after).run()
 
 
+def check_leftovers(fn: Function, after: str) -> None:
+    """Check that a pass has left nothing of what it is to replace.
+
+    Raises:
+        InternalError: naming the pass and the instruction.
+    """
+    gone = GONE_AFTER.get(after, ())
+    for instr in (instr for block in fn.blocks for instr in block.instrs) if gone else ():
+        if isinstance(instr, gone):
+            why = f"`{instruction_text(instr)}`: this pass should have replaced it"
+            raise InternalError(_fault(fn, after, why))
+
+
+def _fault(fn: Function, after: str, what: str) -> str:
+    return f"after pass {after}: {fn.name}, {what}"
+
+
 class _Check:
     def __init__(self, fn: Function, after: str) -> None:
         self.fn = fn
@@ -62,12 +79,10 @@ class _Check:
             for index, instr in enumerate(block.instrs):
                 self.instruction(block, index, instr)
         self.null_tests()
-        self.leftovers()
 
     def fail(self, block: Block, instr: Value | None, why: str) -> None:
         where = f" at `{instruction_text(instr)}`" if instr is not None else ""
-        msg = f"after pass {self.after}: {self.fn.name}, block {block.name}{where}: {why}"
-        raise InternalError(msg)
+        raise InternalError(_fault(self.fn, self.after, f"block {block.name}{where}: {why}"))
 
     def shape(self) -> None:
         blocks = set(self.fn.blocks)
@@ -126,13 +141,6 @@ class _Check:
                     if not is_proven(facts, pointer):
                         self.fail(block, instr, "no test against null protects this access")
                 facts = step(facts, instr)
-
-    def leftovers(self) -> None:
-        gone = GONE_AFTER.get(self.after)
-        for block in self.fn.blocks if gone else []:
-            for instr in block.instrs:
-                if isinstance(instr, gone or ()):
-                    self.fail(block, instr, "this pass should have replaced it")
 
 
 def _dereferenced(instr: Value) -> tuple[Value, ...]:

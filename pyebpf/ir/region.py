@@ -40,6 +40,8 @@ class Region:
         leaving = [s for b in self.blocks for s in b.successors() if s not in inside]
         self.exits = list(dict.fromkeys(leaving))
         self.before = [b for b in flow.before[head] if b not in inside]
+        self._inside = inside
+        self._first_uses: dict[Block, dict[Slot, bool]] = {}
 
     @property
     def loops(self) -> bool:
@@ -69,24 +71,27 @@ class Region:
         seen, work = {self.head}, [self.head]
         while work:
             block = work.pop()
-            verdict = _first_use(block, slot)
+            verdict = self._uses(block).get(slot)
             if verdict is not None:
                 if verdict:
                     return True
                 continue
             for successor in block.successors():
-                if successor in self.blocks and successor not in seen:
+                if successor in self._inside and successor not in seen:
                     seen.add(successor)
                     work.append(successor)
         return False
 
-
-def _first_use(block: Block, slot: Slot) -> bool | None:
-    """Return True if a block reads a slot first, False if it writes it first, None if neither."""
-    for instr in block.instrs:
-        if getattr(instr, "slot", None) is slot:
-            return not isinstance(instr, WriteSlot)
-    return None
+    def _uses(self, block: Block) -> dict[Slot, bool]:
+        """Return the slots that a block mentions, and whether it reads them before it writes."""
+        known = self._first_uses.get(block)
+        if known is None:
+            known = self._first_uses[block] = {}
+            for instr in block.instrs:
+                slot = getattr(instr, "slot", None)
+                if slot is not None:
+                    known.setdefault(slot, not isinstance(instr, WriteSlot))
+        return known
 
 
 def mentioned(blocks: Iterable[Block]) -> list[Slot]:

@@ -22,7 +22,10 @@ def replace_operands(instr: Value, by: Mapping[Value, Value]) -> None:
             setattr(instr, name, by[item])
 
 
-def drop_unreachable(fn: Function) -> None:
-    """Remove the blocks that no path from the entry reaches."""
+def drop_unreachable(fn: Function) -> bool:
+    """Remove the blocks that no path from the entry reaches; tell whether there were any."""
     flow = Flow(fn)
-    fn.blocks = [block for block in fn.blocks if flow.runs(block)]
+    dropped = len(flow.order) < len(fn.blocks)
+    if dropped:
+        fn.blocks = [block for block in fn.blocks if flow.runs(block)]
+    return dropped

@@ -43,6 +43,8 @@ _NAMED = (
 _WHOLE = r"combined stack size|last insn is not an exit|the call stack of \d+ frames"
 #: Where the listing was cut, the verifier was in the loop that it then lost patience with.
 _TOO_LONG = r"too large|too complex"
+#: What the verifier writes behind the instruction that it was at, in the same line.
+_GAVE_UP = r"(?<=\S) (?=BPF program is too large|The sequence of \d+ jumps is too complex)"
 _POISON = rf"unknown#{POISON_CALL}\b"
 
 
@@ -72,7 +74,7 @@ def parse_log(log: str) -> Refusal:
 
 
 def _parse_listing(log: str) -> Refusal:
-    lines = log.splitlines()
+    lines = re.sub(_GAVE_UP, "\n", log).splitlines()
     listed = next((i for i in reversed(range(len(lines))) if re.match(INSN, lines[i])), -1)
     after = [line.strip() for line in lines[listed + 1 :] if not re.match(_NOISE, line)]
     cut = LOG_CUT in after

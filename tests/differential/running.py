@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import struct
@@ -186,6 +187,26 @@ class Interpreted(Runner):
 
 def check(programs: list[Program], target: Target, *, kernel: bool, cases: int) -> list[Difference]:
     """Run programs everywhere; return what differs."""
+    with rarely_collecting():
+        return _check(programs, target, kernel=kernel, cases=cases)
+
+
+@contextmanager
+def rarely_collecting() -> Iterator[None]:
+    """Let the garbage collector look at what is new, and seldom: compilers make much that stays."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(100_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+def _check(
+    programs: list[Program], target: Target, *, kernel: bool, cases: int
+) -> list[Difference]:
     found: list[Difference] = []
     good: list[tuple[Expected, Unit]] = []
     for item in programs:

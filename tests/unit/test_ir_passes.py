@@ -194,9 +194,9 @@ def test_every_pass_is_in_the_table() -> None:
 
 
 def test_a_pass_that_breaks_the_function_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def breaks(fn: Function, _: Context) -> Function:
+    def breaks(fn: Function, _: Context) -> bool:
         fn.blocks[0].instrs.pop()
-        return fn
+        return True
 
     monkeypatch.setattr(passes, "PIPELINE", (passes.Pass("clumsy", breaks),))
     b = function()
@@ -208,9 +208,9 @@ def test_a_pass_that_breaks_the_function_is_named(monkeypatch: pytest.MonkeyPatc
 def test_passes_after_an_error_do_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
 
-    def second(fn: Function, _: Context) -> Function:
+    def second(_: Function, __: Context) -> bool:
         ran.append("second")
-        return fn
+        return False
 
     stages = (passes.Pass("stack_slots", check_stack_slots), passes.Pass("second", second))
     monkeypatch.setattr(passes, "PIPELINE", stages)

@@ -113,6 +113,15 @@ def test_the_instruction_that_is_meant(log: str, insn: int | None) -> None:
     assert parse_log(log).insn == insn
 
 
+def test_a_reason_behind_an_instruction_is_found() -> None:
+    found = parse_log(
+        "375: (79) r2 = *(u64 *)(r10 -8)\n376: (57) r2 &= 15 BPF program is too large. "
+        "Processed 1000001 insn\nprocessed 1000001 insns (limit 1000000)\n"
+    )
+    assert found.reason == "BPF program is too large. Processed 1000001 insn"
+    assert (found.insn, found.text) == (376, "r2 &= 15")
+
+
 def test_the_message_shows_the_line_of_the_source() -> None:
     error = refused(BEFORE_7_3)
     assert str(error) == (

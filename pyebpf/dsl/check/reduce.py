@@ -7,8 +7,7 @@ loop over ``xs`` with an early end.
 from __future__ import annotations
 
 import ast
-import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pyebpf.dsl.check.convert import choice, literal, need_number
 from pyebpf.dsl.check.effects import following
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyebpf.dsl.check.scope import Scope
+
+Node = TypeVar("Node", bound=ast.AST)
 
 
 def over_items(name: str, node: ast.Call, scope: Scope) -> Expr:
@@ -83,13 +84,19 @@ def _as_generator(iterable: ast.expr) -> ast.GeneratorExp:
     return ast.copy_location(ast.GeneratorExp(load, [part]), iterable)
 
 
-class _Rename(ast.NodeTransformer):
-    def __init__(self, names: dict[str, str]) -> None:
-        self.names = names
-
-    def visit_Name(self, node: ast.Name) -> ast.Name:
-        new = ast.Name(self.names.get(node.id, node.id), node.ctx)
-        return ast.copy_location(new, node)
+def _copy(node: Node, names: dict[str, str]) -> Node:
+    """Return a copy in which some names are others."""
+    fields = {
+        field: [_copy(part, names) for part in value]
+        if isinstance(value, list)
+        else _copy(value, names)
+        if isinstance(value, ast.AST)
+        else value
+        for field, value in vars(node).items()
+    }
+    if isinstance(node, ast.Name):
+        fields["id"] = names.get(node.id, node.id)
+    return type(node)(**fields)
 
 
 class _Loop:
@@ -101,20 +108,12 @@ class _Loop:
         self.name, self.node, self.scope = name, node, scope
         mark = f"{FRESH}{node.lineno}:{node.col_offset}"
         self.result, self.found = f"{name}{mark}", f"found{mark}"
-        parts = copy.deepcopy(generator)
-        names = stored_names([ast.Expr(part.target) for part in parts.generators])
-        for part in parts.generators:
-            if part.is_async:
-                raise scope.unsupported(generator, "`async`", "")
-        parts.generators[0].iter = generator.generators[0].iter  # it sees the names outside
-        rename = _Rename({n: f"{n}{mark}" for n in names})
-        self.element = rename.visit(parts.elt)
-        self.parts = parts.generators
-        for number, part in enumerate(self.parts):
-            part.target = rename.visit(part.target)
-            part.ifs = [rename.visit(test) for test in part.ifs]
-            if number:
-                part.iter = rename.visit(part.iter)
+        if any(part.is_async for part in generator.generators):
+            raise scope.unsupported(generator, "`async`", "")
+        names = stored_names([ast.Expr(part.target) for part in generator.generators])
+        own = _copy(generator, {name: f"{name}{mark}" for name in names})
+        own.generators[0].iter = generator.generators[0].iter  # it sees the names outside
+        self.element, self.parts = own.elt, own.generators
 
     def check(self) -> Expr:
         scope, span = self.scope, self.scope.span(self.node)

@@ -253,7 +253,12 @@ def closest(name: str, names: list[str] | tuple[str, ...]) -> str:
 
 def stored_names(nodes: list[ast.stmt]) -> frozenset[str]:
     """Return the names that statements assign, at any depth."""
-    parts = [part for node in nodes for part in ast.walk(node)]
+    return frozenset().union(*map(_stored, nodes))
+
+
+@lru_cache(maxsize=256)  # asked before and after a loop, and for each call of its function
+def _stored(node: ast.stmt) -> frozenset[str]:
+    parts = list(ast.walk(node))
     assigned = [p.id for p in parts if isinstance(p, ast.Name) and isinstance(p.ctx, ast.Store)]
     captured = [p.name for p in parts if isinstance(p, (ast.MatchAs, ast.MatchStar)) and p.name]
     return frozenset([*assigned, *captured])

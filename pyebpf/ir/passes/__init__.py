@@ -1,4 +1,4 @@
-"""The passes over the IR, in order. The IR is verified after each one that changes it.
+"""The passes over the IR, in order. The IR is verified after each one that changed it.
 
 ``PYEBPF_DUMP=<pass>`` prints each function after that pass to standard error; ``input`` names the
 IR that the front end made.
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pyebpf.ir.legal import verify
+from pyebpf.ir.legal import check_leftovers, verify
 from pyebpf.ir.passes.const_fold import fold_constants
 from pyebpf.ir.passes.dead_code import drop_dead_code
 from pyebpf.ir.passes.kernel_access import choose_kernel_access
@@ -28,14 +28,10 @@ if TYPE_CHECKING:
 
 
 class Pass(Frozen):
-    """One step over a function. ``run`` may report; it must leave legal IR.
-
-    A step that only checks says so with ``changes=False``: the IR is not verified again after it.
-    """
+    """One step over a function, in place. ``run`` tells whether it changed it; it may report."""
 
     name: str
-    run: Callable[[Function, Context], Function]
-    changes: bool = True
+    run: Callable[[Function, Context], bool]
 
 
 PIPELINE: tuple[Pass, ...] = (
@@ -43,9 +39,9 @@ PIPELINE: tuple[Pass, ...] = (
     Pass("large_slots", move_large_slots),
     Pass("loops", choose_loops),
     Pass("kernel_access", choose_kernel_access),
-    Pass("locks", check_locks, changes=False),
+    Pass("locks", check_locks),
     Pass("dead_code", drop_dead_code),
-    Pass("stack_slots", check_stack_slots, changes=False),
+    Pass("stack_slots", check_stack_slots),
 )
 
 
@@ -63,11 +59,13 @@ def run_pipeline(fn: Function, context: Context) -> list[Function]:
     _dump(fn, "input", wanted)
     group = [fn]
     for step in PIPELINE:
-        group = [step.run(each, context) for each in group] + context.made
+        changed = [each for each in group if step.run(each, context)] + context.made
+        group += context.made
         context.made.clear()
+        for each in changed:
+            verify(each, after=step.name)
         for each in group:
-            if step.changes:
-                verify(each, after=step.name)
+            check_leftovers(each, after=step.name)
             _dump(each, step.name, wanted)
         if context.diagnostics.has_errors():
             break

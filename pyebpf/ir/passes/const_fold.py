@@ -1,7 +1,7 @@
 """Compute what is known at compile time, and drop the branches that are never taken.
 
 Takes:  any function.
-Gives:  the same function; no instruction has only constants as operands, no block is unreachable.
+Gives:  the function; no instruction has only constants as operands, no block is unreachable.
 Reports: nothing.
 """
 
@@ -54,16 +54,17 @@ _ARITHMETIC = {
 _WORD = Int(64)
 
 
-def fold_constants(fn: Function, context: Context) -> Function:  # noqa: ARG001 (a pass)
+def fold_constants(fn: Function, context: Context) -> bool:  # noqa: ARG001 (a pass)
     """Replace what is constant by its value."""
     known: dict[Value, Value] = {}
-    for block in Flow(fn).order:
-        _fold_block(block, known)
-    drop_unreachable(fn)
-    return fn
+    settled = [_fold_block(block, known) for block in Flow(fn).order]
+    dropped = drop_unreachable(fn)
+    return bool(known) or any(settled) or dropped
 
 
-def _fold_block(block: Block, known: dict[Value, Value]) -> None:
+def _fold_block(block: Block, known: dict[Value, Value]) -> bool:
+    """Fold the instructions of a block; tell whether its branch has only one outcome."""
+    last = block.instrs[-1]
     kept: list[Value] = []
     for instr in block.instrs:
         replace_operands(instr, known)
@@ -73,6 +74,7 @@ def _fold_block(block: Block, known: dict[Value, Value]) -> None:
         else:
             kept.append(_settle(instr))
     block.instrs = kept
+    return kept[-1] is not last
 
 
 def _settle(instr: Value) -> Value:

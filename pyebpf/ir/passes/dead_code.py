@@ -1,7 +1,7 @@
 """Remove what nobody uses: pure instructions, variables that are never read, unreachable blocks.
 
 Takes:  any function.
-Gives:  the same function; each instruction has an effect or a user, each slot is read somewhere.
+Gives:  the function; each instruction has an effect or a user, each slot is read somewhere.
 Reports: nothing.
 """
 
@@ -31,15 +31,17 @@ _EFFECTS = (
 )
 
 
-def drop_dead_code(fn: Function, context: Context) -> Function:  # noqa: ARG001 (a pass)
+def drop_dead_code(fn: Function, context: Context) -> bool:  # noqa: ARG001 (a pass)
     """Keep what has an effect, and what that needs."""
-    drop_unreachable(fn)
+    changed = drop_unreachable(fn)
     live = _live(fn)
     for block in fn.blocks:
-        block.instrs = [instr for instr in block.instrs if instr in live]
+        kept = [instr for instr in block.instrs if instr in live]
+        changed |= len(kept) < len(block.instrs)
+        block.instrs = kept
     used = {slot for instr in live if (slot := getattr(instr, "slot", None)) is not None}
     fn.slots = [slot for slot in fn.slots if slot in used]
-    return fn
+    return changed
 
 
 def _live(fn: Function) -> set[Value]:

@@ -5,7 +5,7 @@ gives zero where nothing can be read. Bit-fields are read as libbpf's macros do:
 the field, shifted left and right by numbers that the loader fills in.
 
 Takes:  any function.
-Gives:  the same function without ``KernelLoad`` and ``BitfieldRead``.
+Gives:  the function without ``KernelLoad`` and ``BitfieldRead``.
 Reports: nothing.
 Source:  ``BPF_CORE_READ_BITFIELD`` and ``BPF_CORE_READ_BITFIELD_PROBED`` of libbpf.
 """
@@ -40,12 +40,15 @@ if TYPE_CHECKING:
     from pyebpf.ir.types import Type
     from pyebpf.spec.target import Target
 
+_ACCESSES = (KernelLoad, BitfieldRead)
 
-def choose_kernel_access(fn: Function, context: Context) -> Function:
+
+def choose_kernel_access(fn: Function, context: Context) -> bool:
     """Replace every kernel access by loads and helper calls."""
-    if any(isinstance(i, KernelLoad | BitfieldRead) for b in fn.blocks for i in b.instrs):
+    found = any(isinstance(i, _ACCESSES) for b in fn.blocks for i in b.instrs)
+    if found:
         _Rewriter(fn, context.target).run()
-    return fn
+    return found
 
 
 class _Rewriter:

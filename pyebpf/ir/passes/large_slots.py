@@ -7,7 +7,7 @@ CPU, and the kernel runs no tracing program again while it runs on the same CPU.
 several programs call has no such map.
 
 Takes:  any function, before its loops become functions.
-Gives:  the same function; variables that were moved are addresses in a map, and no slots.
+Gives:  the function; variables that were moved are addresses in a map, and no slots.
 Reports: nothing; what still does not fit is found by ``stack_slots``.
 Source:  ``prog->active`` in ``kernel/trace/bpf_trace.c`` and ``kernel/bpf/trampoline.c``;
     ``PCPU_MIN_UNIT_SIZE`` of ``include/linux/percpu.h``.
@@ -48,16 +48,17 @@ _NAME = "pyebpf_large_{}"
 _TAKERS = ("ringbuf_reserve", "spin_lock")
 
 
-def move_large_slots(fn: Function, context: Context) -> Function:
+def move_large_slots(fn: Function, context: Context) -> bool:
     """Move the largest variables of a function until the others take half of the stack."""
     programs = context.programs.get(fn.name, (fn.name,))
     moved = _chosen(fn, context.stack)
     size = sum(map(stack_size, moved))
-    if moved and size <= CPU_BYTES and len(programs) == 1:
-        _Mover(fn, moved, size).run()
-        names = ", ".join(f"`{slot.name}`" for slot in moved)
-        context.note(programs[0], f"keeps {size} bytes in memory of the CPU: {names}")
-    return fn
+    if not moved or size > CPU_BYTES or len(programs) > 1:
+        return False
+    _Mover(fn, moved, size).run()
+    names = ", ".join(f"`{slot.name}`" for slot in moved)
+    context.note(programs[0], f"keeps {size} bytes in memory of the CPU: {names}")
+    return True
 
 
 def _chosen(fn: Function, limit: int) -> list[Slot]:

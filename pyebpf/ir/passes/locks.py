@@ -3,7 +3,7 @@
 After the choice of kernel accesses, for reading a kernel object may be a call too.
 
 Takes:  any function.
-Gives:  the same function, unchanged.
+Gives:  the function, unchanged.
 Reports: ``E0403``.
 """
 
@@ -44,10 +44,10 @@ class CalledLocked(Diagnostic):
     called: str
 
 
-def check_locks(fn: Function, context: Context) -> Function:
+def check_locks(fn: Function, context: Context) -> bool:
     """Report calls between taking a lock and releasing it."""
     if not any(_is(i, "spin_lock") for block in fn.blocks for i in block.instrs):
-        return fn
+        return False
     flow = Flow(fn)
     entered: dict[Block, bool] = {flow.order[0]: False}
     reported = set()
@@ -66,7 +66,7 @@ def check_locks(fn: Function, context: Context) -> Function:
                 held = True
         for successor in block.successors():
             entered.setdefault(successor, held)
-    return fn
+    return False
 
 
 def _is(instr: object, helper: str) -> bool:

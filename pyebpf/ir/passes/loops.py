@@ -7,7 +7,7 @@ loop shares with the rest of the program lies in a frame on the stack, whose add
 gets.
 
 Takes:  any function.
-Gives:  the same function without ``NextEntry`` and ``EntryPart``, and new functions.
+Gives:  the function without ``NextEntry`` and ``EntryPart``, and new functions.
 Reports: nothing.
 """
 
@@ -37,7 +37,7 @@ CALLED_LOOP = 256
 _LEAST_TURNS, _MOST_TURNS = 16, 8_192
 
 
-def choose_loops(fn: Function, context: Context) -> Function:
+def choose_loops(fn: Function, context: Context) -> bool:
     """Decide for each loop, from the inside out."""
     weights: dict[Block, int] = {}
     loops, fn.loops = fn.loops, ()
@@ -52,7 +52,7 @@ def choose_loops(fn: Function, context: Context) -> Function:
         elif region.loops:
             turns = loop.trips or _bound(loop, work)
             weights |= {block: weights.get(block, 1) * turns for block in region.blocks}
-    return fn
+    return bool(loops)
 
 
 def _needs_calls(loop: Loop, region: Region, work: int, context: Context) -> bool:

@@ -4,7 +4,7 @@ Only a slot whose address is taken, or that no register can hold, needs memory h
 others in registers. What LLVM itself needs on top is checked in the finished object.
 
 Takes:  any function.
-Gives:  the same function, unchanged.
+Gives:  the function, unchanged.
 Reports: ``E0410``.
 """
 
@@ -73,7 +73,7 @@ class StackTooLarge(Diagnostic):
     size: int
 
 
-def check_stack_slots(fn: Function, context: Context) -> Function:
+def check_stack_slots(fn: Function, context: Context) -> bool:
     """Report a function whose variables do not fit, at its largest one."""
     slots = memory_slots(fn)
     total = sum(map(stack_size, slots))
@@ -81,7 +81,7 @@ def check_stack_slots(fn: Function, context: Context) -> Function:
         largest = max(slots, key=stack_size)
         where, size = largest.span or fn.span, largest.type.size
         context.report(StackTooLarge(where, fn.name, total, largest.name, size))
-    return fn
+    return False
 
 
 def memory_slots(fn: Function) -> list[Slot]:

@@ -11,7 +11,7 @@ from tests.differential.generator.ranges import UNKNOWN, WIDTHS, Num, fits
 T = TypeVar("T")
 MASKS = (1, 3, 7, 15, 63, 255, 0xFFF, 0xFFFF, 0x7FFFFFFF)
 #: How large programs are, in expressions after all functions are expanded, and how often.
-SIZES = ((40, 6), (90, 6), (200, 3), (600, 1))
+SIZES = ((25, 6), (60, 6), (130, 3), (400, 1))
 
 
 class Variable(NamedTuple):
