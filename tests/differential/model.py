@@ -133,8 +133,8 @@ MAPS = {name: made for name, made in DECLARED.items() if isinstance(made, Map) a
 
 
 def keep(kind: Any, value: Any) -> Any:
-    """Return what a variable of a declared kind gets; None stays, and so does text."""
-    if value is None or kind is str:
+    """Return what a variable of a declared kind gets; None stays, and so do text and records."""
+    if value is None or kind is str or isinstance(kind, Fields):
         return value
     if not isinstance(kind, Elements):
         return wrap(kind.width, value)

@@ -37,8 +37,8 @@ GRAMMAR = Grammar(
         (2, maps.looked_up),
         (2, arrays.element),
         (1, arrays.reduced),
-        (2, records.field),
-        (1, texts.measured),
+        (4, records.field),
+        (2, texts.measured),
     ),
     conditions=(
         (2, numbers.both),
@@ -46,7 +46,7 @@ GRAMMAR = Grammar(
         (2, numbers.among),
         (2, numbers.chain),
         (2, numbers.as_truth),
-        (2, texts.compared),
+        (5, texts.compared),
     ),
     statements=(
         (6, statements.declare),

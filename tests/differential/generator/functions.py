@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.differential.generator.head import ARGUMENTS
-from tests.differential.generator.maker import Helper, Known, Maker, Text, Variable
+from tests.differential.generator import records, texts
+from tests.differential.generator.head import ARGUMENTS, RECORDS
+from tests.differential.generator.maker import Helper, Known, Maker, Text, Thing, Variable
 from tests.differential.generator.ranges import UNKNOWN, WIDTHS, Num
 
 
@@ -25,8 +26,9 @@ def helper(maker: Maker, name: str) -> None:
     params, default = [], False
     for number in range(maker.random.randrange(1, 4)):
         default = default or maker.chance(0.3)
-        text = not own and not default and maker.chance(0.15)
-        params.append((f"p{number}", "text" if text else maker.width(), default))
+        other = not own and not default and maker.chance(0.25)
+        kind = maker.pick("text", "Rec", "Row", "Sheet") if other else maker.width()
+        params.append((f"p{number}", kind, default))
     result, optional = maker.width(), not own and maker.chance(0.25)
     start, room = len(maker.lines), maker.room
     if own:
@@ -62,32 +64,36 @@ def function(
 
 
 def _parameter(name: str, width: str) -> Known:
+    if width in RECORDS:
+        return Thing(name, width, local=True)
     return Text(name) if width == "text" else Variable(name, *WIDTHS[width], width)
+
+
+def _argument(maker: Maker, kind: str, depth: int) -> str:
+    """Write an argument: a number, or a text or a record, known or new."""
+    if kind in WIDTHS:
+        return maker.storable(depth).text
+    if kind == "text":
+        known = [text.name for text in maker.known(Text)]
+        return maker.pick(*known) if known else texts.constant(maker)
+    known = [thing.name for thing in maker.known(Thing) if thing.kind == kind and thing.local]
+    return maker.pick(*known) if known else records.made(maker, kind)
 
 
 def call(maker: Maker, depth: int) -> Num:
     """Write a call, with arguments by place and by name."""
-    fitting = [
-        helper
-        for helper in maker.helpers
-        if helper.size < maker.room
-        and (maker.known(Text) or all(width != "text" for _, width, _ in helper.params))
-    ]
+    fitting = [helper for helper in maker.helpers if helper.size < maker.room]
     if not fitting:
         return maker.num(depth)
     chosen = maker.pick(*fitting)
     maker.room -= chosen.size
     given, keywords = [], False
-    for name, width, default in chosen.params:
+    for name, kind, default in chosen.params:
         if default and maker.chance(0.4):
             keywords = True
             continue
         keywords = keywords or maker.chance(0.2)
-        value = (
-            maker.pick(*maker.known(Text)).name
-            if width == "text"
-            else maker.storable(depth - 1).text
-        )
+        value = _argument(maker, kind, depth - 1)
         given.append(f"{name}={value}" if keywords else value)
     text = f"{chosen.name}({', '.join(given)})"
     if chosen.optional:

@@ -52,7 +52,7 @@ class Helper(NamedTuple):
     """A function that was written before."""
 
     name: str
-    params: tuple[tuple[str, str, bool], ...]  # name, width or "text", has a default
+    params: tuple[tuple[str, str, bool], ...]  # name, kind, has a default
     result: str
     optional: bool
     size: int
