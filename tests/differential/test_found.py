@@ -57,6 +57,30 @@ def f({parameters}) -> i64:
         return sheet.kind.whole & 0xFFFFFFFF
     return -1
 """,
+    "a character that is not there, and a comparison whose answer is known": """
+def f({parameters}) -> i64:
+    row = words.get(0)
+    assert row is not None
+    if row.text[2] == "abc" or row.text[1][1:] == "longer" or row.text[0].endswith("abcdef"):
+        return 1
+    return 2
+""",
+    "a constant text that begins or ends with one of several": """
+def named(text: Char, n: u8) -> i64:
+    if text.startswith(("ab", "é")) or text.endswith(("yz", "z")):
+        return ord(text[0])
+    return n
+
+
+def f({parameters}) -> i64:
+    return named("abc", a0) + named("xyz", a0) * 1000 + named("q", a0)
+""",
+    "the least of numbers that no type holds together": """
+def f({parameters}) -> i64:
+    t: u64 = a3
+    low = min(min(t, a0), a3, a1)
+    return min(t, a3) if a0 & 1 else low + max(a3, min(t, 255), -5) // 2
+""",
     "a constant text at a place that is no multiple of 8": """
 def f({parameters}) -> i64:
     row = Row(text="abcdefgh", n=a0)

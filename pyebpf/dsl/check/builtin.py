@@ -26,7 +26,7 @@ from pyebpf.dsl.check.memory import MEMORY
 from pyebpf.dsl.check.number import arithmetic, compare_numbers
 from pyebpf.dsl.check.octets import OCTETS
 from pyebpf.dsl.check.printing import print_line
-from pyebpf.dsl.check.reduce import over_items
+from pyebpf.dsl.check.reduce import extreme_of, over_items
 from pyebpf.dsl.check.shared import FETCHES
 from pyebpf.dsl.check.slices import text_length, text_ord
 from pyebpf.dsl.check.variables import has_variable
@@ -122,19 +122,12 @@ def _sizeof(node: ast.Call, scope: Scope) -> Expr:
     return typed.CoreQuestion(U32, span, CoreKind.TYPE_SIZE, FieldPath(root, ()))
 
 
-def _extreme(name: str, kind: CompareOp) -> Callable[[ast.Call, Scope], Expr]:
+def _extreme(name: str) -> Callable[[ast.Call, Scope], Expr]:
     def check(node: ast.Call, scope: Scope) -> Expr:
         if len(node.args) == 1 and all(k.arg == "default" for k in node.keywords):
             return over_items(name, node, scope)
         args = _arguments(node, name, 2, 12, scope)
-        span = scope.span(node)
-        result = need_number(args[0])
-        for arg in args[1:]:
-            kept, again = scope.temporary(result)
-            new, new_again = scope.temporary(need_number(arg))
-            # Python keeps the earlier of equal values, which are the same number.
-            result = choice(compare_numbers(kind, new, kept, span), new_again, again, span)
-        return result
+        return extreme_of(name, [need_number(arg) for arg in args], scope.span(node), scope)
 
     return check
 
@@ -216,8 +209,8 @@ SPECIALS: dict[str, Callable[[ast.Call, Scope], Expr]] = {
 #: Python's own.
 BUILTINS: dict[Any, Callable[[ast.Call, Scope], Expr]] = {
     builtins.print: print_line,
-    builtins.min: _extreme("min", CompareOp.LT),
-    builtins.max: _extreme("max", CompareOp.GT),
+    builtins.min: _extreme("min"),
+    builtins.max: _extreme("max"),
     builtins.sum: _reduction("sum", 2),
     builtins.any: _reduction("any", 1),
     builtins.all: _reduction("all", 1),

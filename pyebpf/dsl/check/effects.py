@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyebpf.dsl import typed
+from pyebpf.dsl import typed, typed_text
 from pyebpf.dsl.typed import Effect, Evaluate, Expr, Literal, Pack, Stmt
 from pyebpf.dsl.typed_kernel import After
 from pyebpf.dsl.types import Array, NoneType, Place, Pointer, Record, Static
@@ -21,6 +21,8 @@ _PURE = (
     typed.KernelRead, typed.KernelPlace, typed.CoreQuestion, typed.MapContains, typed.Cmp,
     typed.Same, typed.Logic, typed.Negation, typed.Truth, typed.IsNone, typed.Choice, typed.Cast,
     typed.Unwrap, typed.RecordField, typed.EntryKey, typed.EntryText, typed.EntryValue, Pack,
+    typed_text.TextUpTo, typed_text.TextFrom, typed_text.TextLength, typed_text.TextBegins,
+    typed_text.TextEnds, typed_text.TextSame,
 )  # fmt: skip
 #: Operators that end the program for some operands.
 _MAY_FAIL = (BinaryOp.FLOORDIV, BinaryOp.MOD, BinaryOp.SHL, BinaryOp.SHR)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, TypeVar
 
-from pyebpf.dsl.check.convert import choice, literal, need_number
+from pyebpf.dsl.check.arith import holding
+from pyebpf.dsl.check.convert import Ranged, choice, literal, need_number, to_int
 from pyebpf.dsl.check.effects import following
 from pyebpf.dsl.check.iterate import items_of
 from pyebpf.dsl.check.number import arithmetic, compare_numbers
@@ -21,6 +22,7 @@ from pyebpf.ir.nodes import BinaryOp, CompareOp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pyebpf.diag import Span
     from pyebpf.dsl.check.scope import Scope
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -61,12 +63,22 @@ def _of_written(name: str, items: tuple[Expr, ...], node: ast.Call, scope: Scope
         if default is None:
             raise Fault(WrongCall(span, name=name, why="of nothing has no value"))
         return default
+    return extreme_of(name, values, span, scope)
+
+
+def extreme_of(name: str, values: list[Expr], span: Span, scope: Scope) -> Expr:
+    """Return the least or the greatest of some numbers; of equal ones, Python gives the first."""
+    order, of = (CompareOp.LT, min) if name == "min" else (CompareOp.GT, max)
     result = values[0]
     for value in values[1:]:
         kept, again = scope.temporary(result)
         new, new_again = scope.temporary(value)
-        order = CompareOp.LT if name == "min" else CompareOp.GT
-        result = choice(compare_numbers(order, new, kept, span), new_again, again, span)
+        chosen = choice(compare_numbers(order, new, kept, span), new_again, again, span)
+        known = [part.range for part in (kept, new) if part.range is not None]
+        low, high = of(part[0] for part in known), of(part[1] for part in known)
+        kind = holding((low, high), prefer_unsigned=low >= 0)
+        # What is neither the least nor the greatest need not fit: `min` of any u64 and any i64.
+        result = Ranged(kind, span, to_int(chosen, kind), (low, high)) if kind else chosen
     return result
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.convert import literal
+from pyebpf.dsl.check.effects import has_effects
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.typed import Expr, Logic, Negation, Pack, Text
 from pyebpf.dsl.typed_text import TextBegins, TextEnds, TextSame, TextUpTo
@@ -63,8 +64,8 @@ def _is_constant(text: Expr, wanted: str, span: Span) -> Expr:
 
 
 def _decided(text: Expr, *, value: bool, span: Span) -> Expr:
-    # Nothing is lost with the text, unless it is computed.
-    if isinstance(text, _MAY_ASSIGN):
+    # Nothing is lost with the text, unless its computing does something: an index may end it all.
+    if has_effects(text):
         begins = TextBegins(BOOL, span, text, b"")
         return begins if value else Negation(BOOL, span, begins)
     return literal(value, span)
@@ -88,7 +89,8 @@ def affix(text: Expr, name: str, node: ast.Call, scope: Scope) -> Expr:
     given = scope.expr(node.args[0])
     prefixes = given.items if isinstance(given, Pack) else (given,)
     found: Expr = literal(False, span)
-    value, again = scope.temporary(text) if len(prefixes) > 1 else (text, text)
+    several = len(prefixes) > 1 and not isinstance(text, Text)
+    value, again = scope.temporary(text) if several else (text, text)
     for prefix in prefixes:
         if not isinstance(prefix, Text):
             raise Fault(Mismatch(prefix.span, expected="a constant text", got=str(prefix.type)))
