@@ -9,7 +9,7 @@ ARGS ?=
 # Rows of tests/vm/kernels.py; all of them without any.
 KERNEL ?=
 
-.PHONY: help demo test setup system check check-format check-lint check-types check-programs test-unit test-kernel test-vm \
+.PHONY: help demo test setup system check check-format check-lint check-types check-programs test-unit test-kernel test-vm test-vm-ci \
   kernels-page bench golden wheel matrix sizes clean
 
 help:              ## what there is
@@ -52,6 +52,10 @@ test-vm: setup     ## the kernel tests on other kernels, emulated: make test-vm 
 	@$(PYTHON) scripts/debian.py vm
 	$(if $(KERNEL),,$(PYTEST) -q -m vm tests/vm)
 	$(PY) -m tests.vm test $(KERNEL) -- $(ARGS)
+
+test-vm-ci: setup  ## the part of that which each change is tested with
+	@$(PYTHON) scripts/debian.py vm
+	$(PY) -m tests.vm test --ci
 
 kernels-page: setup ## docs/kernels.md, from a run on all of them
 	@$(PYTHON) scripts/debian.py vm

@@ -244,6 +244,7 @@ _ROWS = (
         "insn_array",
         c.BPF_MAP_TYPE_INSN_ARRAY,
         "",
+        has_btf=False,  # none that is as long as its values
         key="index",
         note="addresses of instructions, for jump tables",
     ),

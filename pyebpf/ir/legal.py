@@ -29,7 +29,9 @@ GONE_AFTER = {
 }
 #: The fields that an instruction goes through to memory, so that they must not be null.
 THROUGH: dict[type[Value], tuple[str, ...]] = {
-    **dict.fromkeys((nodes.Load, nodes.Store, nodes.StoreUnknown, nodes.Fill), ("pointer",)),
+    **dict.fromkeys(
+        (nodes.Load, nodes.Store, nodes.StoreUnknown, nodes.Fill, nodes.Forget), ("pointer",)
+    ),
     **dict.fromkeys((nodes.AtomicRmw, nodes.CompareExchange), ("pointer",)),
     nodes.Copy: ("target", "source"),
     **dict.fromkeys((nodes.Member, nodes.Element), ("base",)),
@@ -262,7 +264,7 @@ def _store(instr: nodes.Store | nodes.StoreUnknown) -> str | None:
     return _points(instr.pointer) or _no_result(instr)
 
 
-def _fill(instr: nodes.Fill) -> str | None:
+def _fill(instr: nodes.Fill | nodes.Forget) -> str | None:
     return _points(instr.pointer) or _room(instr.pointer, instr.size) or _no_result(instr)
 
 
@@ -387,6 +389,7 @@ RULES: dict[type[Value], Callable[[Any], str | None]] = {
     nodes.Store: _store,
     nodes.StoreUnknown: _store,
     nodes.Fill: _fill,
+    nodes.Forget: _fill,
     nodes.Copy: _copy,
     nodes.AtomicRmw: _atomic,
     nodes.CompareExchange: _compare_exchange,

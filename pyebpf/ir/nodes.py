@@ -186,11 +186,19 @@ class StoreUnknown(Value):
     """Store a number in 8 bytes so that the kernel's verifier forgets what it knows of it.
 
     A variable that starts as a constant and changes in a loop would otherwise make the verifier
-    follow every single turn.
+    follow every single turn; or, before Linux 6.7, the first turn only, and take what it saw there
+    for what is always so.
     """
 
     pointer: Value
     value: Value
+
+
+class Forget(Value):
+    """Leave ``size`` bytes at ``pointer`` as they are; the verifier then knows nothing of them."""
+
+    pointer: Value
+    size: int
 
 
 class Fill(Value):

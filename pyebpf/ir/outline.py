@@ -20,6 +20,7 @@ from pyebpf.ir.nodes import (
     CompareOp,
     Const,
     EntryPart,
+    Forget,
     FuncAddr,
     Function,
     Jump,
@@ -35,10 +36,10 @@ from pyebpf.ir.nodes import (
     Value,
     WriteSlot,
 )
-from pyebpf.ir.region import Frame, Region, addressed, mentioned, written
+from pyebpf.ir.region import Frame, Region, addressed, mentioned, scratch, written
 from pyebpf.ir.rewrite import replace_operands
 from pyebpf.ir.types import I64, U32, U64, VOID, Pointer, Space
-from pyebpf.spec.types import Address, Array, Bool, Int
+from pyebpf.spec.types import Address, Array, Bool, DataType, Int
 
 if TYPE_CHECKING:
     from pyebpf.ir.context import Context
@@ -74,6 +75,8 @@ class _Outline:
         fn.blocks.insert(fn.blocks.index(region.head), self.call_block)
         self.caller = Builder(fn)
         self.caller.block, self.caller.span = self.call_block, self.span
+        #: Memory of the caller that the loop may change: its address there, and in the function.
+        self.reached: list[tuple[Value, Value]] = []
         #: Variables that the loop changes: the caller's slot, the function's, and the frame's word.
         self.changed: list[tuple[Slot, Slot, int]] = []
 
@@ -158,7 +161,10 @@ class _Outline:
     def _captured(self, value: Value) -> Value:
         offset = self._word()
         self.caller.store(self._caller_word(offset, value.type), value)
-        return self.enter.load(self._callee_word(self.enter, offset, value.type), value.type)
+        there = self.enter.load(self._callee_word(self.enter, offset, value.type), value.type)
+        if _data_of(value) is not None and self.region.changes(value):
+            self.reached.append((value, there))
+        return there
 
     def _slots(self, known: dict[Value, Value]) -> None:
         others = set(mentioned(b for b in self.fn.blocks if b not in self.region.blocks))
@@ -167,6 +173,8 @@ class _Outline:
         for slot in self.region.slots():
             if slot is self.loop.counter:
                 self._count(slot)
+            elif slot in others and scratch(self.fn.blocks, slot):
+                self._own_scratch(slot)
             elif self.region.private(slot, others):
                 self.fn.slots.remove(slot)
                 self.callee.slots.append(slot)
@@ -197,6 +205,15 @@ class _Outline:
                 if isinstance(instr, (ReadSlot, WriteSlot)) and instr.slot is slot:
                     instr.slot = own
         return own
+
+    def _own_scratch(self, slot: Slot) -> None:
+        """Give the function a buffer of its own: what is in this one never stays there."""
+        own = Slot(slot.name, slot.type, slot.span)
+        self.callee.slots.append(own)
+        for block in self.region.blocks:
+            for instr in block.instrs:
+                if getattr(instr, "slot", None) is slot:
+                    instr.slot = own  # type: ignore[attr-defined]
 
     def _write_back(self, build: Builder, *, hide: bool) -> None:
         for slot, own, offset in self.changed:
@@ -258,6 +275,7 @@ class _Outline:
         self.callee.blocks.append(again)
         build.block = again
         self._write_back(build, hide=True)
+        self._forget(build)
         build.ret(build.const(0, I64))
         for number, outside in enumerate(self.region.exits, 1):
             if outside is self.last and not _reached(self.region, outside):
@@ -271,13 +289,23 @@ class _Outline:
         for block in self.region.blocks:
             _retarget(block, doors)
 
+    def _forget(self, build: Builder) -> None:
+        """Hide what memory holds, as ``_hide`` hides variables."""
+        for here, there in self.reached:
+            data = _data_of(here)
+            assert data is not None
+            address = here if build is self.caller else there
+            build.add(Forget(VOID, build.span, address, data.size))
+
     def _call(self) -> None:
         b = self.caller
+        self._forget(b)
         code = b.add(FuncAddr(Pointer(Space.CODE), self.span, self.callee.name))
         frame, flags = b.addr(self.frame), b.const(0)
         guard = self.loop.guard
         if isinstance(guard, NextEntry):
             b.call("for_each_map_elem", (b.map(guard.map), code, frame, flags), I64)
+            self._forget(b)  # there may have been no turn, which not every verifier thinks of
         else:
             assert isinstance(guard.right, Const)
             turns = b.const(min(guard.right.value, MAX_TURNS), U32)
@@ -307,6 +335,14 @@ class _Outline:
 def _place(build: Builder, base: Value, offset: int, kind: Type) -> Value:
     to = None if isinstance(kind, Pointer) else kind
     return build.add(Member(Pointer(Space.STACK, to), build.span, base, offset))  # type: ignore[arg-type]
+
+
+def _data_of(value: Value) -> DataType | None:
+    """Return what is at an address on the stack, None for another value and for pointers."""
+    kind = value.type
+    if not isinstance(kind, Pointer) or kind.space is not Space.STACK:
+        return None
+    return kind.to if isinstance(kind.to, DataType) else None
 
 
 def _hide(build: Builder, place: Value, value: Value) -> None:

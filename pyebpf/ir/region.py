@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyebpf.ir.nodes import Const, Slot, SlotAddr, Value, WriteSlot, operands
+from pyebpf.ir.nodes import (
+    Compare,
+    Const,
+    Convert,
+    Copy,
+    Element,
+    Load,
+    Member,
+    ReadSlot,
+    Slot,
+    SlotAddr,
+    Store,
+    Value,
+    WriteSlot,
+    operands,
+)
+from pyebpf.spec.types import Int
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,6 +82,27 @@ class Region:
         """Tell whether a slot holds nothing from before the loop, nor from one turn to the next."""
         return slot not in others and (isinstance(slot, Frame) or not self._read_first(slot))
 
+    def changes(self, address: Value) -> bool:
+        """Tell whether the loop may write what is at an address; it passes it on, or stores it."""
+        slot = getattr(address, "slot", None)
+        derived = {address}
+        for instr in (i for block in self.blocks for i in block.instrs):
+            mentions = slot is not None and getattr(instr, "slot", None) is slot
+            if mentions and isinstance(instr, WriteSlot):
+                return True
+            if mentions or (
+                isinstance(instr, Member | Element | Convert) and _base(instr) in derived
+            ):
+                derived.add(instr)
+            elif isinstance(instr, Copy):
+                if instr.target in derived:
+                    return True
+            elif not isinstance(instr, Load | Compare) and any(
+                v in derived for v in operands(instr)
+            ):
+                return True
+        return False
+
     def _read_first(self, slot: Slot) -> bool:
         # Whether a way from the head reads the slot before it writes it.
         seen, work = {self.head}, [self.head]
@@ -92,6 +129,29 @@ class Region:
                 if slot is not None:
                     known.setdefault(slot, not isinstance(instr, WriteSlot))
         return known
+
+
+def _base(instr: Member | Element | Convert) -> Value:
+    return instr.value if isinstance(instr, Convert) else instr.base
+
+
+def scratch(blocks: Iterable[Block], slot: Slot) -> bool:
+    """Tell whether a slot is a buffer that every block fills, whole, before it uses it."""
+    if not isinstance(slot.type, Int):
+        return False
+    parts = [block.instrs for block in blocks]
+    own = (SlotAddr, ReadSlot, WriteSlot)
+    addresses = {i for part in parts for i in part if isinstance(i, own) and i.slot is slot}
+    if not all(isinstance(address, SlotAddr) for address in addresses):
+        return False
+    for part in parts:
+        filled = False
+        for instr in part:
+            if isinstance(instr, Store) and instr.pointer in addresses:
+                filled = filled or instr.value.type.size == slot.type.size
+            elif not filled and any(value in addresses for value in operands(instr)):
+                return False
+    return True
 
 
 def mentioned(blocks: Iterable[Block]) -> list[Slot]:

@@ -105,9 +105,9 @@ def _meanings() -> tuple[dict[int, str], list[tuple[int, str]]]:
 def _enum(prefix: str, *names: str) -> dict[str, int]:
     btf = kernel_btf()
     for name in names:
-        number = btf.find(name, Kind.ENUM)
-        node = btf.type(number) if number else None
-        if isinstance(node, Enum):
+        for number in btf.find_all(name, Kind.ENUM):
+            node = btf.type(number)
+            assert isinstance(node, Enum)
             return {v.name.removeprefix(prefix): v.value for v in node.values}
     raise NotSupportedError(f"the kernel's BTF has no enum {' or '.join(names)}", feature="btf")
 

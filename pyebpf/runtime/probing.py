@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 from pyebpf.abi import constants as c
 from pyebpf.abi import insn as i
 from pyebpf.abi.helpers import HELPERS
-from pyebpf.errors import KernelError, RelocationError
+from pyebpf.btf.system import kernel_btf
+from pyebpf.btf.types import Enum, Kind
+from pyebpf.errors import KernelError, NotSupportedError, RelocationError
 from pyebpf.runtime import call, kallsyms, memlock, syscall
 from pyebpf.runtime.answers import Answer, Support
 from pyebpf.runtime.refusal import ENOTSUPP
@@ -155,9 +157,26 @@ def probe_program(row: ProgramKind) -> Answer:
     if row.needs_btf_id or row.prog_type == c.BPF_PROG_TYPE_STRUCT_OPS:
         return _probe_btf_program(row)
     # Some cgroup programs may only return 1, which every other kind may return too.
-    return try_program(
+    answer = try_program(
         row.prog_type, _RETURN_1, expected_attach_type=row.attach_type, flags=row.flags
     )
+    if answer.support is Support.YES and not _knows_attach_type(row.attach_type):
+        return no("a program loads, but the kernel has no such type of attachment")
+    return answer
+
+
+def _knows_attach_type(number: int) -> bool:
+    """Tell whether the kernel has an attach type; for many kinds, loading does not look at it."""
+    try:
+        btf = kernel_btf()
+    except NotSupportedError:
+        return True
+    for found in btf.find_all("bpf_attach_type", Kind.ENUM):
+        node = btf.type(found)
+        assert isinstance(node, Enum)
+        known = {value.name: value.value for value in node.values}
+        return number < known.get("__MAX_BPF_ATTACH_TYPE", number + 1)
+    return True
 
 
 def _probe_btf_program(row: ProgramKind) -> Answer:

@@ -6,7 +6,7 @@ import gc
 import os
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from pyebpf.runtime.loader import LoadedObject, load_object
 from pyebpf.runtime.maps import open_map
 from pyebpf.runtime.prog_call import prog_test_run
 from pyebpf.runtime.resolver import CoreResolver
+from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.target import Target
 from pyebpf.testing.views import open_table
 from tests.differential.generator import program_text
@@ -93,13 +94,15 @@ def joined(units: list[Unit]) -> Unit:
 
 
 @contextmanager
-def loaded(unit: Unit, target: Target, refused: dict[str, str]) -> Iterator[Kernel]:
-    """Load a unit into the kernel, but for the programs that the kernel refuses.
+def loaded(data: bytes, maps: Iterable[MapSpec], refused: dict[str, str]) -> Iterator[Kernel]:
+    """Load an object into the kernel, but for the programs that the kernel refuses.
 
     Args:
-        refused: gets these, with what the kernel said.
+        data: the object.
+        maps: those of its unit.
+        refused: gets these programs, with what the kernel said.
     """
-    obj = parse_object(compile_unit(unit, target))
+    obj = parse_object(data)
     names = [spec.name for spec in obj.programs]
     while True:
         resolver = CoreResolver(obj.btf, kernel_btf)
@@ -112,7 +115,7 @@ def loaded(unit: Unit, target: Target, refused: dict[str, str]) -> Iterator[Kern
                 raise
             refused[blamed[1]] = str(err)
             names.remove(blamed[1])
-    kernel = Kernel(opened, unit)
+    kernel = Kernel(opened, maps)
     try:
         yield kernel
     finally:
@@ -153,11 +156,11 @@ def _left(name: str, view: Any) -> Any:
 class Kernel(Runner):
     """The programs in the kernel."""
 
-    def __init__(self, opened: LoadedObject, unit: Unit) -> None:
+    def __init__(self, opened: LoadedObject, maps: Iterable[MapSpec]) -> None:
         self._opened = opened
         self.views = {
             spec.name: open_map(os.dup(opened.maps[spec.name].fd), spec)
-            for spec in unit.maps
+            for spec in maps
             if spec.name in (*MAPS, "out")
         }
 
@@ -224,11 +227,9 @@ def _check(
 
 def _in_kernel(items: list[tuple[Expected, Unit]], target: Target) -> list[Difference]:
     """Run programs in the kernel; what LLVM's half of the compiler refuses is found by halving."""
-    refused: dict[str, str] = {}
+    unit = joined([unit for _, unit in items])
     try:
-        with loaded(joined([unit for _, unit in items]), target, refused) as opened:
-            good = [item for item, _ in items if f"p_{item.program.name}" not in refused]
-            found = _compare(opened, "kernel", good)
+        return in_kernel(compile_unit(unit, target), unit.maps, [item for item, _ in items])
     except (PyebpfError, OSError) as err:
         if len(items) == 1:
             kind = "compiler" if isinstance(err, CompileError) else "internal"
@@ -236,9 +237,16 @@ def _in_kernel(items: list[tuple[Expected, Unit]], target: Target) -> list[Diffe
         middle = len(items) // 2
         halves = items[:middle], items[middle:]
         return [found for half in halves for found in _in_kernel(half, target)]
-    by_name = {f"p_{item.program.name}": item.program for item, _ in items}
-    said = refused.items()
-    return found + [Difference(by_name[name], "verifier", text) for name, text in said]
+
+
+def in_kernel(data: bytes, maps: Iterable[MapSpec], items: list[Expected]) -> list[Difference]:
+    """Run the programs of an object in the kernel; return what it refuses, and what differs."""
+    refused: dict[str, str] = {}
+    with loaded(data, maps, refused) as opened:
+        good = [item for item in items if f"p_{item.program.name}" not in refused]
+        found = _compare(opened, "kernel", good)
+    by_name = {f"p_{item.program.name}": item.program for item in items}
+    return found + [Difference(by_name[name], "verifier", said) for name, said in refused.items()]
 
 
 def _compare(runner: Runner, kind: str, items: list[Expected]) -> list[Difference]:

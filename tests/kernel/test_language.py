@@ -95,11 +95,13 @@ def check_arithmetic(expressions: tuple[str, ...], left: str, right: str) -> Non
     assert wrong == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("left", "right"), PAIRS)
 def test_operators_give_what_python_gives(left: str, right: str) -> None:
     check_arithmetic(EXPRESSIONS, left, right)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("left", "right"), DIVISION_PAIRS)
 def test_division_rounds_down_and_the_rest_has_the_divisors_sign(left: str, right: str) -> None:
     check_arithmetic(DIVISIONS, left, right)

@@ -140,6 +140,7 @@ class Value:
         self.v4, self.v6, self.mac, self.raw = case
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", CASES)
 def test_addresses_and_bytes_are_as_in_python(
     case: tuple[IPv4Address, IPv6Address, bytes, bytes],

@@ -40,6 +40,7 @@ def probe(ctx: RawTracepointContext) -> int:
     return 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("n", [0, 1, 0x1234, 0x12345678, 0x8182838485868788, (1 << 64) - 1])
 def test_bytes_are_exchanged_as_in_python(n: int) -> None:
     low, half = n & 0xFFFF, n & 0xFFFFFFFF

@@ -302,3 +302,81 @@ def probe(ctx: RawTracepointContext) -> int:
         "KeyError (probe, line 11)",
         "AssertionError (probe, line 12)",
     ]
+
+
+#: Before Linux 6.7 the verifier follows only the first turn of a loop that is called. What is true
+#: there and later not, or the other way round, must not be taken for always so.
+TURNS = """
+from pyebpf import *
+@record
+class Seen:
+    turns: u64
+    last: u32
+entries = Hash[u32, u64](max_entries=64)
+out = Array[u64](max_entries=6)
+@raw_tracepoint("sys_enter")
+def by_number(ctx: RawTracepointContext) -> int:
+    n = ctx.args[0]
+    counts = [0] * 4
+    seen = Seen(turns=0, last=9)
+    third = False
+    i = late = 0
+    while i < n:
+        counts[1] += 1
+        seen.turns += 1
+        if counts[1] == 3:
+            third = True
+        if seen.turns == 4:
+            late += 1
+            seen.last = 7
+        i += 1
+    out[0] = counts[1]
+    out[1] = seen.turns * 10 + seen.last
+    out[2] = 5 if third else 6
+    out[3] = late
+    if seen.last == 7:
+        out[4] = 1
+    return 1
+@raw_tracepoint("sys_enter")
+def by_entry(ctx: RawTracepointContext) -> int:
+    counts = [0] * 4
+    seen = Seen(turns=0, last=9)
+    for key in entries:
+        counts[0] += 1
+        counts[2] = 8
+        seen.last = 7
+        if counts[0] == 2:
+            out[5] = 1
+    out[0] = counts[0]
+    if counts[2] == 8:
+        out[1] = 1
+    if seen.last == 9:
+        out[2] = 1
+    if counts[0] == 3:
+        out[3] = 1
+    return 1
+"""
+
+
+@needs_loops
+@pytest.mark.parametrize("turns", [0, 1, 3, 5])
+def test_a_later_turn_is_not_taken_for_the_first(turns: int) -> None:
+    made = cell(TURNS)
+    with loaded(made.by_number) as session:
+        assert fire(session, made.by_number, turns) == 1
+        done = [int(session[made.out][i]) for i in range(5)]
+    fourth = turns >= 4
+    seen = turns * 10 + (7 if fourth else 9)
+    assert done == [turns, seen, 5 if turns >= 3 else 6, fourth, fourth]
+
+
+@needs_entries
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_no_entry_is_not_taken_for_one(turns: int) -> None:
+    made = cell(TURNS)
+    with loaded(made.by_entry) as session:
+        for key in range(turns):
+            session[made.entries][key] = 1
+        assert fire(session, made.by_entry) == 1
+        done = [int(session[made.out][i]) for i in range(6)]
+    assert done == [turns, turns > 0, turns == 0, turns == 3, 0, turns >= 2]

@@ -24,6 +24,7 @@ W = 10
 NUMBERS = ((65, -3), (0, 7), (1_234_567, -(1 << 20)))
 
 
+@pytest.mark.thorough
 def test_formats_are_pythons() -> None:
     lines = ["from pyebpf import *", f"W = {W}"]
     lines += ["def show(n: u64, s: i64, b: bool) -> None:"]

@@ -101,6 +101,7 @@ def in_python(made: Any) -> Any:
     return SimpleNamespace(**names)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("n", "m"), [(1, 0), (3, -1), (7, -8), (-8, 2), (8, 0), (-9, 0), (1, 8), (1, -9), (0, 7)]
 )

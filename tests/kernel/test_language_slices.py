@@ -130,6 +130,7 @@ def fill(session: object, data: bytes) -> str:
     return decoded(data)
 
 
+@pytest.mark.thorough
 def test_parts_of_texts_are_as_in_python() -> None:
     with loaded(by_index) as session:
         for data in BYTES:
@@ -139,6 +140,7 @@ def test_parts_of_texts_are_as_in_python() -> None:
                 assert session[parts][which].name == part, (data, which)
 
 
+@pytest.mark.thorough
 def test_lengths_and_comparisons_of_parts_are_as_in_python() -> None:
     with loaded(compared) as session:
         for data in BYTES:

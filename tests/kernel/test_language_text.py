@@ -126,6 +126,7 @@ CASES = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("probe", [by_fields, by_variables])
 def test_texts_compare_as_in_python(probe: object) -> None:
     with loaded(probe) as session:  # type: ignore[arg-type]

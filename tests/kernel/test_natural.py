@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from pyebpf import load
+from pyebpf.btf import Kind
+from pyebpf.btf.system import kernel_btf
 from tests.compile.cases import load_case, probes_of
 from tests.compile.natural import NATURAL, PENDING
 from tests.kernel.natural_attached import ATTACHED
@@ -22,6 +24,20 @@ pytestmark = pytest.mark.kernel
 WRONG: dict[str, str] = {}
 #: What needs a kernel that lists its variables (CONFIG_KALLSYMS_ALL).
 VARIABLES = {"098": " jiffies\n"}
+#: The feature that one needs, where not every kernel of our range has it.
+NEEDS = {
+    "019": "atomics",
+    "032": "atomics",
+    "075": "helper:get_current_ancestor_cgroup_id@raw_tp",
+    "078": "atomics",
+    "082": "helper:for_each_map_elem@raw_tp",
+    "083": "helper:for_each_map_elem@raw_tp",
+    "085": "bpf_loop",
+    "086": "bpf_loop",
+    "091": "helper:spin_lock@tp_btf",
+}
+#: The function of the kernel that one needs.
+FUNCTIONS = {"089": "bpf_task_from_pid"}
 
 
 def case(number: str) -> Path:
@@ -48,9 +64,19 @@ def opened(number: str, options: dict[str, Any], *, attach: bool) -> Iterator[Ru
             yield Run(module, session)
 
 
+def check_needs(number: str, requires: Callable[[str], None]) -> None:
+    """Skip a test of what this kernel does not have."""
+    name = number.rstrip("+")
+    if name in NEEDS:
+        requires(NEEDS[name])
+    if name in FUNCTIONS and not kernel_btf().find_all(FUNCTIONS[name], Kind.FUNC):
+        pytest.skip(f"this kernel has no {FUNCTIONS[name]}")
+
+
 @pytest.mark.parametrize("number", [marked(number) for number in CHECKS])
-def test_what_it_does_when_called(number: str) -> None:
+def test_what_it_does_when_called(number: str, requires: Callable[[str], None]) -> None:
     options, check = CHECKS[number]
+    check_needs(number, requires)
     if number in VARIABLES and VARIABLES[number] not in Path("/proc/kallsyms").read_text():
         pytest.skip("needs a kernel built with CONFIG_KALLSYMS_ALL")
     with opened(number, options, attach=False) as run:
@@ -60,7 +86,8 @@ def test_what_it_does_when_called(number: str) -> None:
 
 @pytest.mark.parametrize("number", [marked(number) for number in ATTACHED])
 @pytest.mark.exact
-def test_what_it_does_when_attached(number: str) -> None:
+def test_what_it_does_when_attached(number: str, requires: Callable[[str], None]) -> None:
+    check_needs(number, requires)
     options, check = ATTACHED[number]
     with opened(number, options, attach=True) as run:
         check(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -132,8 +133,11 @@ def json_of(disk: LoopDevice, *flags: str) -> str:
 
 def attached(pid: int) -> bool:
     """Tell whether a process holds as many links as biolatency has probes."""
-    open_files = (str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink())
-    return sum("bpf_link" in name or "bpf-raw-tracepoint" in name for name in open_files) >= 2
+    names = []
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+            names.append(str(fd.readlink()))
+    return sum("bpf_link" in name or "bpf-raw-tracepoint" in name for name in names) >= 2
 
 
 def test_intervals_and_count(disk: LoopDevice) -> None:

@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.vm import image, logs, machine, suite
+from tests.vm import image, logs, machine, programs, suite
 from tests.vm.archive import Suite, VmError
 from tests.vm.kernels import ROWS, names, newest, row
 from tests.vm.machine import FAILED, Job
@@ -51,10 +51,17 @@ def _parser() -> argparse.ArgumentParser:
     verb.set_defaults(verb=_run)
     verb = verbs.add_parser("test", help="run the kernel tests: test 5.10 6.1 -- -k language")
     verb.add_argument("kernels", nargs="*", metavar="KERNEL", help="without any: all rows")
-    verb.add_argument("--ci", action="store_true", help="the rows that each change is tested on")
+    verb.add_argument(
+        "--ci", action="store_true", help="the rows, and the tests, that each change is tested with"
+    )
     verb.add_argument("--limit", type=float, default=1800, metavar="SECONDS", help="for each row")
     verb.add_argument("--page", type=Path, metavar="FILE", help="write a table of the outcomes")
     verb.set_defaults(verb=_test)
+    verb = verbs.add_parser("programs", help="run random programs: programs 5.10 --count 1000")
+    verb.add_argument("kernel", metavar="KERNEL")
+    verb.add_argument("--count", type=int, default=1000, help="how many")
+    verb.add_argument("--seed", type=int, default=1, help="the first one's seed")
+    verb.set_defaults(verb=_programs)
     verb = verbs.add_parser("logs", help="keep what the verifiers say of wrong programs")
     verb.add_argument("kernels", nargs="*", metavar="KERNEL", help="without any: all rows")
     verb.set_defaults(verb=_logs)
@@ -97,9 +104,14 @@ def _logs(asked: argparse.Namespace, _: list[str]) -> int:
     return max(logs.keep(row(name)) for name in asked.kernels or names(ROWS))
 
 
+def _programs(asked: argparse.Namespace, _: list[str]) -> int:
+    return int(programs.check(row(asked.kernel), asked.seed, asked.count) > 0)
+
+
 def _test(asked: argparse.Namespace, arguments: list[str]) -> int:
     rows = [row(name) for name in asked.kernels] or [r for r in ROWS if r.ci or not asked.ci]
-    return suite.test(rows, arguments, asked.limit, asked.page)
+    selection = arguments or (suite.CI_SELECTION if asked.ci else suite.SELECTION)
+    return suite.test(rows, selection, asked.limit, asked.page)
 
 
 if __name__ == "__main__":

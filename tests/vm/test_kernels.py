@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.vm import image, suite
+from tests.vm import image, outcome, page
 from tests.vm.archive import VmError
 from tests.vm.kernels import ROWS, Row, newest, row
-from tests.vm.suite import Outcome
+from tests.vm.outcome import Outcome
 
 PACKAGES = [
     "linux-image-6.1-amd64",
@@ -84,6 +84,7 @@ def case(name: str, inside: str) -> str:
 
 
 FAILED = case("test_two[x]", '<failure message="E   5 != 6&#10;more"/>')
+EXPECTED = case("test_four", '<skipped type="pytest.xfail" message="not yet"/>')
 SKIPPED = case("test_three", '<skipped message="helper:x: no such"/>') * 2
 PASSED = case("test_one", "")
 
@@ -92,14 +93,15 @@ def outcome_of(folder: Path, report: str, code: int) -> Outcome:
     path = folder / "report.xml"
     if report:
         path.write_text(f"<testsuites>{report}</testsuites>", encoding="utf-8")
-    return suite.read(Outcome(row("6.1"), "6.1.0-56-amd64", seconds=12), path, code)
+    return outcome.read(Outcome(row("6.1"), "6.1.0-56-amd64", seconds=12), path, code)
 
 
 def test_a_failure_and_the_reasons_of_skips_are_in_the_summary(tmp_path: Path) -> None:
-    outcome = outcome_of(tmp_path, PASSED + FAILED + SKIPPED, 1)
-    assert not outcome.good
-    assert outcome.lines() == [
-        "6.1   FAILED: Linux 6.1.0-56-amd64: 1 passed, 1 failed, 2 skipped in 12 s",
+    came = outcome_of(tmp_path, PASSED + FAILED + SKIPPED + EXPECTED, 1)
+    assert not came.good
+    counts = "1 passed, 1 failed, 1 known to fail, 2 skipped in 12 s"
+    assert came.lines() == [
+        f"6.1   FAILED: Linux 6.1.0-56-amd64: {counts}",
         "      FAILED tests/kernel/test_a.py::test_two[x]: E   5 != 6",
         "      skipped 2: helper:x: no such",
     ]
@@ -114,9 +116,9 @@ def test_a_failure_and_the_reasons_of_skips_are_in_the_summary(tmp_path: Path) -
     ],
 )
 def test_what_is_not_a_success(tmp_path: Path, report: str, code: int, error: str) -> None:
-    outcome = outcome_of(tmp_path, report, code)
-    assert not outcome.good
-    assert outcome.error.startswith(error)
+    came = outcome_of(tmp_path, report, code)
+    assert not came.good
+    assert came.error.startswith(error)
 
 
 def test_all_skipped_but_nothing_failed(tmp_path: Path) -> None:
@@ -124,7 +126,12 @@ def test_all_skipped_but_nothing_failed(tmp_path: Path) -> None:
     assert outcome_of(tmp_path, SKIPPED, 0).error == "no test passed"
 
 
-def test_the_page_has_a_row_for_each_kernel(tmp_path: Path) -> None:
-    page = suite.render([outcome_of(tmp_path, PASSED + FAILED + SKIPPED, 1)])
-    assert "| 6.1: Debian 12 | 6.1.0-56-amd64 | 1 | 1 | 2 |" in page
-    assert "- 2: helper:x: no such" in page
+def test_the_page_has_a_row_for_each_kernel_and_a_reason_for_each_gap(tmp_path: Path) -> None:
+    answers = {"prog:xdp": ("yes", ""), "prog:syscall": ("no", "EINVAL"), "map:hash": ("yes", "")}
+    came = outcome_of(tmp_path, PASSED + FAILED + SKIPPED + EXPECTED, 1)
+    text = page.render([came._replace(answers=answers)])
+    assert "| 6.1: Debian 12 | 6.1.0-56-amd64 | 1 | 1 | 1 | 2 |" in text
+    assert "- 2: helper:x: no such" in text
+    assert "| kind of program | 6.1 |\n|---|---|\n| `xdp` | yes |\n| `syscall` |  |" in text
+    assert "| `map:hash` | yes |" in text
+    assert "- `syscall` on 6.1: EINVAL" in text

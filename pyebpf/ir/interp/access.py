@@ -125,6 +125,11 @@ def store_unknown(code: Code, instr: nodes.StoreUnknown) -> Operation:
     return do
 
 
+def forget(_code: Code, _instr: nodes.Forget) -> Operation:
+    """Do nothing: what is forgotten is known to the verifier only."""
+    return lambda _: None
+
+
 def fill(code: Code, instr: nodes.Fill) -> Operation:
     """Make the writing of zeros."""
     pointer, memory, zeros = code.place(instr.pointer), code.machine.memory, bytes(instr.size)
@@ -347,6 +352,7 @@ ACCESS: dict[type[Value], Callable[[Code, Any], Operation]] = {
     nodes.Store: store,
     nodes.StoreUnknown: store_unknown,
     nodes.Fill: fill,
+    nodes.Forget: forget,
     nodes.Copy: copy,
     nodes.Member: member,
     nodes.Element: element,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pyebpf.abi.helpers import HELPERS
 from pyebpf.ir import nodes
 from pyebpf.ir.align import WORD, alignment
 from pyebpf.ir.llvm.body import llvm_type, memory_type
@@ -109,20 +110,33 @@ def _is_global(pointer: Value) -> bool:
 
 
 def store_unknown(b: Body, instr: nodes.StoreUnknown) -> str:
-    """Write a store in two halves: of a slot that is not written whole, nothing is known."""
+    """Write a store of a number that the verifier does not know, though it may be a constant."""
     address = b.value(instr.pointer)
     word = b.value(instr.value) if llvm_type(instr.value.type) == "i64" else _as_word(b, instr)
-    for place, shift in ((address, 0), (b.op(f"getelementptr i8, ptr {address}, i64 4"), 32)):
-        moved = b.op(f"lshr i64 {word}, {shift}") if shift else word
-        half = b.opaque("i32", b.op(f"trunc i64 {moved} to i32"))
-        b.do(f"store i32 {half}, ptr {place}, align 4")
+    hidden = b.op(f"xor i64 {word}, {_unknown_zero(b, address)}")
+    b.do(f"store i64 {hidden}, ptr {address}, align 8")
     return ""
+
+
+def _unknown_zero(b: Body, address: str) -> str:
+    # The verifier follows constants, zeros in parts of a word too. The difference of two pointers
+    # is a number that it knows nothing about (``adjust_reg_min_max_vals``).
+    first = b.opaque("i64", b.op(f"ptrtoint ptr {address} to i64"))
+    return b.opaque("i64", b.op(f"sub i64 {b.opaque('i64', first)}, {first}"))
 
 
 def _as_word(b: Body, instr: nodes.StoreUnknown) -> str:
     if isinstance(instr.value.type, Bool):
         return b.op(f"zext i1 {b.value(instr.value)} to i64")
     return b.widened(instr.value)
+
+
+def forget(b: Body, instr: nodes.Forget) -> str:
+    """Let a helper copy memory onto itself: of what helpers write, the verifier knows nothing."""
+    copier = f"inttoptr (i64 {HELPERS['probe_read_kernel'].id} to ptr)"
+    address = b.value(instr.pointer)
+    b.do(f"call i64 {copier}(ptr {address}, i64 {instr.size}, ptr {address})")
+    return ""
 
 
 def fill(b: Body, instr: nodes.Fill) -> str:
@@ -292,6 +306,7 @@ MEMORY: dict[type[Value], Callable[[Body, Any], str]] = {
     nodes.Store: store,
     nodes.StoreUnknown: store_unknown,
     nodes.Fill: fill,
+    nodes.Forget: forget,
     nodes.Copy: copy,
     nodes.AtomicRmw: atomic_rmw,
     nodes.CompareExchange: compare_exchange,

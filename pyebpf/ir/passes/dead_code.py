@@ -21,6 +21,7 @@ _EFFECTS = (
     nodes.Store,
     nodes.StoreUnknown,
     nodes.Fill,
+    nodes.Forget,
     nodes.Copy,
     nodes.AtomicRmw,
     nodes.CompareExchange,

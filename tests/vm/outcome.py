@@ -1,0 +1,100 @@
+"""What came of the tests on one kernel, read from pytest's report."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+from xml.etree import ElementTree as ET
+
+from tests.vm.kernels import Row
+
+#: Answer and reason by the name of a feature.
+Answers = Mapping[str, tuple[str, str]]
+
+
+class Outcome(NamedTuple):
+    """What came of a row.
+
+    Attributes:
+        row: of the table.
+        release: of the kernel that was booted; empty if none was.
+        passed: how many tests did.
+        failed: test and message of each that did not.
+        expected: how many failed as they are known to, on any kernel.
+        skipped: how often each reason was given.
+        seconds: the whole took, booting included.
+        answers: of the kernel, by the name of a feature: ``yes``, ``no`` or ``unknown``, and why.
+        error: what else went wrong, with the machine or the run; empty if nothing did.
+    """
+
+    row: Row
+    release: str = ""
+    passed: int = 0
+    failed: tuple[tuple[str, str], ...] = ()
+    expected: int = 0
+    skipped: tuple[tuple[str, int], ...] = ()
+    seconds: float = 0
+    answers: Answers = MappingProxyType({})
+    error: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Tell whether tests ran, and nothing went wrong."""
+        return bool(self.passed) and not self.failed and not self.error
+
+    def lines(self) -> list[str]:
+        """Say it: one line for the row, one for each failure and each reason of skips."""
+        skipped = sum(count for _, count in self.skipped)
+        mark = "" if self.good else "FAILED: "
+        head = (
+            f"{self.row.name:<6}{mark}Linux {self.release or '-'}: {self.passed} passed, "
+            f"{len(self.failed)} failed, {self.expected} known to fail, {skipped} skipped "
+            f"in {self.seconds:.0f} s"
+        )
+        return [
+            head,
+            *(f"      {self.error}" for _ in [0] if self.error),
+            *(f"      FAILED {name}: {message}" for name, message in self.failed),
+            *(f"      skipped {count}: {reason}" for reason, count in self.skipped),
+        ]
+
+
+def answers_of(path: Path) -> Answers:
+    """Read what ``tests/vm/probe.py`` wrote; nothing if it was not asked."""
+    if not path.exists():
+        return {}
+    found: Answers = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def read(outcome: Outcome, report: Path, code: int) -> Outcome:
+    """Complete an outcome from pytest's report and its exit status."""
+    if not report.exists():
+        return outcome._replace(error=f"pytest ended with {code} and no report")
+    failed, skipped, passed, expected = [], Counter[str](), 0, 0
+    for case in ET.parse(report).iter("testcase"):
+        name = f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"
+        problems = [*case.iter("failure"), *case.iter("error")]
+        failed += [(name, _first_line(p.get("message", ""))) for p in problems]
+        left_out = list(case.iter("skipped"))
+        known = [item for item in left_out if item.get("type") == "pytest.xfail"]
+        expected += len(known)
+        skipped.update(_first_line(i.get("message", "")) for i in left_out if i not in known)
+        passed += not problems and not left_out
+    error = ""
+    if code and not failed:
+        error = f"pytest ended with {code}, though no test failed: see above"
+    elif not passed:
+        error = "no test passed"
+    return outcome._replace(
+        passed=passed, failed=tuple(failed), expected=expected,
+        skipped=tuple(skipped.most_common()), error=error,
+    )  # fmt: skip
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]
