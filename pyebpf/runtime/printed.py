@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pyebpf.spec.views import PrintPart, PrintSpec
 
 
+#: A width that a probe computed may not be larger: nobody reads such a line, and it fills memory.
+_WIDEST = 4_096
 _CONVERSIONS: dict[str, Callable[[object], object]] = {
     "": lambda value: value,
     "s": str,
@@ -30,24 +32,33 @@ def format_line(record: bytes, prints: tuple[PrintSpec, ...]) -> str:
     """
     spec = prints[int.from_bytes(record[:4], "little")]
     out = [spec.literals[0]]
-    for literal, part in zip(spec.literals[1:], spec.values, strict=True):
-        out.append(_value(record, part))
-        out.append(literal)
+    pairs = iter(zip(spec.literals[1:], spec.values, strict=True))
+    for literal, part in pairs:
+        inner = [next(pairs) for _ in range(part.format.count("\0"))]
+        numbers = [_read(record, one) for _, one in inner]
+        out.append(_shown(_read(record, part), part, numbers))
+        out.append(inner[-1][0] if inner else literal)
     return "".join(out) + spec.end
 
 
-def _value(record: bytes, part: PrintPart) -> str:
+def _read(record: bytes, part: PrintPart) -> object:
     raw = record[part.offset : part.offset + part.size]
-    value: object
     if part.role:
-        value = octets_value(part.role, raw)
-    elif part.text:
-        value = printable(raw.partition(b"\0")[0])
-    else:
-        number = int.from_bytes(raw, "little", signed=part.signed)
-        value = bool(number) if part.boolean else number
+        return octets_value(part.role, raw)
+    if part.text:
+        return printable(raw.partition(b"\0")[0])
+    number = int.from_bytes(raw, "little", signed=part.signed)
+    return bool(number) if part.boolean else number
+
+
+def _shown(value: object, part: PrintPart, numbers: list[object]) -> str:
+    spec = part.format
+    for number in numbers:
+        spec = spec.replace("\0", str(number), 1)
     try:
-        return format(_CONVERSIONS[part.conversion](value), part.format)
+        if any(isinstance(number, int) and number > _WIDEST for number in numbers):
+            raise OverflowError(f"more than {_WIDEST} characters")  # noqa: TRY301 - as format does
+        return format(_CONVERSIONS[part.conversion](value), spec)
     except (ValueError, OverflowError) as err:
         # Python would end the program that prints; here that is another one, which goes on.
-        return f"<{value!r}:{part.format}: {err}>"
+        return f"<{value!r}:{spec}: {err}>"

@@ -37,7 +37,8 @@ class PrintPart(Frozen):
     """One value of a printed line: where it is in the record and how to format it.
 
     ``size`` is 8 for numbers; text has its buffer's size. ``conversion`` is ``""``, ``"r"``,
-    ``"s"`` or ``"a"``; ``format`` is Python's format specification.
+    ``"s"`` or ``"a"``; ``format`` is Python's format specification. Each NUL in it stands for one
+    of the values that follow, which are not shown by themselves.
     """
 
     offset: int

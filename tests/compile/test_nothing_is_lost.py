@@ -145,7 +145,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "And": (Row("cells[0] = cells[1] and cells[2]"),),
     "Or": (Row("cells[0] = cells[1] or cells[2]"),),
     **{
-        name: (Row(f"cells[0] = cells[1] {text} 3", R if text in ("/", "@", "**") else C),)
+        name: (Row(f"cells[0] = cells[1] {text} 3", R if text in ("/", "@") else C),)
         for name, text in {
             "Add": "+", "Sub": "-", "Mult": "*", "MatMult": "@", "Div": "/", "Mod": "%",
             "Pow": "**", "LShift": "<<", "RShift": ">>", "BitOr": "|", "BitXor": "^",

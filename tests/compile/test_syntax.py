@@ -104,8 +104,8 @@ def test_every_operator_is_computed_or_refused() -> None:
     assert {cls.__name__ for cls in leaves(ast.unaryop)} == set(UNARY_TEXT)
     assert {cls.__name__ for cls in leaves(ast.boolop)} == {"And", "Or"}
     refused = {name for name, text in BINARY_TEXT.items() if outcome(f"7 {text} 2") == "refused"}
-    assert refused == {"MatMult", "Div", "Pow"}
-    assert {cls.__name__ for cls in BINARY} == set(BINARY_TEXT) - refused
+    assert refused == {"MatMult", "Div"}
+    assert {cls.__name__ for cls in BINARY} == set(BINARY_TEXT) - refused - {"Pow"}
     right = {"In": "(2, 3)", "NotIn": "(2, 3)"}
     compared = {
         name: outcome(f"7 {text} {right.get(name, 2)}") for name, text in COMPARE_TEXT.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import resource
 import struct
 from types import FunctionType, ModuleType
 
@@ -304,3 +305,143 @@ def probe() -> None:
         fire(session, case.probe)
         assert session[case.out].snapshot()[1].tolist() == [1, 1, 3, 0]
         assert "what only other kernels have is left out" in session.explain()
+
+
+POWERS = """
+from pyebpf import *
+
+out = Array[i64](max_entries=2)
+
+def f(n, m):
+    x = n - 5
+    x **= 2
+    total = x + (n - 7) ** 3 + 2 ** (m & 7) + m ** 0 * 3 + n ** 1 + 3 ** 4 + (m & 3) ** 5
+    pair = (n, m) if n > m else (m, n)
+    a, (b, c) = (n, pair) if m % 2 else (1, (2, 3))
+    total = total * 7 + a + b * 2 + c * 3 + pair[1]
+    total += ((n, m) == (3, 10)) * 1000 + (pair != (10, 3)) * 2000
+    total += ((n, m) in ((7, 200), (0, 0))) * 5000
+    return total + both(pair if n > 3 else (n, 1))
+
+def both(pair):
+    return pair[1] * 3 + pair[0] + pair[1]
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    out[0] = f(ctx.args[0] & 0xFF, ctx.args[1] & 0xFF)
+"""
+
+
+@pytest.mark.parametrize(("n", "m"), [(0, 0), (3, 10), (10, 3), (7, 200), (255, 254)])
+def test_powers_and_tuples(n: int, m: int) -> None:
+    case = cell(POWERS)
+    assert both(case, n, m) == [[case.f(n, m), 0]] * 2
+
+
+def test_what_a_tuple_argument_computes_is_computed_once() -> None:
+    case = cell(
+        """
+from pyebpf import *
+
+out = Array[i64](max_entries=3)
+
+def pair(n):
+    return out.fetch_add(1, n), n
+
+def both(pair):
+    return pair[1] * 3 + pair[0] + pair[1]
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    out[0] = both(pair(2)) + both((out.fetch_add(2, 1), 5))
+    out[0] = out[0] * 100 + pair(4)[1] + both(pair(1) if ctx.args[0] else (3, 4))
+"""
+    )
+    with loaded(case.probe) as session:
+        fire(session, case.probe, 1)
+        first = 2 * 3 + 0 + 2 + 5 * 3 + 0 + 5
+        assert session[case.out].snapshot()[1].tolist() == [first * 100 + 4 + 3 + 6 + 1, 7, 1]
+
+
+def test_records_by_default() -> None:
+    case = cell(
+        """
+from pyebpf import *
+
+@record
+class Row:
+    n: u64
+    text: Char = chars(8)
+
+rows = Hash[u32, Row](max_entries=4)
+pairs = Hash[u32, tuple[u64, u32]](max_entries=4)
+out = Array[i64](max_entries=6)
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    row = rows.get(1, Row(n=5, text="none"))
+    row.n += 1
+    out[0] = row.n * 10 + (row.text == "none")
+    rows[1] = Row(n=70)
+    row = rows.get(1, Row(n=5))
+    row.n += 1
+    out[1] = row.n
+    gone = rows.pop(1, Row(n=8))
+    out[2] = gone.n * 10 + (1 in rows)
+    again = rows.pop(1, Row(n=8))
+    out[3] = again.n
+    a, b = pairs.get(1, (3, 4))
+    pairs[1] = a, b
+    c, d = pairs.pop(1, (5, 6))
+    out[4] = a * 1000 + b * 100 + c * 10 + d
+"""
+    )
+    assert both(case, 0) == [[61, 71, 710, 8, 3434, 0]] * 2
+
+
+def test_elements_of_kernel_arrays_at_any_index() -> None:
+    case = cell(
+        """
+from pyebpf import *
+
+out = Array[u64](max_entries=20)
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    task = current_task()
+    limits = task.signal
+    for i in range(16):
+        out[i] = limits.rlim[i].rlim_cur
+    out[16] = limits.rlim[ctx.args[0]].rlim_max
+    out[17] = limits.rlim[cast(i64, ctx.args[1])].rlim_cur
+    out[18] = 1
+"""
+    )
+    with loaded(case.probe) as session:
+        fire(session, case.probe, resource.RLIMIT_NOFILE, -9)
+        seen = session[case.out].snapshot()[1].tolist()
+        limits = [resource.getrlimit(number) for number in range(16)]
+        assert seen[:16] == [soft & (1 << 64) - 1 for soft, _ in limits]
+        assert seen[16:19] == [limits[resource.RLIMIT_NOFILE][1], limits[7][0], 1]
+        fire(session, case.probe, 16, 0)  # an IndexError that nobody catches
+        assert session[case.out][17] == limits[7][0]
+
+
+def test_a_format_may_have_variables_in_it() -> None:
+    case = cell(
+        """
+from pyebpf import *
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    n, width = ctx.args[0], ctx.args[1]
+    print(f"{n:{width}}|{n:>{width}x}|{n:0{width}}|{comm():.{width}}", f"{n:#{width}b}", sep=";")
+    print(f"{n:{width}}", end="")
+"""
+    )
+    with testing.run(case.probe) as t:
+        t.fire(case.probe, 5, 4)
+        assert t.printed == ["   5|   5|0005|prob;0b101\n", "   5"]
+    with testing.run(case.probe) as t:
+        t.fire(case.probe, 5, 1 << 40)
+        assert t.printed[1] == f"<5:{1 << 40}: more than 4096 characters>"

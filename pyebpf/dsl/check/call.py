@@ -14,6 +14,7 @@ from pyebpf.dsl.check.builtin import BUILTINS, SPECIALS
 from pyebpf.dsl.check.contexts import Context
 from pyebpf.dsl.check.convert import assign_to, to_data, to_int
 from pyebpf.dsl.check.dicts import method as dict_method
+from pyebpf.dsl.check.effects import has_effects, once
 from pyebpf.dsl.check.helper_call import call_helper
 from pyebpf.dsl.check.kfuncs import call_kfunc
 from pyebpf.dsl.check.map_use import as_map
@@ -34,7 +35,7 @@ from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.source import capture
 from pyebpf.dsl.symbols import KernelVariable, Kfunc
-from pyebpf.dsl.typed import Assign, Expr, Helper, Inlined, MakeRecord, Object, Stmt
+from pyebpf.dsl.typed import Assign, Evaluate, Expr, Helper, Inlined, MakeRecord, Object, Stmt
 from pyebpf.dsl.types import NONE, Array, Int, NoneType, Place, Record, Static, Tuple
 from pyebpf.spec.types import Octets
 
@@ -212,7 +213,10 @@ def _bind(function: FunctionType, node: ast.Call, scope: Scope, inner: Scope) ->
     for name, value in match_arguments(function, node, scope):
         wanted = annotated_type(function, name)
         if isinstance(value.type, (Static, Tuple, Place, NoneType)):
-            inner.arguments[name] = value
+            before: list[Expr] = []
+            computed = isinstance(value.type, Tuple) and has_effects(value)
+            inner.arguments[name] = once(value, before, scope) if computed else value
+            out += [Evaluate(item.span, item) for item in before]
             continue
         if isinstance(value.type, (Array, Record)) and is_shared(value):
             # As in Python, the function sees the caller's own, and may change it.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.arith import holding
-from pyebpf.dsl.check.effects import after
+from pyebpf.dsl.check.effects import after, following
 from pyebpf.dsl.faults import Fault, Mismatch, TooLarge, UnguardedLookup
 from pyebpf.dsl.typed import Cast, Choice, Expr, Literal, Read, Truth, Variable
 from pyebpf.dsl.typed_kernel import (
@@ -377,10 +377,18 @@ def choice(condition: Expr, then: Expr, other: Expr, span: Span) -> Expr:
 
 def tuple_in_memory(expr: Expr) -> typed.Pack | None:
     """Return the items of a tuple that a map keeps; None if it is something else."""
-    kind = _record_of(expr.type)
+    kind, span = _record_of(expr.type), expr.span
     if isinstance(expr, typed.Pack) or not isinstance(kind, Record) or not kind.is_tuple:
         return None
-    return pack([typed.RecordField(f.type, expr.span, expr, f) for f in kind.fields], expr.span)
+    inner = expr.value if isinstance(expr, typed.Unwrap) else expr
+    named = isinstance(inner, (Read, typed.EntryKey, typed.EntryValue))
+    kept = Variable("", expr.type)
+    base = expr if named else Read(expr.type, span, kept)
+    items: list[Expr] = [typed.RecordField(f.type, span, base, f) for f in kind.fields]
+    if not named:  # found once, before the first item
+        found = typed.Evaluate(span, typed.Bind(expr.type, span, kept, expr))
+        items[0] = following([found], items[0])
+    return pack(items, span)
 
 
 def pack(items: tuple[Expr, ...] | list[Expr], span: Span) -> typed.Pack:

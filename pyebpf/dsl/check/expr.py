@@ -29,10 +29,12 @@ from pyebpf.dsl.check.maps import contains
 from pyebpf.dsl.check.member import attribute, subscript
 from pyebpf.dsl.check.name import constant, name
 from pyebpf.dsl.check.narrow import condition, is_none_test, negate, none_test
-from pyebpf.dsl.check.number import BINARY, arithmetic, compare_numbers
+from pyebpf.dsl.check.number import arithmetic, compare_numbers
 from pyebpf.dsl.check.octets import compare_octets, is_octets
+from pyebpf.dsl.check.operators import operate
 from pyebpf.dsl.check.questions import answer_of, for_others
 from pyebpf.dsl.check.text import compare_text, either, is_text
+from pyebpf.dsl.check.tuples import choose_items, tuples_to_choose, tuples_to_compare
 from pyebpf.dsl.check.unpacking import starred_items
 from pyebpf.dsl.faults import Fault, Mismatch
 from pyebpf.dsl.maps import MapDecl
@@ -66,19 +68,14 @@ COMPARE: dict[type[ast.cmpop], CompareOp] = {
     ast.GtE: CompareOp.GE,
 }
 
-_NO_BINARY = {ast.Div: ("`/`", "use `//`"), ast.Pow: ("`**`", ""), ast.MatMult: ("`@`", "")}
-
 
 def _binary(node: ast.BinOp, scope: Scope) -> Expr:
-    op = BINARY.get(type(node.op))
-    if op is None:
-        raise scope.unsupported(node, *_NO_BINARY[type(node.op)])
-    if op is BinaryOp.MUL and isinstance(node.left, ast.List):
-        return repeated(node.left, scope.expr(node.right), node, scope)
-    if op is BinaryOp.MUL and isinstance(node.right, ast.List):
-        return repeated(node.right, scope.expr(node.left), node, scope)
-    left, right = scope.expr(node.left), scope.expr(node.right)
-    return arithmetic(op, left, right, scope.span(node))
+    if isinstance(node.op, ast.Mult):
+        if isinstance(node.left, ast.List):
+            return repeated(node.left, scope.expr(node.right), node, scope)
+        if isinstance(node.right, ast.List):
+            return repeated(node.right, scope.expr(node.left), node, scope)
+    return operate(node, scope.expr(node.left), scope.expr(node.right), scope)
 
 
 def _unary(node: ast.UnaryOp, scope: Scope) -> Expr:
@@ -147,7 +144,9 @@ def _chain(left: Expr, right: Expr, span: Span) -> Expr:
     return Logic(BOOL, span, True, left, right)
 
 
-def comparison(op: ast.cmpop, left: Expr, right: Expr, scope: Scope, node: ast.AST) -> Expr:
+def comparison(  # noqa: PLR0911 - one return for each kind of operands
+    op: ast.cmpop, left: Expr, right: Expr, scope: Scope, node: ast.AST
+) -> Expr:
     """Check ``left op right``."""
     if isinstance(op, (ast.In, ast.NotIn)):
         found = _membership(left, right, scope, node)
@@ -158,6 +157,11 @@ def comparison(op: ast.cmpop, left: Expr, right: Expr, scope: Scope, node: ast.A
     need_value(left)
     need_value(right)
     span = scope.span(node)
+    pairs = tuples_to_compare(left, right, scope) if kind in (CompareOp.EQ, CompareOp.NE) else None
+    if pairs is not None:
+        before, left, right = pairs
+        same = _same_items(left, right, scope, node)
+        return following(before, same if kind is CompareOp.EQ else negate(same))
     if isinstance(left, Text) and isinstance(right, Text):
         return literal(_text_result(kind, left.value, right.value), span)
     left, right = _behind(left, right), _behind(right, left)
@@ -171,6 +175,18 @@ def comparison(op: ast.cmpop, left: Expr, right: Expr, scope: Scope, node: ast.A
             raise scope.unsupported(node, "an order of pointers", "compare with == or !=")
         return Same(BOOL, span, kind, left, right)
     return compare_numbers(kind, need_number(left), need_number(right), span)
+
+
+def _same_items(left: Pack, right: Pack, scope: Scope, node: ast.AST) -> Expr:
+    if len(left.items) != len(right.items):
+        return literal(False, scope.span(node))
+    found: Expr = literal(True, scope.span(node))
+    for one, other in zip(left.items, right.items, strict=True):
+        same = comparison(ast.Eq(), one, other, scope, node)
+        if isinstance(same, Literal) and not same.value:
+            return same
+        found = same if isinstance(found, Literal) else _chain(found, same, scope.span(node))
+    return found
 
 
 def _behind(side: Expr, other: Expr) -> Expr:
@@ -241,6 +257,9 @@ def _if_expression(node: ast.IfExp, scope: Scope) -> Expr:
     then, other = arms
     if then is None or other is None:
         return then or other  # type: ignore[return-value]  # one is what this kernel runs
+    pairs = tuples_to_choose(then, other)
+    if pairs is not None:
+        return choose_items(scope.keep(test), *pairs, scope.span(node))
     return choice(test, then, other, scope.span(node))
 
 

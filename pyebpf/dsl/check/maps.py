@@ -171,9 +171,7 @@ WITH_DEFAULT = 2
 def _or_default(made: MapUse, args: list[Expr], name: str, span: Span, scope: Scope) -> Expr:
     kind = entry_type(made)
     if isinstance(kind, Pointer):
-        why = "takes no default for a record"
-        advice = "test the result for None"
-        raise Fault(WrongCall(span, name=name, why=why, advice=advice))
+        return _record_or_default(made, args, name, span, scope)
     key = key_of(made, args[0], scope)
     # The type that holds both, as in `found if found is not None else default`.
     both = choice(Expr(BOOL, span), Expr(kind, span), need_value(args[1]), span)
@@ -183,6 +181,24 @@ def _or_default(made: MapUse, args: list[Expr], name: str, span: Span, scope: Sc
     return GetOr(both.type, span, made, key, both.other, name == "pop")
 
 
+def _record_or_default(made: MapUse, args: list[Expr], name: str, span: Span, scope: Scope) -> Expr:
+    kind = made.spec.value
+    assert kind is not None
+    remove = name == "pop"
+    _check_copyable(made, name, span)
+    default = to_data(args[1], kind, "a default")
+    space = Space.STACK if remove else Space.MAP
+    return GetOr(Pointer(space, kind), span, made, key_of(made, args[0], scope), default, remove)
+
+
+def _check_copyable(made: MapUse, name: str, span: Span) -> None:
+    kept = kernel_fields(made.spec.value) if made.spec.value else ()
+    if kept:
+        why = f"cannot return a record with a `{kept[0]}`, which the kernel keeps in place"
+        advice = "read it with get(key), test it, then `del map[key]`"
+        raise Fault(WrongCall(span, name=name, why=why, advice=advice))
+
+
 def _pop(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
     made = use(decl, span, scope)
     if len(args) == WITH_DEFAULT and not isinstance(args[1].type, NoneType):
@@ -190,11 +206,7 @@ def _pop(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
     entry = entry_type(made)
     if not isinstance(entry, Pointer):
         return _lookup(made, args[0], span, scope, remove=True)
-    kept = kernel_fields(made.spec.value) if made.spec.value else ()
-    if kept:
-        why = f"cannot return a record with a `{kept[0]}`, which the kernel keeps in place"
-        advice = "read it with get(), then `del map[key]`"
-        raise Fault(WrongCall(span, name="pop", why=why, advice=advice))
+    _check_copyable(made, "pop", span)
     # The entry is gone while the record is still read, so what is returned is a copy.
     copy = Maybe(Pointer(Space.STACK, entry.to))
     return typed.MapGet(copy, span, made, key_of(made, args[0], scope), remove=True)

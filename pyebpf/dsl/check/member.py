@@ -6,7 +6,7 @@ import ast
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from pyebpf.dsl.check.arrays import element
+from pyebpf.dsl.check.arrays import element, place_of
 from pyebpf.dsl.check.bits import field_value
 from pyebpf.dsl.check.contexts import Context
 from pyebpf.dsl.check.convert import need_value, tuple_in_memory
@@ -14,7 +14,7 @@ from pyebpf.dsl.check.dicts import entry_of
 from pyebpf.dsl.check.effects import following, has_effects, once
 from pyebpf.dsl.check.map_use import as_map
 from pyebpf.dsl.check.maps import hist_of, read_entry
-from pyebpf.dsl.check.memory import enumerator
+from pyebpf.dsl.check.memory import array_start, enumerator
 from pyebpf.dsl.check.name import of_object
 from pyebpf.dsl.check.octets import is_octets, octets_part
 from pyebpf.dsl.check.pointers import as_pointer, far_field, far_record, pointer_element
@@ -170,14 +170,31 @@ def subscript(  # noqa: PLR0911 - one return for each kind of thing with parts
     if isinstance(base, KernelPlace) and isinstance(kind, Place):
         found = scope.unit.kernel.element(kind.to)
         if found is not None:
-            kind_there, length = found
-            place = _constant(index, length or 1 << 31, scope, node)
-            step = IndexStep(place, kind_there)
-            return _kernel_step(base.base, base.path, step, node, scope)
+            return _kernel_element(base, found, index, node, scope)
     found_element = pointer_element(base, index, span, scope) if isinstance(kind, Pointer) else None
     if found_element is not None:
         return found_element
     raise Fault(Mismatch(span, expected="something with elements", got=str(kind)))
+
+
+def _kernel_element(
+    base: KernelPlace, found: tuple[KernelRef, int], index: Expr, node: ast.Subscript, scope: Scope
+) -> Expr:
+    """Check an element of an array in a kernel object: a step, or a read at a computed address."""
+    kind_there, length = found
+    if isinstance(index, Literal):
+        place = _constant(index, length or 1 << 31, scope, node)
+        return _kernel_step(base.base, base.path, IndexStep(place, kind_there), node, scope)
+    if not length:
+        advice = "nothing says how many elements there are: `cast(Ptr[…], addressof(…))[i]`"
+        raise scope.unsupported(node.slice, "a variable index into this array", advice)
+    scope.unit.note_read(f"{base.path}[…]")
+    start = array_start(base, kind_there, scope.span(node), scope)
+    element = pointer_element(start, place_of(index, length), scope.span(node), scope)
+    if element is None:
+        advice = "its elements are no numbers, pointers or structs"
+        raise scope.unsupported(node.slice, "a variable index into this array", advice)
+    return element
 
 
 def _item(base: Pack, place: int, scope: Scope) -> Expr:

@@ -50,6 +50,7 @@ from pyebpf.spec.objects import CoreKind
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pyebpf.diag import Span
     from pyebpf.dsl.check.scope import Scope
 
 _OTHER = {Space.KERNEL: Space.USER, Space.USER: Space.KERNEL}
@@ -212,6 +213,16 @@ def _addressof(node: ast.Call, scope: Scope) -> Expr:
         return ContextAddress(Pointer(Space.KERNEL), span, data.word, data.after)
     expected = "something that lies in a kernel object"
     raise Fault(Mismatch(expr.span, expected=expected, got=str(expr.type)))
+
+
+def array_start(base: typed.KernelPlace, to: KernelRef, span: Span, scope: Scope) -> Expr:
+    """Return the address of an array in a kernel object, as a pointer to its elements."""
+    assert isinstance(base.base.type, Pointer)
+    space = base.base.type.space
+    space = Space.USER if space is Space.USER else Space.KERNEL
+    kernel = scope.unit.kernel
+    kind = kernel.pointer(to.id, space) if kernel.has_members(to) else Pointer(space, to)
+    return PlaceAddress(kind, span, base.base, base.path)
 
 
 def _type(node: ast.expr, scope: Scope) -> tuple[str, KernelRef | None]:

@@ -10,7 +10,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pyebpf.dsl.check.convert import need_value, to_int
+from pyebpf.dsl.check.convert import need_number, need_value, to_int
 from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature, WrongCall
 from pyebpf.dsl.typed import Effect, Expr, Literal, Pack, Print, Stmt, Text
 from pyebpf.dsl.types import I64, NONE, U64, Address, Bool, Chars, Int, Pointer
@@ -38,21 +38,25 @@ class _Line:
     def text(self, piece: str) -> None:
         self.literals[-1] += piece
 
-    def value(self, expr: Expr, conversion: str, spec: str) -> None:
+    def value(self, expr: Expr, conversion: str, spec: str, numbers: tuple[Expr, ...] = ()) -> None:
+        """Add a value. Each NUL in the specification stands for one of the numbers."""
         kind = need_value(expr).type
         if isinstance(expr, Pack) and not spec:
             self.tuple(expr)
             return
         if isinstance(expr, (Literal, Text)):
-            self.text(_formatted(expr, conversion, spec))
-            return
+            if not numbers:
+                self.text(_formatted(expr, conversion, spec))
+                return
+            advice = "a format with a variable in it is for variables: write the constant as text"
+            raise Fault(WrongCall(expr.span, name="print", why="formats this now", advice=advice))
         if not isinstance(kind, (Int, Bool, Chars, Address, Pointer, Octets)):
             raise Fault(Mismatch(expr.span, expected="a number or text", got=str(kind)))
         text = isinstance(kind, (Chars, Octets))
         bytes_used = kind.size if text else 8
         size = -(-bytes_used // 8) * 8
         role = kind.role if isinstance(kind, Octets) else ""
-        _check_format(expr, conversion, spec, sample(kind))
+        _check_format(expr, conversion, spec.replace("\0", "1"), sample(kind))
         signed = isinstance(kind, Int) and kind.signed
         boolean = isinstance(kind, Bool)
         self.parts.append(
@@ -61,6 +65,8 @@ class _Line:
         self.values.append(expr if text else to_int(expr, I64 if signed else U64))
         self.literals.append("")
         self.size += size
+        for number in numbers:
+            self.value(need_number(number), "", "")
 
     def tuple(self, expr: Pack) -> None:
         """Add a tuple as Python writes it, all of whose conversions are the same."""
@@ -156,22 +162,28 @@ def _piece(node: ast.expr, line: _Line, scope: Scope) -> None:
             line.text(str(part.value))
         else:
             assert isinstance(part, ast.FormattedValue)
-            spec = _specification(part.format_spec, scope)
-            line.value(scope.expr(part.value), _CONVERSIONS[part.conversion], spec)
+            value = scope.expr(part.value)
+            spec, numbers = _specification(part.format_spec, scope)
+            line.value(value, _CONVERSIONS[part.conversion], spec, numbers)
 
 
-def _specification(node: ast.expr | None, scope: Scope) -> str:
+def _specification(node: ast.expr | None, scope: Scope) -> tuple[str, tuple[Expr, ...]]:
+    """Return a format, and the numbers in it that are not constant: each is a NUL in the format."""
     if node is None:
-        return ""
+        return "", ()
     assert isinstance(node, ast.JoinedStr)
-    out = ""
+    out, numbers = "", list[Expr]()
     for part in node.values:
         if isinstance(part, ast.Constant):
             out += str(part.value)
             continue
         assert isinstance(part, ast.FormattedValue)
         value = scope.expr(part.value)
-        if not isinstance(value, (Literal, Text)):
-            raise scope.unsupported(part.value, "a width that is not constant")
-        out += str(value.value)
-    return out
+        if isinstance(value, (Literal, Text)):
+            out += str(value.value)
+            continue
+        if not isinstance(value.type, Int) or part.format_spec or part.conversion != -1:
+            raise scope.unsupported(part.value, "this in a format", "a number, as it is")
+        numbers.append(value)
+        out += "\0"
+    return out, tuple(numbers)

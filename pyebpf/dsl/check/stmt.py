@@ -18,6 +18,7 @@ from pyebpf.dsl.check.maps import add_entry, delete_entry
 from pyebpf.dsl.check.matching import match_
 from pyebpf.dsl.check.narrow import condition
 from pyebpf.dsl.check.number import BINARY, arithmetic
+from pyebpf.dsl.check.operators import operate
 from pyebpf.dsl.check.questions import answer_of, for_others
 from pyebpf.dsl.check.reserve import with_
 from pyebpf.dsl.check.results import program_result
@@ -97,14 +98,13 @@ def _annotation(node: ast.expr, scope: Scope) -> Any:
 
 
 def _augmented(node: ast.AugAssign, scope: Scope) -> list[Stmt]:
-    op = BINARY.get(type(node.op))
-    span = scope.span(node)
-    if op is None:
-        raise scope.unsupported(node, "this operator")
     if isinstance(node.target, ast.Name):
         load = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
-        value = arithmetic(op, scope.expr(load), scope.expr(node.value), span)
+        value = operate(node, scope.expr(load), scope.expr(node.value), scope)
         return store_name(node.target.id, value, node.target, scope)
+    op, span = BINARY.get(type(node.op)), scope.span(node)
+    if op is None:
+        raise scope.unsupported(node, "this operator here")
     if isinstance(node.target, ast.Subscript):
         part = own_element(node.target, scope)
         if part is not None:

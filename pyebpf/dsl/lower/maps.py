@@ -15,6 +15,7 @@ from pyebpf.dsl.types import BOOL, Maybe, Pointer, in_memory
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import CompareOp, Value
 from pyebpf.ir.types import I32, I64, U32, U64, VOID, Space
+from pyebpf.spec.kernel_fields import kernel_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,6 +197,13 @@ def taken(low: Expressions, expr: typed_maps.Taken) -> Optional:
     return Optional(good, value)
 
 
+def own_copy(low: Expressions, expr: typed.Expr, kind: DataType) -> Value:
+    """Return the address of a record that is written now, and stays when the statement is over."""
+    place = low.build.addr(low.build.slot("default", kind))
+    low.into(expr, place)
+    return place
+
+
 def _copied(low: Expressions, pointer: Value) -> Value:
     """Return the address of a copy, which stays when the entry is gone."""
     build = low.build
@@ -242,11 +250,17 @@ def get_or(low: Expressions, expr: typed_maps.GetOr) -> Value:
     entry: Any = spec.value
     value = build.slot("entry", expr.type)  # type: ignore[arg-type]
     key = key_in(low, expr.map.spec, expr.key)
-    build.write(value, low.number(expr.default))
+    is_record = isinstance(expr.type, Pointer)
+    default = own_copy(low, expr.default, entry) if is_record else low.number(expr.default)
+    build.write(value, build.convert(default, value.type))
     build.span = expr.span
 
     def hit(pointer: Value) -> None:
-        found = build.convert(build.load(pointer, entry), value.type)
+        if is_record:
+            found = _copied(low, pointer) if expr.remove else pointer
+        else:
+            found = build.load(pointer, entry)
+        found = build.convert(found, value.type)
         if expr.remove:
             gone = removed(low, expr.map, key)
             found = build.add(nodes.Select(value.type, build.span, gone, found, build.read(value)))
@@ -297,27 +311,29 @@ def setdefault(low: Expressions, expr: typed.MapSetdefault) -> Value:
     kind: Any = expr.type
     value = build.slot("entry", kind)
     key = key_in(low, spec, expr.key)
-    if isinstance(kind, Pointer):  # a buffer would serve the next statement
-        default = build.addr(build.slot("default", spec.value))  # type: ignore[arg-type]
-        low.into(expr.value, default)
+    if isinstance(kind, Pointer):
+        default = own_copy(low, expr.value, spec.value)  # type: ignore[arg-type]
     else:
         default = low.in_slot(expr.value, "default")
+    assert spec.value is not None
+    in_place = bool(kernel_fields(spec.value))
     build.span = expr.span
 
     def take(pointer: Value) -> None:
         entry = pointer if isinstance(kind, Pointer) else build.load(pointer, kind)
         build.write(value, build.convert(entry, kind))
 
+    def unmade() -> None:
+        count_lost(low, expr.map.index)
+        if in_place:  # the kernel knows a lock in a map only
+            low.abort()
+        else:
+            take(default)
+
     def insert() -> None:
-        take(default)
         update(low, expr.map, key, default, BPF_NOEXIST)
         # Another CPU may have inserted first, so what counts is what is there now.
-        again = find(low, expr.map, key)
-        either(low, again, take, lambda: count_lost(low, expr.map.index))
-
-    def unmade() -> None:
-        take(default)
-        count_lost(low, expr.map.index)
+        either(low, find(low, expr.map, key), take, unmade)
 
     if is_of_objects(spec):
         flags = BPF_LOCAL_STORAGE_GET_F_CREATE
