@@ -368,13 +368,25 @@ class Session(OpenMaps, Owner):
         info = next(info for info in self.compiled.programs if info.name == program.name)
         return self.links.add(program, {**dict(info.at), **at}, cookie, None)
 
-    def read(self, probe: Probe) -> bytes:
+    def read(self, probe: Probe) -> Any:
         """Let an ``@iter`` program visit everything; return what it wrote.
+
+        Returns:
+            The records that it emitted, as a structured array; bytes if it wrote by other means.
+
+        Shape:  ``(n,)``, n ≥ 0.
 
         Raises:
             PyebpfError: it is no iterator, or is not attached.
         """
-        return self.links.read(self._program(probe).name)
+        name = self._program(probe).name
+        data = self.links.read(name)
+        record = next(info.record for info in self.compiled.programs if info.name == name)
+        if record is None:
+            return data
+        from pyebpf.spec.dtype import records
+
+        return records(record, data)
 
     def _program_fd(self, probe: object) -> int:
         return self._program(probe).fd

@@ -49,6 +49,10 @@ BTF_LOAD_LOG_TRUE_SIZE = 28
 LINK_CREATE = Struct("=4I")
 LINK_CREATE_PERF = Struct("=Q")  #: perf_event.bpf_cookie
 LINK_CREATE_TRACING = Struct("=I4xQ")  #: tracing.target_btf_id, tracing.cookie
+# flags cnt | syms | addrs | cookies
+KPROBE_MULTI = Struct("=2I3Q")
+# path | offsets | ref_ctr_offsets | cookies | cnt flags pid
+UPROBE_MULTI = Struct("=4Q3I4x")
 # link_fd new_prog_fd flags old_prog_fd
 LINK_UPDATE = Struct("=4I")
 # one descriptor or number: BPF_LINK_DETACH, BPF_ENABLE_STATS, BPF_MAP_FREEZE, BPF_ITER_CREATE (two)

@@ -67,6 +67,7 @@ def _compile(given: tuple[Probe, ...], unit: UnitState, license: str, stack: int
             tuple(unit.choices.get(name, ())),
             attach=probe in given and PROGRAM_KINDS[hook.kind].context != "custom",
             at=hook.at,
+            record=unit.written.get(name),
         )
         for name, probe, hook in unit.programs
     ]

@@ -149,6 +149,22 @@ class PerfEventContext(KprobeContext):
     addr: u64
 
 
+class IterContext:
+    """Where an iterator is, and where it writes to.
+
+    Attributes:
+        session_id: the same during one visit of everything.
+        seq_num: how many objects were visited before.
+    """
+
+    session_id: u64
+    seq_num: u64
+
+    def emit(self, value: object) -> None:
+        """Write a record, for ``session.read(probe)``; an iterator writes one type of records."""
+        raise PyebpfError("emit() works in a probe only")
+
+
 class RawTracepointContext:
     """The arguments of a raw tracepoint, uninterpreted: ``ctx.args[0]`` is 64 bits wide."""
 

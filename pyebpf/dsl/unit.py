@@ -12,7 +12,7 @@ from pyebpf.dsl.check.kernel_types import Kernel
 from pyebpf.dsl.typed import MapUse, Range, Subprogram, Variable
 from pyebpf.dsl.unit_names import LOST_MAP, LOST_SLOTS, PRINT_MAP, PRINT_PAGES, ZERO_MAP
 from pyebpf.spec.objects import MapSpec
-from pyebpf.spec.types import U32, U64, Array, Int
+from pyebpf.spec.types import U32, U64, Array, Int, Record
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
@@ -45,6 +45,8 @@ class UnitState:
     reads: dict[str, list[str]] = field(default_factory=dict)
     #: What was decided for this target in each program, for ``explain``.
     choices: dict[str, list[str]] = field(default_factory=dict)
+    #: The type of the records that an iterator writes, by its program's name.
+    written: dict[str, Record] = field(default_factory=dict)
     #: The program that is being checked, and the kind of its hook.
     program: str = ""
     hook_kind: str = ""

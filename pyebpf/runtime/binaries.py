@@ -10,6 +10,8 @@ import glob
 import mmap
 import os
 import shutil
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from struct import Struct
 from typing import NamedTuple
 
@@ -110,6 +112,21 @@ def file_offset(path: str, symbol: str, offset: int = 0) -> int:
             return image.place(value) + offset
 
 
+def matching_offsets(path: str, pattern: str) -> list[int]:
+    """Return where in a file the functions begin whose names match a pattern.
+
+    Raises:
+        FormatError: it is no ELF file.
+    """
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:  # noqa: PTH123
+        image = _Image(path, data)
+        return [
+            image.place(value)
+            for name, kind, value in image.functions()
+            if kind == STT_FUNC and fnmatchcase(name, pattern)
+        ]
+
+
 def _chosen(path: str, symbol: str) -> int:
     """Return where the function is that the dynamic linker chose, in this process too."""
     if path not in _loaded(path):
@@ -139,23 +156,27 @@ class _Image:
 
     def find(self, name: str) -> tuple[int, int]:
         """Return kind and address of a function."""
-        wanted, names = name.encode(), set[str]()
+        names = set()
+        for found, kind, value in self.functions():
+            if found == name:
+                return kind, value
+            names.add(found)
+        near = nearest(name, names)
+        close = f"; the nearest: {', '.join(near)}" if near else ""
+        raise AttachError(f"{self.path!r} has no function {name!r}{close}", target=name)
+
+    def functions(self) -> Iterator[tuple[str, int, int]]:
+        """Yield name, kind and address of each function that the file says it has."""
         for section in self.sections:
             if section[1] not in (SHT_SYMTAB, _DYNSYM):
                 continue
             strings = self.sections[section[6]][4]
             for row in _SYMBOL.iter_unpack(self.data[section[4] : section[4] + section[5]]):
                 at, info, _, place, value, _ = row
-                if info & 15 not in (STT_FUNC, _GNU_IFUNC) or not place:
-                    continue
-                end = self.data.find(b"\0", strings + at)
-                found = self.data[strings + at : end]
-                if found == wanted:
-                    return info & 15, value
-                names.add(found.decode("utf-8", "replace"))
-        near = nearest(name, names)
-        close = f"; the nearest: {', '.join(near)}" if near else ""
-        raise AttachError(f"{self.path!r} has no function {name!r}{close}", target=name)
+                if info & 15 in (STT_FUNC, _GNU_IFUNC) and place:
+                    end = self.data.find(b"\0", strings + at)
+                    name = self.data[strings + at : end].decode("utf-8", "replace")
+                    yield name, info & 15, value
 
     def place(self, address: int) -> int:
         """Return where in the file an address is loaded from."""

@@ -89,6 +89,16 @@ class Tracefs(Owner):
             self._names = tuple(sorted(text.split()))
         return self._names
 
+    def functions(self) -> tuple[str, ...]:
+        """Return every function of the kernel that can be traced; none without ftrace.
+
+        Cost: reads a list of some 3 MB.
+        """
+        text = self._text("available_filter_functions") or ""
+        # A line is "name", with the module's name behind it in brackets.
+        names = dict.fromkeys(line.partition(" ")[0] for line in text.splitlines())
+        return tuple(name for name in names if not name.startswith("__ftrace_invalid_address"))
+
     def unknown(self, event: str) -> AttachError:
         """Make the exception for a tracepoint that does not exist; the caller raises it."""
         return AttachError(

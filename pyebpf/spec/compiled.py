@@ -10,6 +10,7 @@ from pyebpf.errors import FormatError
 from pyebpf.plain import Frozen, from_tuples, to_tuples
 from pyebpf.spec import objects, types, views
 from pyebpf.spec.objects import ObjectSpec
+from pyebpf.spec.types import Record
 from pyebpf.spec.views import PrintSpec
 
 
@@ -28,6 +29,8 @@ class ProgramInfo(Frozen):
     attach: bool = True
     #: What attaching needs besides the target: a device, a process.
     at: tuple[tuple[str, Any], ...] = ()
+    #: What an iterator writes, one after the other.
+    record: Record | None = None
 
 
 class Compiled(Frozen):

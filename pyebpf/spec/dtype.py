@@ -127,6 +127,14 @@ def decoded_dtype(kind: DataType) -> np.dtype[Any]:
     return np.dtype([(field.name, decoded_dtype(field.type)) for field in kind.fields])
 
 
+def records(kind: DataType, data: bytes) -> NDArray[Any]:
+    """Return bytes as an array of what they hold.
+
+    Shape:  ``(n,)``, n ≥ 0.
+    """
+    return decoded(kind, np.frombuffer(data, numpy_dtype(kind)))
+
+
 def decoded(kind: DataType, array: NDArray[Any]) -> NDArray[Any]:
     """Return values with a column for each bit-field: a copy, or the same array without any.
 

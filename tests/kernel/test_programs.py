@@ -10,12 +10,15 @@ import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pyebpf import (
+    Char,
     Hash,
+    IterContext,
     KprobeContext,
     PerfEventContext,
     Ptr,
@@ -26,6 +29,7 @@ from pyebpf import (
     XdpContext,
     cgroup_id,
     cgroup_sock_addr,
+    chars,
     compile_probes,
     htons,
     i32,
@@ -34,6 +38,7 @@ from pyebpf import (
     load,
     perf_event,
     read_user_str,
+    record,
     socket_filter,
     tc,
     u8,
@@ -236,6 +241,32 @@ def test_an_iterator_visits_every_thread_of_ours() -> None:
             stop.set()
 
 
+@record
+class Row:
+    number: u32
+    group: u32
+    name: Char = chars(16)
+
+
+def test_what_an_iterator_emits_is_an_array_of_records() -> None:
+    mine = os.getpid()
+
+    @iter("task")
+    def rows(ctx: IterContext, task: Ptr[task_struct] | None) -> None:
+        if task is not None and task.tgid == mine:
+            ctx.emit(Row(number=task.pid, group=task.tgid, name=task.comm))
+
+    with load(rows) as session:
+        for _ in range(2):
+            found = session.read(rows)
+            assert found.dtype.names == ("number", "group", "name")
+            threads = sorted(int(name) for name in os.listdir("/proc/self/task"))  # noqa: PTH208
+            assert sorted(found["number"].tolist()) == threads
+            assert set(found["group"].tolist()) == {mine}
+            comm = Path("/proc/self/comm").read_text().rstrip("\n")
+            assert comm.encode() in {bytes(name) for name in found["name"]}
+
+
 def _thread_counter(mine: int):  # type: ignore[no-untyped-def]
     def find_mine(meta: Ptr[bpf_iter_meta], task: Ptr[task_struct] | None) -> None:
         if task is not None and task.tgid == mine:
@@ -344,3 +375,30 @@ def test_a_kprobe_that_this_kernel_cannot_have_says_so() -> None:
             counts[1] += 1
 
     assert compile_probes(reads).object
+
+
+def test_a_pattern_probes_every_function_that_it_matches(
+    library: Path, requires: Callable[[str], None]
+) -> None:
+    requires("prog:uprobe.multi")
+    import ctypes
+
+    @uprobe(library, "pyebpf_*", pid=os.getpid())
+    def enters(ctx: UprobeContext, text: u64, number: u64) -> None:
+        counts[10] += number
+
+    called = ctypes.CDLL(str(library)).pyebpf_probed
+    called.argtypes, called.restype = [ctypes.c_char_p, ctypes.c_long], ctypes.c_long
+    with load(enters) as session:
+        for number in range(10):
+            called(b"hello", number)
+        assert session[counts][10] == sum(range(10))
+
+
+def test_a_pattern_that_matches_nothing_says_so(library: Path) -> None:
+    @uprobe(library, "nothing_*", pid=os.getpid())
+    def enters(ctx: UprobeContext) -> None:
+        counts[10] += 1
+
+    with pytest.raises(AttachError, match=r"no function of .* matches 'nothing_"):
+        load(enters)

@@ -46,6 +46,7 @@ def check_programs(probes: Iterable[Probe], unit: UnitState) -> list[Program]:
         unit.reads.clear()
         unit.choices.clear()
         unit.calls.clear()
+        unit.written.clear()
         programs = [_check(name, probe, hook, unit) for name, probe, hook in named]
         found = {place: Known(v.type, v.range, v.fixed) for place, v in unit.made}
         if found == unit.known:

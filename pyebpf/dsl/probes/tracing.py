@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pyebpf.dsl.probes.base import Decorator, Probe, hooked, named
+from pyebpf.dsl.probes.base import Decorator, Probe, hooked, is_pattern, named
 from pyebpf.errors import PyebpfError
 
 
@@ -128,31 +128,35 @@ def iter(target: str, *, sleepable: bool = False) -> Decorator:  # noqa: A001 - 
     return named(_sleeping("iter", sleepable), target, "task", True)
 
 
-def kprobe(function: str, *, when: Any = True) -> Decorator:
+def kprobe(function: str, *, session: bool = False, when: Any = True) -> Decorator:
     """Run at an instruction of the kernel, with the registers.
 
     The probe's first parameter is a :class:`KprobeContext`; the others are the function's first
     arguments, typed by BTF where that describes the function.
 
     Args:
-        function: its name, ``"vfs_read"``, also with an offset in bytes, ``"vfs_read+0x10"``.
+        function: its name, ``"vfs_read"``, also with an offset in bytes, ``"vfs_read+0x10"``; or a
+            pattern, ``"tcp_*"``, for all functions that it matches (Linux 5.18).
+        session: run again where the function returns, if the probe gave 0 (Linux 6.10).
         when: attach only if this constant is true.
 
     Since:  Linux 4.1, with ``CONFIG_KPROBES``.
     """
-    return named("kprobe", function, "vfs_read", when)
+    many = ".session" if session else ".multi" if is_pattern(function) else ""
+    return named(f"kprobe{many}", function, "vfs_read", when)
 
 
 def kretprobe(function: str, *, when: Any = True) -> Decorator:
     """Run where a function of the kernel returns: after the context comes ``ret``, its result.
 
     Args:
-        function: its name, ``"vfs_read"``.
+        function: its name, ``"vfs_read"``, or a pattern, ``"tcp_*"`` (Linux 5.18).
         when: attach only if this constant is true.
 
     Since:  Linux 4.1, with ``CONFIG_KPROBES``.
     """
-    return named("kretprobe", function, "vfs_read", when)
+    many = ".multi" if is_pattern(function) else ""
+    return named(f"kretprobe{many}", function, "vfs_read", when)
 
 
 def syscall(function: Callable[..., Any]) -> Probe:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from pyebpf.dsl.probes.base import Decorator, hooked
+from pyebpf.dsl.probes.base import Decorator, hooked, is_pattern
 from pyebpf.errors import PyebpfError
 
 
-def uprobe(
+def uprobe(  # noqa: PLR0913 - one argument for each thing that may be said
     binary: str | os.PathLike[str],
     symbol: str = "",
     *,
     offset: int = 0,
     pid: int | None = None,
+    session: bool = False,
     sleepable: bool = False,
     when: Any = True,
 ) -> Decorator:
@@ -25,15 +26,18 @@ def uprobe(
 
     Args:
         binary: a path, or the name of a library as the dynamic linker knows it, ``"c"``.
-        symbol: a function in it; without one, ``offset`` counts from the start of the file.
+        symbol: a function in it, or a pattern, ``"mem*"``, for all that it matches (Linux 6.6);
+            without one, ``offset`` counts from the start of the file.
         offset: bytes into the function.
         pid: only in this process; in all that run the binary, without it.
+        session: run again where the function returns, if the probe gave 0 (Linux 6.13).
         sleepable: may wait, and then read memory that is not there yet.
         when: attach only if this constant is true.
 
     Since:  Linux 4.3; sleepable 6.0.
     """
-    return _user("uprobe", binary, symbol, offset, pid, sleepable=sleepable, when=when)
+    kind = "uprobe.session" if session else "uprobe"
+    return _user(kind, binary, symbol, offset, pid, sleepable=sleepable, when=when)
 
 
 def uretprobe(
@@ -64,6 +68,8 @@ def _user(  # noqa: PLR0913 - what two decorators share
     path = os.fspath(binary)
     if not path or not (symbol or offset):
         raise PyebpfError(f"@{kind} needs a binary and a function: @{kind}('c', 'strlen')")
+    if is_pattern(symbol) and not kind.endswith("session"):
+        kind = f"{kind}.multi"
     where = f"{path}:{symbol}" if symbol else f"{path}:{offset:#x}"
     target = f"{where}+{offset:#x}" if symbol and offset else where
     return hooked(f"{kind}.s" if sleepable else kind, target, when, {"pid": pid})

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyebpf.abi.attr import perf_event_attr
+from pyebpf.abi.attr import KPROBE_MULTI, UPROBE_MULTI, perf_event_attr
 from pyebpf.errors import AttachError, KernelError, NotSupportedError
 from pyebpf.runtime import syscall
-from pyebpf.runtime.binaries import file_offset, find_binary
+from pyebpf.runtime.binaries import file_offset, find_binary, matching_offsets
 from pyebpf.runtime.kallsyms import similar_functions
+from pyebpf.runtime.links.base import Link
 from pyebpf.runtime.links.perf import link_perf_event
 
 if TYPE_CHECKING:
-    from pyebpf.runtime.links.base import Link, Request
+    from pyebpf.runtime.links.base import Request
 
 _DEVICES = Path("/sys/bus/event_source/devices")
 _ALL_PROCESSES = -1
@@ -54,6 +57,59 @@ def attach_uprobe(request: Request) -> Link:
     pid = int(request.at.get("pid", _ALL_PROCESSES))
     event = _open(request, "uprobe", os.fsencode(path) + b"\0", place, pid)
     return link_perf_event(event, request, request.hook)
+
+
+def attach_kprobe_multi(request: Request) -> Link:
+    """Attach to every function of the kernel that a pattern matches.
+
+    Since:  5.18.
+    """
+    names = [n for n in request.tracefs.functions() if fnmatchcase(n, request.hook)]
+    if not names:
+        raise AttachError(
+            f"no function of the kernel that can be probed matches {request.hook!r}",
+            target=request.hook,
+        )
+    texts = [name.encode() + b"\0" for name in names]
+    symbols = struct.pack(f"={len(texts)}Q", *(syscall.address_of(text) for text in texts))
+    flags = int(request.kind.name.startswith("kretprobe"))
+    cookies = struct.pack(f"={len(texts)}Q", *[request.cookie] * len(texts))
+    detail = KPROBE_MULTI.pack(
+        flags,
+        len(texts),
+        syscall.address_of(symbols),
+        0,
+        syscall.address_of(cookies) if request.cookie else 0,
+    )
+    kind = request.kind.attach_type
+    return Link(syscall.link_create(request.prog_fd, 0, kind, detail=detail), request.hook)
+
+
+def attach_uprobe_multi(request: Request) -> Link:
+    """Attach to every function of a binary that a pattern matches.
+
+    Since:  6.6.
+    """
+    binary, _, pattern = request.hook.rpartition(":")
+    path = find_binary(binary)
+    places = sorted(set(matching_offsets(path, pattern)))
+    if not places:
+        raise AttachError(f"no function of {path!r} matches {pattern!r}", target=pattern)
+    text = os.fsencode(path) + b"\0"
+    offsets = struct.pack(f"={len(places)}Q", *places)
+    cookies = struct.pack(f"={len(places)}Q", *[request.cookie] * len(places))
+    flags = int(request.kind.name.startswith("uretprobe"))
+    detail = UPROBE_MULTI.pack(
+        syscall.address_of(text),
+        syscall.address_of(offsets),
+        0,
+        syscall.address_of(cookies) if request.cookie else 0,
+        len(places),
+        flags,
+        int(request.at.get("pid", 0)),
+    )
+    kind = request.kind.attach_type
+    return Link(syscall.link_create(request.prog_fd, 0, kind, detail=detail), request.hook)
 
 
 def _open(request: Request, pmu: str, text: bytes, offset: int, pid: int) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.dsl.annotations import data_type, pointee
 from pyebpf.dsl.check.contexts.base import Given, bad_argument, unknown_hook
+from pyebpf.dsl.check.contexts.iterators import iterator_context
 from pyebpf.dsl.check.convert import to_int
 from pyebpf.dsl.faults import Fault, HookMismatch
 from pyebpf.dsl.typed import ContextField, Expr, Parameter
@@ -30,10 +31,11 @@ def typed_arguments(hook: Hook, given: list[Given], scope: Scope) -> tuple[str, 
     row = PROGRAM_KINDS[hook.kind]
     prototype = _prototype(hook, scope)
     places = place_of(hook, [item.name for item in given], prototype)
-    out = [
-        _parameter(hook, item, actual, prototype, scope)
-        for item, actual in zip(given, places, strict=True)
-    ]
+    out = []
+    for number, (item, actual) in enumerate(zip(given, places, strict=True)):
+        if number == 0 and _base(hook) == "iter" and iterator_context(item, scope):
+            continue
+        out.append(_parameter(hook, item, actual, prototype, scope))
     return f"{row.sections[0]}{hook.target}", out
 
 

@@ -59,3 +59,23 @@ def answered(ctx: UprobeContext, ret: u32) -> None:
 @perf_event(freq_hz=49)
 def sample(ctx: PerfEventContext) -> None:
     counts[ctx.ip] += ctx.sample_period
+
+
+@kprobe("tcp_*")
+def many(ctx: KprobeContext, first: u64) -> None:
+    counts[first] += 1
+
+
+@kretprobe("tcp_*")
+def many_ends(ctx: KprobeContext, ret: i64) -> None:
+    counts[5] += ret
+
+
+@kprobe("vfs_*", session=True)
+def both(ctx: KprobeContext) -> i32:
+    return 1 if ctx.ax else 0
+
+
+@uprobe("c", "get*", pid=1)
+def gets(ctx: UprobeContext, first: u64) -> None:
+    counts[6] += first

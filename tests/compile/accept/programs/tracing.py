@@ -1,6 +1,11 @@
 """Programs at functions: their arguments, their results, what iterators visit."""
 
 from pyebpf import (
+    Char,
+    IterContext,
+    chars,
+    record,
+    u32,
     Hash,
     Ptr,
     fentry,
@@ -54,3 +59,15 @@ def keeps(directory: Ptr[inode], entry: Ptr[dentry]) -> i32:
 def visit(meta: Ptr[bpf_iter_meta], task: Ptr[task_struct] | None) -> None:
     if task is not None:
         counts[task.pid] = meta.seq_num
+
+
+@record
+class Row:
+    pid: u32
+    name: Char = chars(16)
+
+
+@iter("task")
+def rows(ctx: IterContext, task: Ptr[task_struct] | None) -> None:
+    if task is not None and ctx.seq_num < 1_000:
+        ctx.emit(Row(pid=task.pid, name=task.comm))
