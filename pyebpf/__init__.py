@@ -174,6 +174,7 @@ from pyebpf.dsl.uapi import (
     SysctlContext,
     XdpContext,
 )
+from pyebpf.dsl.user_ring import UserEvents
 from pyebpf.session import Session, compile_probes, host_target, load
 from pyebpf.spec.target import Target
 from pyebpf.version import __version__
@@ -241,6 +242,7 @@ __all__ = [
     "Timer",
     "TracepointContext",
     "UprobeContext",
+    "UserEvents",
     "UserPtr",
     "XdpContext",
     "XskMap",

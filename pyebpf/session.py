@@ -33,6 +33,7 @@ from pyebpf.dsl.storage import CgroupStorage, Storage
 from pyebpf.dsl.tail import TailCalls
 from pyebpf.dsl.tries import LpmTrie
 from pyebpf.dsl.unit_names import DATA_MAP, LOST_MAP, PRINT_MAP
+from pyebpf.dsl.user_ring import UserEvents
 from pyebpf.errors import FormatError, NotSupportedError, PyebpfError
 from pyebpf.host.cpus import online, possible_count
 from pyebpf.lazy import lazy
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from pyebpf.runtime.maps.stacks import StackTraceMap
     from pyebpf.runtime.maps.storage import ObjectMap
     from pyebpf.runtime.maps.tries import LpmMap
+    from pyebpf.runtime.maps.user_ring import UserRing
     from pyebpf.runtime.program import Program
     from pyebpf.runtime.stream import EventStream
     from pyebpf.spec.objects import MapSpec, ObjectSpec
@@ -268,6 +270,8 @@ class OpenMaps:
     @overload
     def __getitem__(self, decl: PerfEventArray[Any]) -> Any: ...
     @overload
+    def __getitem__(self, decl: UserEvents[Any]) -> UserRing: ...
+    @overload
     def __getitem__(self, decl: CgroupStorage[Any]) -> HashMap: ...
     @overload
     def __getitem__(self, decl: BloomFilter[Any]) -> BloomMap: ...
@@ -413,12 +417,8 @@ class Session(OpenMaps, Owner):
             from pyebpf.runtime.maps.programs import ProgramTable
 
             return ProgramTable(fd, spec, self._program_fd)
-        if isinstance(decl, PerfEventArray):
-            return self._perf(decl, fd, opened.spec)
-        if isinstance(decl, Events):
-            from pyebpf.runtime.stream import EventStream
-
-            return EventStream(fd, opened.spec.max_entries, decl.record(), name)
+        if isinstance(decl, (UserEvents, PerfEventArray, Events)):
+            return _stream(decl, fd, opened.spec)
         from pyebpf.runtime.maps import open_map
         from pyebpf.runtime.maps.hist import HistView
 
@@ -437,14 +437,6 @@ class Session(OpenMaps, Owner):
             summed=summed,
             key=shape.key,
         )
-
-    def _perf(self, decl: PerfEventArray[Any], fd: int, spec: MapSpec) -> Any:
-        from pyebpf.runtime.maps.perf import PerfCounters, PerfStream
-
-        kind = decl.record()
-        if kind is None:
-            return PerfCounters(fd, spec, online())
-        return PerfStream(fd, spec, kind, decl.pages, online())
 
     def _global(self, name: str, kind: DataType) -> GlobalView:
         from pyebpf.runtime.maps.shared import GlobalView
@@ -544,6 +536,26 @@ def explain(compiled: Compiled) -> str:
         out += [f"    reads {field}" for field in info.fields]
         out += [f"    {note}" for note in info.notes]
     return "\n".join(out)
+
+
+def _stream(
+    decl: UserEvents[Any] | PerfEventArray[Any] | Events[Any], fd: int, spec: MapSpec
+) -> Any:
+    """Return the view of a map that records go through."""
+    if isinstance(decl, UserEvents):
+        from pyebpf.runtime.maps.user_ring import UserRing
+
+        return UserRing(fd, spec, decl.record())
+    if isinstance(decl, Events):
+        from pyebpf.runtime.stream import EventStream
+
+        return EventStream(fd, spec.max_entries, decl.record(), spec.name)
+    from pyebpf.runtime.maps.perf import PerfCounters, PerfStream
+
+    kind = decl.record()
+    if kind is None:
+        return PerfCounters(fd, spec, online())
+    return PerfStream(fd, spec, kind, decl.pages, online())
 
 
 def _number_at(fd: int, index: int) -> int:

@@ -436,6 +436,10 @@ class Events(MapDecl, Generic[R]):
         """
         self._outside("reserve()")
 
+    def discard(self, record: R) -> None:
+        """Give a reserved record up: it is not sent when its block is left."""
+        self._outside("discard()")
+
     def emit(self, record: R) -> None:
         """Send one record: ``events.emit(Opened(pid=tgid()))``."""
         self._outside("emit()")

@@ -33,6 +33,8 @@ class Variable(Plain):
     type: ValueType | None = None
     range: Range | None = None
     fixed: Int | None = None
+    #: Of a reserved record: it may be given up.
+    discarded: bool = False
 
 
 class MapUse(Plain):
@@ -471,6 +473,12 @@ class Reserve(Stmt):
     map: MapUse
     variable: Variable
     body: list[Stmt]
+
+
+class Discard(Stmt):
+    """``events.discard(e)``: the record is given up at the end of its block."""
+
+    variable: Variable
 
 
 class Print(Stmt):

@@ -324,6 +324,10 @@ class FuncAddr(Value):
     function: str
 
 
+#: The kind of map whose entries are records that user space sent.
+USER_RING = "user_ringbuf"
+
+
 class NextEntry(Value):
     """Whether a loop over the entries of a map has another turn; stands in the loop's head.
 

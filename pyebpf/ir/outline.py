@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pyebpf.ir.build import Builder
 from pyebpf.ir.nodes import (
     MAX_TURNS,
+    USER_RING,
     Block,
     Branch,
     CompareOp,
@@ -65,7 +66,7 @@ class _Outline:
         self.words = 1
         self.shared = Param(Pointer(Space.STACK), self.span, "frame")
         self.turn = Param(U32, self.span, "turn")
-        self.parameters: dict[bool, Param] = {}
+        self.parameters: dict[bool, Value] = {}
         self.callee = Function(
             name, "", self._params(), I64, [], [], fn.span, fn.section or fn.program
         )
@@ -84,15 +85,21 @@ class _Outline:
         guard = self.loop.guard
         if not isinstance(guard, NextEntry):
             return (self.turn, self.shared)
+        if guard.map.kind == USER_RING:
+            self.dynptr = Param(Pointer(Space.HANDLE), self.span, "record")
+            return (self.dynptr, self.shared)
+        parts: dict[bool, Param] = {}
         for is_key, kind in ((True, guard.map.key), (False, guard.map.value)):
             word = "key" if is_key else "value"
-            self.parameters[is_key] = Param(Pointer(Space.MAP, kind), self.span, word)
+            parts[is_key] = Param(Pointer(Space.MAP, kind), self.span, word)
+        self.parameters.update(parts)
         handle = Param(Pointer(Space.HANDLE), self.span, "map")
-        return (handle, self.parameters[True], self.parameters[False], self.shared)
+        return (handle, parts[True], parts[False], self.shared)
 
     def run(self) -> Function:
         self.last = self._end_of_turns()
         self._guard_holds()
+        self._take_record()
         self.caller.store(self._caller_word(_EXIT, U64), self.caller.const(0))
         leaving = self.region.values_out()
         known = self._values()
@@ -125,6 +132,20 @@ class _Outline:
         assert isinstance(branch, Branch)
         head.instrs.append(Jump(VOID, branch.span, branch.then))
         head.instrs.remove(self.loop.guard)
+
+    def _take_record(self) -> None:
+        """Copy what user space sent to the stack, at the start of each turn."""
+        guard = self.loop.guard
+        if not isinstance(guard, NextEntry) or guard.map.kind != USER_RING:
+            return
+        kind = guard.map.value
+        assert kind is not None
+        slot = Slot("entry", kind, self.span)
+        self.callee.slots.append(slot)
+        place, zero = self.enter.addr(slot), self.enter.const(0)
+        size = self.enter.const(kind.size, U32)
+        self.enter.call("dynptr_read", (place, size, self.dynptr, zero, zero), I64)
+        self.parameters[False] = place
 
     # -- what crosses the border
 
@@ -304,7 +325,9 @@ class _Outline:
         frame, flags = b.addr(self.frame), b.const(0)
         guard = self.loop.guard
         if isinstance(guard, NextEntry):
-            b.call("for_each_map_elem", (b.map(guard.map), code, frame, flags), I64)
+            drained = guard.map.kind == USER_RING
+            helper = "user_ringbuf_drain" if drained else "for_each_map_elem"
+            b.call(helper, (b.map(guard.map), code, frame, flags), I64)
             self._forget(b)  # there may have been no turn, which not every verifier thinks of
         else:
             assert isinstance(guard.right, Const)

@@ -16,9 +16,10 @@ from pyebpf.dsl.shared import Global
 from pyebpf.dsl.tail import TailCalls
 from pyebpf.dsl.unit import UnitState
 from pyebpf.dsl.unit_names import LOST_MAP, PRINT_MAP
+from pyebpf.dsl.user_ring import UserEvents
 from pyebpf.errors import PyebpfError
 from pyebpf.ir.interp import Machine, ProbeFault
-from pyebpf.ir.interp.kinds import OfMapsTable, PerfTable
+from pyebpf.ir.interp.kinds import OfMapsTable, PerfTable, UserRingTable
 from pyebpf.ir.interp.ring import Ring
 from pyebpf.ir.interp.tables import ProgramsTable, Table
 from pyebpf.ir.interp.timers import run_until
@@ -36,6 +37,7 @@ from pyebpf.testing.views import (
     MemoryPerf,
     MemoryPrograms,
     MemoryStream,
+    MemoryUserRing,
     open_table,
 )
 
@@ -280,12 +282,8 @@ class Simulation(OpenMaps):
         if table is None:
             shown = name or type(decl).__name__
             raise KeyError(f"no probe here uses {shown}, so there is no such map")
-        if isinstance(table, Ring):
-            assert isinstance(decl, Events)
-            return MemoryStream(table, decl.record())
-        if isinstance(decl, PerfEventArray):
-            assert isinstance(table, PerfTable)
-            return MemoryPerf(table, decl.stored())
+        if isinstance(table, (Ring, PerfTable, UserRingTable)):
+            return _stream(decl, table)
         if isinstance(table, OfMapsTable):
             return MemoryOfMaps(table, self.machine.table)
         if isinstance(table, ProgramsTable):
@@ -345,6 +343,18 @@ class Simulation(OpenMaps):
                 for number, probe in enumerate(decl.probes):
                     if probe is not None:
                         table.programs[number] = self._name_of(probe)
+
+
+def _stream(decl: MapDecl, table: Ring | PerfTable | UserRingTable) -> Any:
+    """Return the view of a map that records go through."""
+    if isinstance(table, Ring):
+        assert isinstance(decl, Events)
+        return MemoryStream(table, decl.record())
+    if isinstance(table, PerfTable):
+        assert isinstance(decl, PerfEventArray)
+        return MemoryPerf(table, decl.stored())
+    assert isinstance(decl, UserEvents)
+    return MemoryUserRing(table, decl.record())
 
 
 def _supplied(name: str, value: Any) -> Helper:

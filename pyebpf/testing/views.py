@@ -21,6 +21,7 @@ from pyebpf.ir.interp.kinds import (
     PerfTable,
     PlaceTable,
     PrefixTable,
+    UserRingTable,
     ValueTable,
 )
 from pyebpf.ir.interp.ring import Ring
@@ -38,6 +39,7 @@ from pyebpf.runtime.maps.shared import GlobalView
 from pyebpf.runtime.maps.stacks import StackTraceMap, _ended
 from pyebpf.runtime.maps.storage import ObjectMap
 from pyebpf.runtime.maps.tries import LpmMap
+from pyebpf.runtime.maps.user_ring import UserRing
 from pyebpf.runtime.stream import EventStream
 from pyebpf.spec.dtype import decoded, decoded_dtype, numpy_dtype
 from pyebpf.spec.types import Field
@@ -149,6 +151,30 @@ class MemoryOfMaps(OfMaps):
 
     def __delitem__(self, key: object) -> None:
         del self._table.inside[self.key.pack(key)]
+
+    def close(self) -> None:
+        """Refuse further use; there is nothing to give back."""
+        self.fd = -1
+
+
+class MemoryUserRing(UserRing):
+    """A stream to programs."""
+
+    def __init__(self, table: UserRingTable, record: DataType) -> None:
+        self.fd = _NO_FD
+        self.spec = table.spec
+        self._record = Half(record, record.size, f"record of {table.spec.name!r}")
+        self._table = table
+
+    @property
+    def pending_bytes(self) -> int:
+        """How much waits for a program to take it out, without headers."""
+        return sum(map(len, self._table.sent))
+
+    def push(self, record: object) -> None:
+        """Send a record."""
+        self.open_fd()
+        self._table.sent.append(self._record.pack(record))
 
     def close(self) -> None:
         """Refuse further use; there is nothing to give back."""

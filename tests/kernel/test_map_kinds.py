@@ -23,6 +23,7 @@ from pyebpf import (
     CpuMap,
     DevMap,
     DevMapHash,
+    Events,
     Hash,
     HashOfMaps,
     InodeStorage,
@@ -38,6 +39,7 @@ from pyebpf import (
     SockMap,
     Stack,
     TaskStorage,
+    UserEvents,
     XdpContext,
     XskMap,
     cgroup_skb,
@@ -529,6 +531,63 @@ def test_maps_of_maps() -> None:
             assert of_user[1] == 7
         with pytest.raises(KeyError):
             session[users][5]
+
+
+@record
+class Command:
+    kind: u32
+    number: u64
+
+
+commands = UserEvents[Command](pages=1)
+kept = Events[Command](pages=1)
+
+
+@raw_tracepoint("sys_enter")
+def obey(ctx: RawTracepointContext) -> None:
+    total = 0
+    for command in commands:
+        command.number += 1
+        total += command.number
+        if command.kind == 9:
+            break
+    out[0] = total
+    with kept.reserve() as event:
+        event.kind = ctx.args[0]
+        if event.kind == 1:
+            kept.discard(event)
+            return
+        if event.kind == 2:
+            kept.discard(event)
+        event.number = 5
+
+
+def test_commands_of_user_space() -> None:
+    with loaded(obey) as session:
+        ring = session[commands]
+        for kind, number in ((1, 10), (2, 20), (9, 30), (3, 40)):
+            ring.push((kind, number))
+        fire(session, obey, 0)
+        assert session[out][0] == 63
+        assert ring.pending_bytes == 24
+        fire(session, obey, 0)
+        assert (session[out][0], ring.pending_bytes) == (41, 0)
+        for number in range(170):
+            ring.push({"kind": 0, "number": number})
+        with pytest.raises(MapFullError, match="wait for a program"):
+            ring.push((0, 0))
+        fire(session, obey, 0)
+        assert session[out][0] == sum(range(1, 171))
+        ring.push((0, 7))
+        fire(session, obey, 0)
+        assert session[out][0] == 8
+
+
+def test_records_are_given_up() -> None:
+    with loaded(obey) as session:
+        for number in (0, 1, 2, 3):
+            fire(session, obey, number)
+        assert session[kept].read()["kind"].tolist() == [0, 3]
 
 
 TAKEN = [(flag, kind) for flag in MAP_FLAGS.values() for kind in sorted(flag.kinds)]

@@ -20,6 +20,7 @@ from pyebpf import (
     RawTracepointContext,
     Stack,
     TaskStorage,
+    UserEvents,
     array,
     chars,
     current_task,
@@ -160,3 +161,26 @@ def test_maps_of_maps() -> None:
         t[days][1] = t[first]
         t.fire(sort, 1)
         assert t[days][1][7] == 2
+
+
+commands = UserEvents[u64](pages=1)
+
+
+@raw_tracepoint("sys_enter")
+def obey() -> None:
+    total = 0
+    for number in commands:
+        total += number
+        if number == 9:
+            break
+    out[6] = total
+
+
+def test_commands() -> None:
+    with run(obey, target=frozen.target()) as t:
+        for number in (1, 9, 5):
+            t[commands].push(number)
+        t.fire(obey)
+        assert (t[out][6], t[commands].pending_bytes) == (10, 8)
+        t.fire(obey)
+        assert (t[out][6], t[commands].pending_bytes) == (5, 0)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pyebpf.abi.helpers import HELPERS
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.assign import store
 from pyebpf.dsl.check.convert import pack
 from pyebpf.dsl.check.map_use import entry_type, use
+from pyebpf.dsl.check.objects import need_helper
 from pyebpf.dsl.check.scope import LoopFlow, stored_names
 from pyebpf.dsl.faults import Fault, NeedsFeature, WrongCall
 from pyebpf.dsl.maps import Hash, MapDecl, Numbered
 from pyebpf.dsl.tries import LpmTrie
 from pyebpf.dsl.typed import EntryKey, EntryValue, Expr, MapUse, RecordField, Stmt, Turn
 from pyebpf.dsl.types import Pointer, Record, Space, Static, in_memory
+from pyebpf.dsl.user_ring import UserEvents
 from pyebpf.plain import Plain
 
 if TYPE_CHECKING:
@@ -44,6 +47,10 @@ def entries_of(node: ast.expr, scope: Scope) -> Entries | None:
     decl = base.type.value if isinstance(base.type, Static) else None
     if not isinstance(decl, MapDecl):
         return None
+    if isinstance(decl, UserEvents) and owner is node:
+        made = use(decl, scope.span(owner), scope)
+        need_helper(HELPERS["user_ringbuf_drain"], "a loop over it", scope.span(node), scope)
+        return Entries(made, "values")
     listed = isinstance(decl, (Hash, Numbered)) and not isinstance(decl, LpmTrie)
     if not listed or (isinstance(decl, Numbered) and owner is node):
         advice = "loop over items(), keys() or values() of a hash or an array"
@@ -84,6 +91,8 @@ def for_entries(node: ast.For, entries: Entries, scope: Scope) -> list[Stmt]:
 
 def _item(entries: Entries, turn: Turn, node: ast.expr, scope: Scope) -> Expr:
     span = scope.span(node)
+    if isinstance(entries.map.decl, UserEvents):
+        return EntryValue(_sent(entries), span, turn)
     key = key_of_turn(entries.map, turn, span)
     if entries.word == "keys":
         return key
@@ -91,6 +100,12 @@ def _item(entries: Entries, turn: Turn, node: ast.expr, scope: Scope) -> Expr:
     assert not isinstance(kind, Static)
     value = EntryValue(kind, span, turn)
     return value if entries.word == "values" else pack((key, value), span)
+
+
+def _sent(entries: Entries) -> Any:
+    """Return the type of what user space sent: a number, or a record of the program's own."""
+    kind = entry_type(entries.map)
+    return Pointer(Space.STACK, kind.to) if isinstance(kind, Pointer) else kind
 
 
 def key_of_turn(made: MapUse, turn: Turn, span: Span) -> Expr:

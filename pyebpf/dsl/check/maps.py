@@ -20,7 +20,7 @@ from pyebpf.dsl.shared import Global
 from pyebpf.dsl.stacks import StackTrace
 from pyebpf.dsl.storage import Storage
 from pyebpf.dsl.tail import TailCalls
-from pyebpf.dsl.typed import Effect, Expr, Literal, MapUse, Object, Stmt
+from pyebpf.dsl.typed import Effect, Expr, Literal, MapUse, Object, Read, Stmt
 from pyebpf.dsl.typed_maps import Element, GetOr, Obtain
 from pyebpf.dsl.typed_shared import Entry
 from pyebpf.dsl.types import BOOL, NONE, Maybe, NoneType, Pointer, Space, Static
@@ -240,6 +240,16 @@ def _emit(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
     return Effect(NONE, span, typed.Emit(span, made, to_data(args[0], kind, "a record")))
 
 
+def _discard(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
+    record = args[0]
+    own = isinstance(record.type, Pointer) and record.type.space is Space.RING
+    if not own or not isinstance(record, Read):
+        expected = "the record that `with` reserved"
+        raise Fault(Mismatch(record.span, expected=expected, got=str(record.type)))
+    record.variable.discarded = True
+    return Effect(NONE, span, typed.Discard(span, record.variable))
+
+
 def _stack(name: str) -> Callable[[Any, list[Expr], Span, Scope], Expr]:
     def check(decl: StackTrace, args: list[Expr], span: Span, scope: Scope) -> Expr:
         return stack_id(decl, use(decl, span, scope), name, args, span)
@@ -268,6 +278,7 @@ VERBS: dict[str, Verb] = {
     "setdefault": Verb(_FOUND, 2, 2, _setdefault),
     "add": Verb((Log2Hist, LinearHist, HistRef), 1, 1, _add),
     "emit": Verb((Events,), 1, 1, _emit),
+    "discard": Verb((Events,), 1, 1, _discard),
     "kernel": Verb((StackTrace,), 0, 1, _stack("kernel")),
     "user": Verb((StackTrace,), 0, 1, _stack("user")),
     "call": Verb((TailCalls,), 1, 1, _call),

@@ -224,6 +224,10 @@ def reserve_bytes(low: Expressions, spec: MapSpec, size: int, kind: DataType | N
     return build.call("ringbuf_reserve", arguments, pointer)
 
 
+def _discard(low: Expressions, stmt: typed.Discard) -> None:
+    low.build.write(low.given_up_by[stmt.variable], low.build.const(1, BOOL))
+
+
 def _print(low: Expressions, stmt: typed.Print) -> None:
     build = low.build
     # Computed before the record is reserved: nothing may end the program while it is held.
@@ -265,5 +269,6 @@ EFFECTS: dict[type[typed.Stmt], Callable[[Any, Any], None]] = {
     **PLACE_EFFECTS,
     typed.HistAdd: _hist,
     typed.Emit: _emit,
+    typed.Discard: _discard,
     typed.Print: _print,
 }

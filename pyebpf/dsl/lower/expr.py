@@ -70,6 +70,9 @@ class Expressions:
         self.ended = 0
         #: Records that are reserved here, the innermost last.
         self.held: list[Value] = []
+        #: Whether a record is given up when its block is left, by the record and by its name.
+        self.given_up: dict[Value, Slot] = {}
+        self.given_up_by: dict[typed.Variable, Slot] = {}
         #: Those of them that are locks.
         self.locks: set[Value] = set()
         self._free: dict[Type, list[Slot]] = {}
@@ -305,7 +308,22 @@ class Expressions:
             if pointer in self.locks:
                 self.build.call("spin_unlock", (pointer,), VOID)
                 continue
-            self.build.call(helper, (pointer, self.build.const(0, U64)), VOID)
+            if pointer in self.given_up:
+                self._give_up_or(pointer, helper)
+            else:
+                self.build.call(helper, (pointer, self.build.const(0, U64)), VOID)
+
+    def _give_up_or(self, pointer: Value, helper: str) -> None:
+        """Discard a record if the program asked for that, or do what is done with the others."""
+        build = self.build
+        discard, go_on = build.new_block("discard"), build.new_block("send")
+        end = build.new_block("end")
+        build.branch(build.read(self.given_up[pointer]), discard, go_on)
+        for start, name in ((discard, "ringbuf_discard"), (go_on, helper)):
+            build.start(start)
+            build.call(name, (pointer, build.const(0, U64)), VOID)
+            build.jump(end)
+        build.start(end)
 
     def abort_if(self, condition: Value) -> None:
         """End the program where Python would raise an exception that nobody catches."""

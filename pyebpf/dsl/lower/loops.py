@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.dsl import typed
 from pyebpf.dsl.lower import maps as lower_map
 from pyebpf.dsl.unit_names import LOOPS_SLOT
-from pyebpf.ir.nodes import MAX_TURNS, Block, Compare, CompareOp, EntryPart, Loop, NextEntry
+from pyebpf.ir.nodes import (
+    MAX_TURNS,
+    USER_RING,
+    Block,
+    Compare,
+    CompareOp,
+    EntryPart,
+    Loop,
+    NextEntry,
+)
 from pyebpf.ir.types import BOOL, U64, Pointer, Space
 
 if TYPE_CHECKING:
@@ -138,7 +147,8 @@ def _entries(low: Lowering, statement: typed.ForEntries) -> None:
     build.branch(guard, body, otherwise)
     build.function.loops = (*build.function.loops, Loop(head, guard))
     build.start(body)
-    low.entries[statement.turn] = (_part(low, guard, is_key=True), _part(low, guard, is_key=False))
+    key = None if spec.kind == USER_RING else _part(low, guard, is_key=True)
+    low.entries[statement.turn] = (key, _part(low, guard, is_key=False))  # type: ignore[assignment]
     _turn(low, around, [*statement.begin, *statement.body])
     _again(low, around, head, None)
     _else(low, around, otherwise, statement.other)
@@ -146,7 +156,8 @@ def _entries(low: Lowering, statement: typed.ForEntries) -> None:
 
 def _part(low: Lowering, turn: NextEntry, *, is_key: bool) -> Value:
     kind = turn.map.key if is_key else turn.map.value
-    part = EntryPart(Pointer(Space.MAP, kind), low.build.span, turn, is_key)
+    space = Space.STACK if turn.map.kind == USER_RING else Space.MAP
+    part = EntryPart(Pointer(space, kind), low.build.span, turn, is_key)
     return low.build.add(part)
 
 

@@ -16,7 +16,7 @@ from pyebpf.dsl.lower.memory import fill
 from pyebpf.dsl.typed_locks import Locked
 from pyebpf.ir.build import Builder
 from pyebpf.ir.nodes import Block, Function, Param, Value
-from pyebpf.ir.types import I32, U64, VOID
+from pyebpf.ir.types import BOOL, I32
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,11 +116,15 @@ class Lowering(Expressions):
         def fill_in(pointer: Value) -> None:
             fill(self, pointer, kind.size)
             self.take(statement.variable, pointer)
+            if statement.variable.discarded:
+                self.given_up[pointer] = flag = self.build.slot("discarded", BOOL)
+                self.given_up_by[statement.variable] = flag
+                self.build.write(flag, self.build.const(0, BOOL))
             self.held.append(pointer)
             self.block(statement.body)
-            self.held.pop()
             if not self.build.done:
-                self.build.call(_SUBMIT, (pointer, self.build.const(0, U64)), VOID)
+                self.release(len(self.held) - 1, _SUBMIT)
+            self.held.pop()
 
         record = lower_effect.reserve(self, statement.map.spec, kind)
         count = partial(lower_map.count_lost, self, statement.map.index)

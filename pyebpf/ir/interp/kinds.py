@@ -148,6 +148,16 @@ class OwnTable(HashTable):
         return self.lookup(key, cpu)
 
 
+class UserRingTable(Table):
+    """``user_ringbuf``: records that a test sent."""
+
+    def __init__(self, spec: MapSpec, memory: Memory, cpus: int) -> None:
+        super().__init__(spec, memory, cpus)
+        self.sent: list[bytes] = []
+        #: What a program is reading, by the address of its dynptr.
+        self.reading: dict[int, bytes] = {}
+
+
 class PlaceTable(HashTable):
     """Devices, CPUs, sockets and cgroups: numbers that a test gave."""
 
@@ -215,6 +225,33 @@ def get_local_storage(m: Machine, args: list[int], call: CallHelper) -> int:
     return _of_kind(m, args, call, OwnTable).own(m.world.cgroup_id, m.world.cpu)
 
 
+def user_ringbuf_drain(m: Machine, args: list[int], call: CallHelper) -> int:
+    """Call a function for each record until it returns 1."""
+    table, code = _of_kind(m, args, call, UserRingTable), m.function_at(args[1], call)
+    count = 0
+    while table.sent:
+        data, count = table.sent.pop(0), count + 1
+        region = m.memory.add(bytearray(16), "a dynptr", writable=False)
+        table.reading[region.base] = data
+        stop = code.run((region.base, args[2])[: len(code.params)])
+        del table.reading[region.base]
+        m.memory.remove(region)
+        if stop:
+            break
+    return count
+
+
+def dynptr_read(m: Machine, args: list[int], call: CallHelper) -> int:
+    """Copy out of a record that is being read."""
+    rings = [table for table in m.tables.values() if isinstance(table, UserRingTable)]
+    data = next((ring.reading[args[2]] for ring in rings if args[2] in ring.reading), None)
+    if data is None:
+        raise ProbeFault("dynptr_read gets something that is no dynptr", call.span)
+    part = data[args[3] : args[3] + args[1]]
+    m.memory.write(args[0], part.ljust(args[1], b"\0"), call)
+    return 0 if len(part) == args[1] else -errno.E2BIG
+
+
 def redirect_map(m: Machine, args: list[int], call: CallHelper) -> int:
     """Say that a frame goes elsewhere, if there is an entry."""
     table = _of_kind(m, args, call, PlaceTable)
@@ -250,6 +287,7 @@ KIND_TABLES: dict[str, type[Table]] = {
     "perf_event_array": PerfTable,
     "array_of_maps": OfMapsTable,
     "hash_of_maps": OfMapsTable,
+    "user_ringbuf": UserRingTable,
     **dict.fromkeys(("cgroup_storage", "percpu_cgroup_storage"), OwnTable),
     **dict.fromkeys(_STORAGES, ObjectTable),
     **dict.fromkeys(_PLACES, PlaceTable),
@@ -261,6 +299,8 @@ KIND_HELPERS: dict[str, Helper] = {
     "perf_event_output": perf_event_output,
     "get_local_storage": get_local_storage,
     "redirect_map": redirect_map,
+    "user_ringbuf_drain": user_ringbuf_drain,
+    "dynptr_read": dynptr_read,
     "current_task_under_cgroup": current_task_under_cgroup,
     **dict.fromkeys((f"{kind}_get" for kind in _STORAGES), storage_get),
     **dict.fromkeys((f"{kind}_delete" for kind in _STORAGES), storage_delete),
