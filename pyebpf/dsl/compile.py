@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from pyebpf.spec.target import Target
 
 
+#: So many bytes of variables each function may have on the stack: the first that compiles is taken.
+_ROOMS = (STACK_BYTES, STACK_BYTES // 2, STACK_BYTES // 4)
+
+
 def compile_probes(
     probes: Iterable[Probe],
     target: Target,
@@ -40,13 +44,15 @@ def compile_probes(
         NotSupportedError: the target lacks BTF, and a probe needs it.
     """
     given = tuple(probes)
-    for last, stack in ((False, STACK_BYTES), (True, STACK_BYTES // 2)):
+    for stack in _ROOMS:
         unit = UnitState(target, options or {}, collect(given))
         try:
             return _compile(given, unit, license, stack)
         except CompileError as error:
-            # What the code itself needs of the stack is known at the end: registers that it saves.
-            if last or not all(isinstance(item, StackTooLarge) for item in error.diagnostics):
+            # What the code itself needs of the stack is known at the end: registers that it saves,
+            # and functions that are on the stack at once.
+            too_large = all(isinstance(item, StackTooLarge) for item in error.diagnostics)
+            if stack == _ROOMS[-1] or not too_large:
                 raise
     raise AssertionError
 

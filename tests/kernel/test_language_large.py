@@ -153,6 +153,36 @@ def probe(ctx: RawTracepointContext) -> None:
 """
 
 
+def test_functions_on_the_stack_at_once_share_it() -> None:
+    """Neither needs more than the stack has, but both do together; old verifiers refuse that."""
+    case = cell(
+        """
+from pyebpf import *
+
+@record
+class Row:
+    number: u64
+    text: Char = chars(240)
+
+rows = Hash[u32, Row](max_entries=4)
+out = Array[u64](max_entries=1)
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    numbers = [0] * 40
+    for i in range(ctx.args[0]):
+        numbers[i % 40] += i
+        rows[i & 3] = Row(number=i)
+    out[0] = sum(numbers)
+"""
+    )
+    with loaded(case.probe) as session:
+        assert "bytes in memory of the CPU: `" in session.explain()
+        fire(session, case.probe, 100)
+        assert session[case.out][0] == sum(range(100))
+        assert sorted(row.number for row in session[case.rows].values()) == [96, 97, 98, 99]
+
+
 def test_helpers_write_into_them() -> None:
     case = cell(
         """

@@ -6,6 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from pyebpf.ir.context import STACK_BYTES
+from pyebpf.ir.nodes import CallFunction, CallHelper, FuncAddr
 from pyebpf.ir.passes.stack_slots import StackTooLarge, memory_slots
 
 if TYPE_CHECKING:
@@ -22,22 +23,61 @@ _SHT_SYMTAB, _STT_FUNC = 2, 2
 _LDX, _ST, _STX, _ALU64 = 1, 2, 3, 7
 _MOV_X, _ADD_K = 0xBF, 0x07
 _FRAME = 10
+#: Helpers that call a function when the program is over, on a stack of its own.
+_LATER = ("timer_set_callback",)
+#: The verifier counts the frame of each function in whole steps of so many bytes, at most
+#: (``check_max_stack_depth`` in ``kernel/bpf/verifier.c``).
+_STEP = 32
 
 
 def check_stack(unit: Unit, data: bytes, context: Context) -> None:
-    """Report the functions whose code reaches deeper than the stack."""
+    """Report functions whose code reaches deeper than the stack, alone or with those they call."""
     used = {name: stack_bytes(code) for name, code in functions(data)}
+    chains = _Chains(unit, used)
     for fn in unit.functions:
-        total = used.get(fn.name, 0)
+        total, chain = used.get(fn.name, 0), chains.deepest(fn.name)
         if total > STACK_BYTES:
-            name, size = _largest(fn)
+            name, size = _largest([fn])
             context.report(StackTooLarge(fn.span, fn.name, total, name, size))
+        elif fn.section and chains.depth(chain) > STACK_BYTES:
+            name, size = _largest([chains.functions[name] for name in chain])
+            context.report(StackTooLarge(fn.span, fn.name, chains.depth(chain), name, size))
 
 
-def _largest(fn: Function) -> tuple[str, int]:
-    slots = memory_slots(fn) or fn.slots
+class _Chains:
+    """Which functions may be on the stack at once: those called, and those that helpers call."""
+
+    def __init__(self, unit: Unit, used: dict[str, int]) -> None:
+        self.functions = {fn.name: fn for fn in unit.functions}
+        self._used = used
+        self._deepest: dict[str, tuple[str, ...]] = {}
+
+    def depth(self, chain: tuple[str, ...]) -> int:
+        """Return how many bytes functions take together, each in whole steps."""
+        frames = [self._used[name] for name in chain if name in self._used]  # others are inlined
+        return sum(max(1, -(-frame // _STEP)) * _STEP for frame in frames)
+
+    def deepest(self, name: str) -> tuple[str, ...]:
+        """Return a function and those below it that take most together; there is no recursion."""
+        if name not in self._deepest:
+            chains = [self.deepest(each) for each in sorted(self._called(name))]
+            self._deepest[name] = (name, *max(chains, key=self.depth, default=()))
+        return self._deepest[name]
+
+    def _called(self, name: str) -> set[str]:
+        found = set()
+        for instr in (i for block in self.functions[name].blocks for i in block.instrs):
+            if isinstance(instr, CallFunction):
+                found.add(instr.function)
+            elif isinstance(instr, CallHelper) and instr.helper not in _LATER:
+                found |= {arg.function for arg in instr.args if isinstance(arg, FuncAddr)}
+        return found
+
+
+def _largest(functions: list[Function]) -> tuple[str, int]:
+    slots = [slot for fn in functions for slot in memory_slots(fn) or fn.slots]
     largest = max(slots, key=lambda slot: slot.type.size, default=None)
-    return (largest.name, largest.type.size) if largest else (fn.name, 0)
+    return (largest.name, largest.type.size) if largest else (functions[0].name, 0)
 
 
 def stack_bytes(code: bytes) -> int:
