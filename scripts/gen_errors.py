@@ -30,6 +30,9 @@ What the compiler and the loader say, by code. This page is made from the classe
 Every example has these declarations; statements alone stand in a probe, after its first two lines,
 `@tp_btf("block_rq_issue")` and `def issue(rq: Ptr[request]) -> None:`.
 
+A terminal shows them in colours unless `NO_COLOR` is set; `FORCE_COLOR` asks for them elsewhere. In
+IPython and notebooks the message stands alone, without a traceback.
+
 ```python
 {error_examples.DECLARATIONS}```
 """

@@ -1,7 +1,8 @@
 """What a diagnostic is: a frozen dataclass with a code, a span and named fields.
 
 A class is the text of one fault; an instance is one occurrence. The class lives beside the code
-that reports it. ``title``, ``label`` and ``help`` are templates filled from the instance's fields.
+that reports it. ``title``, ``label`` and ``help`` are templates filled from the instance's fields;
+so is ``origin_label``, of a class with a field ``origin``: the place where what is wrong began.
 The docstring says why, then ``Wrong:`` and ``Right:`` with code that is run, and becomes the
 documentation page.
 """
@@ -9,7 +10,7 @@ documentation page.
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pyebpf.errors import CompileError
 from pyebpf.plain import Frozen
@@ -30,6 +31,7 @@ class Diagnostic(Frozen):
     title: ClassVar[str] = ""
     label: ClassVar[str] = ""
     help: ClassVar[str] = ""
+    origin_label: ClassVar[str] = ""
     span: Span | None
 
     def _fill(self, template: str) -> str:
@@ -44,6 +46,16 @@ class Diagnostic(Frozen):
     def label_text(self) -> str:
         """What stands behind the caret, filled in."""
         return self._fill(self.label)
+
+    @property
+    def origin_place(self) -> Span | None:
+        """Where it began, if the class knows that."""
+        return getattr(self, "origin", None)
+
+    @property
+    def origin_text(self) -> str:
+        """What stands behind the line below that place, filled in."""
+        return self._fill(self.origin_label)
 
     @property
     def help_text(self) -> str:
@@ -87,30 +99,54 @@ def _place(item: Diagnostic) -> tuple[str, int, int]:
 
 
 def render(item: Diagnostic) -> str:
-    """Draw a diagnostic as text: headline, place, source line, caret, help."""
-    head = f"error[{item.code}]: {item.message}"
-    lines = [head]
+    """Draw a diagnostic as text: headline, place, source lines, carets, help."""
+    lines = [f"error[{item.code}]: {item.message}"]
+    width = 0
     if item.span is not None:
-        lines += _excerpt(item.span, item.label_text)
+        marks = [_Mark(item.span, item.label_text, "^")]
+        began = item.origin_place
+        if began is not None and (began.source, began.line) != (item.span.source, item.span.line):
+            marks.append(_Mark(began, item.origin_text, "-"))
+        width = max(len(str(mark.span.line)) for mark in marks)
+        lines += _excerpts(marks, width)
     if item.help_text:
-        gutter = " " * (len(str(item.span.line)) if item.span else 0)
-        lines.append(f"{gutter} = help: {item.help_text}")
+        lines.append(f"{' ' * width} = help: {item.help_text}")
     return "\n".join(lines)
 
 
-def _excerpt(span: Span, label: str) -> list[str]:
+class _Mark(NamedTuple):
+    """A part of a line to be shown, what to say of it, and how to draw the line below it."""
+
+    span: Span
+    label: str
+    line: str
+
+
+def _excerpts(marks: list[_Mark], width: int) -> list[str]:
+    """Draw the first mark, and others above or below it in the order of their source."""
+    pad, place = " " * width, marks[0].span
+    here = [mark for mark in marks if mark.span.source == place.source]
+    here.sort(key=lambda mark: mark.span.line)
+    lines = [f"{pad}--> {place}", f"{pad} |"]
+    for before, mark in zip([None, *here], here, strict=False):
+        if before is not None and mark.span.line > before.span.line + 1:
+            lines.append(f"{pad}...")
+        lines += _marked(mark, width)
+    for mark in marks:
+        if mark not in here:
+            lines += [f"{pad} |", f"{pad}::: {mark.span}", f"{pad} |", *_marked(mark, width)]
+    return [*lines, f"{pad} |"]
+
+
+def _marked(mark: _Mark, width: int) -> list[str]:
+    span = mark.span
     text = span.text.expandtabs(1)
-    width = len(str(span.line))
     end = span.end_column if span.end_line == span.line else len(text)
     indent = " " * _cells(text[: span.column])
-    carets = "^" * max(1, _cells(text[span.column : end]))
-    pad = " " * width
+    below = mark.line * max(1, _cells(text[span.column : end]))
     return [
-        f"{pad}--> {span}",
-        f"{pad} |",
-        f"{span.line} | {text}",
-        f"{pad} | {indent}{carets} {label}".rstrip(),
-        f"{pad} |",
+        f"{span.line:>{width}} | {text}",
+        f"{' ' * width} | {indent}{below} {mark.label}".rstrip(),
     ]
 
 

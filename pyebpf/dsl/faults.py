@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pyebpf.diag import Diagnostic
+
+if TYPE_CHECKING:
+    from pyebpf.diag import Span
 
 
 class Fault(Exception):  # noqa: N818 - never seen by users; it ends the checking of one statement
@@ -16,6 +19,10 @@ class Fault(Exception):  # noqa: N818 - never seen by users; it ends the checkin
     def __init__(self, diagnostic: Diagnostic | None = None) -> None:
         super().__init__(diagnostic.message if diagnostic else "")
         self.diagnostic = diagnostic
+
+
+def _ask(question: str) -> str:
+    return f"if other kernels have it, ask first: `if {question}:`"
 
 
 class NoSource(Diagnostic):
@@ -60,8 +67,10 @@ class UnknownName(Diagnostic):
     code: ClassVar[str] = "E0101"
     title: ClassVar[str] = "`{name}` is not defined"
     label: ClassVar[str] = "not found{close}"
+    help: ClassVar[str] = "{advice}"
     name: str
     close: str = ""
+    advice: str = ""
 
 
 class BadAnnotation(Diagnostic):
@@ -81,10 +90,10 @@ class BadAnnotation(Diagnostic):
     code: ClassVar[str] = "E0102"
     title: ClassVar[str] = "parameter `{name}` has no usable type"
     label: ClassVar[str] = "{why}"
-    help: ClassVar[str] = "annotate it: `{name}: {example}`"
+    help: ClassVar[str] = "{advice}"
     name: str
     why: str
-    example: str
+    advice: str
 
 
 class Unassigned(Diagnostic):
@@ -104,9 +113,13 @@ class Unassigned(Diagnostic):
 
     code: ClassVar[str] = "E0103"
     title: ClassVar[str] = "`{name}` may have no value here"
-    label: ClassVar[str] = "assigned on some ways only"
-    help: ClassVar[str] = "give it a value before the branch or loop"
+    label: ClassVar[str] = "{why}"
+    help: ClassVar[str] = "give it a value before {advice}"
+    origin_label: ClassVar[str] = "assigned here"
     name: str
+    why: str = "assigned on some ways only"
+    advice: str = "the branch or loop"
+    origin: Span | None = None
 
 
 class UnknownHook(Diagnostic):
@@ -126,9 +139,11 @@ class UnknownHook(Diagnostic):
     code: ClassVar[str] = "E0104"
     title: ClassVar[str] = "this kernel has no {kind} `{name}`"
     label: ClassVar[str] = "not found{close}"
+    help: ClassVar[str] = "{advice}"
     kind: str
     name: str
     close: str = ""
+    advice: str = ""
 
 
 class UnknownField(Diagnostic):
@@ -144,13 +159,20 @@ class UnknownField(Diagnostic):
     """
 
     code: ClassVar[str] = "E0105"
-    title: ClassVar[str] = "`{type}` has no field `{name}`"
+    title: ClassVar[str] = "`{type}` has no {what} `{name}`"
     label: ClassVar[str] = "not found{close}"
     type: str
     name: str
     close: str = ""
     #: Whether the type is the kernel's, so that other kernels may have the field.
     of_kernel: bool = False
+    what: str = "field"
+
+    @property
+    def help_text(self) -> str:
+        owner = self.type.removeprefix("struct ").removeprefix("union ")
+        lacks = self.of_kernel and not self.close
+        return _ask(f'has_field({owner}, "{self.name}")') if lacks else ""
 
 
 class UnknownType(Diagnostic):
@@ -178,6 +200,10 @@ class UnknownType(Diagnostic):
     label: ClassVar[str] = "not found{close}"
     name: str
     close: str = ""
+
+    @property
+    def help_text(self) -> str:
+        return "" if self.close else _ask(f"has_type({self.name})")
 
 
 class Unsupported(Diagnostic):
@@ -231,7 +257,9 @@ class RecursionUsed(Diagnostic):
     title: ClassVar[str] = "`{name}` calls itself"
     label: ClassVar[str] = "recursive call"
     help: ClassVar[str] = "use a loop with a bound"
+    origin_label: ClassVar[str] = "`{name}` is defined here"
     name: str
+    origin: Span | None = None
 
 
 class Mismatch(Diagnostic):
@@ -245,12 +273,22 @@ class Mismatch(Diagnostic):
     """
 
     code: ClassVar[str] = "E0301"
-    title: ClassVar[str] = "expected {expected}, got `{got}`"
-    label: ClassVar[str] = "this is `{got}`"
+    title: ClassVar[str] = "expected {expected}, got {shown}"
+    label: ClassVar[str] = "this is {shown}"
     help: ClassVar[str] = "{advice}"
+    origin_label: ClassVar[str] = "{began}"
     expected: str
     got: str
     advice: str = ""
+    began: str = "declared here"
+    origin: Span | None = None
+
+    def _fill(self, template: str) -> str:
+        is_prose = self.got.startswith(("a ", "an "))
+        shown = self.got if is_prose else f"`{self.got}`"
+        return super()._fill(
+            template.replace("{shown}", shown.replace("{", "{{").replace("}", "}}"))
+        )
 
 
 class WrongCall(Diagnostic):
@@ -265,11 +303,13 @@ class WrongCall(Diagnostic):
 
     code: ClassVar[str] = "E0302"
     title: ClassVar[str] = "`{name}` {why}"
-    label: ClassVar[str] = "in this call"
+    label: ClassVar[str] = "here"
     help: ClassVar[str] = "{advice}"
+    origin_label: ClassVar[str] = "`{name}` is defined here"
     name: str
     why: str
     advice: str = ""
+    origin: Span | None = None
 
 
 class ReadOnlyField(Diagnostic):
@@ -388,12 +428,13 @@ class UnguardedLookup(Diagnostic):
     """
 
     code: ClassVar[str] = "E0401"
-    title: ClassVar[str] = "{source} may have found nothing"
-    label: ClassVar[str] = "{what} can be None here"
+    title: ClassVar[str] = "{source} may be None"
+    label: ClassVar[str] = "used without a test for None"
     help: ClassVar[str] = "guard it: {guard}"
-    what: str = "this"
+    origin_label: ClassVar[str] = "it comes from here"
     guard: str = "`if (value := …) is not None:`"
-    source: str = "map look-up"
+    source: str = "what this look-up gives"
+    origin: Span | None = None
 
 
 class MissingKey(Diagnostic):
@@ -412,7 +453,9 @@ class MissingKey(Diagnostic):
     title: ClassVar[str] = "`{name}[…]` may have no such entry"
     label: ClassVar[str] = "no value if it is absent"
     help: ClassVar[str] = "use `{name}.get(…)` and test the result for None"
+    origin_label: ClassVar[str] = "`{name}` is declared here"
     name: str
+    origin: Span | None = None
 
 
 class NoKernelFields(Diagnostic):
@@ -464,13 +507,34 @@ class NeedsFeature(Diagnostic):
     """
 
     code: ClassVar[str] = "E0701"
-    title: ClassVar[str] = "{what} needs {feature}, which this kernel does not have"
+    title: ClassVar[str] = "{what} needs {needed}, which this kernel does not have"
     label: ClassVar[str] = "since Linux {since}"
     help: ClassVar[str] = "{advice}"
     what: str
     feature: str
     since: str
     advice: str = ""
+
+    def _fill(self, template: str) -> str:
+        return super()._fill(template.replace("{needed}", _needed(self.feature)))
+
+
+def _needed(feature: str) -> str:
+    """Say in words what a row of the features is: ``helper:skb_load_bytes@xdp`` is a helper."""
+    group, _, name = feature.partition(":")
+    if group != "helper":
+        return _FEATURES.get(feature, feature)
+    helper, _, kind = name.partition("@")
+    return f"the helper bpf_{helper}" + " in programs of its kind" * bool(kind)
+
+
+#: Features that have names for people.
+_FEATURES = {
+    "atomics": "atomic operations that give a result",
+    "global_data": "global data",
+    "kallsyms_all": "a list of all symbols (CONFIG_KALLSYMS_ALL)",
+    "ringbuf": "ring buffers",
+}
 
 
 class UnknownSymbol(Diagnostic):
@@ -501,6 +565,14 @@ class UnknownSymbol(Diagnostic):
     what: str
     name: str
     close: str = ""
+
+    @property
+    def help_text(self) -> str:
+        return (
+            ""
+            if self.close
+            else _ask(f"has_{'variable' if 'variable' in self.what else 'kfunc'}(…)")
+        )
 
 
 class NotReleased(Diagnostic):

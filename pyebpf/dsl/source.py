@@ -40,6 +40,11 @@ class FunctionSource(Frozen):
         start = whole.column + len("def ")
         return Span(self.source, whole.line, start, whole.line, start + len(self.node.name))
 
+    def declaration(self, name: str) -> Span | None:
+        """Return where the file assigns a name outside of functions; None if it does not."""
+        found = _assignments(self.source.name, self.source.text).get(name)
+        return self.span(found) if found is not None else None
+
     def _column(self, line: int, offset: int) -> int:
         # ast counts bytes of UTF-8; people and carets count characters.
         if self.source.text.isascii():
@@ -62,7 +67,7 @@ def capture(function: Any) -> FunctionSource:
     source = Source(code.co_filename, text, is_file)
     for what, used in (("`lambda`", code.co_name == "<lambda>"), ("`async`", code.co_flags & 0x80)):
         if used:  # 0x80: inspect.CO_COROUTINE
-            span = _whole_line(source, code.co_firstlineno)
+            span = _whole_line(source, _first_line(source, code.co_firstlineno))
             raise Fault(Unsupported(span, what=what, advice="write a plain `def`"))
     for node in _functions(code.co_filename, text):
         first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
@@ -70,6 +75,21 @@ def capture(function: Any) -> FunctionSource:
             return FunctionSource(source, node)
     span = _whole_line(source, code.co_firstlineno)
     raise Fault(SourceChanged(span, name=function.__name__))
+
+
+def defined(function: Any) -> Span | None:
+    """Return where a function's name stands in its ``def`` line; None if its text is gone."""
+    try:
+        return capture(function).name_span()
+    except Fault:
+        return None
+
+
+def _first_line(source: Source, line: int) -> int:
+    """Return the first line from ``line`` on that is no decorator."""
+    while source.line(line).lstrip().startswith("@"):
+        line += 1
+    return line
 
 
 def _whole_line(source: Source, line: int) -> Span:
@@ -83,3 +103,19 @@ def _functions(file: str, text: str) -> tuple[ast.FunctionDef, ...]:
     except SyntaxError:
         return ()
     return tuple(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+@lru_cache(maxsize=16)
+def _assignments(file: str, text: str) -> dict[str, ast.AST]:
+    """Return what a file assigns to names outside of functions: the whole statements."""
+    found: dict[str, ast.AST] = {}
+    try:
+        tree = ast.parse(text, file)
+    except SyntaxError:
+        return found
+    for node in ast.iter_child_nodes(tree):
+        targets = getattr(node, "targets", [getattr(node, "target", None)])
+        for target in targets:
+            if isinstance(target, ast.Name):
+                found[target.id] = node
+    return found

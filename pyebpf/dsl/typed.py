@@ -26,7 +26,8 @@ class Variable(Plain):
     """A local name. ``type`` and ``range`` are joined over all its assignments.
 
     ``fixed`` is the width at which all its values wrap: declared, or settled because the values
-    grow in a loop.
+    grow in a loop. ``origin`` is where it got the first of its values, or the first that may be
+    None, for messages.
     """
 
     name: str
@@ -35,6 +36,8 @@ class Variable(Plain):
     fixed: Int | None = None
     #: Of a reserved record: it may be given up.
     discarded: bool = False
+    origin: Span | None = None
+    can_be_none: bool = False
 
 
 class MapUse(Plain):

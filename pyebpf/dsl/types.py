@@ -89,6 +89,20 @@ PRIVATE = (Space.RING, Space.CTX, Space.STACK, Space.PACKET)
 COPIES = (Space.STACK, Space.COPY)
 
 
+def shown(kind: object) -> str:
+    """Return a type as users write it, for messages: ``Ptr[task_struct]``.
+
+    What lies in memory of our own is the thing itself to them; where a pointer leads, they say.
+    """
+    if isinstance(kind, Maybe):
+        return f"{shown(kind.inner)} | None"
+    if not isinstance(kind, Pointer):
+        return str(kind)
+    name = str(kind.to or "Any").removeprefix("struct ").removeprefix("union ")
+    words = {Space.USER: "UserPtr", Space.KERNEL: "Ptr", Space.BTF: "Ptr"}
+    return f"{words[kind.space]}[{name}]" if kind.space in words else name
+
+
 def is_number(kind: ValueType) -> bool:
     """Tell whether a value of this type is an integer or a truth value."""
     return isinstance(kind, (Int, Bool))
@@ -130,4 +144,5 @@ __all__ = [
     "has_items",
     "in_memory",
     "is_number",
+    "shown",
 ]

@@ -6,6 +6,7 @@ import keyword
 import re
 from typing import TYPE_CHECKING
 
+from pyebpf.dsl.check.convert import points_to_text
 from pyebpf.dsl.types import Bool, Chars, Int, KernelRef, Place, Pointer, Space
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ def _pointer(kind: Pointer, kernel: Kernel, member_type: Callable[[int], str]) -
     if kernel.has_members(to):
         word = "_UserPtr" if kind.space is Space.USER else "_Ptr"
         return f"{word}[{member_type(to.id)}]"
+    if points_to_text(kind):
+        return ANY  # a number with elements, and text where text is wanted
     inside = kernel.value(to.id, kind.space)
     if not isinstance(inside, (Bool, Int, Pointer)):
         return "_int"  # it has no elements that could be read

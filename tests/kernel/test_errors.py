@@ -141,7 +141,7 @@ error[E0104]: this kernel has no tracepoint `sched:sched_swich`
 LINE | @tracepoint("sched:sched_swich")
     |             ^^^^^^^^^^^^^^^^^^^ not found; did you mean `sched:sched_switch`""",
     misspelt_tp_btf: """\
-error[E0104]: this kernel has no tp_btf `sched_swich`
+error[E0104]: this kernel has no tracepoint `sched_swich`
    --> FILE:LINE:9
     |
 LINE | @tp_btf("sched_swich")

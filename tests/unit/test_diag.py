@@ -36,6 +36,36 @@ def test_a_line_with_a_caret() -> None:
     )
 
 
+class Odder(Odd):
+    origin_label: ClassVar[str] = "`{name}` began here"
+    origin: Span | None = None
+
+
+def test_where_it_began_is_shown_in_the_order_of_the_lines() -> None:
+    late, early = Span(SOURCE, 6, 0, 6, 1), Span(SOURCE, 1, 0, 1, 1)
+    lines = render(Odder(late, name="a", origin=early)).splitlines()
+    assert lines[1:3] == [" --> probe.py:6:1", "  |"]
+    assert lines[3:] == ["1 | a = 1", "  | - `a` began here", " ...", "6 | )", "  | ^ odd", "  |"]
+    lines = render(Odder(early, name="a", origin=late)).splitlines()
+    assert lines[1:3] == [" --> probe.py:1:1", "  |"]
+    assert lines[3:] == ["1 | a = 1", "  | ^ odd", " ...", "6 | )", "  | - `a` began here", "  |"]
+
+
+def test_where_it_began_is_not_shown_twice_in_one_line() -> None:
+    place = Span(SOURCE, 2, 5, 2, 10)
+    there = Odder(place, name="x", origin=Span(SOURCE, 2, 0, 2, 2))
+    assert render(there) == render(Odder(place, name="x"))
+
+
+def test_where_it_began_can_be_another_file() -> None:
+    other = Source("shared.py", "\n" * 11 + "x = Hash()\n")
+    text = render(Odder(Span(SOURCE, 1, 0, 1, 1), name="x", origin=Span(other, 12, 0, 12, 10)))
+    assert text.splitlines()[1:] == [
+        "  --> probe.py:1:1", "   |", " 1 | a = 1", "   | ^ odd", "   |",
+        "  ::: shared.py:12:1", "   |", "12 | x = Hash()", "   | ---------- `x` began here", "   |",
+    ]  # fmt: skip
+
+
 def test_tabs_count_one_column() -> None:
     lines = render(Odd(Span(SOURCE, 3, 1, 3, 2), name="c")).splitlines()
     assert lines[1:5] == [" --> probe.py:3:2", "  |", "3 |  c = a", "  |  ^ odd"]

@@ -45,7 +45,7 @@ THING = b.add_struct(
      ("argv", b.add_ptr(b.add_ptr(CHAR)), 1088), ("what", b.add_ptr(), 1152),
      ("call", b.add_ptr(b.add_proto(0)), 1216), ("wide", WIDE, 1280), ("hue", ENUM, 1408),
      ("group", b.add_ptr(KEYWORD), 1472), ("user", USER, 1536), ("init", b.add_ptr(FLAVOUR), 1600),
-     ("lambda", INT, 1664)],
+     ("lambda", INT, 1664), ("ages", b.add_ptr(INT), 1728)],
 )  # fmt: skip
 b.add_typedef("alias_t", THING)
 DO = b.add_func("bpf_do", b.add_proto(INT, [("how", INT)]))
@@ -72,7 +72,7 @@ class thing(_Object):
     grid: _F[_Array[_Array[_int]]]
     node: _F[_Ptr[_k.node]]
     other: _F[_Ptr[_k.node__2]]
-    argv: _F[_Pointer[_Pointer[_int]]]
+    argv: _F[_Pointer[_Any]]
     what: _F[_int]
     call: _F[_int]
     wide: _F[_Any]
@@ -80,6 +80,7 @@ class thing(_Object):
     group: _F[_Ptr[_k.class_]]
     user: _F[_UserPtr[_k.node]]
     init: _F[_Ptr[_k.node]]
+    ages: _F[_Pointer[_int]]
 """
 
 
@@ -94,7 +95,7 @@ def test_a_struct_has_what_a_probe_sees() -> None:
     assert EXPECTED in text
     assert "class node(_Object):\n    next: _F[_Ptr[_k.node]]\n" in text
     assert "class node__2(_Object):\n    number: _F[_int]\n" in text
-    assert "class class_(_Object):\n    name: _F[_Pointer[_int]]\n" in text
+    assert "class class_(_Object):\n    name: _F[_Any]\n" in text
     assert text.startswith('__all__ = [\n    "atomic_t",\n    "node",\n    "thing",\n]\n')
 
 

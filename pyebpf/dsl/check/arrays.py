@@ -25,6 +25,7 @@ from pyebpf.dsl.types import (
     Space,
     Static,
     in_memory,
+    shown,
 )
 from pyebpf.spec.types import Address
 
@@ -81,7 +82,7 @@ def of_annotation(node: ast.expr, kind: DataType, scope: Scope) -> Expr:
             return MakeArray(Array(kind, int(length.value)), scope.span(node), ())
     value = scope.expr(node)
     if not isinstance(value, MakeArray) or not isinstance(value.type, Array):
-        raise Fault(Mismatch(value.span, expected="array(n) or a list", got=str(value.type)))
+        raise Fault(Mismatch(value.span, expected="array(n) or a list", got=shown(value.type)))
     return to_data(value, Array(kind, value.type.length))
 
 
@@ -97,7 +98,8 @@ def _element_type(items: tuple[Expr, ...]) -> DataType:
         found = join(joined, kind)
         if found is None or not isinstance(found, (Chars, Record, Address)):
             wanted = "a list of one type: numbers, text or records"
-            raise Fault(Mismatch(item.span, expected=wanted, got=str(kind)))
+            odd = next((i for i in items if i.type != kinds[0]), item)
+            raise Fault(Mismatch(odd.span, expected=wanted, got=shown(odd.type)))
         joined = found
     assert isinstance(joined, (Chars, Record, Address))
     return joined

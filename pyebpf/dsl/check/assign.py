@@ -42,6 +42,7 @@ from pyebpf.dsl.types import (
     Space,
     Static,
     has_items,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def store_name(name: str, value: Expr, target: ast.Name, scope: Scope) -> list[S
         return _store_tuple(name, value, target, scope)
     if count is not None:
         raise Fault(
-            Mismatch(value.span, expected=f"{count} values, as before", got=str(value.type))
+            Mismatch(value.span, expected=f"{count} values, as before", got=shown(value.type))
         )
     if isinstance(value.type, Pointer) and value.type.space is Space.RING:
         advice = "use the name that `with` gave it"
@@ -181,7 +182,7 @@ def _unpack(target: ast.Tuple, value: Expr, scope: Scope) -> list[Stmt]:
     value = tuple_in_memory(value) or value
     if not isinstance(value, Pack) or len(value.items) != len(target.elts):
         raise Fault(
-            Mismatch(value.span, expected=f"{len(target.elts)} values", got=str(value.type))
+            Mismatch(value.span, expected=f"{len(target.elts)} values", got=shown(value.type))
         )
     # All values are computed before the first is stored: `a, b = b, a`.
     out: list[Stmt] = []
@@ -205,7 +206,7 @@ def entry(target: ast.Subscript, scope: Scope) -> tuple[MapDecl, Expr]:
     base = as_map(need_value(scope.expr(target.value)))
     value = base.type.value if isinstance(base.type, Static) else None
     if not isinstance(value, MapDecl):
-        raise Fault(Mismatch(base.span, expected="a map", got=str(base.type)))
+        raise Fault(Mismatch(base.span, expected="a map", got=shown(base.type)))
     return value, scope.expr(target.slice)
 
 
@@ -222,7 +223,7 @@ def own_field(target: ast.Attribute, scope: Scope) -> RecordField:
         return context.place(target.attr, scope.span(target), scope)
     found = record_of(base)
     if found is None or not is_writable(base):
-        what = f"a field of `{base.type}`"
+        what = f"a field of `{shown(base.type)}`"
         advice = "what can change are map entries and local records"
         raise scope.unsupported(target, f"an assignment to {what}", advice)
     return record_field(base, found, target, scope)

@@ -32,7 +32,7 @@ from pyebpf.dsl.check.slices import text_length, text_ord
 from pyebpf.dsl.check.variables import has_variable
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownType, WrongCall
 from pyebpf.dsl.maps import Numbered
-from pyebpf.dsl.types import BOOL, Array, Chars, KernelRef, Pointer, Space, Static, has_items
+from pyebpf.dsl.types import BOOL, Array, Chars, KernelRef, Pointer, Space, Static, has_items, shown
 from pyebpf.ir.nodes import BinaryOp, CompareOp, FieldPath
 from pyebpf.kernel import KernelType
 from pyebpf.spec.objects import CoreKind
@@ -51,6 +51,7 @@ def _arguments(node: ast.Call, name: str, least: int, most: int, scope: Scope) -
     if node.keywords or not least <= len(node.args) <= most:
         wanted = str(least) if least == most else f"{least} to {most}"
         why = f"takes {wanted} argument{'s' * (wanted != '1')} by position"
+        why = why if most else "takes no arguments"
         raise Fault(WrongCall(scope.span(node), name=name, why=why))
     return [scope.expr(arg) for arg in node.args]
 
@@ -80,7 +81,7 @@ def kernel_type(expr: Expr, scope: Scope) -> KernelRef:
     """
     value = expr.type.value if isinstance(expr.type, Static) else None
     if not isinstance(value, KernelType):
-        raise Fault(Mismatch(expr.span, expected="a kernel type", got=str(expr.type)))
+        raise Fault(Mismatch(expr.span, expected="a kernel type", got=shown(expr.type)))
     found = scope.unit.kernel.find(value.kernel_name)
     if found is None:
         near = scope.unit.kernel.similar(value.kernel_name)
@@ -93,7 +94,7 @@ def _has_field(node: ast.Call, scope: Scope) -> Expr:
     args = _arguments(node, "has_field", 2, 2, scope)
     span = scope.span(node)
     if not isinstance(args[1], typed.Text):
-        raise Fault(Mismatch(args[1].span, expected="a field's name", got=str(args[1].type)))
+        raise Fault(Mismatch(args[1].span, expected="a field's name", got=shown(args[1].type)))
     root = kernel_type(args[0], scope)
     owner, path = root, FieldPath(root, ())
     for name in args[1].value.split("."):
@@ -188,7 +189,7 @@ def _len(node: ast.Call, scope: Scope) -> Expr:
     decl = arg.type.value if isinstance(arg.type, Static) else None
     if isinstance(decl, Numbered):
         return literal(decl.max_entries, span)
-    raise Fault(Mismatch(arg.span, expected="a tuple, a text or an array", got=str(arg.type)))
+    raise Fault(Mismatch(arg.span, expected="a tuple, a text or an array", got=shown(arg.type)))
 
 
 #: Our functions, by the name that marks them in ``pyebpf.dsl.builtins``.

@@ -33,10 +33,10 @@ from pyebpf.dsl.collect import namespace
 from pyebpf.dsl.faults import Fault, Mismatch, RecursionUsed, WrongCall
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.probes import Probe
-from pyebpf.dsl.source import capture
+from pyebpf.dsl.source import capture, defined
 from pyebpf.dsl.symbols import KernelVariable, Kfunc
 from pyebpf.dsl.typed import Assign, Evaluate, Expr, Helper, Inlined, MakeRecord, Object, Stmt
-from pyebpf.dsl.types import NONE, Array, Int, NoneType, Place, Record, Static, Tuple
+from pyebpf.dsl.types import NONE, Array, Int, NoneType, Place, Record, Static, Tuple, shown
 from pyebpf.spec.types import Octets
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _without_stars(node: ast.Call, scope: Scope) -> ast.Call:
 def _callee(node: ast.Call, scope: Scope) -> Any:
     target = scope.expr(node.func)
     if not isinstance(target.type, Static):
-        raise Fault(Mismatch(target.span, expected="a function", got=str(target.type)))
+        raise Fault(Mismatch(target.span, expected="a function", got=shown(target.type)))
     return target.type.value
 
 
@@ -138,25 +138,28 @@ def _known_builtin(value: Any) -> bool:
 
 def _no_keywords(node: ast.Call, name: str, scope: Scope) -> None:
     if node.keywords:
-        why = f"takes no argument called `{node.keywords[0].arg}`"
-        raise Fault(WrongCall(scope.span(node), name=name, why=why))
+        word = node.keywords[0]
+        why, place = (
+            f"takes no argument called `{word.arg}`",
+            scope.word_span(f"{word.arg}", word.value),
+        )
+        raise Fault(WrongCall(place, name=name, why=why, advice="pass it by position"))
 
 
 def _make_record(kind: Record, node: ast.Call, scope: Scope) -> Expr:
     if node.args:
-        why = "takes its fields by name"
-        raise Fault(WrongCall(scope.span(node), name=kind.name, why=why))
+        why, names = "takes its fields by name", ", ".join(f"{f.name}=…" for f in kind.fields[:2])
+        advice = f"write {kind.name}({names})"
+        raise Fault(WrongCall(scope.span(node), name=kind.name, why=why, advice=advice))
     items = []
     for keyword in node.keywords:
         field = kind.field(keyword.arg or "")
         if field is None:
             why = f"has no field `{keyword.arg}`"
             have = ", ".join(f.name for f in kind.fields)
-            raise Fault(
-                WrongCall(
-                    scope.span(keyword.value), name=kind.name, why=why, advice=f"it has {have}"
-                )
-            )
+            place = scope.word_span(f"{keyword.arg}", keyword.value)
+            advice, origin = f"it has {have}", scope.declaration(kind.name)
+            raise Fault(WrongCall(place, name=kind.name, why=why, advice=advice, origin=origin))
         items.append((field, to_data(scope.expr(keyword.value), field.type)))
     return MakeRecord(kind, scope.span(node), tuple(items))
 
@@ -172,7 +175,7 @@ def expand(function: FunctionType, node: ast.Call, scope: Scope) -> Expr:
         given = [(name, value, annotated_type(function, name)) for name, value in matched]
         return call_subprogram(function, given, node, scope)
     if function in scope.stack:
-        raise Fault(RecursionUsed(span, name=function.__name__))
+        raise Fault(RecursionUsed(span, name=function.__name__, origin=defined(function)))
     source = capture(function)
     inner = Scope(
         scope.unit,

@@ -8,6 +8,8 @@ from pyebpf.dsl import typed
 from pyebpf.dsl.check.arith import holding
 from pyebpf.dsl.check.effects import after, following
 from pyebpf.dsl.faults import Fault, Mismatch, TooLarge, UnguardedLookup
+from pyebpf.dsl.maps import MapDecl
+from pyebpf.dsl.shared import Global
 from pyebpf.dsl.typed import Cast, Choice, Expr, Literal, Read, Truth, Variable
 from pyebpf.dsl.typed_kernel import (
     HelperCall,
@@ -41,6 +43,7 @@ from pyebpf.dsl.types import (
     ValueType,
     in_memory,
     is_number,
+    shown,
 )
 from pyebpf.spec.kernel_fields import kernel_fields
 from pyebpf.spec.types import Octets
@@ -52,11 +55,11 @@ if TYPE_CHECKING:
 
 #: What may have given None, other than a map.
 _SOURCES: dict[type[Expr], str] = {
-    MemoryRead: "a read of memory",
-    KfuncCall: "a kernel function",
-    PerCpu: "the look-up of a CPU",
-    HelperCall: "a helper",
-    Taken: "this method",
+    MemoryRead: "what is read here",
+    KfuncCall: "what this function of the kernel gives",
+    PerCpu: "the variable of that CPU",
+    HelperCall: "what this helper gives",
+    Taken: "what this method gives",
     typed.PacketAt: "a look into a packet",
     typed.ContextField: "a pointer of the context",
 }
@@ -78,8 +81,9 @@ def need_value(expr: Expr) -> Expr:
         if not isinstance(expr, Read):
             source = _SOURCES.get(type(expr), UnguardedLookup.source)
             raise Fault(UnguardedLookup(expr.span, source=source))
-        name = expr.variable.name
-        raise Fault(UnguardedLookup(expr.span, f"`{name}`", f"`if {name} is not None:`"))
+        name, origin = expr.variable.name, expr.variable.origin
+        guard = f"`if {name} is not None:`"
+        raise Fault(UnguardedLookup(expr.span, guard, f"`{name}`", origin))
     return expr
 
 
@@ -94,7 +98,19 @@ def need_number(expr: Expr) -> Expr:
         return Ranged(U64, expr.span, expr, (0, 1))
     if isinstance(expr.type, (Address, Pointer)):
         return Cast(U64, expr.span, expr)
-    raise Fault(Mismatch(expr.span, expected="a number", got=str(expr.type)))
+    raise Fault(
+        Mismatch(expr.span, expected="a number", got=shown(expr.type), advice=_inside(expr))
+    )
+
+
+def _inside(expr: Expr) -> str:
+    """Say how to come at the number in a thing that holds some."""
+    value = expr.type.value if isinstance(expr.type, Static) else None
+    if isinstance(value, Global):
+        return "its value is `.value`"
+    if isinstance(value, MapDecl):
+        return "a value of it is `.get(key)`, or `[index]` of an array"
+    return ""
 
 
 class Ranged(Cast):
@@ -155,7 +171,7 @@ def to_bool(expr: Expr) -> Expr:
         return Truth(BOOL, expr.span, expr)
     if isinstance(kind, (Tuple, Record)):
         return Literal(BOOL, expr.span, True)
-    raise Fault(Mismatch(expr.span, expected="a truth value", got=str(kind)))
+    raise Fault(Mismatch(expr.span, expected="a truth value", got=shown(kind)))
 
 
 def to_data(  # noqa: PLR0911 - one return for each kind of data
@@ -186,7 +202,8 @@ def to_data(  # noqa: PLR0911 - one return for each kind of data
         return expr
     if isinstance(kind, Chars) and points_to_text(expr.type):
         return text_behind(expr, kind.length)
-    raise Fault(Mismatch(expr.span, expected=f"{what} `{kind}`".strip(), got=str(expr.type)))
+    expected = f"{what} of type `{kind}`" if what else f"`{kind}`"
+    raise Fault(Mismatch(expr.span, expected=expected, got=shown(expr.type)))
 
 
 _TEXT = frozenset({"char", "unsigned char", "signed char"})
@@ -238,7 +255,9 @@ def _to_address(expr: Expr, kind: Address) -> Expr:
 
 def _to_tuple(expr: typed.Pack, kind: Record) -> Expr:
     if len(expr.items) != len(kind.fields):
-        raise Fault(Mismatch(expr.span, expected=f"{len(kind.fields)} values", got=str(expr.type)))
+        raise Fault(
+            Mismatch(expr.span, expected=f"{len(kind.fields)} values", got=shown(expr.type))
+        )
     items = tuple(
         (field, to_data(item, field.type))
         for field, item in zip(kind.fields, expr.items, strict=True)
@@ -256,7 +275,7 @@ def _to_array(expr: Expr, kind: Array) -> Expr:
         or not isinstance(have, Array)
         or have.length != kind.length
     ):
-        raise Fault(Mismatch(expr.span, expected=f"`{kind}`", got=str(have)))
+        raise Fault(Mismatch(expr.span, expected=f"`{kind}`", got=shown(have)))
     return MakeArray(kind, expr.span, tuple(to_data(item, kind.element) for item in expr.items))
 
 
@@ -311,6 +330,8 @@ def _maybe(kind: ValueType) -> ValueType | None:
 
 def assign_to(variable: Variable, expr: Expr) -> Expr:
     """Widen a variable's type for one more assignment, and convert the value to it."""
+    origin = variable.origin
+    _note_origin(variable, expr)
     if variable.fixed is not None and is_number(need_value(expr).type):
         kind = variable.fixed
         variable.type, variable.range = kind, (kind.low, kind.high)
@@ -318,15 +339,22 @@ def assign_to(variable: Variable, expr: Expr) -> Expr:
     have, new = variable.type, expr.type
     joined = join(have, new)
     if joined is None or isinstance(new, (Static, Place, Tuple)):
-        was = str(have) if have is not None and joined is None else "a value"
-        raise Fault(
-            Mismatch(expr.span, expected=f"`{was}`, as before" if have else was, got=str(new))
-        )
+        was = shown(have) if have is not None and joined is None else "a value"
+        expected = f"`{was}`, as before" if have else was
+        began = f"it is `{shown(have)}` here"
+        advice = "" if have else "give the parts one by one, or in a record"
+        raise Fault(Mismatch(expr.span, expected, shown(new), advice, began, origin))
     known = expr.range
     if isinstance(joined, Int):
         joined, known = _int_variable(variable, known or (joined.low, joined.high))
     variable.type, variable.range = joined, known if isinstance(joined, Int) else None
     return as_type(expr, joined)
+
+
+def _note_origin(variable: Variable, expr: Expr) -> None:
+    can_be_none = isinstance(expr.type, (Maybe, NoneType))
+    if variable.origin is None or (can_be_none and not variable.can_be_none):
+        variable.origin, variable.can_be_none = expr.span, can_be_none
 
 
 def _int_variable(variable: Variable, new: tuple[int, int]) -> tuple[Int, tuple[int, int]]:
@@ -361,7 +389,7 @@ def choice(condition: Expr, then: Expr, other: Expr, span: Span) -> Expr:
     for side in (then, other):
         kind = join(pseudo.type, side.type)
         if kind is None:
-            raise Fault(Mismatch(side.span, expected=f"`{pseudo.type}`", got=str(side.type)))
+            raise Fault(Mismatch(side.span, expected=f"`{pseudo.type}`", got=shown(side.type)))
         if isinstance(kind, Int):
             known = side.range or (kind.low, kind.high)
             kind, pseudo.range = _int_variable(pseudo, known)

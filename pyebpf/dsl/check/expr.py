@@ -51,6 +51,7 @@ from pyebpf.dsl.types import (
     Static,
     Tuple,
     is_number,
+    shown,
 )
 from pyebpf.ir.nodes import BinaryOp, CompareOp
 from pyebpf.spec.types import Octets
@@ -224,7 +225,9 @@ def _membership(left: Expr, container: Expr, scope: Scope, node: ast.AST) -> Exp
         inside = _membership(left, pack(items(container, span), span), scope, node)
         return inside if kept is container else after(kept, inside)
     if not isinstance(container, Pack):
-        raise Fault(Mismatch(container.span, expected="a map or a tuple", got=str(container.type)))
+        raise Fault(
+            Mismatch(container.span, expected="a map or a tuple", got=shown(container.type))
+        )
     if any(has_effects(item) for item in container.items):
         # Python makes the whole tuple before it looks for anything.
         early: list[Expr] = []

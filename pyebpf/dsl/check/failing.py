@@ -11,7 +11,7 @@ from pyebpf.dsl.check.narrow import condition, negate
 from pyebpf.dsl.check.printing import failure_line
 from pyebpf.dsl.faults import Fault, Mismatch
 from pyebpf.dsl.typed import If, Literal, Stmt
-from pyebpf.dsl.types import Static
+from pyebpf.dsl.types import Static, shown
 
 if TYPE_CHECKING:
     from pyebpf.dsl.check.scope import Scope
@@ -45,7 +45,7 @@ def raise_(node: ast.Raise, scope: Scope) -> list[Stmt]:
     named = scope.expr(exception).type
     value = named.value if isinstance(named, Static) else None
     if not (isinstance(value, type) and issubclass(value, builtins.BaseException)):
-        raise Fault(Mismatch(scope.span(exception), expected="an exception", got=str(named)))
+        raise Fault(Mismatch(scope.span(exception), expected="an exception", got=shown(named)))
     fail = _fail(value.__name__, args, node, scope)
     scope.end_flow()
     return fail

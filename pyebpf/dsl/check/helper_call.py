@@ -40,6 +40,7 @@ from pyebpf.dsl.types import (
     Space,
     Static,
     ValueType,
+    shown,
 )
 from pyebpf.spec.types import I32, U16, U32
 
@@ -124,7 +125,7 @@ def _argument(call: _Call, parameter: Parameter, expr: Expr) -> Expr:
     kind = parameter.kind
     if isinstance(expr.type, NoneType):
         if not kind.endswith("_or_null"):
-            raise Fault(Mismatch(expr.span, expected=f"`{parameter.name}`", got="None"))
+            raise Fault(Mismatch(expr.span, expected=f"memory for `{parameter.name}`", got="None"))
         return typed.Cast(Pointer(Space.KERNEL), expr.span, Literal(U64, expr.span, 0))
     rule = _RULES.get(kind)
     if rule is None:
@@ -143,13 +144,13 @@ def _address(call: _Call, parameter: Parameter, expr: Expr) -> Expr:
 
 def _constant_text(call: _Call, parameter: Parameter, expr: Expr) -> Expr:
     if not isinstance(expr, typed.Text):
-        raise Fault(Mismatch(expr.span, expected="a constant text", got=str(expr.type)))
+        raise Fault(Mismatch(expr.span, expected="a constant text", got=shown(expr.type)))
     return ConstantText(Pointer(Space.MAP), expr.span, expr.value)
 
 
 def _context(call: _Call, parameter: Parameter, expr: Expr) -> Expr:
     if not isinstance(getattr(expr.type, "value", None), Context):
-        raise Fault(Mismatch(expr.span, expected="the probe's context", got=str(expr.type)))
+        raise Fault(Mismatch(expr.span, expected="the probe's context", got=shown(expr.type)))
     return ContextPointer(Pointer(Space.CTX), expr.span)
 
 
@@ -157,7 +158,7 @@ def _map(call: _Call, parameter: Parameter, expr: Expr) -> Expr:
     expr = as_map(expr)
     decl = expr.type.value if isinstance(expr.type, Static) else None
     if not isinstance(decl, MapDecl):
-        raise Fault(Mismatch(expr.span, expected="a map", got=str(expr.type)))
+        raise Fault(Mismatch(expr.span, expected="a map", got=shown(expr.type)))
     call.map = use(decl, expr.span, call.scope)
     return MapArgument(Pointer(Space.HANDLE), expr.span, call.map)
 
@@ -178,7 +179,7 @@ def _memory(call: _Call, parameter: Parameter, expr: Expr) -> Expr:
     expr = need_value(expr)
     if not in_own_memory(expr):
         expected = f"text or a record for `{parameter.name}`"
-        raise Fault(Mismatch(expr.span, expected=expected, got=str(expr.type)))
+        raise Fault(Mismatch(expr.span, expected=expected, got=shown(expr.type)))
     return by_address(expr)
 
 
@@ -190,7 +191,7 @@ def _place(call: _Call, parameter: Parameter, expr: Expr) -> Expr:
     named = isinstance(base, (typed.Read, GlobalValue)) and isinstance(kind, (Record, Chars, Array))
     if not in_map and (not named or isinstance(expr.type, Octets)):
         expected = f"a place for `{parameter.name}`: a field, or a variable with text or a record"
-        raise Fault(Mismatch(expr.span, expected=expected, got=str(expr.type)))
+        raise Fault(Mismatch(expr.span, expected=expected, got=shown(expr.type)))
     return PlaceOf(Pointer(Space.STACK), expr.span, expr)
 
 

@@ -32,6 +32,7 @@ from pyebpf.dsl.types import (
     Space,
     Static,
     ValueType,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ def _arguments(
 
 
 def _shown(param: btf.Param, scope: Scope) -> str:
-    return f"{c_name(scope.unit.kernel.btf, param.type)} {param.name}".strip()
+    kind = c_name(scope.unit.kernel.btf, param.type)
+    return f"{kind}{'' if kind.endswith('*') else ' '}{param.name}".strip()
 
 
 def _size_of(memory: Expr, param: btf.Param, scope: Scope) -> Expr:
@@ -125,7 +127,7 @@ def _argument(name: str, param: btf.Param, expr: Expr, *, sized: bool, scope: Sc
         return typed.Cast(Pointer(Space.KERNEL), expr.span, Literal(U64, expr.span, 0))
     if param.name.endswith(abi.TEXT_SUFFIX):
         if not isinstance(expr, typed.Text):
-            raise Fault(Mismatch(expr.span, expected="a constant text", got=str(expr.type)))
+            raise Fault(Mismatch(expr.span, expected="a constant text", got=shown(expr.type)))
         return ConstantText(Pointer(Space.MAP), expr.span, expr.value)
     expr = as_pointer(need_value(expr), scope)
     if in_own_memory(expr):
@@ -156,7 +158,7 @@ def _number(name: str, param: btf.Param, expr: Expr, scope: Scope) -> Expr:
     kind = scope.unit.kernel.value(param.type, Space.KERNEL)
     number = need_number(need_value(expr))
     if param.name.endswith(abi.CONSTANT_SUFFIX) and not isinstance(number, Literal):
-        raise Fault(Mismatch(expr.span, expected="a constant number", got=str(expr.type)))
+        raise Fault(Mismatch(expr.span, expected="a constant number", got=shown(expr.type)))
     if kind == BOOL:
         return to_bool(number)
     if not isinstance(kind, Int):
@@ -170,12 +172,12 @@ def _object(name: str, param: btf.Param, node: btf.Ptr, expr: Expr, scope: Scope
     wanted = kernel.pointer(node.type, Space.BTF)
     if not isinstance(expr.type, Pointer):
         expected = f"`{_shown(param, scope)}`"
-        raise Fault(Mismatch(expr.span, expected=expected, got=str(expr.type)))
+        raise Fault(Mismatch(expr.span, expected=expected, got=shown(expr.type)))
     have = expr.type
     is_void = isinstance(kernel.btf.type(kernel.btf.skip(node.type)), btf.Void)
     if not is_void and _plain(wanted.to) not in _names_at_start(have.to, scope):
         expected = f"`{_shown(param, scope)}`"
-        raise Fault(Mismatch(expr.span, expected=expected, got=str(have.to)))
+        raise Fault(Mismatch(expr.span, expected=expected, got=shown(have.to)))
     if have.space is not Space.BTF and kernel.has_members(KernelRef(node.type, "")):
         raise Fault(
             Mismatch(

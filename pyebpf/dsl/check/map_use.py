@@ -29,7 +29,7 @@ from pyebpf.dsl.types import (
     ValueType,
 )
 from pyebpf.errors import PyebpfError
-from pyebpf.spec.types import U32, Address, Bool, Int
+from pyebpf.spec.types import U32, Address, Bool, DataType, Int
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
@@ -51,7 +51,9 @@ def use(decl: MapDecl, span: Span, scope: Scope) -> MapUse:
     try:
         made = scope.unit.use_map(decl, "map")
     except PyebpfError as err:
-        raise Fault(WrongCall(span, name=type(decl).__name__, why=f"is wrong: {err}")) from None
+        name = scope.unit.collected.name_map(decl, "map")
+        why = f"is declared wrongly: {err}"
+        raise Fault(WrongCall(span, name, why, origin=scope.declaration(name))) from None
     check_kernel_fields(decl, made.spec, span, scope)
     if isinstance(decl, OfMaps) and decl.entries:
         names = [use(entry, span, scope).spec.name for entry in decl.entries]
@@ -122,7 +124,18 @@ def key_of(made: MapUse, key: Expr, scope: Scope) -> Expr:
     if isinstance(made.decl, LpmTrie):
         assert isinstance(kind, Record)
         return _prefix(kind, key)
-    return to_data(need_value(key), kind, "a key")
+    return as_declared(made, "a key", key, kind, scope)
+
+
+def as_declared(made: MapUse, what: str, value: Expr, kind: DataType, scope: Scope) -> Expr:
+    """Convert a key or a value to the type that the map's declaration says."""
+    try:
+        return to_data(need_value(value), kind, what)
+    except Fault as fault:
+        origin, found = scope.declaration(made.spec.name), fault.diagnostic
+        if origin is None or not isinstance(found, Mismatch):
+            raise
+        raise Fault(found.replace(origin=origin)) from None
 
 
 def _prefix(kind: Record, key: Expr) -> Expr:

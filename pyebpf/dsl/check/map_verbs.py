@@ -15,7 +15,7 @@ from pyebpf.dsl.map_verbs import Gives
 from pyebpf.dsl.typed import Cmp, Effect, Expr, Literal
 from pyebpf.dsl.typed_kernel import ContextPointer, HelperCall, InMemory, MapArgument
 from pyebpf.dsl.typed_maps import CountedCall, Taken
-from pyebpf.dsl.types import BOOL, I64, NONE, U64, Maybe, Pointer, Space
+from pyebpf.dsl.types import BOOL, I64, NONE, U64, Maybe, Pointer, Space, shown
 from pyebpf.ir.nodes import CompareOp
 from pyebpf.spec.types import I32, U16, U32
 
@@ -98,7 +98,7 @@ def _flags(row: HelperVerb, name: str, words: dict[str, Expr], span: Span) -> in
         if word not in row.words:
             have = ", ".join([*([row.last] if row.default is not None else []), *row.words])
             why = f"takes no argument called `{word}`"
-            advice = f"it takes {have}" if have else ""
+            advice = f"it takes {have}" if have else "pass it by position"
             raise Fault(WrongCall(span, name=name, why=why, advice=advice))
         flags |= row.words[word] if constant_truth(value, word) else 0
     return flags
@@ -111,7 +111,9 @@ def constant_truth(value: Expr, word: str) -> bool:
         Fault: it is not.
     """
     if not isinstance(value, Literal):
-        raise Fault(Mismatch(value.span, expected=f"a constant for `{word}`", got=str(value.type)))
+        raise Fault(
+            Mismatch(value.span, expected=f"a constant for `{word}`", got=shown(value.type))
+        )
     return bool(value.value)
 
 

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pyebpf.abi.constants import BPF_F_RDONLY_PROG
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.convert import Ranged, choice, need_number, need_value, to_data
-from pyebpf.dsl.check.map_use import as_map, entry_type, inner_map, key_of, use
+from pyebpf.dsl.check.map_use import (
+    as_declared,
+    as_map,
+    entry_type,
+    inner_map,
+    key_of,
+    use,
+)
 from pyebpf.dsl.check.map_verbs import constant_truth, helper_verb
 from pyebpf.dsl.check.shared import FETCHES, arguments, change, fetch, global_value, need_place
 from pyebpf.dsl.check.tables import stack_id, tail_call
@@ -57,7 +64,8 @@ def read_entry(decl: MapDecl, key: Expr, span: Span, scope: Scope) -> Expr:
     """Check ``map[key]`` read, of an array."""
     made = _with_entries(decl, span, scope)
     if not isinstance(decl, Numbered):
-        raise Fault(MissingKey(span, name=made.spec.name))
+        name = made.spec.name
+        raise Fault(MissingKey(span, name=name, origin=scope.declaration(name)))
     kind = entry_type(made)
     # Older verifiers do not know that a constant index is there, and a record must not be null.
     if isinstance(key, Literal) and not isinstance(kind, Pointer):
@@ -87,7 +95,8 @@ def set_entry(decl: MapDecl, key: Expr, value: Expr, span: Span, scope: Scope) -
     made = _changed(_with_entries(decl, span, scope), span)
     kind = made.spec.value
     assert kind is not None
-    return typed.MapSet(span, made, key_of(made, key, scope), to_data(value, kind, "a value"))
+    stored = as_declared(made, "a value", value, kind, scope)
+    return typed.MapSet(span, made, key_of(made, key, scope), stored)
 
 
 def add_entry(
@@ -135,7 +144,8 @@ def delete_entry(decl: MapDecl, key: Expr, span: Span, scope: Scope) -> Stmt:
 
 def _need_keys(decl: MapDecl, span: Span) -> None:
     if not isinstance(decl, _FOUND):
-        raise Fault(Mismatch(span, expected="a hash", got=type(decl).__name__))
+        advice = "every index of an array is there" if isinstance(decl, Numbered) else ""
+        raise Fault(Mismatch(span, expected="a hash", got=type(decl).__name__, advice=advice))
 
 
 def _with_entries(decl: MapDecl, span: Span, scope: Scope) -> MapUse:
@@ -237,7 +247,7 @@ def _emit(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
     made = use(decl, span, scope)
     kind = made.spec.value
     assert kind is not None
-    return Effect(NONE, span, typed.Emit(span, made, to_data(args[0], kind, "a record")))
+    return Effect(NONE, span, typed.Emit(span, made, to_data(args[0], kind, "an event")))
 
 
 def _discard(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:

@@ -15,7 +15,7 @@ from pyebpf.dsl.check.member import record_field_named, record_of
 from pyebpf.dsl.check.narrow import Facts, condition
 from pyebpf.dsl.faults import Fault, Mismatch
 from pyebpf.dsl.typed import Assign, Expr, If, Inlined, IsNone, Literal, Logic, Pack, Stmt, Variable
-from pyebpf.dsl.types import BOOL, Maybe, NoneType, Static
+from pyebpf.dsl.types import BOOL, Maybe, NoneType, Static, shown
 
 if TYPE_CHECKING:
     from pyebpf.dsl.check.scope import Scope
@@ -154,7 +154,7 @@ def _capture(node: ast.MatchAs, subject: Expr, scope: Scope) -> tuple[Expr, list
 
 def _sequence(node: ast.MatchSequence, subject: Expr, scope: Scope) -> tuple[Expr, list[Stmt]]:
     if not isinstance(subject, Pack):
-        raise Fault(Mismatch(scope.span(node), expected="a tuple", got=str(subject.type)))
+        raise Fault(Mismatch(scope.span(node), expected="a tuple", got=shown(subject.type)))
     for part in node.patterns:
         if isinstance(part, ast.MatchStar):
             return _pattern(part, subject, scope)
@@ -174,7 +174,10 @@ def _class(node: ast.MatchClass, subject: Expr, scope: Scope) -> tuple[Expr, lis
     if node.patterns:
         raise scope.unsupported(node.patterns[0], "a field by position", "name the field")
     parts = [
-        (pattern, field_value(record_field_named(subject, kind, name, scope.span(pattern))))
+        (
+            pattern,
+            field_value(record_field_named(subject, kind, name, scope.word_span(name, pattern))),
+        )
         for name, pattern in zip(node.kwd_attrs, node.kwd_patterns, strict=True)
     ]
     return _parts(parts, node, scope)

@@ -36,7 +36,7 @@ from pyebpf.dsl.typed import (
     Pack,
     RecordField,
 )
-from pyebpf.dsl.types import Array, KernelRef, Place, Pointer, Record, Static
+from pyebpf.dsl.types import Array, KernelRef, Place, Pointer, Record, Static, shown
 from pyebpf.ir.nodes import FieldPath, IndexStep, MemberStep, Step
 from pyebpf.kernel import KernelType
 
@@ -59,14 +59,14 @@ def attribute(node: ast.Attribute, scope: Scope) -> Expr:
         field = record_field(base, found, node, scope)
         far = far_record(kind) is not None
         return far_field(base, field.field, field.span, scope) if far else field_value(field)
-    raise Fault(UnknownField(_name_span(node, scope), type=str(kind), name=node.attr))
+    raise Fault(UnknownField(scope.name_span(node), type=shown(kind), name=node.attr))
 
 
 def _static(value: Any, node: ast.Attribute, scope: Scope) -> Expr:
     if isinstance(value, Global) and node.attr == "value":
         return global_value(value, scope.span(node), scope)
     if isinstance(value, Context):
-        return value.attribute(node.attr, _name_span(node, scope), scope)
+        return value.attribute(node.attr, scope.name_span(node), scope)
     if isinstance(value, KernelVariable):
         return variable_value(value, node, scope)
     if isinstance(value, KernelType):
@@ -75,10 +75,11 @@ def _static(value: Any, node: ast.Attribute, scope: Scope) -> Expr:
         return of_object(getattr(value, node.attr), node, scope)
     raise Fault(
         UnknownField(
-            _name_span(node, scope),
+            scope.name_span(node),
             type=str(Static(value)),
             name=node.attr,
             close=closest(node.attr, dir(value)),
+            what="attribute",
         )
     )
 
@@ -99,7 +100,7 @@ def record_field(base: Expr, kind: Record, node: ast.Attribute, scope: Scope) ->
     Raises:
         Fault: it has none of that name.
     """
-    found = record_field_named(base, kind, node.attr, _name_span(node, scope))
+    found = record_field_named(base, kind, node.attr, scope.name_span(node))
     return RecordField(found.type, scope.span(node), base, found.field)
 
 
@@ -112,7 +113,7 @@ def record_field_named(base: Expr, kind: Record, name: str, span: Span) -> Recor
     field = kind.field(name)
     if field is None:
         close = closest(name, [f.name for f in kind.fields])
-        raise Fault(UnknownField(span, type=str(kind), name=name, close=close))
+        raise Fault(UnknownField(span, type=shown(kind), name=name, close=close))
     return RecordField(field.type, span, base, field)
 
 
@@ -124,7 +125,7 @@ def _kernel_member(
     if step is None:
         raise Fault(
             UnknownField(
-                _name_span(node, scope),
+                scope.name_span(node),
                 type=owner.name,
                 name=node.attr,
                 close=closest(node.attr, kernel.member_names(owner)),
@@ -174,7 +175,7 @@ def subscript(  # noqa: PLR0911 - one return for each kind of thing with parts
     found_element = pointer_element(base, index, span, scope) if isinstance(kind, Pointer) else None
     if found_element is not None:
         return found_element
-    raise Fault(Mismatch(span, expected="something with elements", got=str(kind)))
+    raise Fault(Mismatch(span, expected="something with elements", got=shown(kind)))
 
 
 def _kernel_element(
@@ -219,18 +220,15 @@ def _static_subscript(base: Expr, index: Expr, node: ast.Subscript, scope: Scope
     if isinstance(value, Context):
         place = _constant(index, value.length(), scope, node)
         return value.element(place, span, scope)
-    raise Fault(Mismatch(span, expected="something with elements", got=str(base.type)))
+    raise Fault(Mismatch(span, expected="something with elements", got=shown(base.type)))
 
 
 def _constant(index: Expr, length: int, scope: Scope, node: ast.Subscript) -> int:
     if not isinstance(index, Literal):
-        raise scope.unsupported(node.slice, "an index that is not constant here")
+        raise scope.unsupported(
+            node.slice, "an index that is not constant here", "write one branch for each index"
+        )
     place = int(index.value)
     if not -length <= place < length:
         raise Fault(Mismatch(index.span, expected=f"an index below {length}", got=str(place)))
     return place % length
-
-
-def _name_span(node: ast.Attribute, scope: Scope) -> Span:
-    whole = scope.span(node)
-    return whole.replace(line=whole.end_line, column=max(0, whole.end_column - len(node.attr)))

@@ -42,6 +42,7 @@ from pyebpf.dsl.types import (
     Space,
     Static,
     Tuple,
+    shown,
 )
 from pyebpf.ir.nodes import FieldPath, IndexStep, MemberStep, Step
 from pyebpf.kernel import KernelType
@@ -212,7 +213,7 @@ def _addressof(node: ast.Call, scope: Scope) -> Expr:
     if isinstance(data, DynamicArray):
         return ContextAddress(Pointer(Space.KERNEL), span, data.word, data.after)
     expected = "something that lies in a kernel object"
-    raise Fault(Mismatch(expr.span, expected=expected, got=str(expr.type)))
+    raise Fault(Mismatch(expr.span, expected=expected, got=shown(expr.type)))
 
 
 def array_start(base: typed.KernelPlace, to: KernelRef, span: Span, scope: Scope) -> Expr:
@@ -229,7 +230,7 @@ def _type(node: ast.expr, scope: Scope) -> tuple[str, KernelRef | None]:
     expr = scope.expr(node)
     value = expr.type.value if isinstance(expr.type, Static) else None
     if not isinstance(value, KernelType):
-        raise Fault(Mismatch(expr.span, expected="a kernel type", got=str(expr.type)))
+        raise Fault(Mismatch(expr.span, expected="a kernel type", got=shown(expr.type)))
     return value.kernel_name, scope.unit.kernel.find(value.kernel_name)
 
 
@@ -250,7 +251,7 @@ def need_type(node: ast.expr, scope: Scope) -> KernelRef:
 def _text(node: ast.expr, what: str, scope: Scope) -> str:
     expr = scope.expr(node)
     if not isinstance(expr, typed.Text):
-        raise Fault(Mismatch(expr.span, expected=what, got=str(expr.type)))
+        raise Fault(Mismatch(expr.span, expected=what, got=shown(expr.type)))
     return expr.value
 
 
@@ -283,7 +284,7 @@ def _container_of(node: ast.Call, scope: Scope) -> Expr:
     _count(node, "container_of", (3,), scope)
     pointer = as_pointer(need_value(scope.expr(node.args[0])), scope)
     if not isinstance(pointer.type, Pointer) and not isinstance(pointer.type, Int):
-        raise Fault(Mismatch(pointer.span, expected="a pointer", got=str(pointer.type)))
+        raise Fault(Mismatch(pointer.span, expected="a pointer", got=shown(pointer.type)))
     root = need_type(node.args[1], scope)
     path = member_path(root, _text(node.args[2], "a member's name", scope), node.args[2], scope)
     is_user = isinstance(pointer.type, Pointer) and pointer.type.space is Space.USER
@@ -343,7 +344,8 @@ def enumerator(value: KernelType, node: ast.Attribute, scope: Scope) -> Expr:
     known = kernel.enumerators(found)
     if node.attr not in known:
         close = closest(node.attr, list(known))
-        raise Fault(UnknownField(scope.span(node), type=found.name, name=node.attr, close=close))
+        place, name = scope.name_span(node), node.attr
+        raise Fault(UnknownField(place, type=found.name, name=name, close=close, what="value"))
     number = known[node.attr]
     scope.unit.note_read(f"{found.name}.{node.attr}")
     kind = U64 if number > I64.high else I64

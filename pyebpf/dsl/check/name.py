@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from pyebpf.dsl.check.scope import Scope
 
 
+#: What to write instead of constants that have no counterpart.
+_INSTEAD: dict[type, str] = {
+    float: "the kernel has no floating point: scale to integers",
+    complex: "the kernel has integers only",
+    bytes: "bytes have a length of at least 1",
+    type(...): "write `pass`",
+}
+
+
 def constant(node: ast.Constant, scope: Scope) -> Expr:
     return of_object(node.value, node, scope)
 
@@ -44,8 +53,7 @@ def of_object(value: Any, node: ast.AST, scope: Scope) -> Expr:
         return constant_octets
     if isinstance(value, (float, complex, bytes)) or value is Ellipsis:
         kind = "`...`" if value is Ellipsis else f"a {type(value).__name__} constant"
-        floating = isinstance(value, float)
-        advice = "the kernel has no floating point: scale to integers" if floating else ""
+        advice = _INSTEAD.get(type(value), "")
         raise scope.unsupported(node, kind, advice)
     return Object(Static(value), span)
 

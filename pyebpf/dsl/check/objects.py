@@ -10,7 +10,7 @@ from pyebpf.dsl.check.convert import need_value
 from pyebpf.dsl.check.pointers import as_pointer
 from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature
 from pyebpf.dsl.typed_kernel import ContextPointer
-from pyebpf.dsl.types import Pointer, Space, Static
+from pyebpf.dsl.types import Pointer, Space, Static, shown
 
 if TYPE_CHECKING:
     from pyebpf.abi.helpers import Helper, Parameter
@@ -31,7 +31,8 @@ def need_helper(row: Helper, name: str, span: Span, scope: Scope) -> None:
     feature = f"helper:{row.name}@{kind.name}"
     if not scope.unit.target.has(feature):
         what = f"{name} in a {scope.unit.hook_kind} probe"
-        raise Fault(NeedsFeature(span, what=what, feature=feature, since=row.since))
+        advice = "it may offer the helper to programs of another kind"
+        raise Fault(NeedsFeature(span, what=what, feature=feature, since=row.since, advice=advice))
 
 
 def vouched(parameter: Parameter, helper: str, expr: Expr, scope: Scope) -> Expr:
@@ -51,7 +52,7 @@ def vouched(parameter: Parameter, helper: str, expr: Expr, scope: Scope) -> Expr
     wanted = parameter.type or ("sock_common" if parameter.kind == "sock_common" else "")
     name = str(getattr(have, "to", "")).rpartition(" ")[2]
     if not isinstance(have, Pointer) or (wanted and parameter.kind == "btf" and name != wanted):
-        raise Fault(Mismatch(expr.span, expected=f"`Ptr[{wanted or 'sock'}]`", got=str(have)))
+        raise Fault(Mismatch(expr.span, expected=f"`Ptr[{wanted or 'sock'}]`", got=shown(have)))
     if have.space is not Space.BTF:
         expected = f"a pointer that the kernel vouches for, as {helper} takes"
         advice = "pass an argument of the probe or current_task()"

@@ -14,7 +14,7 @@ from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.typed import Expr, Literal
 from pyebpf.dsl.typed_kernel import MemoryRead
 from pyebpf.dsl.typed_octets import NumberOctets, OctetsData, OctetsPart, OctetsSame
-from pyebpf.dsl.types import BOOL, Pointer, Space
+from pyebpf.dsl.types import BOOL, Pointer, Space, shown
 from pyebpf.ir.nodes import CompareOp
 from pyebpf.spec.types import IPV4, IPV6, U8, U32, Octets
 
@@ -63,7 +63,7 @@ def compare_octets(op: CompareOp, left: Expr, right: Expr, scope: Scope, node: a
     if not isinstance(one, Octets) or not isinstance(other, Octets) or one.role != other.role:
         wanted = one if isinstance(one, Octets) else other
         stranger = right if isinstance(one, Octets) else left
-        raise Fault(Mismatch(stranger.span, expected=f"`{wanted}`", got=str(stranger.type)))
+        raise Fault(Mismatch(stranger.span, expected=f"`{wanted}`", got=shown(stranger.type)))
     if op not in (CompareOp.EQ, CompareOp.NE):
         raise scope.unsupported(node, f"an order of `{one}`", "compare with == or !=")
     span, equal = scope.span(node), op is CompareOp.EQ
@@ -87,14 +87,14 @@ def octets_part(base: Expr, node: ast.Subscript, scope: Scope) -> Expr:
     kind, span = base.type, scope.span(node)
     assert isinstance(kind, Octets)
     if kind.role != "bytes":
-        raise Fault(Mismatch(span, expected="something with elements", got=str(kind)))
+        raise Fault(Mismatch(span, expected="something with elements", got=shown(kind)))
     if not isinstance(node.slice, ast.Slice):
         index = scope.expr(node.slice)
         if isinstance(base, OctetsData) and isinstance(index, Literal):
             return _constant_element(base, index)
         return element(base, index, span)
     if node.slice.step is not None:
-        raise scope.unsupported(node.slice.step, "a step of a slice")
+        raise scope.unsupported(node.slice.step, "a step of a slice", "leave it out")
     bounds = [_bound(part, scope) for part in (node.slice.lower, node.slice.upper)]
     start, stop, _ = slice(*bounds).indices(kind.length)
     if stop <= start:
@@ -114,10 +114,10 @@ def octets_affix(base: Expr, name: str, node: ast.Call, scope: Scope) -> Expr:
     kind, span = base.type, scope.span(node)
     given = _only(node, name, scope)
     if not isinstance(given, OctetsData) or not isinstance(given.type, Octets):
-        raise Fault(Mismatch(given.span, expected="constant bytes", got=str(given.type)))
+        raise Fault(Mismatch(given.span, expected="constant bytes", got=shown(given.type)))
     assert isinstance(kind, Octets)
     if kind.role != "bytes" or given.type.role != "bytes":
-        raise Fault(Mismatch(base.span, expected="bytes", got=str(kind)))
+        raise Fault(Mismatch(base.span, expected="bytes", got=shown(kind)))
     length = len(given.value)
     if length > kind.length:
         return literal(False, span)
@@ -141,7 +141,8 @@ def _bound(node: ast.expr | None, scope: Scope) -> int | None:
         return None
     bound = scope.expr(node)
     if not isinstance(bound, Literal):
-        raise scope.unsupported(node, "a bound that is not constant")
+        advice = "write a number, or a constant of the module"
+        raise scope.unsupported(node, "a bound that is not constant", advice)
     return int(bound.value)
 
 
@@ -167,7 +168,7 @@ def _ipv6(node: ast.Call, scope: Scope) -> Expr:
         if scope.unit.kernel.size(leaf) == IPV6.length:
             return _read(MEMORY["addressof"](node, scope), span)
     expected, advice = "16 bytes", "`sk.__sk_common.skc_v6_daddr`, for example"
-    raise Fault(Mismatch(given.span, expected=expected, got=str(given.type), advice=advice))
+    raise Fault(Mismatch(given.span, expected=expected, got=shown(given.type), advice=advice))
 
 
 def _read(address: Expr, span: Span) -> Expr:

@@ -63,7 +63,7 @@ def no_type(node: ast.expr, hint: Any, scope: Scope) -> Fault:
     if isinstance(hint, KernelType):
         name = hint.kernel_name
         advice = f"read its members: cast(Ptr[{name}], address).…"
-    got = getattr(hint, "__name__", None) or type(hint).__name__
+    got = getattr(hint, "__name__", None) or ast.unparse(node)
     expected = "a type, such as `u64`, `Ptr[…]` or a record"
     return Fault(Mismatch(scope.span(node), expected=expected, got=got, advice=advice))
 
@@ -106,8 +106,12 @@ def cast_to(hint: Any, kind: DataType | None, value: Expr, node: ast.Call, scope
     if isinstance(kind, Address):
         have = value.type
         user = isinstance(have, Pointer) and have.space is Space.USER
-        made = pointer_type(kind, span, scope, user=user)
+        made = pointer_type(kind, scope.span(node.args[0]), scope, user=user)
         return Cast(made, span, value if isinstance(have, Pointer) else need_number(value))
+    if isinstance(kind, Record) and not kind.is_tuple:
+        place, advice = scope.span(node.args[0]), f"write cast(Ptr[{kind.name}], …)"
+        expected = "a number or a pointer, such as `u64` or `Ptr[…]`"
+        raise Fault(Mismatch(place, expected=expected, got=kind.name, advice=advice))
     raise no_type(node.args[0], hint, scope)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pyebpf.dsl.check.convert import need_number, need_value, to_int
 from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature, WrongCall
 from pyebpf.dsl.typed import Effect, Expr, Literal, Pack, Print, Stmt, Text
-from pyebpf.dsl.types import I64, NONE, U64, Address, Bool, Chars, Int, Pointer
+from pyebpf.dsl.types import I64, NONE, U64, Address, Bool, Chars, Int, Pointer, shown
 from pyebpf.spec.octets import octets_value
 from pyebpf.spec.types import Octets
 from pyebpf.spec.views import PrintPart, PrintSpec
@@ -51,7 +51,7 @@ class _Line:
             advice = "a format with a variable in it is for variables: write the constant as text"
             raise Fault(WrongCall(expr.span, name="print", why="formats this now", advice=advice))
         if not isinstance(kind, (Int, Bool, Chars, Address, Pointer, Octets)):
-            raise Fault(Mismatch(expr.span, expected="a number or text", got=str(kind)))
+            raise Fault(Mismatch(expr.span, expected="a number or text", got=shown(kind)))
         text = isinstance(kind, (Chars, Octets))
         bytes_used = kind.size if text else 8
         size = -(-bytes_used // 8) * 8
@@ -121,7 +121,7 @@ def print_line(node: ast.Call, scope: Scope) -> Expr:
             raise Fault(WrongCall(span, name="print", why=why))
         value = scope.expr(keyword.value)
         if not isinstance(value, Text):
-            raise Fault(Mismatch(value.span, expected="a constant text", got=str(value.type)))
+            raise Fault(Mismatch(value.span, expected="a constant text", got=shown(value.type)))
         words[keyword.arg] = value.value
     line = _Line()
     for number, arg in enumerate(node.args):

@@ -96,7 +96,8 @@ def _parameters(probe: Probe, scope: Scope) -> list[Given]:
     for extra in (args.vararg, args.kwarg, *args.kwonlyargs):
         if extra is not None:
             what = "a keyword or `*` parameter"
-            raise Fault(Unsupported(scope.span(extra), what=what))
+            advice = "name the parameters one by one, in the order of the kernel"
+            raise Fault(Unsupported(scope.span(extra), what=what, advice=advice))
     return [
         Given(arg.arg, _annotation(probe, arg, scope), arg)
         for arg in (*args.posonlyargs, *args.args)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import difflib
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -55,7 +56,7 @@ ADVICE: dict[str, tuple[str, str]] = {
     "GeneratorExp": ("a generator", "write a `for` loop"),
     "Starred": ("`*`", "name the values one by one"),
     "JoinedStr": ("an f-string outside `print`", "pass it to `print(...)`"),
-    "Slice": ("a slice", ""),
+    "Slice": ("a slice", "texts and bytes have slices; maps have keys"),
 }
 
 
@@ -188,6 +189,20 @@ class Scope:
     def span(self, node: ast.AST) -> Span:
         return self.source.span(node)
 
+    def name_span(self, node: ast.Attribute) -> Span:
+        """Return where the name of a member stands, behind the dot."""
+        whole = self.span(node)
+        return whole.replace(line=whole.end_line, column=max(0, whole.end_column - len(node.attr)))
+
+    def word_span(self, word: str, value: ast.AST) -> Span:
+        """Return where ``word`` stands in ``word=value``, or else where the value does."""
+        span = self.span(value)
+        before = span.text[: span.column].rstrip().removesuffix("=").rstrip()
+        if not before.endswith(word):
+            return span
+        end = len(before)
+        return span.replace(column=end - len(word), end_line=span.line, end_column=end)
+
     def unsupported(self, node: ast.AST, what: str, advice: str = "") -> Fault:
         """Return the fault of using something that probes cannot."""
         return Fault(Unsupported(self.span(node), what=what, advice=advice))
@@ -233,7 +248,15 @@ class Scope:
     def need_assigned(self, name: str, node: ast.AST) -> None:
         """Check that a variable has a value here."""
         if name not in self.flow.assigned:
-            raise Fault(Unassigned(self.span(node), name=name))
+            raise Fault(self._unassigned(name, self.span(node)))
+
+    def _unassigned(self, name: str, span: Span) -> Unassigned:
+        parts = [part for part in ast.walk(self.source.node) if _stores(part, name)]
+        places = sorted((self.span(part) for part in parts), key=lambda at: (at.line, at.column))
+        if places and places[0].line > span.line:
+            why, advice = "assigned only below", "it is used"
+            return Unassigned(span, name=name, why=why, advice=advice, origin=places[0])
+        return Unassigned(span, name=name, origin=next(iter(places), None))
 
     def outer(self, name: str, node: ast.AST) -> Any:
         """Return the object that a name means outside the function."""
@@ -242,7 +265,18 @@ class Scope:
         if hasattr(builtins, name):
             return getattr(builtins, name)
         known = [*self.names, *(n for n in self.variables if FRESH not in n)]
-        raise Fault(UnknownName(self.span(node), name=name, close=closest(name, known)))
+        close, advice = closest(name, known), "assign it, or import it at the top of the module"
+        if name in sys.stdlib_module_names:
+            close, advice = "", f"write `import {name}` at the top of the module"
+        raise Fault(UnknownName(self.span(node), name=name, close=close, advice=advice))
+
+    def declaration(self, name: str) -> Span | None:
+        """Return where the module assigns a name that stands outside; None if it is not there."""
+        return self.source.declaration(name)
+
+
+def _stores(part: ast.AST, name: str) -> bool:
+    return isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store) and part.id == name
 
 
 def closest(name: str, names: list[str] | tuple[str, ...]) -> str:

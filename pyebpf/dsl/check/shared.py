@@ -12,7 +12,7 @@ from pyebpf.dsl.shared import Global
 from pyebpf.dsl.typed import Expr, Literal, RecordField, Stmt
 from pyebpf.dsl.typed_places import ElementOf
 from pyebpf.dsl.typed_shared import Change, CompareExchange, FetchChange, GlobalValue, SetGlobal
-from pyebpf.dsl.types import PRIVATE, Int, Pointer, Record, Space, Static, ValueType
+from pyebpf.dsl.types import PRIVATE, Int, Pointer, Record, Space, Static, ValueType, shown
 from pyebpf.errors import PyebpfError
 from pyebpf.ir.nodes import BinaryOp, GlobalVariable, RmwOp
 
@@ -59,10 +59,12 @@ def variable_of(decl: Global[object], span: Span, scope: Scope) -> GlobalVariabl
             span, what="a Global", feature="global_data", since="5.2", advice="use an Array of one"
         )
         raise Fault(need)
+    name = scope.unit.collected.name_map(decl, "shared")
     try:
-        spec = decl.spec(scope.unit.collected.name_map(decl, "shared"), scope.unit.target.cpus)
+        spec = decl.spec(name, scope.unit.target.cpus)
     except PyebpfError as err:
-        raise Fault(WrongCall(span, name="Global", why=f"is wrong: {err}")) from None
+        why = f"is declared wrongly: {err}"
+        raise Fault(WrongCall(span, name, why, origin=scope.declaration(name))) from None
     assert spec.value is not None
     assert spec.initial is not None
     return GlobalVariable(spec.name, spec.value, spec.initial)
@@ -165,7 +167,7 @@ def need_place(expr: Expr) -> Expr:
     """Refuse what is not shared memory."""
     if not is_place(expr):
         wanted = "a field of a map entry, a global's value or a map's element"
-        raise Fault(Mismatch(expr.span, expected=wanted, got=str(expr.type)))
+        raise Fault(Mismatch(expr.span, expected=wanted, got=shown(expr.type)))
     return expr
 
 

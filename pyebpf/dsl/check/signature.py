@@ -10,9 +10,11 @@ from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.check.name import of_object
 from pyebpf.dsl.collect import namespace
 from pyebpf.dsl.faults import Fault, WrongCall
+from pyebpf.dsl.source import defined
 from pyebpf.spec.types import Int
 
 if TYPE_CHECKING:
+    from pyebpf.diag import Span
     from pyebpf.dsl.check.scope import Scope
     from pyebpf.dsl.typed import Expr
     from pyebpf.spec.types import DataType
@@ -51,22 +53,27 @@ def match_arguments(function: FunctionType, node: ast.Call, scope: Scope) -> lis
     code = function.__code__
     count = code.co_argcount + code.co_kwonlyargcount
     names = code.co_varnames[:count]
-    span, name = scope.span(node), function.__name__
+
+    def wrong(why: str, span: Span) -> Fault:
+        name, advice = function.__name__, f"it takes ({', '.join(names)})"
+        return Fault(WrongCall(span, name, why, advice, defined(function)))
+
     if len(node.args) > code.co_argcount:
-        why = f"takes {code.co_argcount} arguments, got {len(node.args)}"
-        raise Fault(WrongCall(span, name=name, why=why))
+        most = f"{code.co_argcount} argument{'s' * (code.co_argcount != 1)}"
+        raise wrong(f"takes {most}, got {len(node.args)}", scope.span(node))
     given = {n: scope.expr(arg) for n, arg in zip(names, node.args, strict=False)}
     by_name = names[code.co_posonlyargcount :]
     for keyword in node.keywords:
-        if keyword.arg not in by_name or keyword.arg in given:
-            why = f"takes no argument `{keyword.arg}` here"
-            raise Fault(WrongCall(span, name=name, why=why))
-        given[keyword.arg] = scope.expr(keyword.value)
+        word = f"{keyword.arg}"
+        if word not in by_name or word in given:
+            why = f"gets `{word}` twice" if word in given else f"takes no argument `{word}` by name"
+            raise wrong(why, scope.word_span(word, keyword.value))
+        given[word] = scope.expr(keyword.value)
     for missing, value in _defaults(function, names).items():
         given.setdefault(missing, of_object(value, node, scope))
     absent = [n for n in names if n not in given]
     if absent:
-        raise Fault(WrongCall(span, name=name, why=f"misses the argument `{absent[0]}`"))
+        raise wrong(f"misses the argument `{absent[0]}`", scope.span(node))
     return list(given.items())  # in the order of their evaluation
 
 

@@ -10,7 +10,7 @@ from pyebpf.dsl.check.scope import Scope
 from pyebpf.dsl.check.signature import annotated_type
 from pyebpf.dsl.collect import namespace
 from pyebpf.dsl.faults import Fault, RecursionUsed, Unsupported
-from pyebpf.dsl.source import capture
+from pyebpf.dsl.source import capture, defined
 from pyebpf.dsl.typed import (
     Assign,
     CallSubprogram,
@@ -46,7 +46,7 @@ def call_subprogram(
     """
     span = scope.span(node)
     if function in scope.stack:
-        raise Fault(RecursionUsed(span, name=function.__name__))
+        raise Fault(RecursionUsed(span, name=function.__name__, origin=defined(function)))
     arguments = [(name, _argument(value, wanted, scope)) for name, value, wanted in given]
     passed = [value for _, value in arguments if not _is_constant(value)]
     if len(passed) > MAX_ARGUMENTS:

@@ -10,7 +10,7 @@ from pyebpf.dsl.check.effects import has_effects
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.typed import Expr, Logic, Negation, Pack, Text
 from pyebpf.dsl.typed_text import TextBegins, TextEnds, TextSame, TextUpTo
-from pyebpf.dsl.types import BOOL, Chars
+from pyebpf.dsl.types import BOOL, Chars, shown
 from pyebpf.ir.nodes import CompareOp
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def affix(text: Expr, name: str, node: ast.Call, scope: Scope) -> Expr:
     value, again = scope.temporary(text) if several else (text, text)
     for prefix in prefixes:
         if not isinstance(prefix, Text):
-            raise Fault(Mismatch(prefix.span, expected="a constant text", got=str(prefix.type)))
+            raise Fault(Mismatch(prefix.span, expected="a constant text", got=shown(prefix.type)))
         check = _begins if name == "startswith" else _ends
         one = check(value, prefix.value, span)
         value = value if isinstance(one, typed.Literal) else again

@@ -9,7 +9,7 @@ from pyebpf.dsl.check.convert import assign_to, need_value, pack
 from pyebpf.dsl.faults import Fault, Mismatch
 from pyebpf.dsl.typed import Assign, Evaluate, Expr, Inlined, Pack, Read, Return, Stmt, Variable
 from pyebpf.dsl.typed_kernel import After
-from pyebpf.dsl.types import NONE
+from pyebpf.dsl.types import NONE, shown
 from pyebpf.spec.types import Int, Record
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class TupleResult:
         alone = scope.result.type if scope.result is not None else None
         if shape != self.shape or shape is None or alone is not None:
             expected = "a tuple of the same form as at the first `return`"
-            raise Fault(Mismatch(given.span, expected=expected, got=str(given.type)))
+            raise Fault(Mismatch(given.span, expected=expected, got=shown(given.type)))
         stored: list[Stmt] = [
             Assign(span, variable, assign_to(variable, need_value(item)))
             for variable, item in zip(self._items, _leaves(given), strict=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyebpf.dsl.faults import Fault, Mismatch
 from pyebpf.dsl.typed import Pack
+from pyebpf.dsl.types import shown
 
 if TYPE_CHECKING:
     from pyebpf.dsl.check.scope import Scope
@@ -22,7 +23,7 @@ def starred_items(node: ast.expr, scope: Scope) -> list[ast.expr]:
         return [node]
     value = scope.expr(node.value)
     if not isinstance(value, Pack):
-        raise Fault(Mismatch(value.span, expected="a tuple", got=str(value.type)))
+        raise Fault(Mismatch(value.span, expected="a tuple", got=shown(value.type)))
     if not isinstance(node.value, (ast.Name, ast.Attribute, ast.Tuple)):
         raise scope.unsupported(node.value, "`*` of a call", "give the tuple a name first")
     return [_item(node.value, number) for number in range(len(value.items))]

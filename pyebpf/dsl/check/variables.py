@@ -109,7 +109,15 @@ def variable_value(decl: KernelVariable[Any], node: ast.Attribute, scope: Scope)
     span = scope.span(node)
     if node.attr != "value":
         close = closest(node.attr, _VERBS) or f"; it has {', '.join(_VERBS)}"
-        raise Fault(UnknownField(span, type="KernelVariable", name=node.attr, close=close))
+        raise Fault(
+            UnknownField(
+                scope.name_span(node),
+                type="KernelVariable",
+                name=node.attr,
+                close=close,
+                what="attribute",
+            )
+        )
     found = _find(decl, span, scope)
     if found is None:
         return _by_address(decl, span, scope)

@@ -52,18 +52,22 @@ def one_context(given: list[Given], wanted: Any, scope: Scope, hook: Hook) -> No
     """Refuse parameters that are not one context of a class."""
     example = wanted.__name__
     for extra in given[1:]:
-        raise bad_argument(extra, f"{hook.kind} gives one context", example, scope)
+        why, advice = f"{hook.kind} gives one context", f"leave `{extra.name}` out"
+        raise Fault(BadAnnotation(scope.span(extra.node), extra.name, why, advice))
     if given and wanted not in (given[0].hint, get_origin(given[0].hint)):
         raise bad_argument(given[0], f"{hook.kind} gives a {example}", example, scope)
 
 
 def bad_argument(item: Given, why: str, example: str, scope: Scope) -> Fault:
     """Return the fault of a parameter that is not annotated as it must be."""
-    return Fault(BadAnnotation(scope.span(item.node), name=item.name, why=why, example=example))
+    advice = f"annotate it: `{item.name}: {example}`"
+    return Fault(BadAnnotation(scope.span(item.node), item.name, why, advice))
 
 
 #: What the target of a hook is, in words.
 _CALLED = {
+    "tp_btf": "tracepoint",
+    "raw_tracepoint": "tracepoint",
     "fentry": "function",
     "fexit": "function",
     "fmod_ret": "function",
@@ -73,11 +77,19 @@ _CALLED = {
 }
 
 
+#: Where the kernel lists what there is.
+_LISTS = {
+    "tracepoint": "/sys/kernel/tracing/available_events lists what there is",
+    "function": "/proc/kallsyms lists the functions; those that are inlined are not there",
+}
+
+
 def unknown_hook(hook: Hook, scope: Scope, close: str) -> Fault:
     """Return the fault of a hook that the target lacks."""
     span, kind = hook_span(scope, hook), hook.kind.removesuffix(".s")
     what = _CALLED.get(kind, kind)
-    return Fault(UnknownHook(span, kind=what, name=hook.target, close=close))
+    advice = "" if close else _LISTS.get(what, "")
+    return Fault(UnknownHook(span, kind=what, name=hook.target, close=close, advice=advice))
 
 
 def hook_span(scope: Scope, hook: Hook) -> Span:

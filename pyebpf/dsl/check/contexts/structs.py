@@ -124,6 +124,7 @@ def record_context(hook: Hook, given: list[Given], scope: Scope) -> tuple[str, l
         kind, span = data_type(item.hint), scope.span(item.node)
         if number or not isinstance(kind, Record):
             why = f"a {hook.kind} program takes one record"
-            raise Fault(BadAnnotation(span, name=item.name, why=why, example="Arguments"))
+            advice = f"leave `{item.name}` out" if number else "annotate it with a `@record`"
+            raise Fault(BadAnnotation(span, item.name, why, advice))
         scope.arguments[item.name] = ContextObject(Pointer(Space.CTX, kind), span)
     return PROGRAM_KINDS[hook.kind].sections[0], []
