@@ -64,6 +64,7 @@ _SHOWN_BY = {
     "memory as another type": r"\bview\(\w+, [\w.]+\)",
     "pointers that move": r"\bview\(\w+, [\w.]+, [a-z]\w*\)",
     "global pointers": r"\bGlobal\[Ptr\[",
+    "kernel's view of a context": r"\bkernel_context\(ctx\)",
     "kernel's configuration": r"\bkernel_config\(\"CONFIG_",
     "iterator in a program": r"\bin \w+\.iterate\(",
     "dynptrs": r"\bDynptr\b",

@@ -38,6 +38,7 @@ TYPES = (
     "vfs_read", "security_inode_getattr", "bpf_lsm_file_open", "bpf_lsm_inode_unlink",
     "bpf_lsm_socket_bind", "bpf_iter_task", "bpf_iter_meta", "bpf_sock", "bpf_tcp_sock", "inode",
     "socket", "sockaddr", "nf_hook_state", "sk_buff", "sock", "tcp_sock",
+    "bpf_cast_to_kern_ctx", "xdp_buff", "xdp_rxq_info", "net_device", "bpf_sock_addr_kern",
     *(f"btf_trace_{name}" for name in TRACEPOINTS_WITH_TYPES),
 )  # fmt: skip
 

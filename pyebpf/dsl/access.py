@@ -149,3 +149,13 @@ def view(kind: TypeForm[T], place: Any, offset: int = 0) -> T:
             probe. In a local variable it is a constant.
     """
     outside()
+
+
+@special("kernel_context")
+def kernel_context(ctx: Any) -> Any:
+    """Return what the kernel itself has behind a context: of an XDP probe the ``xdp_buff``.
+
+    Its members are read like those of any kernel object. For packets it is the ``sk_buff``, for
+    addresses the ``bpf_sock_addr_kern``, for sockets the ``sock``. Since Linux 6.2.
+    """
+    outside()

@@ -402,3 +402,14 @@ def test_a_pattern_that_matches_nothing_says_so(library: Path) -> None:
 
     with pytest.raises(AttachError, match=r"no function of .* matches 'nothing_"):
         load(enters)
+
+
+def test_the_kernels_own_view_of_a_packet() -> None:
+    with load_case(HERE / "accept" / "programs" / "kernel_contexts.py") as module:
+        with load(module.packet, attach=False) as session:
+            sent = packet(53)
+            session.test_run(module.packet, data=sent)
+            assert session[module.out][2] == len(sent)
+        with load(module.received, attach=False) as session:
+            session.test_run(module.received, data=bytes(64))
+            assert session[module.out][1] == socket.if_nametoindex("lo")

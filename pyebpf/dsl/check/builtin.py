@@ -20,7 +20,7 @@ from pyebpf.dsl.check.convert import (
 from pyebpf.dsl.check.dicts import dict_of
 from pyebpf.dsl.check.effects import after
 from pyebpf.dsl.check.kernel_config import kernel_config
-from pyebpf.dsl.check.kfuncs import has_kfunc
+from pyebpf.dsl.check.kfuncs import has_kfunc, kernel_context
 from pyebpf.dsl.check.maps import atomic_function
 from pyebpf.dsl.check.memory import MEMORY
 from pyebpf.dsl.check.number import arithmetic, compare_numbers
@@ -204,6 +204,7 @@ SPECIALS: dict[str, Callable[[ast.Call, Scope], Expr]] = {
     **OCTETS,
     "has_kfunc": has_kfunc,
     "kernel_config": kernel_config,
+    "kernel_context": kernel_context,
     "has_variable": has_variable,
 }
 

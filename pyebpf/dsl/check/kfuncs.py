@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 
 from pyebpf.abi import kfuncs as abi
 from pyebpf.abi.helpers import RELEASED_BY
+from pyebpf.abi.kernel_contexts import kernel_context as kernel_struct
+from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.btf import types as btf
 from pyebpf.btf.layout import c_name
 from pyebpf.btf.types import Kind
 from pyebpf.dsl import typed
+from pyebpf.dsl.check.contexts.base import Context
 from pyebpf.dsl.check.convert import need_number, need_value, to_bool, to_int
 from pyebpf.dsl.check.pointers import as_pointer
 from pyebpf.dsl.faults import Fault, Mismatch, NotReleased, UnknownSymbol, WrongCall
 from pyebpf.dsl.symbols import Kfunc
 from pyebpf.dsl.typed import Effect, Evaluate, Expr, Literal
-from pyebpf.dsl.typed_kernel import ConstantText, InMemory, KfuncCall
+from pyebpf.dsl.typed_kernel import ConstantText, ContextPointer, InMemory, KfuncCall
 from pyebpf.dsl.types import (
     BOOL,
     NONE,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from pyebpf.dsl.unit import UnitState
 
 _MAX_ARGUMENTS = 5
+_TO_KERNEL = "bpf_cast_to_kern_ctx"
 
 
 def call_kfunc(decl: Kfunc, node: ast.Call, scope: Scope) -> Expr:
@@ -225,3 +229,28 @@ def check_releases(program: str, unit: UnitState) -> None:
         partner = abi.PAIRS.get(name) or RELEASED_BY.get(name)
         if partner is not None and partner not in names:
             unit.diagnostics.report(NotReleased(span, name=name, partner=partner))
+
+
+def kernel_context(node: ast.Call, scope: Scope) -> Expr:
+    """Check ``kernel_context(ctx)``.
+
+    Raises:
+        Fault: there is no such structure behind the context, or the target cannot give it.
+    """
+    span, name = scope.span(node), "kernel_context"
+    args = [scope.expr(arg) for arg in node.args]
+    given = args[0].type.value if len(args) == 1 and isinstance(args[0].type, Static) else None
+    if not isinstance(given, Context) or node.keywords:
+        raise Fault(WrongCall(span, name=name, why="takes the probe's context"))
+    struct = kernel_struct(PROGRAM_KINDS[scope.unit.hook_kind])
+    found = scope.unit.kernel.find(struct) if struct else None
+    if found is None:
+        why = f"has nothing to show behind the context of a {scope.unit.hook_kind} program"
+        raise Fault(WrongCall(span, name=name, why=why))
+    signature = scope.unit.kernel.kfunc(_TO_KERNEL)
+    if signature is None:
+        raise Fault(UnknownSymbol(span, what="function for programs", name=_TO_KERNEL))
+    scope.unit.note_call(_TO_KERNEL, span)
+    kind = scope.unit.kernel.pointer(found.id, Space.BTF)
+    context = ContextPointer(Pointer(Space.CTX), args[0].span)
+    return KfuncCall(kind, span, _TO_KERNEL, signature.prototype, (context,))
