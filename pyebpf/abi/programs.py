@@ -235,7 +235,7 @@ _PROBES = (
     _ITER, _sleeping(_ITER, "6.1"),
     ProgramKind("syscall", ("syscall",), c.BPF_PROG_TYPE_SYSCALL, 0, "custom", None, "5.14", _NO_HOOK, flags=c.BPF_F_SLEEPABLE),
     ProgramKind("freplace", ("freplace/",), c.BPF_PROG_TYPE_EXT, 0, "arguments", "freplace", "5.6", needs_btf_id=True),
-    _STRUCT_OPS, _sleeping(_STRUCT_OPS, "6.1"),
+    _STRUCT_OPS, _sleeping(_STRUCT_OPS, "6.3"),
 )  # fmt: skip
 
 _PACKETS = (

@@ -75,6 +75,7 @@ ORDER = {
 }
 
 
+@pytest.mark.thorough
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_arithmetic_is_pythons(arithmetic: tuple[Int, bytes, bytes], data: st.DataObject) -> None:
@@ -92,6 +93,7 @@ def test_arithmetic_is_pythons(arithmetic: tuple[Int, bytes, bytes], data: st.Da
         assert programs.run(division_code, words) == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", INTS, ids=str)
 def test_division_and_shifts_by_constants(kind: Int) -> None:
     right = [c for c in (1, 2, 3, 7, 8, 10, 100, 127, kind.high, -1, -2, -7, -8, kind.low) if c]
@@ -109,6 +111,7 @@ def test_division_and_shifts_by_constants(kind: Int) -> None:
         assert programs.run(code, [left, 0, *wanted]) == 0, left
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", INTS, ids=str)
 def test_conversions_extend_by_the_sources_sign(kind: Int) -> None:
     cases = [(str(to), lambda b, x, _, to=to: b.convert(x, to)) for to in (*INTS, BOOL)]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.programs import ROOT, run, running
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.thorough]
 
 PRINTING = '''
 """Print the forks of one process."""

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
 
@@ -271,7 +272,8 @@ def test_values_of_sockets() -> None:
             assert session[states_of].get(other, 0) == 0
 
 
-def test_values_of_cgroups() -> None:
+def test_values_of_cgroups(requires: Callable[[str], None]) -> None:
+    requires("map:cgrp_storage")
     mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
     found = [Path(words[1]) for words in mounts if words[2] == "cgroup2"]
     if not found:

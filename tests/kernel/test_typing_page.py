@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from pyebpf.btf import Kind
+from pyebpf.btf.system import kernel_btf
 from tests.programs import ROOT
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.thorough]
 PAGE = ROOT / "docs" / "typing.md"
 BLOCK = re.compile(r"^```(sh|text|python) ?(\S*)\n(.*?)^```", re.M | re.S)
 
@@ -38,6 +40,10 @@ def run(line: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.skipif(
+    not kernel_btf().find_all("bpf_task_from_pid", Kind.FUNC),
+    reason="this kernel has no bpf_task_from_pid, which the page's program calls",
+)
 def test_the_page(tmp_path: Path) -> None:
     said = ""
     kinds = []

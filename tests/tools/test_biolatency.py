@@ -81,6 +81,7 @@ def test_average(disk: LoopDevice) -> None:
     assert average == total // count
 
 
+@pytest.mark.thorough
 def test_average_over_all_sections(disk: LoopDevice) -> None:
     assert f"count: {TOTAL}\n" in traced(disk, "-eF").out
 
@@ -113,6 +114,7 @@ def test_json(disk: LoopDevice) -> None:
     assert found["data"][1]["interval-end"] == 3
 
 
+@pytest.mark.thorough
 def test_json_by_flags(disk: LoopDevice) -> None:
     found = [json.loads(line) for line in json_of(disk, "-F").splitlines()]
     counts = {row["flags"]: sum(slot["count"] for slot in row["data"]) for row in found}
@@ -150,6 +152,7 @@ def test_intervals_and_count(disk: LoopDevice) -> None:
     assert len(re.findall(r"^\d\d:\d\d:\d\d$", done.out, re.MULTILINE)) == 3
 
 
+@pytest.mark.thorough
 def test_other_disks_are_not_counted(disk: LoopDevice) -> None:
     with LoopDevice() as other, running(*BIOLATENCY, "-d", other.name) as tool:
         tool.wait_for(HEADER)
@@ -203,7 +206,12 @@ def hammer(disk: LoopDevice, stop: threading.Event) -> None:
 
 
 def test_as_a_library(disk: LoopDevice) -> None:
-    worker = threading.Timer(0.5, disk.write, (WRITES,))
+    def write() -> None:
+        while not attached(os.getpid()):
+            time.sleep(0.01)
+        disk.write(WRITES)
+
+    worker = threading.Thread(target=write)
     worker.start()
     seen = biolatency.tool.run(1.5, disk=disk.dev, flags=True)
     worker.join()
@@ -217,6 +225,7 @@ def test_dry_run_attaches_nothing_for_long() -> None:
     assert "on_issue, on_complete" in done.out
 
 
+@pytest.mark.thorough
 def test_a_full_disk_is_reported() -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123
         done = run(*BIOLATENCY, "-d", "loop0", "--duration", "0.1", stdout=full.fileno())
@@ -224,6 +233,7 @@ def test_a_full_disk_is_reported() -> None:
     assert done.err == "biolatency: cannot write to standard output: No space left on device\n"
 
 
+@pytest.mark.thorough
 def test_a_reader_that_left_is_no_fault() -> None:
     reading, writing = os.pipe()
     os.close(reading)
@@ -234,6 +244,7 @@ def test_a_reader_that_left_is_no_fault() -> None:
     assert (done.code, done.err) == (141, "")
 
 
+@pytest.mark.thorough
 def test_without_capabilities_the_missing_one_is_named() -> None:
     done = run(*BIOLATENCY, prepare=drop_capabilities)
     assert (done.code, done.out) == (1, "")
@@ -241,6 +252,7 @@ def test_without_capabilities_the_missing_one_is_named() -> None:
     assert done.err.count("\n") == 1, done.err
 
 
+@pytest.mark.thorough
 def test_explaining_needs_no_capabilities() -> None:
     done = run(*BIOLATENCY, "--explain", "-Q", "-d", "loop0", prepare=drop_capabilities)
     assert (done.code, done.err) == (0, "")
@@ -249,6 +261,7 @@ def test_explaining_needs_no_capabilities() -> None:
     assert "gendisk.first_minor" in done.out
 
 
+@pytest.mark.thorough
 def test_the_compiled_program_is_shown_with_its_source() -> None:
     done = run(*BIOLATENCY, "--ebpf", prepare=drop_capabilities)
     assert done.code == 0
@@ -256,6 +269,7 @@ def test_the_compiled_program_is_shown_with_its_source() -> None:
     assert "call bpf_ktime_get_ns#5" in done.out
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -274,6 +288,7 @@ def test_wrong_command_lines(flags: tuple[str, ...], said: str) -> None:
     assert "usage: biolatency [options] [interval [count]]" in done.err
 
 
+@pytest.mark.thorough
 def test_help_names_every_flag_of_bcc() -> None:
     done = run(*BIOLATENCY, "--help")
     assert (done.code, done.err) == (0, "")

@@ -117,6 +117,8 @@ def _write_parts(
 
 def _comm(low: Expressions, expr: typed.Comm, pointer: Value) -> None:
     assert isinstance(expr.type, Chars)
+    # The kernels from 5.19 to 6.1 leave what is behind the name as it is, also in a key.
+    fill(low, pointer, expr.type.length)
     size = low.build.const(expr.type.length, U32)
     low.build.call("get_current_comm", (pointer, size), I64)
 

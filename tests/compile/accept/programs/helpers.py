@@ -32,7 +32,7 @@ from pyebpf import (
     xdp,
 )
 from pyebpf.dsl.uapi import SkMsgContext
-from pyebpf.kernel import file
+from pyebpf.kernel import path
 from pyebpf import SockMap, SockHash, CgroupArray
 
 
@@ -127,7 +127,7 @@ def sent(ctx: SkMsgContext) -> i32:
     return peers.redirect(1)
 
 
-@fentry("vfs_read")
-def named_file(opened: Ptr[file]) -> None:
+@fentry("security_inode_getattr")
+def named_file(where: Ptr[path]) -> None:
     name = Name()
-    out[1] = helpers.d_path(addressof(opened.f_path), name.text, 64)
+    out[1] = helpers.d_path(where, name.text, 64)
