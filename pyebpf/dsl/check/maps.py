@@ -30,7 +30,7 @@ from pyebpf.dsl.tail import TailCalls
 from pyebpf.dsl.typed import Effect, Expr, Literal, MapUse, Object, Read, Stmt
 from pyebpf.dsl.typed_maps import Element, GetOr, Obtain
 from pyebpf.dsl.typed_shared import Entry
-from pyebpf.dsl.types import BOOL, NONE, Maybe, NoneType, Pointer, Space, Static
+from pyebpf.dsl.types import BOOL, NONE, Maybe, NoneType, Pointer, Space, Static, shown
 from pyebpf.ir.nodes import BinaryOp
 from pyebpf.plain import Plain
 from pyebpf.spec.kernel_fields import kernel_fields
@@ -255,7 +255,7 @@ def _discard(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
     own = isinstance(record.type, Pointer) and record.type.space is Space.RING
     if not own or not isinstance(record, Read):
         expected = "the record that `with` reserved"
-        raise Fault(Mismatch(record.span, expected=expected, got=str(record.type)))
+        raise Fault(Mismatch(record.span, expected=expected, got=shown(record.type)))
     record.variable.discarded = True
     return Effect(NONE, span, typed.Discard(span, record.variable))
 

@@ -57,14 +57,16 @@ def type_argument(node: ast.expr, scope: Scope) -> tuple[Any, DataType | None]:
     return hint, data_type(hint)
 
 
-def no_type(node: ast.expr, hint: Any, scope: Scope) -> Fault:
+_DATA = "a type, such as `u64`, `Ptr[…]` or a record"
+
+
+def no_type(node: ast.expr, hint: Any, scope: Scope, expected: str = _DATA) -> Fault:
     """Return the fault of an argument that is no type for data."""
     advice = ""
     if isinstance(hint, KernelType):
         name = hint.kernel_name
         advice = f"read its members: cast(Ptr[{name}], address).…"
-    got = getattr(hint, "__name__", None) or ast.unparse(node)
-    expected = "a type, such as `u64`, `Ptr[…]` or a record"
+    got = ast.unparse(node)
     return Fault(Mismatch(scope.span(node), expected=expected, got=got, advice=advice))
 
 

@@ -13,7 +13,7 @@ from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.typed import Expr, Literal, Read
 from pyebpf.dsl.typed_places import ElementOf, InRange, View
 from pyebpf.dsl.typed_shared import GlobalValue
-from pyebpf.dsl.types import U64, Array, Bool, Chars, Int, Octets, Pointer, Record, Space
+from pyebpf.dsl.types import U64, Array, Bool, Chars, Int, Octets, Pointer, Record, Space, shown
 from pyebpf.spec.kernel_fields import kernel_fields
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _memory(base: Expr) -> tuple[Space, Any]:
             return Space.STACK, kind
     expected = "memory of our own: an entry, a variable, or a part of one"
     advice = "of an address, use cast(Ptr[…], address)"
-    raise Fault(Mismatch(base.span, expected=expected, got=str(kind), advice=advice))
+    raise Fault(Mismatch(base.span, expected=expected, got=shown(kind), advice=advice))
 
 
 def _is_part(base: Expr) -> bool:

@@ -11,7 +11,7 @@ from pyebpf.dsl.faults import Fault, Mismatch, UnknownField, UnknownType, WrongC
 from pyebpf.dsl.scalars import IterContext
 from pyebpf.dsl.typed import ContextField, Effect, Evaluate, Expr, KernelRead, Literal, Object
 from pyebpf.dsl.typed_kernel import HelperCall, InMemory
-from pyebpf.dsl.types import I64, NONE, Pointer, Record, Space, Static
+from pyebpf.dsl.types import I64, NONE, Pointer, Record, Space, Static, shown
 from pyebpf.ir.nodes import FieldPath
 from pyebpf.spec.types import U32
 
@@ -39,11 +39,11 @@ class IteratorContext(Context):
         given = need_value(scope.expr(node.args[0]))
         kind = given.type.to if isinstance(given.type, Pointer) else given.type
         if not isinstance(kind, Record):
-            raise Fault(Mismatch(given.span, expected="a record", got=str(given.type)))
+            raise Fault(Mismatch(given.span, expected="a record", got=shown(given.type)))
         known = scope.unit.written.setdefault(scope.unit.program, kind)
         if known != kind:
             advice = "an iterator writes records of one type"
-            raise Fault(Mismatch(given.span, expected=f"`{known}`", got=str(kind), advice=advice))
+            raise Fault(Mismatch(given.span, expected=f"`{known}`", got=shown(kind), advice=advice))
         seq = _member("seq", span, scope)
         place = InMemory(Pointer(Space.STACK), span, to_data(given, kind))
         size = Literal(U32, span, kind.size)

@@ -32,7 +32,7 @@ def packet_call(name: str, struct: ContextStruct, node: ast.Call, scope: Scope) 
         raise Fault(WrongCall(span, name=name, why=why))
     hint, kind = type_argument(given[0], scope)
     if not isinstance(kind, Record):
-        raise no_type(given[0], hint, scope)
+        raise no_type(given[0], hint, scope, "a `@record` with the layout of the header")
     at: Expr = Literal(U64, span, 0)
     if len(given) > 1:
         at = to_int(need_number(need_value(scope.expr(given[1]))), U64)
