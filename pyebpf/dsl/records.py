@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from pyebpf.dsl.annotations import array_element, data_type
+from pyebpf.dsl.scalars import BigEndian
 from pyebpf.errors import PyebpfError
 from pyebpf.spec.types import (
     U8,
@@ -145,6 +146,7 @@ def _layout(cls: type) -> Record:
     hints = get_type_hints(cls, localns=dict(frame.f_locals), include_extras=True)
     members: list[tuple[str, DataType]] = []
     widths: dict[str, int] = {}
+    big: list[str] = []
     for name, hint in hints.items():
         kind = data_type(hint)
         if isinstance(kind, Chars) and kind.length == 0:
@@ -169,20 +171,24 @@ def _layout(cls: type) -> Record:
                 "Char, Ptr[…], FixedArray[…], a tuple of these, or another record"
             )
         members.append((name, kind))
-        width = _width(cls, name, kind)
+        if BigEndian in getattr(hint, "__metadata__", ()):
+            big.append(name)
+        width = _width(cls, name, kind, hint)
         if width:
             widths[name] = width
     if not members:
         raise PyebpfError(f"{cls.__name__} has no fields: a record needs at least one")
-    return lay_out(cls.__name__, members, bits=widths)
+    return lay_out(cls.__name__, members, bits=widths, big=big)
 
 
-def _width(cls: type, name: str, kind: DataType) -> int:
+def _width(cls: type, name: str, kind: DataType, hint: Any) -> int:
     """Return how many bits a field has; 0 if it is no bit-field."""
     spec = cls.__dict__.get(name)
     if not isinstance(spec, BitsField):
         return 0
     most = 1 if isinstance(kind, Bool) else kind.bits if isinstance(kind, Int) else 0
+    if BigEndian in getattr(hint, "__metadata__", ()):
+        raise PyebpfError(f"{cls.__name__}.{name}: a bit-field has no byte order: write u16")
     if spec.width > most:
         has = f"{kind} has {most}" if most else f"{kind} is no number"
         raise PyebpfError(f"{cls.__name__}.{name}: bits({spec.width}) of {has}")

@@ -28,6 +28,16 @@ i32: TypeAlias = Annotated[int, I32]
 i64: TypeAlias = Annotated[int, I64]
 
 
+class BigEndian:
+    """Marks a number that a record keeps in the order of the network."""
+
+
+#: Numbers in the order of the network, as fields of a record: reading one gives the number itself.
+be16: TypeAlias = Annotated[int, U16, BigEndian]
+be32: TypeAlias = Annotated[int, U32, BigEndian]
+be64: TypeAlias = Annotated[int, U64, BigEndian]
+
+
 class Text(str):
     """Text of a fixed size in a probe."""
 

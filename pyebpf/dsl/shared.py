@@ -139,7 +139,8 @@ def packed(  # noqa: PLR0911 - one return for each kind of data
         if field.bits:
             insert(out, field, _checked(field, index(item)))
         else:
-            out[field.offset : field.offset + field.type.size] = packed(field.type, item)
+            data = packed(field.type, item)
+            out[field.offset : field.offset + len(data)] = data[::-1] if field.big else data
     return bytes(out)
 
 

@@ -210,6 +210,12 @@ class Fitting(Expr):
         return (0, self.most)
 
 
+class Swapped(Expr):
+    """A number that was in the order of the network."""
+
+    value: Expr
+
+
 class Helper(Expr):
     """A helper without arguments: ``type(result >> shift)``."""
 

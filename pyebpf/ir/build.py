@@ -81,6 +81,10 @@ class Builder:
             return value
         return self.add(nodes.Convert(kind, self.span, value))
 
+    def swap(self, value: Value) -> Value:
+        """Exchange the bytes of a number."""
+        return self.add(nodes.Swap(value.type, self.span, value))
+
     def load(self, pointer: Value, kind: Type) -> Value:
         return self.add(nodes.Load(kind, self.span, pointer))
 

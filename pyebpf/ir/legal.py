@@ -219,6 +219,12 @@ def _not(instr: nodes.Not) -> str | None:
     return None if instr.type == BOOL == instr.value.type else "negation takes and gives bool"
 
 
+def _swap(instr: nodes.Swap) -> str | None:
+    if not isinstance(instr.type, Int) or instr.type.size == 1:
+        return f"{instr.type} has no bytes to exchange"
+    return None if instr.value.type == instr.type else f"takes {instr.value.type}"
+
+
 def _select(instr: nodes.Select) -> str | None:
     if instr.condition.type != BOOL:
         return "the condition is not bool"
@@ -381,6 +387,7 @@ RULES: dict[type[Value], Callable[[Any], str | None]] = {
     nodes.Binary: _binary,
     nodes.Compare: _compare,
     nodes.Not: _not,
+    nodes.Swap: _swap,
     nodes.Select: _select,
     nodes.Convert: _convert,
     nodes.Member: _address,

@@ -134,6 +134,12 @@ class Not(Value):
     value: Value
 
 
+class Swap(Value):
+    """A number with its bytes the other way round."""
+
+    value: Value
+
+
 class Select(Value):
     """``then if condition else other``, both already computed and without effect."""
 

@@ -108,11 +108,16 @@ def _record_dtype(kind: Record) -> np.dtype[Any]:
     return np.dtype(
         {
             "names": [field.name for field in kind.fields],
-            "formats": [f"u{word.size}" if word else numpy_dtype(f.type) for f, word in pairs],
+            "formats": [f"u{word.size}" if word else _field_dtype(f) for f, word in pairs],
             "offsets": [word.offset if word else field.offset for field, word in pairs],
             "itemsize": kind.size,
         }
     )
+
+
+def _field_dtype(field: Field) -> np.dtype[Any]:
+    kind = numpy_dtype(field.type)
+    return kind.newbyteorder(">") if field.big else kind
 
 
 @cache
@@ -299,6 +304,7 @@ def _pack_record(kind: Record, value: object, where: str) -> bytes:
             insert(out, field, _bits(field, item, f"{where}.{field.name}"))
             continue
         packed = pack(field.type, item, f"{where}.{field.name}")
+        packed = packed[::-1] if field.big else packed
         out[field.offset : field.offset + len(packed)] = packed
     return bytes(out)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from pyebpf.plain import Frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 
 class Int(Frozen):
@@ -117,6 +117,8 @@ class Field(Frozen):
     offset: int
     bits: int = 0
     shift: int = 0
+    #: The number is kept in the order of the network, its high byte first.
+    big: bool = False
 
 
 class Record(Frozen):
@@ -172,6 +174,7 @@ def record(
     *,
     is_tuple: bool = False,
     bits: Mapping[str, int] | None = None,
+    big: Collection[str] = (),
 ) -> Record:
     """Lay ``members`` out as the C compiler would: each at its alignment, the tail padded.
 
@@ -180,6 +183,7 @@ def record(
         members: names and types.
         is_tuple: whether Python sees a tuple.
         bits: how many bits a member has, of those that are bit-fields.
+        big: the members that are numbers in the order of the network.
     """
     at, align, fields = 0, 1, []  # ``at`` counts bits
     for member, kind in members:
@@ -187,7 +191,7 @@ def record(
         if not width or at // unit != (at + width - 1) // unit:
             at = _round_up(at, kind.align * 8)
         start = at // unit * unit if width else at
-        fields.append(Field(member, kind, start // 8, width, at - start))
+        fields.append(Field(member, kind, start // 8, width, at - start, member in big))
         at += width or unit
         align = max(align, kind.align)
     return Record(name, tuple(fields), _round_up(at, align * 8) // 8, align, is_tuple)

@@ -36,6 +36,7 @@ from pyebpf import (
     iter,  # noqa: A004 - the kernel's word
     kprobe,
     load,
+    net,
     perf_event,
     read_user_str,
     record,
@@ -418,3 +419,34 @@ def test_the_kernels_own_view_of_a_packet() -> None:
         with load(module.received, attach=False) as session:
             session.test_run(module.received, data=bytes(64))
             assert session[module.out][1] == socket.if_nametoindex("lo")
+
+
+@xdp
+def answer(ctx: XdpContext) -> i32:
+    frame = ctx.packet(net.Ethernet)
+    if frame is None or frame.kind != net.ETH_P_IP:
+        return net.XDP_PASS
+    ip = ctx.packet(net.IPv4, at=net.ETHERNET_LENGTH)
+    if ip is None or ip.protocol != net.IPPROTO_UDP:
+        return net.XDP_PASS
+    udp = ctx.packet(net.UDP, at=net.ETHERNET_LENGTH + net.ipv4_length(ip))
+    if udp is None or udp.target != 53:
+        return net.XDP_PASS
+    udp.source, udp.target = udp.target, udp.source
+    ip.source, ip.target = ip.target, ip.source
+    frame.source, frame.target = frame.target, frame.source
+    return net.XDP_TX
+
+
+@pytest.mark.parametrize("options", [0, 3, 10])
+def test_a_packet_is_turned_round_by_its_headers(options: int) -> None:
+    sent = packet(53, options=options)
+    with load(answer, attach=False) as session:
+        ran = session.test_run(answer, data=sent)
+        assert ran.result == net.XDP_TX
+        assert (ran.data[:6], ran.data[6:12]) == (sent[6:12], sent[:6])
+        assert (ran.data[26:30], ran.data[30:34]) == (sent[30:34], sent[26:30])
+        at = 34 + 4 * options
+        assert struct.unpack_from("!HH", ran.data, at) == (53, 4000)
+        assert session.test_run(answer, data=packet(54)).data == packet(54)
+        assert session.test_run(answer, data=packet(53)[:41]).result == net.XDP_PASS

@@ -39,6 +39,7 @@ LAYERS: dict[str, set[str]] = {
     "tracepoints": set(),
     "dsl": FACTS | {"ir", "kernel", "helpers", "tracepoints"},
     "kfuncs": {"dsl"},
+    "net": {"dsl"},
     "lib": FACTS | {"dsl", "kernel"},
     "runtime": FACTS | {"present", "host"},
     "attached": {"runtime", "spec"},
@@ -51,7 +52,17 @@ LAYERS: dict[str, set[str]] = {
 #: The public names come from everywhere below the tool frame.
 LAYERS["__init__"] = (set(LAYERS) | LEAVES) - {"cli", "testing", "stubs", "__main__"}
 #: What a tool uses is what a user can use: the package itself, and these.
-PUBLIC_MODULES = {"testing", "cli", "helpers", "kernel", "kfuncs", "tracepoints", "lib", "host"}
+PUBLIC_MODULES = {
+    "testing",
+    "net",
+    "cli",
+    "helpers",
+    "kernel",
+    "kfuncs",
+    "tracepoints",
+    "lib",
+    "host",
+}
 #: Layers that may import ours inside functions: a warm start must not load the compiler.
 LATE_IMPORTERS = {"session", "__init__"}
 

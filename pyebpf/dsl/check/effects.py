@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _PURE = (
     Literal, typed.Text, typed.TextData, typed.Object, typed.Read, typed.Helper, typed.Comm,
     typed.CurrentTask, typed.ContextField, typed.ContextText, typed.ContextObject,
-    typed.ContextBound, typed.PacketAt, typed.PacketLength,
+    typed.Swapped, typed.ContextBound, typed.PacketAt, typed.PacketLength,
     typed.KernelRead, typed.KernelPlace, typed.CoreQuestion, typed.MapContains, typed.Cmp,
     typed.Same, typed.Logic, typed.Negation, typed.Truth, typed.IsNone, typed.Choice, typed.Cast,
     typed.Unwrap, typed.RecordField, typed.EntryKey, typed.EntryText, typed.EntryValue, Pack,

@@ -10,7 +10,7 @@ from pyebpf.dsl.check.bits import of_word, word_member
 from pyebpf.dsl.check.convert import need_number, need_value, to_bool, to_int
 from pyebpf.dsl.check.number import arithmetic
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownType
-from pyebpf.dsl.typed import Cast, CoreQuestion, Expr, Literal
+from pyebpf.dsl.typed import Cast, CoreQuestion, Expr, Literal, Swapped
 from pyebpf.dsl.typed_kernel import MemoryRead, Offset
 from pyebpf.dsl.types import (
     U64,
@@ -131,6 +131,8 @@ def far_field(base: Expr, field: Field, span: Span, scope: Scope) -> Expr:
         word = far_value(base, Literal(U64, span, member.offset), kind, span, scope)
         return of_word(field, word)
     amount = Literal(U64, span, field.offset)
+    if field.big:
+        return Swapped(field.type, span, far_value(base, amount, field.type, span, scope))
     return far_value(base, amount, field.type, span, scope)
 
 

@@ -23,6 +23,7 @@ from pyebpf.dsl.check.questions import answer_of, for_others
 from pyebpf.dsl.check.reserve import with_
 from pyebpf.dsl.check.results import program_result
 from pyebpf.dsl.check.shared import SIGNS, change, global_value
+from pyebpf.dsl.faults import Fault, WrongCall
 from pyebpf.dsl.typed import (
     Assign,
     Effect,
@@ -123,6 +124,10 @@ def changed(place: Expr, op: BinaryOp, node: ast.expr, span: Span, scope: Scope)
     if not is_private(place):
         if isinstance(place, typed.RecordField) and place.field.bits:
             return [change_bits(place, op, scope.expr(node), SIGNS[op], span)]
+        if isinstance(place, typed.RecordField) and place.field.big:
+            why = "has no atomic form in the order of the network"
+            advice = "keep it as u32 and turn it when it is shown, or write `x = x + 1`"
+            raise Fault(WrongCall(span, name=SIGNS[op], why=why, advice=advice))
         return [change(place, op, scope.expr(node), span, scope)]
     before: list[Stmt] = []
     if isinstance(place, ElementOf) and not isinstance(place.index, Literal):

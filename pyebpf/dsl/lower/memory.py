@@ -65,7 +65,7 @@ def prepare(low: Expressions, expr: typed.Expr) -> Callable[[Value], None]:
     if isinstance(expr, typed.MakeRecord):
         kind = expr.type
         assert isinstance(kind, Record)
-        parts = [(field, _prepare_field(low, field, value)) for field, value in expr.items]
+        parts = [(field, prepare_field(low, field, value)) for field, value in expr.items]
         return lambda pointer: _write_parts(low, kind, parts, pointer)
     if isinstance(expr, MakeArray):
         array = expr.type
@@ -82,11 +82,14 @@ def prepare(low: Expressions, expr: typed.Expr) -> Callable[[Value], None]:
     return lambda pointer: low.build.store(pointer, value)
 
 
-def _prepare_field(low: Expressions, field: Field, value: typed.Expr) -> Writer:
+def prepare_field(low: Expressions, field: Field, value: typed.Expr) -> Writer:
     """Do the same for a field; what writes a bit-field takes the address of the record."""
-    if not field.bits:
+    if not field.bits and not field.big:
         return prepare(low, value)
     number = low.number(value)
+    if field.big:
+        swapped = low.build.swap(number)
+        return lambda pointer: low.build.store(pointer, swapped)
     return lambda record: write_bits(low, record, field, number)
 
 

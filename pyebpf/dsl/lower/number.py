@@ -161,7 +161,12 @@ def choose(low: Expressions, expr: typed.Choice) -> typed.Variable:
 
 def _record_field(low: Expressions, expr: typed.RecordField) -> Value:
     assert isinstance(expr.type, (Int, Bool, Address))
-    return low.build.load(low.member(expr.base, expr.field), expr.type)
+    value = low.build.load(low.member(expr.base, expr.field), expr.type)
+    return low.build.swap(value) if expr.field.big else value
+
+
+def _swapped(low: Expressions, expr: typed.Swapped) -> Value:
+    return low.build.swap(low.number(expr.value))
 
 
 def _cast(low: Expressions, expr: typed.Cast) -> Value:
@@ -283,6 +288,7 @@ NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     typed.Choice: _choice,
     typed.RecordField: _record_field,
     typed.Cast: _cast,
+    typed.Swapped: _swapped,
     typed.Fitting: _fitting,
     typed.Helper: _helper,
     typed.CurrentTask: _current_task,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed, typed_places
 from pyebpf.dsl.lower.bits import write_bits
-from pyebpf.dsl.lower.memory import prepare
+from pyebpf.dsl.lower.memory import prepare, prepare_field
 from pyebpf.dsl.types import Address, Bool, Int, Pointer
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import CompareOp, Value
@@ -83,7 +83,10 @@ def set_place(low: Expressions, stmt: typed_places.SetPlace) -> None:
         low.build.span = stmt.span
         write_bits(low, record, place.field, value)
         return
-    write = prepare(low, stmt.value)
+    if isinstance(place, typed.RecordField):
+        write = prepare_field(low, place.field, stmt.value)
+    else:
+        write = prepare(low, stmt.value)
     low.build.span = stmt.span
     write(low.place(place))
 

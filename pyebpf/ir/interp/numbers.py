@@ -115,6 +115,19 @@ def negation(code: Code, instr: nodes.Not) -> Operation:
     return do
 
 
+def swap(code: Code, instr: nodes.Swap) -> Operation:
+    """Make an exchange of bytes."""
+    value, to, kind = code.place(instr.value), code.place(instr), instr.type
+    size = kind.size
+    mask = (1 << size * 8) - 1
+
+    def do(r: Frame) -> None:
+        number = int.from_bytes((r[value] & mask).to_bytes(size, "little"), "big")
+        r[to] = wrapped(kind, number)
+
+    return do
+
+
 def select(code: Code, instr: nodes.Select) -> Operation:
     """Make a choice."""
     test, to = code.place(instr.condition), code.place(instr)
@@ -147,6 +160,7 @@ NUMBERS: dict[type[Value], Callable[[Code, Any], Operation]] = {
     nodes.Binary: binary,
     nodes.Compare: compare,
     nodes.Not: negation,
+    nodes.Swap: swap,
     nodes.Select: select,
     nodes.Convert: convert,
 }

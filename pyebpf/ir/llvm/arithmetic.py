@@ -137,6 +137,13 @@ def negation(b: Body, instr: nodes.Not) -> str:
     return b.op(f"xor i1 {b.value(instr.value)}, true")
 
 
+def swap(b: Body, instr: nodes.Swap) -> str:
+    """Write an exchange of bytes."""
+    kind = llvm_type(instr.type)
+    b.module.declare(f"{kind} @llvm.bswap.{kind}({kind})")
+    return b.op(f"call {kind} @llvm.bswap.{kind}({b.typed(instr.value)})")
+
+
 def select(b: Body, instr: nodes.Select) -> str:
     """Write a choice between two values."""
     then, other = b.typed(instr.then), b.typed(instr.other)
@@ -160,6 +167,7 @@ ARITHMETIC: dict[type[Value], Callable[[Body, Any], str]] = {
     nodes.Binary: binary,
     nodes.Compare: compare,
     nodes.Not: negation,
+    nodes.Swap: swap,
     nodes.Select: select,
     nodes.Convert: convert,
 }
