@@ -11,12 +11,13 @@ from pyebpf.dsl.collect import collect
 from pyebpf.dsl.lower.programs import lower_program
 from pyebpf.dsl.probes import program_names
 from pyebpf.dsl.unit import UnitState
-from pyebpf.dsl.unit_names import LOOPS_NAME, LOOPS_SLOT
+from pyebpf.dsl.unit_names import LOOPS_NAME, LOOPS_SLOT, NESTED_NAME, NESTED_SLOT
 from pyebpf.errors import CompileError, PyebpfError
 from pyebpf.ir.context import STACK_BYTES, Context, programs_of
 from pyebpf.ir.llvm.object import compile_unit
 from pyebpf.ir.nodes import GlobalAddr, MapHandle, Unit
 from pyebpf.ir.passes import run_pipeline
+from pyebpf.ir.passes.large_slots import PREFIX
 from pyebpf.ir.passes.stack_slots import StackTooLarge
 from pyebpf.spec.compiled import Compiled, ProgramInfo
 
@@ -64,6 +65,8 @@ def _compile(given: tuple[Probe, ...], unit: UnitState, license: str, stack: int
     used = {use.spec.name: use.index for use in unit.maps.values()}
     if unit.cuts_loops:
         used[LOOPS_NAME] = LOOPS_SLOT
+    if any(spec.name.startswith(PREFIX) for spec in made.maps):
+        used[NESTED_NAME] = NESTED_SLOT
     infos = [
         ProgramInfo(
             name,
@@ -103,6 +106,7 @@ def build_unit(
         unit.diagnostics,
         programs=programs_of(lowered),
         notes=unit.choices,
+        lost=(unit.lost_map(), NESTED_SLOT),
         stack=stack,
     )
     functions = tuple(fn for each in lowered for fn in run_pipeline(each, context))

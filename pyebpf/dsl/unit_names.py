@@ -7,6 +7,8 @@ LOST_MAP = "pyebpf_lost"
 LOST_SLOTS = 512
 #: Counts loops that were cut short because the kernel makes no more turns.
 LOOPS_SLOT, LOOPS_NAME = LOST_SLOTS - 1, "loops cut short"
+#: Counts runs of a program that was started again on its CPU while it used its large variables.
+NESTED_SLOT, NESTED_NAME = LOST_SLOTS - 2, "programs that interrupted themselves"
 #: Zeros, for values larger than the stack.
 ZERO_MAP = "pyebpf_zero"
 #: Carries what ``print`` in a probe says.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import os
 
 import pytest
 
 from pyebpf import testing
+from pyebpf.runtime.maps.percpu import PerCpuArrayMap
 from tests.compile.cases import HERE, load_case
 from tests.kernel.running import cell, fire, loaded
 
@@ -101,19 +103,20 @@ out = Array[u64](max_entries=1)
 
 @raw_tracepoint("sys_enter")
 def probe(ctx: RawTracepointContext) -> None:
-    numbers: FixedArray[u64] = array(4_096)
-    for i in range(4_096):
+    numbers: FixedArray[u64] = array(4_095)
+    for i in range(4_095):
         numbers[i] = i
     out[0] = sum(numbers) + numbers[ctx.args[0]]
 """
     )
     with loaded(case.probe) as session:
-        fire(session, case.probe, 4_095)
-        assert session[case.out][0] == sum(range(4_096)) + 4_095
+        fire(session, case.probe, 4_094)
+        assert session[case.out][0] == sum(range(4_095)) + 4_094
 
 
 def test_it_is_explained_and_found_late_and_outside_of_locks() -> None:
-    with load_case(HERE / "accept" / "records" / "large.py") as case, loaded(case.late) as session:
+    large = HERE / "accept" / "records" / "large.py"
+    with load_case(large) as case, loaded(case.late, case.in_a_lock) as session:
         assert "keeps 2816 bytes in memory of the CPU: `row`, `value`" in session.explain()
         fire(session, case.late, 5, 3)
         assert session[case.total].value == sum(range(3, 83))
@@ -181,6 +184,61 @@ def probe(ctx: RawTracepointContext) -> None:
         fire(session, case.probe, 100)
         assert session[case.out][0] == sum(range(100))
         assert sorted(row.number for row in session[case.rows].values()) == [96, 97, 98, 99]
+
+
+NESTED = """
+from pyebpf import *
+
+out = Array[u64](max_entries=4)
+
+def noted(n):
+    numbers = [0] * 80
+    numbers[n % 80] = n
+    return sum(numbers)
+
+@raw_tracepoint("sys_enter")
+def after(ctx: RawTracepointContext) -> None:
+    out[2] += 1
+
+steps = TailCalls(after)
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    n = ctx.args[0]
+    if n == 0:
+        return
+    out[0] += noted(n)
+    if n == 2:
+        return
+    out[1] += 100 // (n - 3)
+    for i in range(ctx.args[0]):
+        if i == 4:
+            return
+        out[1] += 1
+    steps.call(n - 4)
+    out[3] += noted(n)
+"""
+
+
+def test_a_run_that_finds_the_memory_in_use_is_counted() -> None:
+    """As one does that is started on a CPU on which the program has not ended yet."""
+    case = cell(NESTED)
+    with loaded(case.probe) as session:
+        opened = session._loaded.maps["pyebpf_large_probe"]
+        memory = PerCpuArrayMap(os.dup(opened.fd), opened.spec)
+        # Early, by a return, by a division by zero, out of a loop, by a tail call, at the end.
+        for n in (0, 1, 2, 3, 7, 10, 4, 1):
+            fire(session, case.probe, n)
+            assert not memory.snapshot()[1][..., 0].any(), f"in use after {n}"
+        before = session[case.out].snapshot()[1].tolist()
+        assert before[2] == 1
+        values = memory.snapshot()[1]
+        values[..., 0] = 1
+        memory[0] = list(values[0])
+        fire(session, case.probe, 1)
+        assert session[case.out].snapshot()[1].tolist() == before
+        assert session.lost() == {"programs that interrupted themselves": 1}
+        memory.close()
 
 
 def test_helpers_write_into_them() -> None:

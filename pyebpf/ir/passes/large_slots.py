@@ -2,9 +2,10 @@
 
 The stack of a BPF program has 512 bytes. If the records, arrays and texts of a function need more,
 the largest of them go to a per-CPU array with one entry, which is looked up once, before the first
-of them is used. Each program has such a map of its own: programs may interrupt each other on one
-CPU, and the kernel runs no tracing program again while it runs on the same CPU. A function that
-several programs call has no such map.
+of them is used. Each program has such a map of its own, for programs may interrupt each other on
+one CPU; a function that several programs call has none. The same program may be started again on a
+CPU before it has ended, where the kernel does not prevent it (``prog->active``): a word in the
+memory says that it is in use, and a run that finds it so is counted and ends.
 
 Takes:  any function, before its loops become functions.
 Gives:  the function; variables that were moved are addresses in a map, and no slots.
@@ -20,12 +21,14 @@ from typing import TYPE_CHECKING
 from pyebpf.ir.build import Builder
 from pyebpf.ir.flow import Flow
 from pyebpf.ir.nodes import (
+    AtomicRmw,
     Block,
     CallHelper,
     CallKfunc,
     CompareOp,
-    Convert,
     Member,
+    Return,
+    RmwOp,
     SlotAddr,
     Value,
 )
@@ -41,9 +44,12 @@ if TYPE_CHECKING:
 
 #: The largest value of a per-CPU array, in bytes.
 CPU_BYTES = 32 << 10
+#: The memory starts with a word that says whether a run of the program uses it.
+_FLAG = 8
 #: Smaller variables stay where they are.
 _LEAST = 64
-_NAME = "pyebpf_large_{}"
+#: What the names of such maps start with.
+PREFIX = "pyebpf_large_"
 #: What takes something that must be given back before the program may end.
 _TAKERS = ("ringbuf_reserve", "spin_lock")
 
@@ -53,9 +59,9 @@ def move_large_slots(fn: Function, context: Context) -> bool:
     programs = context.programs.get(fn.name, (fn.name,))
     moved = _chosen(fn, context.stack)
     size = sum(map(stack_size, moved))
-    if not moved or size > CPU_BYTES or len(programs) > 1:
+    if not moved or size + _FLAG > CPU_BYTES or len(programs) != 1:
         return False
-    _Mover(fn, moved, size).run()
+    _Mover(fn, moved, context).run()
     names = ", ".join(f"`{slot.name}`" for slot in moved)
     context.note(programs[0], f"keeps {size} bytes in memory of the CPU: {names}")
     return True
@@ -76,34 +82,46 @@ def _chosen(fn: Function, limit: int) -> list[Slot]:
 
 
 class _Mover:
-    def __init__(self, fn: Function, moved: list[Slot], size: int) -> None:
-        self.fn = fn
-        value = Array(U64, size // 8)
-        self.map = MapSpec(_NAME.format(fn.name), "percpu_array", 4, size, 1, 0, U32, value)
+    def __init__(self, fn: Function, moved: list[Slot], context: Context) -> None:
+        self.fn, self.context = fn, context
+        #: What runs when the memory is taken.
+        self.begin = Block("run")
         self.offsets: dict[Slot, int] = {}
+        size = _FLAG
         for slot in moved:
-            self.offsets[slot] = sum(map(stack_size, self.offsets))
+            self.offsets[slot] = size
+            size += stack_size(slot)
+        value = Array(U64, size // _FLAG)
+        self.map = MapSpec(f"{PREFIX}{fn.name}", "percpu_array", 4, size, 1, 0, U32, value)
 
     def run(self) -> None:
-        base = self._look_up(self._first())
+        block = self._first()
+        flow = Flow(self.fn)
+        later = [b for b in flow.order if b is not block and flow.dominates(block, b)]
+        base = self._take(block)
+        self._give_back(base, [self.begin, *later])
         known: dict[Value, Value] = {}
-        for block in self.fn.blocks:
-            for at, instr in enumerate(block.instrs):
+        for each in self.fn.blocks:
+            for at, instr in enumerate(each.instrs):
                 if isinstance(instr, SlotAddr) and instr.slot in self.offsets:
                     place = Member(instr.type, instr.span, base, self.offsets[instr.slot])
-                    block.instrs[at] = known[instr] = place
-        for block in self.fn.blocks:
-            for instr in block.instrs:
+                    each.instrs[at] = known[instr] = place
+        for each in self.fn.blocks:
+            for instr in each.instrs:
                 replace_operands(instr, known)
         self.fn.slots = [slot for slot in self.fn.slots if slot not in self.offsets]
 
     def _first(self) -> Block:
-        """Return the last block before all uses in which nothing is held and that runs once."""
+        """Return the last block before all uses where the memory can be taken.
+
+        Nothing is held there, it runs once, and all ways out that come later come through it.
+        """
         flow = Flow(self.fn)
         users = [block for block in flow.order if self._uses(block)]
         heads = {loop.head for loop in self.fn.loops}
         for block in reversed(flow.dominators(users[0]) if users else []):
-            common = all(flow.dominates(block, user) for user in users)
+            later = [*users, *(b for b in _reached(block) if any(map(_leaves, b.instrs)))]
+            common = all(flow.dominates(block, other) for other in later)
             if common and block not in heads and _is_free(flow, block):
                 return block
         return self.fn.entry
@@ -111,27 +129,94 @@ class _Mover:
     def _uses(self, block: Block) -> bool:
         return any(isinstance(i, SlotAddr) and i.slot in self.offsets for i in block.instrs)
 
-    def _look_up(self, block: Block) -> Value:
-        """Look the entry up at the start of a block; return its address."""
+    def _take(self, block: Block) -> Value:
+        """Look the entry up at the start of a block, and take it; return its address."""
         go, stop = Block(f"{block.name}_go"), Block(f"{block.name}_stop")
-        go.instrs, block.instrs = block.instrs, []
+        self.begin.name = f"{block.name}_run"
+        self.begin.instrs, block.instrs = block.instrs, []
+        at = self.fn.blocks.index(block) + 1
+        self.fn.blocks[at:at] = [go, self.begin, stop]
         build = Builder(self.fn)
         build.block = block
-        index = build.slot("index", U32)
-        build.write(index, build.const(0, U32))
-        found = Pointer(Space.MAP, self.map.value, nullable=True)
-        entry = build.call("map_lookup_elem", (build.map(self.map), build.addr(index)), found)
-        present = build.compare(CompareOp.NE, entry, build.const(0, found))
-        build.branch(present, go, stop)
-        # The verifier cannot know that number 0 is always there.
+        entry = look_up(build, self.map)
+        build.branch(build.compare(CompareOp.NE, entry, build.const(0, entry.type)), go, stop)
+        build.block = go
+        base = build.convert(entry, Pointer(Space.MAP, self.map.value))
+        free = build.compare(CompareOp.EQ, self._mark(build, base), build.const(0))
+        build.branch(free, self.begin, stop)
+        # The verifier cannot know that number 0 is always there: one way out serves both.
         build.block = stop
+        if self.context.lost is not None:
+            _count(build, *self.context.lost)
         result = self.fn.result
         build.ret(None if result == VOID else build.const(0, result))
-        base = Convert(Pointer(Space.MAP, self.map.value), self.fn.span, entry)
-        go.instrs.insert(0, base)
-        at = self.fn.blocks.index(block) + 1
-        self.fn.blocks[at:at] = [go, stop]
         return base
+
+    def _mark(self, build: Builder, base: Value) -> Value:
+        """Note that the memory is in use; return what was noted before."""
+        place, one = _flag(build, base), build.const(1)
+        if self.context.target.has("atomics"):
+            return build.add(AtomicRmw(U64, build.span, RmwOp.EXCHANGE, place, one))
+        old = build.load(place, U64)
+        build.store(place, one)
+        return old
+
+    def _give_back(self, base: Value, blocks: list[Block]) -> None:
+        """Note that the memory is free: before each return, and while a tail call is tried."""
+        for block in blocks:
+            before, block.instrs = block.instrs, []
+            build = Builder(self.fn)
+            build.block = block
+            for instr in before:
+                build.span = instr.span
+                if _leaves(instr):
+                    build.store(_flag(build, base), build.const(0))
+                build.add(instr)
+                if _leaves(instr) and not isinstance(instr, Return):
+                    build.store(_flag(build, base), build.const(1))
+
+
+def look_up(build: Builder, spec: MapSpec, number: int = 0) -> Value:
+    """Return a pointer to an element of an array, null for the verifier."""
+    index = build.slot("index", U32)
+    build.write(index, build.const(number, U32))
+    found = Pointer(Space.MAP, spec.value, nullable=True)
+    return build.call("map_lookup_elem", (build.map(spec), build.addr(index)), found)
+
+
+def _flag(build: Builder, base: Value) -> Value:
+    return build.add(Member(Pointer(Space.MAP, U64), build.span, base, 0))
+
+
+def _count(build: Builder, counters: MapSpec, number: int) -> None:
+    """Count a run that found its memory in use; go on in a new block."""
+    found = look_up(build, counters, number)
+    name = build.block.name
+    add, end = Block(f"{name}_count"), Block(f"{name}_end")
+    build.branch(build.compare(CompareOp.NE, found, build.const(0, found.type)), add, end)
+    build.function.blocks += [add, end]
+    build.block = add
+    there = build.convert(found, Pointer(Space.MAP, counters.value))
+    build.add(AtomicRmw(VOID, build.span, RmwOp.ADD, there, build.const(1)))
+    build.jump(end)
+    build.block = end
+
+
+def _leaves(instr: Value) -> bool:
+    """Tell whether a program may end at an instruction."""
+    is_helper = isinstance(instr, CallHelper) and instr.helper == "tail_call"
+    return is_helper or isinstance(instr, Return)
+
+
+def _reached(start: Block) -> list[Block]:
+    """Return the blocks that can run after a block has started, itself among them."""
+    seen, work = [start], [start]
+    while work:
+        for block in work.pop().successors():
+            if block not in seen:
+                seen.append(block)
+                work.append(block)
+    return seen
 
 
 def _is_free(flow: Flow, block: Block) -> bool:
