@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,10 @@ def asked(ctx: Asked) -> None:
     ctx.order = helpers.strncmp(text, 16, "1")
 
 
-def test_each_kind_of_argument() -> None:
+def test_each_kind_of_argument(requires: Callable[[str], None]) -> None:
+    requires("helper:task_storage_get@raw_tp")
+    requires("helper:strncmp@raw_tp")
+    requires("helper:snprintf@raw_tp")
     name = Path("/proc/self/comm").read_bytes()[0]
     with loaded(arguments) as session:
         fire(session, arguments, 41)
@@ -152,7 +156,9 @@ def test_each_kind_of_argument() -> None:
         assert values[1:] == [1, 8, 0, 0, name, 1, 0, -errno.ENOENT]
 
 
-def test_memory_of_a_process() -> None:
+def test_memory_of_a_process(requires: Callable[[str], None]) -> None:
+    requires("helper:copy_from_user@syscall")
+    requires("helper:strncmp@syscall")
     text = ctypes.create_string_buffer(b"-1234", 16)
     with loaded(asked) as session:
         done = session.test_run(asked, (ctypes.addressof(text), 0, 0, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -102,7 +103,8 @@ def local() -> None:
     out[2] = view(u64, row.number)
 
 
-def test_global_arrays_text_and_pointers() -> None:
+def test_global_arrays_text_and_pointers(requires: Callable[[str], None]) -> None:
+    requires("atomics")
     with loaded(globals_) as session:
         fire(session, globals_, 9)
         fire(session, globals_, 3)
