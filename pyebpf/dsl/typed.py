@@ -173,6 +173,10 @@ class Bind(Expr):
     variable: Variable
     value: Expr
 
+    @property
+    def range(self) -> Range | None:
+        return self.value.range or super().range
+
 
 class Pack(Expr):
     """A tuple."""

@@ -79,7 +79,8 @@ def f({parameters}) -> i64:
 def f({parameters}) -> i64:
     t: u64 = a3
     low = min(min(t, a0), a3, a1)
-    return min(t, a3) if a0 & 1 else low + max(a3, min(t, 255), -5) // 2
+    high = ~max(255, a0, -2) % 3
+    return min(t, a3) if a0 & 1 else low + high + max(a3, min(t, 255), -5) // 2
 """,
     "a constant text at a place that is no multiple of 8": """
 def f({parameters}) -> i64:
