@@ -5,10 +5,21 @@ from __future__ import annotations
 import ctypes
 import itertools
 import os
+from pathlib import Path
 
 import pytest
 
-from pyebpf import testing
+from pyebpf import (
+    Char,
+    Events,
+    chars,
+    comm,
+    compile_probes,
+    raw_tracepoint,
+    record,
+    testing,
+    u64,
+)
 from pyebpf.runtime.maps.percpu import PerCpuArrayMap
 from tests.compile.cases import HERE, load_case
 from tests.kernel.running import cell, fire, loaded
@@ -269,3 +280,33 @@ def probe(ctx: RawTracepointContext) -> None:
         fire(session, case.probe, ctypes.addressof(text))
         assert session[case.out][0] == 1
         assert session[case.rows][1].text == "hello"
+
+
+@record
+class Page:
+    number: u64
+    text: Char = chars(4_000)
+    more: Char = chars(40_000)
+
+
+pages = Events[Page](pages=64)
+
+
+@raw_tracepoint("sys_enter")
+def send_page() -> None:
+    with pages.reserve() as e:
+        e.number = 7
+        e.text = comm()
+        e.more = "a"
+
+
+def test_a_reserved_record_of_many_pages_is_zero_but_for_what_is_assigned() -> None:
+    with loaded(send_page) as session:
+        for _ in range(3):
+            fire(session, send_page)
+        rows = session[pages].read()
+        assert len(rows) == 3
+        here = Path("/proc/self/comm").read_bytes().rstrip(b"\n")
+        for row in rows:
+            assert (row["number"], row["text"], row["more"]) == (7, here, b"a")
+    assert len(compile_probes(send_page).object) < 10_000

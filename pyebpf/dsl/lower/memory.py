@@ -170,10 +170,19 @@ def _record(low: Expressions, expr: typed.MakeRecord, pointer: Value) -> None:
     prepare(low, expr)(pointer)
 
 
+#: So many bytes behind a text are set to zero at once, before it.
+_MANY_ZEROS = 128
+_WORD_BYTES = 8
+
+
 def _text(low: Expressions, expr: typed.TextData, pointer: Value) -> None:
     assert isinstance(expr.type, Chars)
-    data = expr.value.encode().ljust(expr.type.length, b"\0")
+    written = expr.value.encode()
+    data = written.ljust(expr.type.length, b"\0")
     done = 0
+    if len(data) - len(written) >= _MANY_ZEROS:
+        fill(low, pointer, len(data))
+        data = data[: -(-len(written) // _WORD_BYTES) * _WORD_BYTES]
     while done < len(data):
         width = _chunk(len(data) - done, _aligned(pointer, done))
         kind = Int(width * 8)

@@ -81,6 +81,7 @@ class _Compilation:
             self.context.close()
             raise InternalError(f"LLVM refuses the module: {err}") from err
         self._optimise()
+        self._keep_inline(text)
 
     def __enter__(self) -> _Compilation:
         return self
@@ -88,6 +89,30 @@ class _Compilation:
     def __exit__(self, *_: object) -> None:
         self.module.close()
         self.context.close()
+
+    def _keep_inline(self, text: str) -> None:
+        """Make LLVM write out all fills and copies: there is no library to call.
+
+        It joins neighbours that were to stay inline into one that need not, and if that is large,
+        the emitter ends the process.
+        """
+        if ".inline." not in text:
+            return
+        made = str(self.module)
+        for name, types in (("memset", "p0.i64"), ("memcpy", "p0.p0.i64")):
+            plain, inline = f"@llvm.{name}.{types}(", f"@llvm.{name}.inline.{types}("
+            if plain not in made:
+                continue
+            lines = made.splitlines()
+            declared = any(line.startswith("declare") and inline in line for line in lines)
+            kept = [
+                line.replace(plain, inline)
+                for line in lines
+                if not (declared and line.startswith("declare") and plain in line)
+            ]
+            made = "\n".join(kept)
+            self.module.close()
+            self.module = llvm.parse_assembly(made, self.context)
 
     def _optimise(self) -> None:
         options = llvm.create_pipeline_tuning_options(speed_level=2)

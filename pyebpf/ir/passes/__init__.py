@@ -15,6 +15,7 @@ from pyebpf.ir.legal import check_leftovers, verify
 from pyebpf.ir.passes.const_fold import fold_constants
 from pyebpf.ir.passes.dead_code import drop_dead_code
 from pyebpf.ir.passes.kernel_access import choose_kernel_access
+from pyebpf.ir.passes.large_memory import call_for_large
 from pyebpf.ir.passes.large_slots import move_large_slots
 from pyebpf.ir.passes.locks import check_locks
 from pyebpf.ir.passes.loops import choose_loops
@@ -39,6 +40,7 @@ PIPELINE: tuple[Pass, ...] = (
     Pass("large_slots", move_large_slots),
     Pass("loops", choose_loops),
     Pass("kernel_access", choose_kernel_access),
+    Pass("large_memory", call_for_large),
     Pass("locks", check_locks),
     Pass("dead_code", drop_dead_code),
     Pass("stack_slots", check_stack_slots),
