@@ -82,6 +82,11 @@ def f({parameters}) -> i64:
     high = ~max(255, a0, -2) % 3
     return min(t, a3) if a0 & 1 else low + high + max(a3, min(t, 255), -5) // 2
 """,
+    "a quotient of something that is not negative": """
+def f({parameters}) -> i64:
+    t: u64 = a3
+    return min(a2 - 208 // (t | 1), 85) + int(a0 - 1000 // (t | 1) < 85)
+""",
     "a constant text at a place that is no multiple of 8": """
 def f({parameters}) -> i64:
     row = Row(text="abcdefgh", n=a0)

@@ -76,8 +76,8 @@ def _corners(op: BinaryOp) -> Callable[[Range, Range], Range]:
 
 
 def _floordiv(left: Range, right: Range) -> Range:
-    if right[0] > 0:
-        values = [a // b for a, b in product(left, right)]
+    if right[0] >= 0:  # by 0 nothing is divided
+        values = [a // max(1, b) for a, b in product(left, right)]
         return min(values), max(values)
     most = max(abs(left[0]), abs(left[1]))
     return (-most, most)
