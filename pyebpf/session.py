@@ -360,8 +360,9 @@ class Session(OpenMaps, Owner):
             cookie: what ``bpf_get_attach_cookie`` returns there.
             at: ``device="eth0"`` for XDP and tc, with ``way="ingress"`` for a ``@tc`` that says
                 nothing, and ``mode="generic"`` for XDP; ``cgroup="/sys/fs/cgroup/…"``;
-                ``socket=`` a ``socket.socket``; ``netns=`` its path; ``pid=`` for uprobes and
-                perf events. What the decorator says is taken where nothing is given here.
+                ``socket=`` a ``socket.socket``; ``sockets=`` a ``SockMap`` or a ``SockHash``;
+                ``netns=`` its path; ``pid=`` for uprobes and perf events. What the decorator says
+                is taken where nothing is given here.
 
         Raises:
             AttachError: there is no such place.
@@ -370,7 +371,17 @@ class Session(OpenMaps, Owner):
         """
         program = self._program(probe)
         info = next(info for info in self.compiled.programs if info.name == program.name)
-        return self.links.add(program, {**dict(info.at), **at}, cookie, None)
+        places = {name: self._place(value) for name, value in {**dict(info.at), **at}.items()}
+        return self.links.add(program, places, cookie, None)
+
+    def _place(self, value: Any) -> Any:
+        """Return what attaching takes: of a declared map, its descriptor."""
+        if not isinstance(value, MapDecl):
+            return value
+        opened = self._loaded.maps.get(self._found.maps.get(value, ""))
+        if opened is None:
+            raise KeyError(f"no loaded probe uses this {type(value).__name__}")
+        return opened.fd
 
     def read(self, probe: Probe) -> Any:
         """Let an ``@iter`` program visit everything; return what it wrote.

@@ -23,7 +23,10 @@ from pyebpf import (
     PerfEventContext,
     Ptr,
     SkBuffContext,
+    SkMsgContext,
     SockAddrContext,
+    SockHash,
+    SockOpsContext,
     UprobeContext,
     UserPtr,
     XdpContext,
@@ -37,9 +40,12 @@ from pyebpf import (
     kprobe,
     load,
     net,
+    ntohl,
     perf_event,
     read_user_str,
     record,
+    sk_msg,
+    sock_ops,
     socket_filter,
     tc,
     u8,
@@ -450,3 +456,49 @@ def test_a_packet_is_turned_round_by_its_headers(options: int) -> None:
         assert struct.unpack_from("!HH", ran.data, at) == (53, 4000)
         assert session.test_run(answer, data=packet(54)).data == packet(54)
         assert session.test_run(answer, data=packet(53)[:41]).result == net.XDP_PASS
+
+
+peers = SockHash[tuple[u32, u32]](max_entries=64)
+
+
+@sock_ops
+def connected(ctx: SockOpsContext) -> i32:
+    if ctx.op in (4, 5):
+        peers.add((ctx.local_port, ntohl(ctx.remote_port)))
+        counts[11] += 1
+    return 1
+
+
+@sk_msg
+def short_cut(ctx: SkMsgContext) -> i32:
+    counts[12] += 1
+    return peers.redirect((ntohl(ctx.remote_port), ctx.local_port), 1)
+
+
+TALK = """
+import os, socket, sys
+open(sys.argv[1] + "/cgroup.procs", "w").write(str(os.getpid()))
+with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_connection(server.getsockname()) as client, server.accept()[0] as other:
+        for text in (b"one", b"three", b"five5"):
+            client.sendall(text)
+            print(other.recv(9).decode())
+            other.sendall(text.upper())
+            print(client.recv(9).decode())
+"""
+
+
+def test_messages_between_two_sockets_take_a_short_cut() -> None:
+    with own_cgroup() as group, load(connected, short_cut) as session:
+        session.attach(connected, cgroup=str(group))
+        link = session.attach(short_cut, sockets=peers)
+        done = subprocess.run(
+            [sys.executable, "-c", TALK, str(group)],
+            capture_output=True, text=True, check=True, timeout=30,
+        )  # fmt: skip
+        assert done.stdout.split() == ["one", "ONE", "three", "THREE", "five5", "FIVE5"]
+        assert (session[counts][11], session[counts][12]) == (2, 6)
+        link.close()
+        subprocess.run([sys.executable, "-c", TALK, str(group)], check=True, timeout=30,
+                       capture_output=True)  # fmt: skip
+        assert (session[counts][11], session[counts][12]) == (4, 6)

@@ -58,6 +58,7 @@ STRATEGIES: dict[str, How] = {
     "tc": How("network", "attach_tcx", "device"),
     "cgroup": How("network", "attach_cgroup", "cgroup"),
     "socket": How("network", "attach_socket", "socket"),
+    "sockmap": How("network", "attach_sockmap", "sockets"),
     "netns": How("network", "attach_netns", "netns"),
 }
 

@@ -143,6 +143,34 @@ def attach_socket(request: Request) -> Link:
     return SocketLink(given, detach)
 
 
+class SockMapLink(Link):
+    """A program at the sockets of a map, until this is closed."""
+
+    def __init__(self, map_fd: int, request: Request) -> None:
+        # Descriptors of our own: the map and the program may be closed first.
+        program = os.dup(request.prog_fd)
+        super().__init__(os.dup(map_fd), "the sockets of a map", is_bpf_link=False, also=(program,))
+        self._program, self._kind = program, request.kind.attach_type
+
+    def close(self) -> None:
+        """Take the program off the sockets. Idempotent."""
+        if self.fd >= 0:
+            syscall.prog_detach(self.fd, self._program, self._kind)
+        super().close()
+
+
+def attach_sockmap(request: Request) -> Link:
+    """Attach to the sockets that are, or will be, in the map at the descriptor ``at["sockets"]``.
+
+    Since:  4.14.
+    """
+    given = request.at["sockets"]
+    if not isinstance(given, int):
+        raise AttachError(f"attach to a SockMap or a SockHash, not to {given!r}")
+    syscall.prog_attach(given, request.prog_fd, request.kind.attach_type)
+    return SockMapLink(given, request)
+
+
 def attach_netns(request: Request) -> Link:
     """Attach to the network namespace at ``at["netns"]``, by default that of this process.
 
