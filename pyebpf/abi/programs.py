@@ -230,7 +230,7 @@ _PROBES = (
     _UPROBE_SESSION, _sleeping(_UPROBE_SESSION, "6.13"),
     _USDT, _sleeping(_USDT, "6.0"),
     ProgramKind("perf_event", ("perf_event",), c.BPF_PROG_TYPE_PERF_EVENT, 0, "bpf_perf_event_data", "perf_event", "4.9"),
-    _LSM, _sleeping(_LSM, "5.11"),
+    _LSM, _sleeping(_LSM, "5.10"),
     ProgramKind("lsm_cgroup", ("lsm_cgroup/",), c.BPF_PROG_TYPE_LSM, c.BPF_LSM_CGROUP, "arguments", "cgroup", "6.0", needs_btf_id=True),
     _ITER, _sleeping(_ITER, "6.1"),
     ProgramKind("syscall", ("syscall",), c.BPF_PROG_TYPE_SYSCALL, 0, "custom", None, "5.14", _NO_HOOK, flags=c.BPF_F_SLEEPABLE),

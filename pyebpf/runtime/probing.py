@@ -165,8 +165,14 @@ def probe_program(row: ProgramKind) -> Answer:
     return answer
 
 
+#: What all programs of a kind did before the attach type got a name, when another came.
+_NAMED_LATER = (c.BPF_SK_REUSEPORT_SELECT,)
+
+
 def _knows_attach_type(number: int) -> bool:
     """Tell whether the kernel has an attach type; for many kinds, loading does not look at it."""
+    if number in _NAMED_LATER:
+        return True
     try:
         btf = kernel_btf()
     except NotSupportedError:

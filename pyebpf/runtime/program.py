@@ -101,7 +101,7 @@ def load_program(  # noqa: PLR0913 - one argument for each thing that a load dep
             flags=kind.flags,
         )
     except syscall.RefusedError as refusal:
-        if refusal.log.strip():
+        if verifier.gives_reason(refusal.log):
             raise verifier.explain(linked, refusal.log, resolver) from None
         raise _in_context(refusal, kind, hook) from None
     return Program(fd, linked.name, kind, hook, linked, log)

@@ -48,6 +48,9 @@ _GAVE_UP = r"(?<=\S) (?=BPF program is too large|The sequence of \d+ jumps is to
 _POISON = rf"unknown#{POISON_CALL}\b"
 
 
+_NO_REASON = "it gave no reason"
+
+
 class Refusal(NamedTuple):
     """What a log says.
 
@@ -80,7 +83,7 @@ def _parse_listing(log: str) -> Refusal:
     cut = LOG_CUT in after
     after = after[after.index(LOG_CUT) + 1 :] if cut else after
     raw = "\n".join(after)
-    reason = "; ".join(after[-3:]) or "it gave no reason"
+    reason = "; ".join(after[-3:]) or _NO_REASON
     named = re.search(_NAMED, raw)
     if cut and not re.search(_TOO_LONG, raw):
         listed = -1  # what was listed last is not what was refused
@@ -110,6 +113,12 @@ def _parse_report(plain: Refusal, report: str) -> Refusal:
         " ".join(suggestion.split()),
         f"{plain.raw}\n{title.strip()}\n{reason}",
     )
+
+
+def gives_reason(log: str) -> bool:
+    """Tell whether a log says anything but counts; of an unknown attach type it does not."""
+    refusal = parse_log(log)
+    return refusal.reason != _NO_REASON or refusal.insn is not None
 
 
 def hint_for(raw: str) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pyebpf.btf import Kind
+from pyebpf.btf.layout import find_member
 from pyebpf.ir import nodes
 from pyebpf.ir.build import Builder
 from pyebpf.ir.llvm.object import compile_unit
@@ -20,6 +23,21 @@ from pyebpf.spec.types import I8, I16, I64, U16, Array, Chars, Int
 from tests.compile import programs
 
 pytestmark = pytest.mark.kernel
+
+
+def _has_disks() -> bool:
+    btf = programs.kernel_btf()
+    return find_member(btf, btf.find("request_queue", Kind.STRUCT), "disk") is not None
+
+
+@pytest.fixture(autouse=True)
+def runs_here(requires: Callable[[str], None], request: pytest.FixtureRequest) -> None:
+    """Skip what this kernel cannot run: user space's programs, and those of newer types."""
+    if "tmp_path" not in request.fixturenames:
+        requires("syscall_prog")
+    elif not _has_disks():
+        pytest.skip("the disk is not in request_queue (Linux 5.17)")
+
 
 INTS = [U8, U16, U32, U64, I8, I16, I32, I64]
 INTERESTING = [0, 1, 2, 3, 7, 8, 10, 63, 64, 127, 128, 255, 1_000, (1 << 31) - 1, 1 << 31]

@@ -162,17 +162,25 @@ def test_the_text_of_instructions_is_the_verifiers(requires: Callable[[str], Non
     assert not missing, f"{missing}\n{log}"
 
 
+#: Fields that were wider in older kernels, with zeros behind the part that is left: bytes there.
+WIDER_BEFORE = {("bpf_sk_lookup", "remote_port"): 4}
+
+
 @pytest.mark.parametrize("name", sorted(CONTEXTS))
 def test_contexts_lie_as_in_the_kernel(name: str) -> None:
     struct, btf = context_struct(CONTEXTS[name]), kernel_btf()
     assert struct is not None
-    node = btf.find(name, Kind.STRUCT)
+    nodes = btf.find_all(name, Kind.STRUCT)
+    if not nodes:
+        pytest.skip(f"this kernel has no {name}")
+    (node,) = nodes
     for field in struct.record.fields:
         found = find_member(btf, node, field.name)
         if found is None:  # it came later
             continue
         assert field.offset * 8 == found.bit_offset, field.name
-        assert field.type.size == size_of(btf, found.type), field.name
+        sizes = {field.type.size, WIDER_BEFORE.get((name, field.name))}
+        assert size_of(btf, found.type) in sizes, field.name
 
 
 @pytest.mark.skipif(platform.machine() not in REGISTERS, reason="registers of another machine")

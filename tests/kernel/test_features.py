@@ -63,13 +63,18 @@ def test_no_feature_of_an_older_kernel_is_lacking(kernel: KernelFeatures) -> Non
     assert lacking == {}
 
 
+#: Taken by older kernels, which ignore what is asked for.
+IGNORED = {"prog:iter.s"}
+
+
 def test_no_feature_is_ahead_of_its_kernel(kernel: KernelFeatures) -> None:
     """A row says too late a version, unless a distribution has backported the feature."""
     ahead = [
         name
         for name in feature_table.names()
         for row in [FEATURES[name]]
-        if row.since and since(row)[:2] > running()[:2] and kernel.has(name)
+        if row.since and since(row)[:2] > running()[:2] and name not in IGNORED
+        if kernel.has(name)
     ]
     assert ahead == []
 

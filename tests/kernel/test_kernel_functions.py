@@ -152,7 +152,8 @@ def test_fmod_ret_gives_another_result(folder: Path) -> None:
 
 def test_an_lsm_program_refuses(folder: Path) -> None:
     needs("prog:lsm")
-    if "bpf" not in Path("/sys/kernel/security/lsm").read_text().split(","):
+    active = Path("/sys/kernel/security/lsm")
+    if active.exists() and "bpf" not in active.read_text().split(","):
         pytest.skip("bpf is not among the active security modules (lsm= of the kernel)")
     locked, other = folder / "locked", folder / "other"
     for made in (locked, other):

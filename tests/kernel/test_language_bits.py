@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,8 @@ def in_python(a: int, b: int, there: dict[str, int]) -> tuple[dict[str, Any], li
 
 
 @pytest.mark.parametrize(("a", "b"), [(0, 0), (200, -7), (127, 15), (-1, 16), (1 << 39, 1 << 62)])
-def test_bit_fields_hold_what_python_says(a: int, b: int) -> None:
+def test_bit_fields_hold_what_python_says(a: int, b: int, requires: Callable[[str], None]) -> None:
+    requires("atomics")
     case = cell(TEXT)
     there = {"level": -2, "kind": 100}
     bits = 1 | 100 << 1 | (-2 & 31) << 8
@@ -151,7 +153,8 @@ def check(case: Any, opened: Any, seen: Any, given: tuple[int, int, dict[str, in
     assert seen["kind"].dtype == np.uint32
 
 
-def test_user_space_stores_them_too() -> None:
+def test_user_space_stores_them_too(requires: Callable[[str], None]) -> None:
+    requires("atomics")
     case = cell(TEXT)
     with loaded(case.probe) as session:
         given = {"seen": True, "kind": 3, "level": -4, "count": 5, "wide": -6, "plain": 7}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -37,7 +38,7 @@ from pyebpf import (
 )
 from pyebpf.abi.map_flags import MAP_FLAGS, MapFlag
 from pyebpf.btf.system import kernel_btf
-from pyebpf.errors import MapFullError
+from pyebpf.errors import KernelError, MapFullError
 from pyebpf.kernel import cgroup, sock, task_struct
 from pyebpf.runtime.elf import parse_object
 from pyebpf.runtime.features import KernelFeatures
@@ -283,7 +284,12 @@ def test_values_of_inodes_outside(tmp_path: Path, requires: Callable[[str], None
     with load_object(obj, features=KernelFeatures(), resolver=resolver, only=()) as opened:
         fd = os.dup(opened.maps["inodes"].fd)
         with open_map(fd, inodes.spec("inodes", 1)) as view:
-            view[path] = 3
+            try:
+                view[path] = 3
+            except KernelError as error:
+                if error.errno != errno.EBADF:
+                    raise
+                pytest.skip("bpf, which keeps them, is not among the active security modules")
             with path.open() as file:
                 assert view[file] == 3
             assert view.get(tmp_path) is None

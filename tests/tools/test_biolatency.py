@@ -69,7 +69,8 @@ def test_by_flags(disk: LoopDevice) -> None:
         name: sum(histogram_counts(text))
         for name, text in zip(sections[::2], sections[1::2], strict=True)
     }
-    assert counts == {"Sync-Read": READS, "Idle-Sync-Write": WRITES}
+    # Older kernels do not say of a read that somebody waits for it.
+    assert counts in ({kind: READS, "Idle-Sync-Write": WRITES} for kind in ("Sync-Read", "Read"))
 
 
 def test_average(disk: LoopDevice) -> None:
@@ -118,7 +119,7 @@ def test_json(disk: LoopDevice) -> None:
 def test_json_by_flags(disk: LoopDevice) -> None:
     found = [json.loads(line) for line in json_of(disk, "-F").splitlines()]
     counts = {row["flags"]: sum(slot["count"] for slot in row["data"]) for row in found}
-    assert counts == {"Sync-Read": READS, "Idle-Sync-Write": WRITES}
+    assert counts in ({kind: READS, "Idle-Sync-Write": WRITES} for kind in ("Sync-Read", "Read"))
 
 
 def json_of(disk: LoopDevice, *flags: str) -> str:

@@ -99,7 +99,7 @@ def change(place: Expr, op: BinaryOp, value: Expr, span: Span, scope: Scope) -> 
         )
     kind = _counted(place.type, sign, span)
     if op not in (BinaryOp.ADD, BinaryOp.SUB) and not _is_own(place):
-        _need_atomics(f"an atomic `{sign}`", span, scope, "`+=` is atomic everywhere")
+        need_atomics(f"an atomic `{sign}`", span, scope, "`+=` is atomic everywhere")
     number = to_data(value, kind)
     if op is BinaryOp.SUB:
         zero, known = Literal(kind, span, 0), (kind.low, kind.high)
@@ -121,7 +121,8 @@ def _counted(kind: ValueType, name: str, span: Span) -> Int:
     return kind
 
 
-def _need_atomics(what: str, span: Span, scope: Scope, advice: str) -> None:
+def need_atomics(what: str, span: Span, scope: Scope, advice: str) -> None:
+    """Raise :class:`Fault` where the target has no atomic operation but an addition."""
     if not scope.unit.target.has("atomics"):
         raise Fault(NeedsFeature(span, what=what, feature="atomics", since="5.12", advice=advice))
 
@@ -147,7 +148,7 @@ def fetch(name: str, place: Expr, values: list[Expr], span: Span, scope: Scope) 
     if _is_own(place):
         why = "works on shared memory, not on a record that only this program sees"
         raise Fault(WrongCall(span, name=name, why=why))
-    _need_atomics(f"`{name}`", span, scope, "use `+=`, which gives no value")
+    need_atomics(f"`{name}`", span, scope, "use `+=`, which gives no value")
     given = [to_data(value, kind) for value in values]
     if op is None:
         return CompareExchange(kind, span, place, given[0], given[1])

@@ -22,7 +22,7 @@ from pyebpf.dsl.check.operators import operate
 from pyebpf.dsl.check.questions import answer_of, for_others
 from pyebpf.dsl.check.reserve import with_
 from pyebpf.dsl.check.results import program_result
-from pyebpf.dsl.check.shared import SIGNS, change, global_value
+from pyebpf.dsl.check.shared import SIGNS, change, global_value, need_atomics
 from pyebpf.dsl.faults import Fault, WrongCall
 from pyebpf.dsl.typed import (
     Assign,
@@ -123,6 +123,8 @@ def changed(place: Expr, op: BinaryOp, node: ast.expr, span: Span, scope: Scope)
     """Check ``place op= value`` of a field or an element: atomic where others see it."""
     if not is_private(place):
         if isinstance(place, typed.RecordField) and place.field.bits:
+            advice = "write `x = x | y`, which is not atomic"
+            need_atomics(f"an atomic `{SIGNS[op]}`", span, scope, advice)
             return [change_bits(place, op, scope.expr(node), SIGNS[op], span)]
         if isinstance(place, typed.RecordField) and place.field.big:
             why = "has no atomic form in the order of the network"
