@@ -84,7 +84,7 @@ def test_what_is_not_loaded_cannot_run() -> None:
     made = cell(TEXT + "\n@syscall\ndef other() -> i64:\n    return 1\n")
     with load(made.other) as session:
         assert session.test_run(made.other).result == 1
-        with pytest.raises(KeyError, match="run is not loaded here"):
+        with pytest.raises(KeyError, match="'run' is no probe that this session loaded"):
             session.test_run(made.run)
 
 
