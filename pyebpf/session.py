@@ -10,10 +10,9 @@ import ctypes
 import os
 import sys
 import time
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyebpf import cache
 from pyebpf.attached import Links
@@ -21,24 +20,18 @@ from pyebpf.btf.system import kernel_btf, kernel_ident
 from pyebpf.dsl.collect import Collected, collect
 from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.fingerprint import fingerprint
-from pyebpf.dsl.map_of_maps import OfMaps
-from pyebpf.dsl.maps import Array, Events, Hash, LinearHist, Log2Hist, MapDecl, PerCpuArray
+from pyebpf.dsl.maps import Events, MapDecl
 from pyebpf.dsl.perf import PerfEventArray
 from pyebpf.dsl.probes import Probe, program_names
-from pyebpf.dsl.queues import BloomFilter, Queue
-from pyebpf.dsl.redirects import Places
 from pyebpf.dsl.shared import Global
-from pyebpf.dsl.stacks import StackTrace
-from pyebpf.dsl.storage import CgroupStorage, Storage
 from pyebpf.dsl.tail import TailCalls
-from pyebpf.dsl.tries import LpmTrie
 from pyebpf.dsl.unit_names import DATA_MAP, LOST_MAP, PRINT_MAP
 from pyebpf.dsl.user_ring import UserEvents
 from pyebpf.errors import FormatError, NotSupportedError, PyebpfError
 from pyebpf.host.cpus import online, possible_count
 from pyebpf.lazy import lazy
+from pyebpf.open_maps import OpenMaps
 from pyebpf.owner import Owner
-from pyebpf.plain import Frozen
 from pyebpf.runtime import syscall
 from pyebpf.runtime.features import KernelFeatures
 from pyebpf.runtime.loader import LoadedObject, load_object
@@ -48,28 +41,15 @@ from pyebpf.runtime.tracefs import Tracefs
 from pyebpf.spec.compiled import Compiled, Kept
 from pyebpf.spec.target import Target
 from pyebpf.spec.types import DataType, Record
-from pyebpf.version import __version__
+from pyebpf.starting import Start, recall
 
 if TYPE_CHECKING:
     from pyebpf.runtime import configuration, elf
     from pyebpf.runtime.events import RingBuffer
     from pyebpf.runtime.invoke import Invocation
     from pyebpf.runtime.links import Link
-    from pyebpf.runtime.maps.array import ArrayMap
-    from pyebpf.runtime.maps.hash import HashMap
-    from pyebpf.runtime.maps.hist import HistView
-    from pyebpf.runtime.maps.of_maps import OfMaps as OfMapsView
-    from pyebpf.runtime.maps.percpu import PerCpuArrayMap
-    from pyebpf.runtime.maps.places import PlaceMap
-    from pyebpf.runtime.maps.programs import ProgramTable
-    from pyebpf.runtime.maps.queues import BloomMap, QueueMap
     from pyebpf.runtime.maps.shared import GlobalView
-    from pyebpf.runtime.maps.stacks import StackTraceMap
-    from pyebpf.runtime.maps.storage import ObjectMap
-    from pyebpf.runtime.maps.tries import LpmMap
-    from pyebpf.runtime.maps.user_ring import UserRing
     from pyebpf.runtime.program import Program
-    from pyebpf.runtime.stream import EventStream
     from pyebpf.spec.objects import MapSpec, ObjectSpec
 
 else:
@@ -152,7 +132,7 @@ def load(
     found = collect(probes)
     start = Start(None, b"", "")
     if target is None:
-        start = _recall(fingerprint(probes, found, chosen, possible_count()), license)
+        start = recall(fingerprint(probes, found, chosen, possible_count()), license)
     if start.kept is not None:
         return _open(start.kept, start, found, chosen, attach=attach)
     compiled = compile_probes(*probes, target=target, options=chosen, license=license)
@@ -164,65 +144,6 @@ def load(
 def read_object(compiled: Compiled) -> ObjectSpec:
     """Return what is in a compiled object: programs, maps, instructions, their source lines."""
     return elf.parse_object(compiled.object)
-
-
-class Start(Frozen):
-    """What is known before anything is compiled.
-
-    Attributes:
-        kept: everything, if it was compiled before for this kernel.
-        origin: what it is made from; empty if it must not be kept.
-        name: under which it is kept.
-    """
-
-    kept: Kept | None
-    origin: bytes
-    name: str
-
-
-def _recall(text: bytes | None, license: str) -> Start:  # noqa: A002
-    if text is None:
-        return Start(None, b"", "")
-    made_by = f"{__version__} {_code_stamp()} {sys.version}"
-    made_for = f"{kernel_ident()} {os.geteuid()} {license}"
-    origin = f"{made_by}\0{made_for}\0".encode() + text
-    name = f"start-{zlib.crc32(origin):08x}"
-    with suppress(FormatError):  # another version wrote it: it is made again
-        data = cache.read(name)
-        kept = Kept.from_bytes(data) if data else None
-        # The name is short; what counts is that it was made from the very same.
-        if kept is not None and kept.origin == origin:
-            return Start(kept, origin, name)
-    return Start(None, origin, name)
-
-
-#: The folders whose files decide what a probe is compiled to.
-_COMPILER = (
-    "",
-    "abi",
-    "dsl",
-    "dsl/check",
-    "dsl/check/contexts",
-    "dsl/lower",
-    "dsl/probes",
-    "ir",
-    "ir/llvm",
-    "ir/passes",
-    "spec",
-    "runtime",
-)
-
-
-def _code_stamp() -> str:
-    # In a checkout the compiler itself changes between two runs; an installed one does not.
-    newest = 0
-    here = os.path.dirname(__file__)  # noqa: PTH120 - pathlib costs a warm start milliseconds
-    for part in _COMPILER:
-        with os.scandir(os.path.join(here, part)) as entries:  # noqa: PTH118
-            for entry in entries:
-                if entry.name.endswith(".py"):
-                    newest = max(newest, entry.stat().st_mtime_ns)
-    return str(newest)
 
 
 def _open(
@@ -245,60 +166,6 @@ def _open(
         session.close()
         raise
     return session
-
-
-class OpenMaps:
-    """``[declaration]`` gives the open map of a declaration, made when it is first asked for."""
-
-    def __init__(self) -> None:
-        self._views: dict[MapDecl, Any] = {}
-
-    @overload
-    def __getitem__(self, decl: PerCpuArray[Any]) -> PerCpuArrayMap: ...
-    @overload
-    def __getitem__(self, decl: Array[Any]) -> ArrayMap: ...
-    @overload
-    def __getitem__(self, decl: LpmTrie[Any, Any]) -> LpmMap: ...
-    @overload
-    def __getitem__(self, decl: Hash[Any, Any]) -> HashMap: ...
-    @overload
-    def __getitem__(self, decl: Queue[Any]) -> QueueMap: ...
-    @overload
-    def __getitem__(self, decl: OfMaps[Any]) -> OfMapsView: ...
-    @overload
-    def __getitem__(self, decl: Places) -> PlaceMap: ...
-    @overload
-    def __getitem__(self, decl: PerfEventArray[Any]) -> Any: ...
-    @overload
-    def __getitem__(self, decl: UserEvents[Any]) -> UserRing: ...
-    @overload
-    def __getitem__(self, decl: CgroupStorage[Any]) -> HashMap: ...
-    @overload
-    def __getitem__(self, decl: BloomFilter[Any]) -> BloomMap: ...
-    @overload
-    def __getitem__(self, decl: Storage[Any]) -> ObjectMap: ...
-    @overload
-    def __getitem__(self, decl: Log2Hist | LinearHist) -> HistView: ...
-    @overload
-    def __getitem__(self, decl: Events[Any]) -> EventStream: ...
-    @overload
-    def __getitem__(self, decl: Global[Any]) -> GlobalView: ...
-    @overload
-    def __getitem__(self, decl: StackTrace) -> StackTraceMap: ...
-    @overload
-    def __getitem__(self, decl: TailCalls) -> ProgramTable: ...
-    def __getitem__(self, decl: Any) -> Any:
-        """Return the open map of a declaration.
-
-        Raises:
-            KeyError: no probe here uses it.
-        """
-        if decl not in self._views:
-            self._views[decl] = self._view(decl)
-        return self._views[decl]
-
-    def _view(self, decl: MapDecl) -> Any:
-        raise NotImplementedError
 
 
 class Session(OpenMaps, Owner):

@@ -237,45 +237,6 @@ class CurrentTask(Expr):
     helper: str
 
 
-class ContextObject(Expr):
-    """The context itself, a record that the caller passes."""
-
-
-class ContextField(Expr):
-    """A number or pointer in the context, ``width`` bytes wide there."""
-
-    offset: int
-    width: int
-
-
-class ContextBound(Expr):
-    """Where the data of a packet begins or ends: an address, ``width`` bytes in the context."""
-
-    offset: int
-    width: int
-
-
-class PacketAt(Expr):
-    """The record ``at`` bytes into a packet, or None if the packet ends before its end."""
-
-    begin: ContextBound
-    end: ContextBound
-    at: Expr
-
-
-class PacketLength(Expr):
-    """How many bytes of a packet can be accessed."""
-
-    begin: ContextBound
-    end: ContextBound
-
-
-class ContextText(Expr):
-    """Text of a fixed size in the context."""
-
-    offset: int
-
-
 class KernelPlace(Expr):
     """A struct, union or array in a kernel object, named but not read."""
 

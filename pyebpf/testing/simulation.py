@@ -23,10 +23,10 @@ from pyebpf.ir.interp.kinds import OfMapsTable, PerfTable, UserRingTable
 from pyebpf.ir.interp.ring import Ring
 from pyebpf.ir.interp.tables import ProgramsTable, Table
 from pyebpf.ir.interp.timers import run_until
+from pyebpf.open_maps import OpenMaps
 from pyebpf.plain import Frozen
 from pyebpf.runtime.maps.hist import HistView
 from pyebpf.runtime.printed import format_line
-from pyebpf.session import OpenMaps
 from pyebpf.testing.contexts import Event, context_bytes
 from pyebpf.testing.coverage import Coverage, covered
 from pyebpf.testing.frozen import target as frozen_target

@@ -43,8 +43,11 @@ LAYERS: dict[str, set[str]] = {
     "lib": FACTS | {"dsl", "kernel"},
     "runtime": FACTS | {"present", "host"},
     "attached": {"runtime", "spec"},
-    "session": FACTS | {"present", "host", "ir", "dsl", "kernel", "runtime", "attached"},
-    "testing": FACTS | {"ir", "dsl", "kernel", "runtime", "session"},
+    "open_maps": {"dsl", "runtime"},
+    "starting": {"btf", "spec"},
+    "session": FACTS
+    | {"present", "host", "ir", "dsl", "kernel", "runtime", "attached", "open_maps", "starting"},
+    "testing": FACTS | {"ir", "dsl", "kernel", "runtime", "session", "open_maps"},
     "stubs": FACTS | {"dsl"},
     "cli": {"session", "present", "host", "dsl", "spec", "stubs"},
     "__main__": {"cli"},

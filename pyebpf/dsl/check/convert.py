@@ -11,6 +11,7 @@ from pyebpf.dsl.faults import Fault, Mismatch, TooLarge, UnguardedLookup
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.typed import Cast, Choice, Expr, Literal, Read, Truth, Variable
+from pyebpf.dsl.typed_context import ContextField, PacketAt
 from pyebpf.dsl.typed_kernel import (
     HelperCall,
     KfuncCall,
@@ -60,8 +61,8 @@ _SOURCES: dict[type[Expr], str] = {
     PerCpu: "the variable of that CPU",
     HelperCall: "what this helper gives",
     Taken: "what this method gives",
-    typed.PacketAt: "a look into a packet",
-    typed.ContextField: "a pointer of the context",
+    PacketAt: "a look into a packet",
+    ContextField: "a pointer of the context",
 }
 
 

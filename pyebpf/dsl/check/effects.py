@@ -6,6 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed, typed_text
 from pyebpf.dsl.typed import Effect, Evaluate, Expr, Literal, Pack, Stmt
+from pyebpf.dsl.typed_context import (
+    ContextBound,
+    ContextField,
+    ContextObject,
+    ContextText,
+    PacketAt,
+    PacketLength,
+)
 from pyebpf.dsl.typed_kernel import After
 from pyebpf.dsl.types import Array, NoneType, Place, Pointer, Record, Static
 from pyebpf.ir.nodes import BinaryOp
@@ -16,8 +24,8 @@ if TYPE_CHECKING:
 #: Expressions that do nothing but compute, if their parts do nothing else.
 _PURE = (
     Literal, typed.Text, typed.TextData, typed.Object, typed.Read, typed.Helper, typed.Comm,
-    typed.CurrentTask, typed.ContextField, typed.ContextText, typed.ContextObject,
-    typed.Swapped, typed.ContextBound, typed.PacketAt, typed.PacketLength,
+    typed.CurrentTask, ContextField, ContextText, ContextObject,
+    typed.Swapped, ContextBound, PacketAt, PacketLength,
     typed.KernelRead, typed.KernelPlace, typed.CoreQuestion, typed.MapContains, typed.Cmp,
     typed.Same, typed.Logic, typed.Negation, typed.Truth, typed.IsNone, typed.Choice, typed.Cast,
     typed.Unwrap, typed.RecordField, typed.EntryKey, typed.EntryText, typed.EntryValue, Pack,

@@ -12,7 +12,8 @@ from pyebpf.dsl.check.convert import pack
 from pyebpf.dsl.check.map_use import entry_type, use
 from pyebpf.dsl.check.objects import need_helper
 from pyebpf.dsl.check.scope import LoopFlow, stored_names
-from pyebpf.dsl.faults import Fault, NeedsFeature, WrongCall
+from pyebpf.dsl.faults import Fault, WrongCall
+from pyebpf.dsl.faults_kernel import NeedsFeature
 from pyebpf.dsl.maps import Hash, MapDecl, Numbered
 from pyebpf.dsl.tries import LpmTrie
 from pyebpf.dsl.typed import EntryKey, EntryValue, Expr, MapUse, RecordField, Stmt, Turn

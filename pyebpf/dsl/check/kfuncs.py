@@ -16,7 +16,8 @@ from pyebpf.dsl import typed
 from pyebpf.dsl.check.contexts.base import Context
 from pyebpf.dsl.check.convert import need_number, need_value, to_bool, to_int
 from pyebpf.dsl.check.pointers import as_pointer
-from pyebpf.dsl.faults import Fault, Mismatch, NotReleased, UnknownSymbol, WrongCall
+from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
+from pyebpf.dsl.faults_kernel import NotReleased, UnknownSymbol
 from pyebpf.dsl.symbols import Kfunc
 from pyebpf.dsl.typed import Effect, Evaluate, Expr, Literal
 from pyebpf.dsl.typed_kernel import ConstantText, ContextPointer, InMemory, KfuncCall

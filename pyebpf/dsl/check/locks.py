@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pyebpf.abi.constants import BPF_PROG_TYPE_TRACING
 from pyebpf.abi.programs import PROGRAM_KINDS, has_kernel_fields
 from pyebpf.dsl.check.convert import need_value
-from pyebpf.dsl.faults import Fault, NoKernelFields, WrongCall
+from pyebpf.dsl.faults import Fault, WrongCall
+from pyebpf.dsl.faults_kernel import NoKernelFields
 from pyebpf.dsl.maps import Array, Hash
 from pyebpf.dsl.storage import Storage
 from pyebpf.dsl.typed import Expr, RecordField, Stmt

@@ -11,7 +11,8 @@ from pyebpf.dsl.check.convert import literal, need_number, need_value, to_data, 
 from pyebpf.dsl.check.elements import index_of
 from pyebpf.dsl.check.locks import check_kernel_fields
 from pyebpf.dsl.check.objects import need_helper, vouched
-from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature, WrongCall
+from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
+from pyebpf.dsl.faults_kernel import NeedsFeature
 from pyebpf.dsl.map_of_maps import OfMaps
 from pyebpf.dsl.maps import Numbered
 from pyebpf.dsl.storage import Storage

@@ -12,7 +12,8 @@ from pyebpf.dsl.check.convert import literal, need_number, need_value
 from pyebpf.dsl.check.pointers import as_pointer, cast_to, no_type, pointer_type, type_argument
 from pyebpf.dsl.check.scope import closest
 from pyebpf.dsl.check.views import view
-from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature, UnknownField, UnknownType, WrongCall
+from pyebpf.dsl.faults import Fault, Mismatch, UnknownField, UnknownType, WrongCall
+from pyebpf.dsl.faults_kernel import NeedsFeature
 from pyebpf.dsl.typed import Expr, Literal, RecordField, Variable
 from pyebpf.dsl.typed_kernel import (
     After,

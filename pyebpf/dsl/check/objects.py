@@ -8,7 +8,8 @@ from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.dsl.check.contexts import Context
 from pyebpf.dsl.check.convert import need_value
 from pyebpf.dsl.check.pointers import as_pointer
-from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature
+from pyebpf.dsl.faults import Fault, Mismatch
+from pyebpf.dsl.faults_kernel import NeedsFeature
 from pyebpf.dsl.typed_kernel import ContextPointer
 from pyebpf.dsl.types import Pointer, Space, Static, shown
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pyebpf.dsl.check.convert import need_number, need_value, to_int
-from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature, WrongCall
+from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
+from pyebpf.dsl.faults_kernel import NeedsFeature
 from pyebpf.dsl.typed import Effect, Expr, Literal, Pack, Print, Stmt, Text
 from pyebpf.dsl.types import I64, NONE, U64, Address, Bool, Chars, Int, Pointer, shown
 from pyebpf.spec.octets import octets_value

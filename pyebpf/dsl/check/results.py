@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.abi.results import Result, result_of
 from pyebpf.dsl.check.convert import need_number, to_data
-from pyebpf.dsl.faults import Fault, WrongResult
+from pyebpf.dsl.faults import Fault
+from pyebpf.dsl.faults_kernel import WrongResult
 from pyebpf.dsl.typed import Cast, Choice
 from pyebpf.dsl.typed_kernel import CoreAnswer
 from pyebpf.dsl.types import Int, NoneType

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.convert import to_data
-from pyebpf.dsl.faults import Fault, Mismatch, NeedsFeature, WrongCall
+from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
+from pyebpf.dsl.faults_kernel import NeedsFeature
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.typed import Expr, Literal, RecordField, Stmt
 from pyebpf.dsl.typed_places import ElementOf

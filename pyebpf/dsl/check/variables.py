@@ -11,15 +11,8 @@ from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.check.convert import need_number, need_value, to_int
 from pyebpf.dsl.check.pointers import pointer_type
 from pyebpf.dsl.check.scope import closest
-from pyebpf.dsl.faults import (
-    Fault,
-    Mismatch,
-    NeedsFeature,
-    UnknownField,
-    UnknownSymbol,
-    UnknownType,
-    WrongCall,
-)
+from pyebpf.dsl.faults import Fault, Mismatch, UnknownField, UnknownType, WrongCall
+from pyebpf.dsl.faults_kernel import NeedsFeature, UnknownSymbol
 from pyebpf.dsl.symbols import KernelVariable
 from pyebpf.dsl.typed import Expr, Literal, Truth
 from pyebpf.dsl.typed_kernel import MemoryRead, PerCpu, VariableAddress

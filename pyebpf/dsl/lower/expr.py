@@ -19,6 +19,7 @@ from pyebpf.dsl.lower.memory import WRITERS, is_reference, size_in_memory
 from pyebpf.dsl.lower.number import NUMBERS, choose
 from pyebpf.dsl.lower.places import PLACE_NUMBERS
 from pyebpf.dsl.lower.symbols import SYMBOL_OPTIONALS
+from pyebpf.dsl.typed_context import ContextField, PacketAt
 from pyebpf.dsl.typed_kernel import After, HelperCall, KfuncCall, MemoryRead
 from pyebpf.dsl.typed_places import ElementOf, View
 from pyebpf.dsl.types import (
@@ -364,7 +365,7 @@ _OPTIONALS: dict[type[typed.Expr], Callable[[Expressions, Any], Optional]] = {
     typed_maps.Obtain: lower_map.obtained,
     MemoryRead: read_optional,
     After: _after_optional,
-    typed.ContextField: lower_packet.optional_pointer_of,
-    typed.PacketAt: lower_packet.packet_at,
+    ContextField: lower_packet.optional_pointer_of,
+    PacketAt: lower_packet.packet_at,
     **SYMBOL_OPTIONALS,
 }

@@ -11,6 +11,7 @@ from pyebpf.dsl.lower.kernel import KERNEL_WRITERS, kernel_base
 from pyebpf.dsl.lower.number import field_address
 from pyebpf.dsl.lower.octets import OCTETS_WRITERS
 from pyebpf.dsl.lower.slices import SLICE_WRITERS
+from pyebpf.dsl.typed_context import ContextText
 from pyebpf.dsl.typed_places import MakeArray
 from pyebpf.dsl.types import Array, Chars, Int, Pointer, Record, Space, in_memory
 from pyebpf.ir import nodes
@@ -126,7 +127,7 @@ def _comm(low: Expressions, expr: typed.Comm, pointer: Value) -> None:
     low.build.call("get_current_comm", (pointer, size), I64)
 
 
-def _context_text(low: Expressions, expr: typed.ContextText, pointer: Value) -> None:
+def _context_text(low: Expressions, expr: ContextText, pointer: Value) -> None:
     assert isinstance(expr.type, Chars)
     done = 0
     while done < expr.type.length:
@@ -193,7 +194,7 @@ def _text(low: Expressions, expr: typed.TextData, pointer: Value) -> None:
 
 WRITERS: dict[type[typed.Expr], Callable[[Expressions, Any, Value], None]] = {
     typed.Comm: _comm,
-    typed.ContextText: _context_text,
+    ContextText: _context_text,
     typed.KernelRead: _kernel_text,
     typed.EntryText: _entry_text,
     typed.MakeRecord: _record,

@@ -13,6 +13,7 @@ from pyebpf.dsl.lower.slices import SLICE_NUMBERS
 from pyebpf.dsl.lower.symbols import SYMBOL_NUMBERS
 from pyebpf.dsl.lower.text import TEXT_NUMBERS
 from pyebpf.dsl.lower.timers import TIMER_NUMBERS
+from pyebpf.dsl.typed_context import ContextBound, ContextField, ContextObject, PacketLength
 from pyebpf.dsl.types import BOOL, Address, Bool, Chars, Int, KernelRef, Maybe, Pointer
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, CompareOp, Value
@@ -189,24 +190,24 @@ def _current_task(low: Expressions, expr: typed.CurrentTask) -> Value:
     return low.build.call(expr.helper, (), expr.type)
 
 
-def _context_object(low: Expressions, expr: typed.ContextObject) -> Value:
+def _context_object(low: Expressions, expr: ContextObject) -> Value:
     assert isinstance(expr.type, Pointer)
     return low.build.add(nodes.Member(expr.type, expr.span, low.context, 0))
 
 
-def _context_field(low: Expressions, expr: typed.ContextField) -> Value:
+def _context_field(low: Expressions, expr: ContextField) -> Value:
     assert isinstance(expr.type, (Int, Bool, Pointer))
     load = nodes.CtxLoad(expr.type, expr.span, low.context, expr.offset, expr.width)
     return low.build.add(load)
 
 
-def _context_bound(low: Expressions, expr: typed.ContextBound) -> Value:
+def _context_bound(low: Expressions, expr: ContextBound) -> Value:
     assert isinstance(expr.type, Pointer)
     load = nodes.CtxLoad(expr.type, expr.span, low.context, expr.offset, expr.width)
     return low.build.add(load)
 
 
-def _packet_length(low: Expressions, expr: typed.PacketLength) -> Value:
+def _packet_length(low: Expressions, expr: PacketLength) -> Value:
     begin = low.build.convert(low.number(expr.begin), U64)
     end = low.build.convert(low.number(expr.end), U64)
     return low.build.binary(BinaryOp.SUB, end, begin)
@@ -292,10 +293,10 @@ NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     typed.Fitting: _fitting,
     typed.Helper: _helper,
     typed.CurrentTask: _current_task,
-    typed.ContextObject: _context_object,
-    typed.ContextField: _context_field,
-    typed.ContextBound: _context_bound,
-    typed.PacketLength: _packet_length,
+    ContextObject: _context_object,
+    ContextField: _context_field,
+    ContextBound: _context_bound,
+    PacketLength: _packet_length,
     typed.KernelRead: _kernel_read,
     typed.CoreQuestion: _core,
     typed.EntryKey: _entry_key,

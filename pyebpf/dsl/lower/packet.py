@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 from pyebpf.dsl.lower.maps import Optional
 from pyebpf.dsl.lower.symbols import optional_pointer
+from pyebpf.dsl.typed_context import ContextField, PacketAt
 from pyebpf.dsl.types import BOOL, Maybe, Pointer
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import CompareOp, Const, Value
 from pyebpf.ir.types import U64
 
 if TYPE_CHECKING:
-    from pyebpf.dsl import typed
     from pyebpf.dsl.lower.expr import Expressions
 
 
-def optional_pointer_of(low: Expressions, expr: typed.ContextField) -> Optional:
+def optional_pointer_of(low: Expressions, expr: ContextField) -> Optional:
     """Lower a pointer of the context that may be None."""
     assert isinstance(expr.type, Maybe)
     kind = expr.type.inner
@@ -27,7 +27,7 @@ def optional_pointer_of(low: Expressions, expr: typed.ContextField) -> Optional:
     return optional_pointer(low, low.build.add(load), kind)
 
 
-def packet_at(low: Expressions, expr: typed.PacketAt) -> Optional:
+def packet_at(low: Expressions, expr: PacketAt) -> Optional:
     """Lower a look at a place of a packet: there, or None."""
     assert isinstance(expr.type, Maybe)
     kind = expr.type.inner

@@ -9,8 +9,10 @@ from pyebpf.dsl.annotations import data_type, pointee
 from pyebpf.dsl.check.contexts.base import Given, bad_argument, unknown_hook
 from pyebpf.dsl.check.contexts.iterators import iterator_context
 from pyebpf.dsl.check.convert import to_int
-from pyebpf.dsl.faults import Fault, HookMismatch
-from pyebpf.dsl.typed import ContextField, Expr, Parameter
+from pyebpf.dsl.faults import Fault
+from pyebpf.dsl.faults_kernel import HookMismatch
+from pyebpf.dsl.typed import Expr, Parameter
+from pyebpf.dsl.typed_context import ContextField
 from pyebpf.dsl.types import U64, Address, Int, Maybe, Pointer, Space, ValueType
 
 if TYPE_CHECKING:

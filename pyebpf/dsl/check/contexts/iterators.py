@@ -9,7 +9,8 @@ from pyebpf.dsl.check.contexts.base import Context, Given
 from pyebpf.dsl.check.convert import need_value, to_data
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownField, UnknownType, WrongCall
 from pyebpf.dsl.scalars import IterContext
-from pyebpf.dsl.typed import ContextField, Effect, Evaluate, Expr, KernelRead, Literal, Object
+from pyebpf.dsl.typed import Effect, Evaluate, Expr, KernelRead, Literal, Object
+from pyebpf.dsl.typed_context import ContextField
 from pyebpf.dsl.typed_kernel import HelperCall, InMemory
 from pyebpf.dsl.types import I64, NONE, Pointer, Record, Space, Static, shown
 from pyebpf.ir.nodes import FieldPath

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pyebpf.dsl.check.convert import need_number, need_value, to_int
 from pyebpf.dsl.check.pointers import no_type, type_argument
 from pyebpf.dsl.faults import Fault, WrongCall
-from pyebpf.dsl.typed import ContextBound, Expr, Literal, PacketAt, PacketLength
+from pyebpf.dsl.typed import Expr, Literal
+from pyebpf.dsl.typed_context import ContextBound, PacketAt, PacketLength
 from pyebpf.dsl.types import U64, Maybe, Pointer, Record, Space
 
 if TYPE_CHECKING:

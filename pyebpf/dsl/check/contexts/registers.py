@@ -15,7 +15,8 @@ from pyebpf.dsl.check.pointers import pointer_type
 from pyebpf.dsl.check.scope import closest
 from pyebpf.dsl.faults import Fault, UnknownField
 from pyebpf.dsl.scalars import KprobeContext, PerfEventContext, UprobeContext
-from pyebpf.dsl.typed import Cast, ContextField, Expr, Object, Parameter
+from pyebpf.dsl.typed import Cast, Expr, Object, Parameter
+from pyebpf.dsl.typed_context import ContextField
 from pyebpf.dsl.types import U64, Address, Bool, Int, Space, Static, ValueType
 from pyebpf.errors import NotSupportedError
 

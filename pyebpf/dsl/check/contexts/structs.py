@@ -10,15 +10,10 @@ from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.check.contexts.base import Context, Given, one_context
 from pyebpf.dsl.check.contexts.packet import packet_call
 from pyebpf.dsl.check.scope import closest
-from pyebpf.dsl.faults import (
-    BadAnnotation,
-    Fault,
-    ReadOnlyField,
-    UnknownField,
-    UnknownType,
-    Unsupported,
-)
-from pyebpf.dsl.typed import ContextField, ContextObject, Expr, Object, RecordField
+from pyebpf.dsl.faults import BadAnnotation, Fault, UnknownField, UnknownType, Unsupported
+from pyebpf.dsl.faults_kernel import ReadOnlyField
+from pyebpf.dsl.typed import Expr, Object, RecordField
+from pyebpf.dsl.typed_context import ContextField, ContextObject
 from pyebpf.dsl.types import Maybe, Pointer, Record, Space, Static
 from pyebpf.dsl.uapi import CONTEXTS, ContextStruct, Packet, context_struct
 

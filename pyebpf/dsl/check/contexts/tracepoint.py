@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, get_args
 
 from pyebpf.dsl.check.contexts.base import Context, Given, bad_argument, one_context, unknown_hook
 from pyebpf.dsl.check.scope import closest
-from pyebpf.dsl.faults import Fault, HookMismatch, UnknownField, Unsupported
+from pyebpf.dsl.faults import Fault, UnknownField, Unsupported
+from pyebpf.dsl.faults_kernel import HookMismatch
 from pyebpf.dsl.scalars import RawTracepointContext, TracepointContext
-from pyebpf.dsl.typed import ContextField, ContextText, Expr, Object, Parameter
+from pyebpf.dsl.typed import Expr, Object, Parameter
+from pyebpf.dsl.typed_context import ContextField, ContextText
 from pyebpf.dsl.typed_kernel import DynamicText
 from pyebpf.dsl.types import U64, Chars, Int, Pointer, Space, Static
 from pyebpf.tracepoints import TracepointType
