@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -125,7 +126,10 @@ def probe(ctx: RawTracepointContext) -> None:
         assert session[case.out][0] == sum(range(4_095)) + 4_094
 
 
-def test_it_is_explained_and_found_late_and_outside_of_locks() -> None:
+def test_it_is_explained_and_found_late_and_outside_of_locks(
+    requires: Callable[[str], None],
+) -> None:
+    requires("helper:spin_lock@raw_tp")
     large = HERE / "accept" / "records" / "large.py"
     with load_case(large) as case, loaded(case.late, case.in_a_lock) as session:
         assert "keeps 2816 bytes in memory of the CPU: `row`, `value`" in session.explain()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import resource
 import struct
+from collections.abc import Callable
 from types import FunctionType, ModuleType
 
 import pytest
@@ -338,7 +339,10 @@ def test_powers_and_tuples(n: int, m: int) -> None:
     assert both(case, n, m) == [[case.f(n, m), 0]] * 2
 
 
-def test_what_a_tuple_argument_computes_is_computed_once() -> None:
+def test_what_a_tuple_argument_computes_is_computed_once(
+    requires: Callable[[str], None],
+) -> None:
+    requires("atomics")
     case = cell(
         """
 from pyebpf import *

@@ -167,6 +167,7 @@ def test_detach_ends_a_link_that_somebody_else_holds(counter: Counter) -> None:
     with loaded("tracepoint", counter) as fd:
         link = attach(fd, PROGRAM_KINDS["tracepoint"], "syscalls/sys_enter_getppid")
         if not link.is_bpf_link:
+            link.close()
             pytest.skip("no bpf_link on this kernel")
         other = os.dup(link.fd)
         try:

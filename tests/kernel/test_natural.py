@@ -34,6 +34,7 @@ NEEDS = {
     "083": "helper:for_each_map_elem@raw_tp",
     "085": "bpf_loop",
     "086": "bpf_loop",
+    "090": "helper:timer_init",
     "091": "helper:spin_lock@raw_tp",
 }
 #: The function of the kernel that one needs.
