@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.errors import PyebpfError
-from pyebpf.runtime.links import Link, attach, can_attach
+from pyebpf.runtime.links import Link, attach, lacks
 from pyebpf.runtime.tracefs import Tracefs
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Links:
         with Tracefs() as tracefs:
             for info in infos:
                 program = programs[info.name]
-                if info.attach and can_attach(program.kind, dict(info.at)):
+                if info.attach and not lacks(program.kind, dict(info.at)):
                     self.add(program, dict(info.at), 0, tracefs)
 
     def add(

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyebpf import cache
+from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.attached import Links
 from pyebpf.btf.system import kernel_btf, kernel_ident
 from pyebpf.dsl.collect import Collected, collect
@@ -34,6 +35,7 @@ from pyebpf.open_maps import OpenMaps
 from pyebpf.owner import Owner
 from pyebpf.runtime import syscall
 from pyebpf.runtime.features import KernelFeatures
+from pyebpf.runtime.links import lacks
 from pyebpf.runtime.loader import LoadedObject, load_object
 from pyebpf.runtime.printed import format_line
 from pyebpf.runtime.resolver import CoreResolver
@@ -410,7 +412,9 @@ def explain(compiled: Compiled) -> str:
     """Say which hooks a compiled program attaches to and which fields it reads there."""
     out = []
     for info in compiled.programs:
-        out.append(f"{info.name}: {info.kind} {info.target}")
+        out.append(f"{info.name}: {info.kind} {info.target}".rstrip())
+        later = lacks(PROGRAM_KINDS[info.kind], dict(info.at)) if info.attach else ""
+        out += [f"    not attached: {later}"] * bool(later)
         out += [f"    reads {field}" for field in info.fields]
         out += [f"    {note}" for note in info.notes]
     return "\n".join(out)

@@ -377,6 +377,13 @@ def test_a_device_that_is_not_there_is_named() -> None:
             session.attach(drop_all)
 
 
+def test_what_waits_for_a_place_says_so() -> None:
+    with load(drop_all, turn, attach=False) as session:
+        told = session.explain().splitlines()
+    assert told[:2] == ["drop_all: xdp", "    not attached: session.attach(…, device=…) says where"]
+    assert "    not attached" not in "\n".join(told[2:])
+
+
 def test_a_directory_that_is_no_cgroup_is_named(tmp_path: Path) -> None:
     with load(nowhere) as session, pytest.raises(AttachError, match="is no cgroup"):
         session.attach(nowhere, cgroup=str(tmp_path))

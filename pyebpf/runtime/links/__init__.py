@@ -63,10 +63,13 @@ STRATEGIES: dict[str, How] = {
 }
 
 
-def can_attach(kind: ProgramKind, at: Mapping[str, Any]) -> bool:
-    """Tell whether a program says where it belongs; one that does not is attached later."""
+def lacks(kind: ProgramKind, at: Mapping[str, Any]) -> str:
+    """Say what keeps a program from being attached when it is loaded; "" if nothing does."""
     how = STRATEGIES.get(kind.strategy or "")
-    return how is not None and (not how.needs or how.needs in at)
+    if how is None:
+        return kind.reason or "pyebpf does not attach programs of this kind"
+    waits = how.needs and how.needs not in at
+    return f"session.attach(…, {how.needs}=…) says where" if waits else ""
 
 
 def attach(  # noqa: PLR0913 - one argument for each thing that attaching depends on
