@@ -52,7 +52,10 @@ def refuses(file: Ptr[file], ret: i32) -> i32:
 
 @lsm("inode_unlink", sleepable=True)
 def keeps(directory: Ptr[inode], entry: Ptr[dentry]) -> i32:
-    return -1 if entry.d_inode.i_size else 0
+    node = entry.d_inode
+    if node is not None:
+        return -1 if node.i_size else 0
+    return 0
 
 
 @iter("task")
