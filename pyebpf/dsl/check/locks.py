@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 A_LOCK = "the block of a lock"
 _NAMES = {"bpf_spin_lock": "SpinLock", "bpf_timer": "Timer"}
+#: The helper that tells whether a kernel has them, and what to do without.
+_NEEDS = {
+    "bpf_spin_lock": ("spin_lock", "use atomic operations"),
+    "bpf_timer": ("timer_init", "keep the time, and look at it at a later event (Linux 5.15)"),
+}
 
 
 def check_kernel_fields(decl: MapDecl, spec: MapSpec, span: Span, scope: Scope) -> None:
@@ -49,8 +54,9 @@ def check_kernel_fields(decl: MapDecl, spec: MapSpec, span: Span, scope: Scope) 
         raise Fault(NoKernelFields(span, kind=hook, field=name))
     # All tracing programs have the same helpers; of a typed one, no kernel can be asked by trying.
     typed = PROGRAM_KINDS[hook].prog_type == BPF_PROG_TYPE_TRACING
-    if typed and not scope.unit.target.has("helper:spin_lock@raw_tp"):
-        advice = "this kernel has no locks for tracing programs: use atomic operations"
+    helper, without = _NEEDS[found[0].name]
+    if typed and not scope.unit.target.has(f"helper:{helper}@raw_tp"):
+        advice = f"this kernel has no {name} for tracing programs: {without}"
         raise Fault(NoKernelFields(span, kind=hook, field=name, advice=advice))
 
 
