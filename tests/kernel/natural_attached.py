@@ -62,9 +62,11 @@ def _(run: Run) -> None:
         port = server.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)):
             pass
-    listen, connect, accept, close = run.events("changes")
+    listen, connect, *accept, close = run.events("changes")
     assert (listen, connect, close) == ((7, 10, port), (7, 2, port), (10, 7, port))
-    assert accept[:2] == (10, 3)  # the new socket, which begins as a copy
+    # The new socket, which begins as a copy. It changes in a softirq, on a busy machine in a thread
+    # of the kernel, which is not the process that the probe looks at.
+    assert [row[:2] for row in accept] in ([(10, 3)], [])
 
 
 @does("062", target_pid=os.getpid())
