@@ -17,22 +17,15 @@ from typing import NamedTuple
 
 from pyebpf.btf.near import nearest
 from pyebpf.errors import AttachError, FormatError
-from pyebpf.runtime.elf_file import SHT_SYMTAB, STT_FUNC
+from pyebpf.runtime.elf_file import HEADER, SECTION, SHT_SYMTAB, STT_FUNC, SYMBOL
 
 _DYNSYM = 11
 _PT_LOAD = 1
 #: A function that the dynamic linker chooses among several when the program starts.
 _GNU_IFUNC = 10
 
-# e_ident | type machine version | entry phoff shoff | flags ehsize phentsize phnum
-# shentsize shnum shstrndx
-_HEADER = Struct("<16sHHIQQQIHHHHHH")
-# name type | flags addr offset size | link info | addralign entsize
-_SECTION = Struct("<IIQQQQIIQQ")
 # type flags | offset vaddr paddr filesz memsz align
 _SEGMENT = Struct("<IIQQQQQQ")
-# name info other shndx | value size
-_SYMBOL = Struct("<IBBHQQ")
 _FOLDERS = ("/lib/*-linux-gnu", "/usr/lib/*-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib")
 
 
@@ -102,7 +95,7 @@ def file_offset(path: str, symbol: str, offset: int = 0) -> int:
         FormatError: it is no ELF file.
     """
     with open(path, "rb") as file:  # noqa: PTH123
-        if os.fstat(file.fileno()).st_size < _HEADER.size:
+        if os.fstat(file.fileno()).st_size < HEADER.size:
             raise FormatError(f"{path}: not an ELF file")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             image = _Image(path, data)
@@ -145,13 +138,12 @@ class _Image:
 
     def __init__(self, path: str, data: mmap.mmap) -> None:
         self.path, self.data = path, data
-        head = _HEADER.unpack_from(data)
+        head = HEADER.unpack_from(data)
         if head[0][:4] != b"\x7fELF" or head[0][4] != 2:
             raise FormatError(f"{path}: not a 64-bit ELF file")
         self.segments = (head[5], head[10])
         self.sections = [
-            _SECTION.unpack_from(data, head[6] + number * _SECTION.size)
-            for number in range(head[12])
+            SECTION.unpack_from(data, head[6] + number * SECTION.size) for number in range(head[12])
         ]
 
     def find(self, name: str) -> tuple[int, int]:
@@ -171,7 +163,7 @@ class _Image:
             if section[1] not in (SHT_SYMTAB, _DYNSYM):
                 continue
             strings = self.sections[section[6]][4]
-            for row in _SYMBOL.iter_unpack(self.data[section[4] : section[4] + section[5]]):
+            for row in SYMBOL.iter_unpack(self.data[section[4] : section[4] + section[5]]):
                 at, info, _, place, value, _ = row
                 if info & 15 in (STT_FUNC, _GNU_IFUNC) and place:
                     end = self.data.find(b"\0", strings + at)

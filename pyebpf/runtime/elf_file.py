@@ -24,11 +24,11 @@ STV_DEFAULT, STV_INTERNAL, STV_HIDDEN = 0, 1, 2
 
 # e_ident | type machine version | entry phoff shoff | flags ehsize phentsize phnum
 # shentsize shnum shstrndx
-_HEADER = Struct("<16sHHIQQQIHHHHHH")
+HEADER = Struct("<16sHHIQQQIHHHHHH")
 # name type | flags addr offset size | link info | addralign entsize
-_SECTION = Struct("<IIQQQQIIQQ")
+SECTION = Struct("<IIQQQQIIQQ")
 # name info other shndx | value size
-_SYMBOL = Struct("<IBBHQQ")
+SYMBOL = Struct("<IBBHQQ")
 # offset | info (type in the low half, symbol in the high half)
 _REL = Struct("<QII")
 
@@ -132,7 +132,7 @@ class ElfFile:
 
     def _read_sections(self) -> list[Section]:
         table, names = _section_table(self.data)
-        headers = list(_SECTION.iter_unpack(table))
+        headers = list(SECTION.iter_unpack(table))
         if names >= len(headers):
             raise FormatError(
                 f"ELF header: section names in section {names}, there are {len(headers)}"
@@ -167,8 +167,8 @@ class ElfFile:
                 info >> 4,
                 other & 3,
             )
-            for name, info, other, place, value, size in _SYMBOL.iter_unpack(
-                self._rows(table, _SYMBOL)
+            for name, info, other, place, value, size in SYMBOL.iter_unpack(
+                self._rows(table, SYMBOL)
             )
         ]
 
@@ -194,17 +194,17 @@ class ElfFile:
 
 def _section_table(data: bytes) -> tuple[bytes, int]:
     """Check the file header; return the section header table and the section of its names."""
-    if len(data) < _HEADER.size or data[:4] != b"\x7fELF":
+    if len(data) < HEADER.size or data[:4] != b"\x7fELF":
         raise FormatError("not an ELF file: it does not start with a 64-byte ELF header")
     if data[4] != 2 or data[5] != 1:
         raise FormatError("not a 64-bit little-endian ELF file (build with -target bpfel)")
-    head = _HEADER.unpack_from(data)
+    head = HEADER.unpack_from(data)
     kind, machine, offset = head[1], head[2], head[6]
     entry_size, count, names = head[11], head[12], head[13]
     # Objects of LLVM before 3.9 say machine 0.
     if kind != ET_REL or machine not in (0, EM_BPF):
         raise FormatError(f"not a relocatable BPF object: ELF type {kind}, machine {machine}")
-    if entry_size != _SECTION.size or not count:
+    if entry_size != SECTION.size or not count:
         raise FormatError(f"ELF header: {count} section headers of {entry_size} bytes each")
     end = offset + count * entry_size
     if end > len(data):

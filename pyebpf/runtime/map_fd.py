@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pyebpf.abi import constants as c
 from pyebpf.abi.maps import MAP_KINDS, MapKind
 from pyebpf.errors import KernelError, LoadError
+from pyebpf.host.cpus import possible
 from pyebpf.owner import Owner
 from pyebpf.runtime import syscall
 from pyebpf.spec.objects import MapSpec
@@ -93,7 +94,7 @@ def _adjusted(spec: MapSpec, features: Features | None) -> MapSpec:
     if spec.kind in _RINGS:
         entries = ring_size(entries)
     elif spec.kind == "perf_event_array" and not entries:
-        entries = _possible_cpus()
+        entries = possible()[-1] + 1  # the index is the number of the CPU
     if features and not features.has("mmap_array"):
         flags &= ~c.BPF_F_MMAPABLE
     if (entries, flags) == (spec.max_entries, spec.flags):
@@ -107,13 +108,6 @@ def ring_size(size: int) -> int:
     Source: ``kernel/bpf/ringbuf.c`` (``ringbuf_map_alloc``).
     """
     return 1 << (max(size, mmap.PAGESIZE) - 1).bit_length()
-
-
-def _possible_cpus() -> int:
-    # runtime.maps.layout counts them too, but imports numpy.
-    with open("/sys/devices/system/cpu/possible", encoding="ascii") as file:  # noqa: PTH123
-        last = file.read().replace(",", "-").rpartition("-")[2]
-    return int(last) + 1
 
 
 def _create_fd(spec: MapSpec, row: MapKind, btf_fd: int, inner_fd: int) -> int:

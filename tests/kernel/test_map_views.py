@@ -14,11 +14,11 @@ import pytest
 from pyebpf.abi import constants as c
 from pyebpf.abi import insn as i
 from pyebpf.errors import KernelError, MapFullError
+from pyebpf.host.cpus import possible_count
 from pyebpf.present.hist import Hist
 from pyebpf.present.keyed import KeyedHist
 from pyebpf.runtime import syscall
 from pyebpf.runtime.maps import ArrayMap, HashMap, HistView, MapHandle, PerCpuArrayMap, open_map
-from pyebpf.runtime.maps.layout import possible_cpus
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import I32, U32, U64, Array, Chars, DataType, record
 
@@ -36,7 +36,7 @@ KINDS = {
 }
 PAIR = record("pair", [("_0", U32), ("_1", U64)], is_tuple=True)
 OPENED = record("Opened", [("pid", U32), ("ret", I32), ("comm", Chars(16))])
-CPUS = possible_cpus()
+CPUS = possible_count()
 ON_CPU = 1  # BPF_F_TEST_RUN_ON_CPU
 
 Open = Callable[..., Any]

@@ -6,13 +6,13 @@ Shapes below: ``n`` entries, ``c`` possible CPUs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyebpf.abi.maps import MAP_KINDS
+from pyebpf.host.cpus import possible_count
 from pyebpf.spec.bitfields import has_bits
 from pyebpf.spec.dtype import (
     decoded,
@@ -32,22 +32,6 @@ PER_CPU_KINDS = frozenset(row.name for row in MAP_KINDS.values() if row.per_cpu)
 def round_up(size: int) -> int:
     """Round up to 8: the kernel starts each array element and each CPU's value there."""
     return -(-size // 8) * 8
-
-
-@cache
-def possible_cpus() -> int:
-    """Return how many CPUs there could ever be: a per-CPU map has a value for each.
-
-    Source: ``/sys/devices/system/cpu/possible``, a list such as ``0-3,8``.
-    """
-    with open("/sys/devices/system/cpu/possible", encoding="ascii") as file:  # noqa: PTH123
-        return count_cpus(file.read())
-
-
-def count_cpus(text: str) -> int:
-    """Count the CPUs in a list of numbers and ranges."""
-    ranges = (part.partition("-") for part in text.strip().split(","))
-    return sum(int(last or first) - int(first) + 1 for first, _, last in ranges)
 
 
 class Half:
@@ -176,7 +160,7 @@ class Layout:
     def __init__(self, spec: MapSpec, cpus: int = 0) -> None:
         self.key = Half(spec.key, spec.key_size, f"key of map {spec.name!r}")
         self.value = Half(spec.value, spec.value_size, f"value of map {spec.name!r}")
-        self.cpus = (cpus or possible_cpus()) if spec.kind in PER_CPU_KINDS else 0
+        self.cpus = (cpus or possible_count()) if spec.kind in PER_CPU_KINDS else 0
         self.stride = round_up(spec.value_size)
         #: Bytes that the kernel copies for one value.
         self.value_bytes = self.stride * self.cpus if self.cpus else spec.value_size
