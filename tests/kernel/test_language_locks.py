@@ -74,7 +74,7 @@ def book(regs: u64, number: i64) -> None:
 
 def test_fields_that_belong_together_change_together() -> None:
     if not KernelFeatures().has("helper:spin_lock@raw_tp"):
-        with pytest.raises(CompileError, match="no locks for tracing programs"):
+        with pytest.raises(CompileError, match="no SpinLock for tracing programs"):
             load(book)
         return
     with load(book) as session:
