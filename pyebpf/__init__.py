@@ -77,6 +77,7 @@ from pyebpf.dsl.maps import (
 )
 from pyebpf.dsl.perf import PerfEventArray
 from pyebpf.dsl.probes import Probe
+from pyebpf.dsl.probes.alternatives import Alternatives, first_of
 from pyebpf.dsl.probes.cgroups import (
     cgroup_device,
     cgroup_skb,
@@ -184,6 +185,7 @@ from pyebpf.spec.target import Target
 from pyebpf.version import __version__
 
 __all__ = [
+    "Alternatives",
     "Array",
     "ArrayOfMaps",
     "BloomFilter",
@@ -279,6 +281,7 @@ __all__ = [
     "fetch_or",
     "fetch_xor",
     "fexit",
+    "first_of",
     "flow_dissector",
     "fmod_ret",
     "get_prandom_u32",

@@ -39,15 +39,19 @@ class Links:
         self, program: Program, at: Mapping[str, Any], cookie: int, tracefs: OpenTracefs | None
     ) -> Link:
         """Attach a program and keep the link."""
-        link = attach(
-            program.fd,
-            program.kind,
-            program.hook,
-            at=at,
-            cookie=cookie,
-            tracefs=tracefs,
-            features=self.features,
-        )
+        try:
+            link = attach(
+                program.fd,
+                program.kind,
+                program.hook,
+                at=at,
+                cookie=cookie,
+                tracefs=tracefs,
+                features=self.features,
+            )
+        except PyebpfError as err:
+            err.program = program.name
+            raise
         self._links.append((program.name, link))
         return link
 

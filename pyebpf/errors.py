@@ -12,7 +12,13 @@ from pyebpf import colour
 
 
 class PyebpfError(Exception):
-    """Anything this package refuses or fails to do."""
+    """Anything this package refuses or fails to do.
+
+    Attributes:
+        program: the program that could not be loaded or attached, where it is about one.
+    """
+
+    program: str = ""
 
 
 class _SourceError(PyebpfError):

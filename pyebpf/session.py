@@ -28,7 +28,7 @@ from pyebpf.dsl.shared import Global
 from pyebpf.dsl.tail import TailCalls
 from pyebpf.dsl.unit_names import DATA_MAP, LOST_MAP, PRINT_MAP
 from pyebpf.dsl.user_ring import UserEvents
-from pyebpf.errors import FormatError, NotSupportedError, PyebpfError
+from pyebpf.errors import AttachError, FormatError, KernelError, NotSupportedError, PyebpfError
 from pyebpf.host.cpus import online, possible_count
 from pyebpf.lazy import lazy
 from pyebpf.open_maps import OpenMaps
@@ -46,6 +46,7 @@ from pyebpf.spec.types import DataType, Record
 from pyebpf.starting import Start, recall
 
 if TYPE_CHECKING:
+    from pyebpf.dsl.probes.alternatives import Alternatives, Loadable
     from pyebpf.runtime import configuration, elf
     from pyebpf.runtime.events import RingBuffer
     from pyebpf.runtime.invoke import Invocation
@@ -79,12 +80,14 @@ def host_target() -> Target:
 
 
 def compile_probes(
-    *probes: Probe,
+    *probes: Loadable,
     target: Target | None = None,
     options: Mapping[Any, Any] | None = None,
     license: str = "GPL",  # noqa: A002 - the kernel's word
 ) -> Compiled:
     """Compile probes into one object, without loading it. Needs no privileges.
+
+    Of alternatives (``first_of``) it takes what the target has, as far as that can be told.
 
     Args:
         probes: what to compile.
@@ -101,7 +104,7 @@ def compile_probes(
 
 
 def load(
-    *probes: Probe,
+    *probes: Loadable,
     target: Target | None = None,
     options: Mapping[Any, Any] | None = None,
     license: str = "GPL",  # noqa: A002 - the kernel's word
@@ -113,7 +116,8 @@ def load(
     :meth:`Session.attach` attaches it.
 
     Args:
-        probes: what to run; hooks whose option is off are left out.
+        probes: what to run; hooks whose option is off are left out, and of alternatives
+            (``first_of``) the first is taken that the kernel has and that attaches.
         target: the kernel to compile for, if not the running one. Fields that lie elsewhere in the
             running kernel are found there (CO-RE).
         options: values of ``Const`` declarations.
@@ -134,13 +138,50 @@ def load(
     found = collect(probes)
     start = Start(None, b"", "")
     if target is None:
-        start = recall(fingerprint(probes, found, chosen, possible_count()), license)
-    if start.kept is not None:
-        return _open(start.kept, start, found, chosen, attach=attach)
-    compiled = compile_probes(*probes, target=target, options=chosen, license=license)
-    spec = elf.parse_object(compiled.object)
-    kept = Kept(start.origin, compiled, spec, b"")
-    return _open(kept, start, found, chosen, attach=attach)
+        state = KernelFeatures.state() if found.ways else ""
+        start = recall(fingerprint(probes, found, chosen, possible_count()), license, state)
+    refused: dict[tuple[Alternatives, int], str] = {}
+    while True:
+        kept = start.kept or _compiled(probes, start, target, chosen, license, refused)
+        taken = collect(probes, kept.compiled.picks) if found.ways else found
+        try:
+            return _open(kept, start, taken, chosen, attach=attach)
+        except (AttachError, KernelError, NotSupportedError) as err:
+            if not _refused(err, taken, kept.compiled, chosen, refused):
+                raise
+        start = start.replace(kept=None)
+
+
+def _compiled(
+    probes: tuple[Loadable, ...],
+    start: Start,
+    target: Target | None,
+    options: dict[Any, Any],
+    license: str,  # noqa: A002
+    refused: Mapping[tuple[Alternatives, int], str],
+) -> Kept:
+    from pyebpf.dsl import compile as compiler
+
+    aim = target or host_target()
+    compiled = compiler.compile_probes(probes, aim, options, license, refused)
+    return Kept(start.origin, compiled, elf.parse_object(compiled.object), b"")
+
+
+def _refused(
+    error: PyebpfError,
+    found: Collected,
+    compiled: Compiled,
+    options: dict[Any, Any],
+    refused: dict[tuple[Alternatives, int], str],
+) -> bool:
+    """Remember the alternative that an error is about; tell whether there is another to try."""
+    named = program_names(found.all_probes(), options)
+    about = next((probe for name, probe, _ in named if name == error.program), None)
+    for (one, way), number in zip(found.ways.items(), compiled.picks, strict=True):
+        if about in way:
+            refused[one, number] = str(error).partition("\n")[0]
+            return any((one, other) not in refused for other in range(len(one.ways)))
+    return False
 
 
 def read_object(compiled: Compiled) -> ObjectSpec:
@@ -221,7 +262,7 @@ class Session(OpenMaps, Owner):
         """Detach the probes and keep the maps readable."""
         self.links.close()
 
-    def attach(self, probe: Probe, *, cookie: int = 0, **at: Any) -> Link:
+    def attach(self, probe: Loadable, *, cookie: int = 0, **at: Any) -> Link:
         """Attach a program that was loaded, where the arguments say; the session owns the link.
 
         Args:
@@ -252,7 +293,7 @@ class Session(OpenMaps, Owner):
             raise KeyError(f"no loaded probe uses this {type(value).__name__}")
         return opened.fd
 
-    def read(self, probe: Probe) -> Any:
+    def read(self, probe: Loadable) -> Any:
         """Let an ``@iter`` program visit everything; return what it wrote.
 
         Returns:
@@ -276,8 +317,9 @@ class Session(OpenMaps, Owner):
         return self._program(probe).fd
 
     def _program(self, probe: object) -> Program:
+        wanted = self._found.taken(probe)
         for name, one, _ in program_names(self._found.all_probes(), self._options):
-            if one is probe and name in self._loaded.programs:
+            if one in wanted and name in self._loaded.programs:
                 return self._loaded.programs[name]
         raise KeyError(f"{getattr(probe, 'name', probe)!r} is no probe that this session loaded")
 

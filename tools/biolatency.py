@@ -8,7 +8,7 @@ not; one that comes back in parts is complete with its last part.
 Output:   one histogram per interval, in microseconds or with -m in milliseconds; with -D or -F one
           for each disk or each set of flags.
 Cost:     two tracepoints, and one hash insert and delete per I/O.
-Needs:    Linux 5.11, or 5.10.137 (the request is then the first argument of block_rq_*).
+Needs:    Linux 5.5, with BTF.
 Source:   behaviour after BCC's biolatency (Brendan Gregg, 2015); written from scratch.
 """
 
@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyebpf import Const, Hash, Log2Hist, Ptr, Session, i32, ktime_get_ns, tp_btf, u32, u64
+from pyebpf import Const, Hash, Log2Hist, Ptr, Session, i32, ktime_get_ns, u32, u64
 from pyebpf.cli import Tool
 from pyebpf.host.disks import dev_of, name_of
 from pyebpf.kernel import request
+from pyebpf.lib import block
 from pyebpf.lib.block import bytes_left, disk_dev, flag_words, regrouped
 
 queued = Const(False, "-Q", "--queued", help="include OS queued time in I/O time")
@@ -35,14 +36,14 @@ us_by = Log2Hist(unit="us", totals=extended, key=u64)
 ms_by = Log2Hist(unit="ms", totals=extended, key=u64)
 
 
-@tp_btf("block_rq_insert", when=queued)
+@block.inserted(when=queued)
 def on_insert(rq: Ptr[request]) -> None:
     """Remember when a request was queued."""
     if not only_dev or disk_dev(rq) == only_dev:
         started[rq] = ktime_get_ns()
 
 
-@tp_btf("block_rq_issue")
+@block.issued()
 def on_issue(rq: Ptr[request]) -> None:
     """Remember when a request was issued, unless the time that it was queued counts."""
     if only_dev and disk_dev(rq) != only_dev:
@@ -56,7 +57,7 @@ def on_issue(rq: Ptr[request]) -> None:
     started[rq] = ktime_get_ns()
 
 
-@tp_btf("block_rq_complete")
+@block.completed()
 def on_complete(rq: Ptr[request], error: i32, nr_bytes: u32) -> None:
     """Count the elapsed time of a request whose start was seen."""
     if nr_bytes < bytes_left(rq):

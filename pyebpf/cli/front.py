@@ -13,6 +13,7 @@ from pyebpf.cli.options import UsageError
 from pyebpf.cli.output import OutputError
 from pyebpf.cli.tool import CLOSED_PIPE, FAILED, INTERRUPTED, MISUSED, Tool
 from pyebpf.dsl.probes import Probe
+from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.errors import PyebpfError
 from pyebpf.lazy import lazy
 from pyebpf.session import compile_probes
@@ -90,7 +91,9 @@ def _compile(_: str, rest: list[str]) -> int:
     if len(rest) != 3 or rest[1] != "-o":
         return _misused("compile takes a file, -o, and where to put the object")
     module = _imported(rest[0])
-    probes = dict.fromkeys(value for value in vars(module).values() if isinstance(value, Probe))
+    probes = dict.fromkeys(
+        value for value in vars(module).values() if isinstance(value, (Probe, Alternatives))
+    )
     if not probes:
         raise PyebpfError(f"{rest[0]}: no probe in it: nothing is decorated with a hook")
     compiled = compile_probes(*probes)

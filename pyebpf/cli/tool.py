@@ -22,7 +22,7 @@ from pyebpf.version import __version__
 
 if TYPE_CHECKING:
     from pyebpf.dsl.constants import ConstDecl
-    from pyebpf.dsl.probes import Probe
+    from pyebpf.dsl.probes.alternatives import Loadable
     from pyebpf.present import listing
 else:
     listing = lazy("pyebpf.present.listing")
@@ -53,7 +53,7 @@ class Tool(Generic[R]):
         self,
         module: str,
         *,
-        probes: Iterable[Probe],
+        probes: Iterable[Loadable],
         report: Callable[[Session], R] | None = None,
         show: Callable[[Session, R], str] | None = None,
         header: str = "",

@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from types import CellType, CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl.constants import ConstDecl
 from pyebpf.dsl.map_of_maps import OfMaps
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.probes import Probe
+from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.dsl.symbols import KernelVariable, Kfunc
 from pyebpf.dsl.tail import TailCalls
+
+if TYPE_CHECKING:
+    from pyebpf.dsl.probes.alternatives import Loadable
 
 _EMPTY_CELL = CellType()
 #: What a probe may use of a module or a class.
@@ -40,7 +44,8 @@ class Collected:
     """What was found, in the order of first mention.
 
     ``maps`` gives each declaration the name that its map gets. ``values`` lists every other object
-    by the name it is referred to. ``probes`` are those given, ``targets`` those that they go on in.
+    by the name it is referred to. ``probes`` are those given, ``targets`` those that they go on in,
+    ``ways`` the probes of each alternative that is among those given.
     """
 
     def __init__(self) -> None:
@@ -49,12 +54,17 @@ class Collected:
         self.values: list[tuple[str, Any]] = []
         self.probes: list[Probe] = []
         self.targets: list[Probe] = []
+        self.ways: dict[Alternatives, tuple[Probe, ...]] = {}
         self.visited: set[tuple[Any, ...]] = set()
         self._names: set[str] = set()
 
     def all_probes(self) -> tuple[Probe, ...]:
         """Return everything that is to be loaded."""
         return (*self.probes, *self.targets)
+
+    def taken(self, given: object) -> tuple[object, ...]:
+        """Return the probes that something stands for: of alternatives, those that were taken."""
+        return self.ways.get(given, ()) if isinstance(given, Alternatives) else (given,)
 
     def name_map(self, decl: MapDecl, wanted: str) -> str:
         """Return the name of a declaration, giving it one if it has none yet."""
@@ -68,10 +78,21 @@ class Collected:
         return self.maps[decl]
 
 
-def collect(probes: Iterable[Probe]) -> Collected:
-    """Find everything that the probes refer to."""
+def collect(given: Iterable[Loadable], picks: Iterable[int] | None = None) -> Collected:
+    """Find everything that probes refer to.
+
+    Args:
+        given: the probes.
+        picks: the number of a way for each alternative among them, in their order; without it, all
+            ways are taken.
+    """
     found = Collected()
-    found.probes = list(probes)
+    numbers = None if picks is None else iter(picks)
+    for one in given:
+        if isinstance(one, Alternatives):
+            every = tuple(probe for way in one.ways for probe in way)
+            found.ways[one] = every if numbers is None else one.ways[next(numbers)]
+        found.probes += found.ways[one] if isinstance(one, Alternatives) else (one,)
     for probe in found.probes:
         _function(probe.function, found)
     for decl, name in list(found.maps.items()):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.dsl.check.programs import check_programs
+from pyebpf.dsl.choose import Chosen, Refused, choose
 from pyebpf.dsl.collect import collect
 from pyebpf.dsl.lower.programs import lower_program
 from pyebpf.dsl.probes import program_names
@@ -23,6 +25,7 @@ from pyebpf.spec.compiled import Compiled, ProgramInfo
 
 if TYPE_CHECKING:
     from pyebpf.dsl.probes import Probe
+    from pyebpf.dsl.probes.alternatives import Loadable
     from pyebpf.spec.target import Target
 
 
@@ -31,24 +34,32 @@ _ROOMS = (STACK_BYTES, STACK_BYTES // 2, STACK_BYTES // 4)
 
 
 def compile_probes(
-    probes: Iterable[Probe],
+    probes: Iterable[Loadable],
     target: Target,
     options: Mapping[Any, Any] | None = None,
     license: str = "GPL",  # noqa: A002 - the kernel's word
+    refused: Refused = MappingProxyType({}),
 ) -> Compiled:
     """Compile probes for a target into one object.
 
     The same probes, options and target give the same bytes.
 
+    Args:
+        probes: what to compile; of alternatives, what the target has.
+        target: the kernel to compile for.
+        options: values of ``Const`` declarations.
+        license: what the program tells the kernel.
+        refused: alternatives that cannot be taken, and why.
+
     Raises:
         CompileError: what is wrong with the probes, each fault at its place.
-        NotSupportedError: the target lacks BTF, and a probe needs it.
+        NotSupportedError: the target lacks BTF, and a probe needs it; or has no alternative.
     """
-    given = tuple(probes)
+    chosen = choose(probes, target, options or {}, refused)
     for stack in _ROOMS:
-        unit = UnitState(target, options or {}, collect(given))
+        unit = UnitState(target, options or {}, collect(chosen.given, chosen.picks))
         try:
-            return _compile(given, unit, license, stack)
+            return _compile(chosen, unit, license, stack)
         except CompileError as error:
             # What the code itself needs of the stack is known at the end: registers that it saves,
             # and functions that are on the stack at once.
@@ -58,8 +69,8 @@ def compile_probes(
     raise AssertionError
 
 
-def _compile(given: tuple[Probe, ...], unit: UnitState, license: str, stack: int) -> Compiled:  # noqa: A002
-    if not program_names(given, unit.options):
+def _compile(chosen: Chosen, unit: UnitState, license: str, stack: int) -> Compiled:  # noqa: A002
+    if not program_names(unit.collected.probes, unit.options):
         raise PyebpfError("nothing to load: no probe has a hook that is enabled")
     made = build_unit(unit.collected.all_probes(), unit, license, stack)
     used = {use.spec.name: use.index for use in unit.maps.values()}
@@ -73,15 +84,19 @@ def _compile(given: tuple[Probe, ...], unit: UnitState, license: str, stack: int
             hook.kind,
             hook.target,
             tuple(unit.reads.get(name, ())),
-            tuple(unit.choices.get(name, ())),
-            attach=probe in given and PROGRAM_KINDS[hook.kind].context != "custom",
+            (*chosen.notes.get(probe, ()), *unit.choices.get(name, ())),
+            attach=probe in unit.collected.probes and PROGRAM_KINDS[hook.kind].context != "custom",
             at=hook.at,
             record=unit.written.get(name),
         )
         for name, probe, hook in unit.programs
     ]
     return Compiled(
-        compile_unit(made, unit.target), tuple(infos), tuple(unit.prints), tuple(used.items())
+        compile_unit(made, unit.target),
+        tuple(infos),
+        tuple(unit.prints),
+        tuple(used.items()),
+        chosen.picks,
     )
 
 

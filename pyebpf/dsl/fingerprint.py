@@ -13,7 +13,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl.constants import ConstDecl, value_of
-from pyebpf.dsl.probes import Probe
+from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.dsl.symbols import KernelVariable, Kfunc
 from pyebpf.kernel import KernelType
 from pyebpf.lazy import lazy
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import linecache
 
     from pyebpf.dsl.collect import Collected
+    from pyebpf.dsl.probes.alternatives import Loadable
 else:
     linecache = lazy("linecache")
 
@@ -29,14 +30,22 @@ _PLAIN = (bool, int, str, bytes, float, type(None))
 
 
 def fingerprint(
-    probes: tuple[Probe, ...], found: Collected, options: Mapping[Any, Any], cpus: int
+    given: tuple[Loadable, ...], found: Collected, options: Mapping[Any, Any], cpus: int
 ) -> bytes | None:
     """Return all that compiling the probes depends on, but for the kernel.
 
-    None if something that they refer to has no stable description.
+    Args:
+        given: the probes.
+        found: what they refer to, in all ways of alternatives.
+        options: values of ``Const`` declarations.
+        cpus: possible CPUs.
+
+    Returns:
+        None if something that they refer to has no stable description.
     """
-    parts = [f"{len(probes)} probes attached"]
-    for probe in (*probes, *found.targets):
+    ways = [[*map(len, one.ways)] for one in given if isinstance(one, Alternatives)]
+    parts = [f"{len(found.probes)} probes attached, {len(given)} given, {ways}"]
+    for probe in found.all_probes():
         hooks = [(h.kind, h.target, h.at, h.enabled(options)) for h in probe.hooks]
         parts.append(f"{probe.name} {hooks}")
     files: set[str] = set()

@@ -1,21 +1,74 @@
-"""Block I/O requests: which disk they are for, and what their flags say.
+"""Block I/O requests: their way to the device and back, their disks, what their flags say.
 
-The first functions are for probes, which expand them in place; the others are for reports.
+First come sources (see :mod:`pyebpf.lib.sources`), then functions for probes, which expand them in
+place, then functions for reports.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 from pyebpf.btf.system import kernel_btf
 from pyebpf.btf.types import Enum, Kind
 from pyebpf.dsl.builtins import has_field
-from pyebpf.dsl.scalars import Ptr, u32
+from pyebpf.dsl.probes import Probe
+from pyebpf.dsl.probes.alternatives import Alternatives
+from pyebpf.dsl.probes.tracing import tp_btf
+from pyebpf.dsl.scalars import Ptr, i32, u32
 from pyebpf.errors import NotSupportedError
 from pyebpf.kernel import request, request_queue
+from pyebpf.lib.sources import source
 
-H = TypeVar("H")
+#: What is called with a request.
+OnRequest = Callable[[Ptr[request]], None]
+#: What is called with a request, an error and a number of bytes.
+OnCompletion = Callable[[Ptr[request], i32, u32], None]
+
+
+def inserted(*, when: Any = True) -> Callable[[OnRequest], Alternatives]:
+    """Run when a request enters the queue of the I/O scheduler: ``(rq: Ptr[request])``."""
+    return _request("block_rq_insert", when)
+
+
+def issued(*, when: Any = True) -> Callable[[OnRequest], Alternatives]:
+    """Run when a request goes to its device: ``(rq: Ptr[request])``."""
+    return _request("block_rq_issue", when)
+
+
+def _request(name: str, when: Any) -> Callable[[OnRequest], Alternatives]:
+    def ways(run: OnRequest) -> Iterable[Probe]:
+        @tp_btf(name, when=when)
+        def by_request(rq: Ptr[request]) -> None:
+            run(rq)
+
+        # Since Linux kernel commit a54895fa057c ("block: remove the request_queue to argument
+        # request based tracepoints") (in v5.11), the request comes first.
+        @tp_btf(name, when=when)
+        def by_queue(_: Ptr[request_queue], rq: Ptr[request]) -> None:
+            run(rq)
+
+        return by_request, by_queue
+
+    return source(ways)
+
+
+def completed(*, when: Any = True) -> Callable[[OnCompletion], Alternatives]:
+    """Run when a device has done a request, or a part of it.
+
+    The function is called with ``(rq: Ptr[request], error: i32, nr_bytes: u32)``: 0 or what went
+    wrong, and how much was done now.
+    """
+
+    def ways(run: OnCompletion) -> Iterable[Probe]:
+        @tp_btf("block_rq_complete", when=when)
+        def by_request(rq: Ptr[request], error: i32, nr_bytes: u32) -> None:
+            run(rq, error, nr_bytes)
+
+        return (by_request,)
+
+    return source(ways)
 
 
 def disk_dev(rq: Ptr[request]) -> u32:

@@ -16,6 +16,7 @@ from pyebpf.errors import NotSupportedError
 from pyebpf.lazy import lazy
 from pyebpf.runtime.answers import Answer, Support
 from pyebpf.runtime.refusal import effective_capabilities
+from pyebpf.spec.target import Lack
 
 if TYPE_CHECKING:
     from pyebpf.runtime import feature_table
@@ -39,6 +40,11 @@ class KernelFeatures:
         self._keep = keep
         self._answers: dict[str, Answer] | None = None
         self._entry = ""
+
+    @staticmethod
+    def state() -> str:
+        """Return what changes when answers may: the kernel, privileges, lockdown."""
+        return f"{_identity():08x}"
 
     def has(self, name: str) -> bool:
         """Tell whether the kernel has a feature; unknown counts as no.
@@ -65,6 +71,13 @@ class KernelFeatures:
                 cache.write(self._entry, _dump(answers))
         return answer
 
+    def lack(self, name: str) -> Lack | None:
+        """Return why the kernel is not known to have a feature; None if it has it."""
+        answer = self.support(name)
+        if answer.support is Support.YES:
+            return None
+        return Lack(answer.reason, answer.support is Support.NO)
+
     def require(self, name: str) -> None:
         """Raise :class:`NotSupportedError`, with the reason, unless the kernel has a feature."""
         answer = self.support(name)
@@ -82,7 +95,7 @@ class KernelFeatures:
         if self._answers is None:
             self._answers = {}
             if self._keep:
-                self._entry = f"features-{_identity():08x}"
+                self._entry = f"features-{self.state()}"
                 self._answers = _parse(cache.read(self._entry) or b"")
         return self._answers
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pyebpf.abi import constants as c
 from pyebpf.abi.programs import program_kind_of_section
-from pyebpf.errors import LoadError, RelocationError
+from pyebpf.errors import LoadError, PyebpfError, RelocationError
 from pyebpf.lazy import lazy
 from pyebpf.owner import Owner
 from pyebpf.runtime import syscall
@@ -158,16 +158,20 @@ def _load(
     log_level: int,
 ) -> Program:
     kind, hook = program_kind_of_section(spec.section.removeprefix(_ON_DEMAND))
-    linked = link_program(obj, spec.name, map_fds=fds, resolver=resolver)
-    return load_program(
-        linked,
-        kind,
-        hook,
-        resolver=resolver,
-        license=obj.license,
-        btf_fd=btf_fd,
-        log_level=log_level,
-    )
+    try:
+        linked = link_program(obj, spec.name, map_fds=fds, resolver=resolver)
+        return load_program(
+            linked,
+            kind,
+            hook,
+            resolver=resolver,
+            license=obj.license,
+            btf_fd=btf_fd,
+            log_level=log_level,
+        )
+    except PyebpfError as err:
+        err.program = spec.name
+        raise
 
 
 def _fill_slots(loaded: LoadedObject) -> None:

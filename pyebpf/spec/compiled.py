@@ -41,12 +41,14 @@ class Compiled(Frozen):
         programs: what to attach, in order.
         prints: the lines that probes print, by number.
         lost: map name → its number in the array of refused updates.
+        picks: which way of each ``first_of`` was taken, in the order of what was compiled.
     """
 
     object: bytes
     programs: tuple[ProgramInfo, ...]
     prints: tuple[PrintSpec, ...]
     lost: tuple[tuple[str, int], ...]
+    picks: tuple[int, ...] = ()
 
 
 class Kept(Frozen):

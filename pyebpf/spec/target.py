@@ -17,11 +17,27 @@ if TYPE_CHECKING:
     from pyebpf.btf import Btf
 
 
+class Lack(Frozen):
+    """Why a kernel is not known to have a feature.
+
+    Attributes:
+        reason: what the probe of the feature saw; empty of a kernel that is not the running one.
+        is_sure: it has not got it; otherwise this could not be told.
+    """
+
+    reason: str = ""
+    is_sure: bool = True
+
+
 class Features(Protocol):
     """What a kernel can do, by the names of the rows in ``pyebpf.runtime.features``."""
 
     def has(self, name: str) -> bool:
         """Tell whether the kernel has the feature."""
+        ...
+
+    def lack(self, name: str) -> Lack | None:
+        """Return why the kernel is not known to have the feature; None if it has it."""
 
 
 class FrozenFeatures(Frozen):
@@ -31,6 +47,9 @@ class FrozenFeatures(Frozen):
 
     def has(self, name: str) -> bool:
         return name in self.names
+
+    def lack(self, name: str) -> Lack | None:
+        return None if name in self.names else Lack()
 
 
 class TracepointField(Frozen):

@@ -10,6 +10,7 @@ from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.abi.registers import REGISTERS
 from pyebpf.dsl.check.contexts.arguments import RESULT, place_of, prototype_of
 from pyebpf.dsl.check.kernel_types import Kernel
+from pyebpf.dsl.check.signature import annotated_type
 from pyebpf.dsl.types import KernelRef, Pointer, Space
 from pyebpf.dsl.uapi import CONTEXTS, context_struct
 from pyebpf.errors import PyebpfError
@@ -125,12 +126,18 @@ def _by_name(
     return {name: given[name] for name in names}
 
 
+def _contexts(probe: Probe) -> int:
+    """Return how many contexts a probe asks for before the arguments in registers."""
+    names = [*inspect.signature(probe.function).parameters][:1]
+    return sum(annotated_type(probe.function, name) is None for name in names)
+
+
 def _registers(event: Event, args: tuple[Any, ...], fields: Mapping[str, Any]) -> bytes:
     registers = REGISTERS[event.target.arch]
     out = bytearray(8 * len(registers.names))
     named = {name: value for name, value in fields.items() if name in registers.names}
     rest = {name: value for name, value in fields.items() if name not in named}
-    given = _by_name(event, args, rest, skip=1)
+    given = _by_name(event, args, rest, skip=_contexts(event.probe))
     held = [registers.result] if RESULT in given else registers.arguments
     known = Kernel(event.target).function(event.hook.target.partition("+")[0], Space.KERNEL)
     kinds = known.arguments if known and RESULT not in given else ()

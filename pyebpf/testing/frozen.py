@@ -16,7 +16,7 @@ from pyebpf.btf.extract import extract
 from pyebpf.btf.system import kernel_btf
 from pyebpf.plain import Frozen
 from pyebpf.session import host_target
-from pyebpf.spec.target import FrozenTracepoints, Target, TracepointField
+from pyebpf.spec.target import FrozenTracepoints, Lack, Target, TracepointField
 
 BTF_FILE = Path(__file__).parent / "kernel.btf.gz"
 
@@ -99,6 +99,10 @@ class Everything(Frozen):
     def has(self, name: str) -> bool:
         """Tell whether the kernel has a feature."""
         return name not in self.without
+
+    def lack(self, name: str) -> Lack | None:
+        """Return something if the kernel has it not."""
+        return Lack() if name in self.without else None
 
 
 @functools.cache

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from pyebpf.dsl.choose import choose
 from pyebpf.dsl.collect import collect
 from pyebpf.dsl.compile import build_unit
 from pyebpf.dsl.constants import value_of
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
     from pyebpf.diag import Span
     from pyebpf.dsl.probes import Hook
+    from pyebpf.dsl.probes.alternatives import Loadable
     from pyebpf.ir.interp.code import Code, Frame
     from pyebpf.ir.interp.helpers import Helper
     from pyebpf.ir.nodes import CallHelper
@@ -74,7 +76,7 @@ class Step(Frozen):
 
 
 def run(
-    *probes: Probe,
+    *probes: Loadable,
     target: Target | None = None,
     options: Mapping[Any, Any] | None = None,
     strict: bool = False,
@@ -110,14 +112,15 @@ class Simulation(OpenMaps):
 
     def __init__(
         self,
-        probes: tuple[Probe, ...],
+        probes: tuple[Loadable, ...],
         target: Target,
         options: Mapping[Any, Any],
         *,
         strict: bool,
         on_line: Callable[[Step], None] | None,
     ) -> None:
-        self._found = collect(probes)
+        chosen = choose(probes, target, options)
+        self._found = collect(chosen.given, chosen.picks)
         self._options = options
         unit = UnitState(target, options, self._found)
         made = build_unit(self._found.all_probes(), unit)
@@ -202,7 +205,7 @@ class Simulation(OpenMaps):
 
     def fire(
         self,
-        probe: Probe,
+        probe: Loadable,
         *args: Any,
         context: bytes | None = None,
         packet: bytes | bytearray = b"",
@@ -225,9 +228,9 @@ class Simulation(OpenMaps):
         Raises:
             ProbeFault: the probe did what the kernel would refuse or cannot survive.
         """
-        name, hook = self._program(probe, event)
+        name, taken, hook = self._program(probe, event)
         if context is None:
-            known = Event(self.machine.target, self._objects, probe, hook, packet)
+            known = Event(self.machine.target, self._objects, taken, hook, packet)
             context = context_bytes(known, args, fields)
         self._last_step = None
         try:
@@ -235,10 +238,11 @@ class Simulation(OpenMaps):
         finally:
             self._collect_lines()
 
-    def _program(self, probe: Probe, event: str | None) -> tuple[str, Hook]:
+    def _program(self, probe: Loadable, event: str | None) -> tuple[str, Probe, Hook]:
+        wanted = self._found.taken(probe)
         for name, one, hook in self._programs:
-            if one is probe and event in (None, hook.target):
-                return name, hook
+            if one in wanted and event in (None, hook.target):
+                return name, one, hook
         where = f" at {event}" if event else ""
         raise PyebpfError(f"{getattr(probe, 'name', probe)}{where} is not among the probes here")
 

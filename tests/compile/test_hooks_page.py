@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pyebpf.dsl.probes import Probe
+from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.testing import target
 from tests.kernel.running import cell
 
@@ -20,6 +21,6 @@ def test_a_block_of_the_page_compiles(number: int) -> None:
     from pyebpf import compile_probes
 
     module = cell(BLOCKS[number])
-    probes = [value for value in vars(module).values() if isinstance(value, Probe)]
+    probes = [value for value in vars(module).values() if isinstance(value, (Probe, Alternatives))]
     assert probes
     assert compile_probes(*probes, target=target()).programs

@@ -20,7 +20,7 @@ from pyebpf.ir.nodes import Unit
 from pyebpf.runtime.feature_table import names
 from pyebpf.runtime.features import KernelFeatures
 from pyebpf.spec.objects import MapSpec
-from pyebpf.spec.target import Target
+from pyebpf.spec.target import Lack, Target
 from tests.differential.running import (
     Difference,
     Expected,
@@ -54,6 +54,10 @@ class Answered:
     def has(self, name: str) -> bool:
         """Tell whether that kernel has the feature."""
         return self._answers[name]
+
+    def lack(self, name: str) -> Lack | None:
+        """Return something if that kernel has it not."""
+        return None if self._answers[name] else Lack()
 
 
 def describe_kernel(folder: Path) -> None:

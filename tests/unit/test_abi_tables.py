@@ -122,4 +122,4 @@ def test_every_decorator_is_on_the_page() -> None:
         and inspect.isfunction(getattr(pyebpf, name))
     }
     written = {re.split(r"\W", form)[0] for form in kind_pages.FORMS.split()}
-    assert public == written
+    assert public - {"first_of"} == written  # it is of no kind: it takes the others

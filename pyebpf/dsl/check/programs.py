@@ -22,7 +22,9 @@ from pyebpf.dsl.types import I64, U64, Int
 from pyebpf.dsl.unit import Known
 
 if TYPE_CHECKING:
+    from pyebpf.diag import Diagnostic
     from pyebpf.dsl.probes import Hook, Probe
+    from pyebpf.dsl.typed import Parameter
     from pyebpf.dsl.unit import UnitState
 
 RULES = Rules(EXPRESSIONS, STATEMENTS)
@@ -73,22 +75,43 @@ def _settled(
 
 
 def _check(name: str, probe: Probe, hook: Hook, unit: UnitState) -> Program | None:
-    unit.program, unit.hook_kind = name, hook.kind
     try:
-        source = capture(probe.function)
-        names = namespace(probe.function)
-        scope = Scope(unit, RULES, source, names, stack=(probe.function,), path=name)
-        given = _parameters(probe, scope)
-        section, parameters = model_of(hook.kind)(hook, given, scope)
-        body = scope.block(source.node.body)
+        scope, section, parameters = _entered(name, probe, hook, unit)
+        body = scope.block(scope.source.node.body)
+        where = scope.source.name_span()
         if not scope.faulty:
-            need_result(scope, source.name_span())
+            need_result(scope, where)
             check_releases(name, unit)
-        return Program(name, section, source.name_span(), parameters, body)
+        return Program(name, section, where, parameters, body)
     except Fault as fault:
         if fault.diagnostic is not None:
             unit.diagnostics.report(fault.diagnostic)
         return None
+
+
+def signature_faults(probe: Probe, hook: Hook, unit: UnitState) -> tuple[Diagnostic, ...]:
+    """Return what is wrong with a hook, and with the parameters that a probe has there.
+
+    Raises:
+        NotSupportedError: the target lacks BTF, and the hook needs it.
+    """
+    try:
+        _entered(probe.name, probe, hook, unit)
+    except Fault as fault:
+        return () if fault.diagnostic is None else (fault.diagnostic,)
+    return ()
+
+
+def _entered(
+    name: str, probe: Probe, hook: Hook, unit: UnitState
+) -> tuple[Scope, str, list[Parameter]]:
+    """Return the scope of a program with its parameters in it, its section, and the parameters."""
+    unit.program, unit.hook_kind = name, hook.kind
+    source = capture(probe.function)
+    names = namespace(probe.function)
+    scope = Scope(unit, RULES, source, names, stack=(probe.function,), path=name)
+    section, parameters = model_of(hook.kind)(hook, _parameters(probe, scope), scope)
+    return scope, section, parameters
 
 
 def _parameters(probe: Probe, scope: Scope) -> list[Given]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pyebpf.spec.types import DataType
 
 
-def annotated_type(function: FunctionType, name: str) -> DataType | None:
+def annotated_type(function: Callable[..., Any], name: str) -> DataType | None:
     """Return the data type that a function's annotation means; None if it means none."""
     return data_type(_hint(function, name))
 
@@ -33,7 +34,7 @@ def width_or_none(function: FunctionType) -> Int | None:
     return kind if isinstance(kind, Int) else None
 
 
-def _hint(function: FunctionType, name: str) -> Any:
+def _hint(function: Callable[..., Any], name: str) -> Any:
     hint = function.__annotations__.get(name)
     if isinstance(hint, str):
         try:

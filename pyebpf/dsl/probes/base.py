@@ -35,14 +35,18 @@ class Hook(Frozen):
 
 
 class Probe(Plain):
-    """A function that is to run in the kernel, with its hooks. ``load`` it to run it."""
+    """A function that is to run in the kernel, with its hooks. ``load`` it to run it.
+
+    ``called`` is the name of its program, if not that of the function.
+    """
 
     function: Callable[..., Any]
     hooks: tuple[Hook, ...]
+    called: str = ""
 
     @property
     def name(self) -> str:
-        return self.function.__name__
+        return self.called or self.function.__name__
 
     def record(self) -> Record | None:
         """Return the record that a ``@syscall`` probe takes; None if it takes none."""

@@ -63,15 +63,17 @@ def registers_of(scope: Scope) -> Registers:
 
 
 def register_arguments(hook: Hook, given: list[Given], scope: Scope) -> tuple[str, list[Parameter]]:
-    """Give a probe its context first, then the function's arguments or ``ret``."""
+    """Give a probe its context, if it asks for it, then the function's arguments or ``ret``."""
     registers, row = registers_of(scope), PROGRAM_KINDS[hook.kind]
     wanted = UprobeContext if hook.kind.startswith(("uprobe", "uretprobe")) else KprobeContext
-    one_context(given[:1], wanted, scope, hook)
-    for item in given[:1]:
+    # Whatever is no type of an argument should be the context.
+    first = [item for item in given[:1] if data_type(item.hint) is None]
+    one_context(first, wanted, scope, hook)
+    for item in first:
         context = RegisterContext(wanted, registers)
         scope.arguments[item.name] = Object(Static(context), scope.span(item.node))
     maker = _Arguments(hook, registers, scope)
-    parameters = [maker.parameter(number, item) for number, item in enumerate(given[1:])]
+    parameters = [maker.parameter(number, item) for number, item in enumerate(given[len(first) :])]
     return f"{row.sections[0]}{hook.target}", parameters
 
 

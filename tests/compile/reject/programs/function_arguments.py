@@ -17,11 +17,6 @@ def unknown(ret: i64) -> None:
     pass
 
 
-@kprobe("vfs_read")
-def without_context(file: Ptr[file]) -> None:
-    pass
-
-
 @kretprobe("vfs_read")
 def no_arguments(ctx: KprobeContext, file: Ptr[file]) -> None:
     pass

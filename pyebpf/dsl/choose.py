@@ -1,0 +1,146 @@
+"""Which of several ways to run a probe a target has.
+
+Decided by structure: the kernel loads the kind of program, has the hook, and passes there what the
+probe asks for. What only an attempt can tell (a function that is there but may not be traced) comes
+back as a refusal, and the next way is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pyebpf.diag import Diagnostics
+from pyebpf.dsl.check.programs import signature_faults
+from pyebpf.dsl.collect import collect
+from pyebpf.dsl.faults import UnknownHook
+from pyebpf.dsl.faults_kernel import HookMismatch
+from pyebpf.dsl.probes.alternatives import Alternatives, hook_text
+from pyebpf.dsl.unit import UnitState
+from pyebpf.errors import NotSupportedError
+from pyebpf.spec.target import Lack
+
+if TYPE_CHECKING:
+    from pyebpf.diag import Diagnostic
+    from pyebpf.dsl.probes import Hook, Probe
+    from pyebpf.dsl.probes.alternatives import Loadable
+    from pyebpf.spec.target import Target
+
+#: What attaching needs besides a program of the kind, by the kind's first word.
+_TO_ATTACH = {
+    "kprobe": "kprobe_attach",
+    "kretprobe": "kprobe_attach",
+    "uprobe": "uprobe_attach",
+    "uretprobe": "uprobe_attach",
+}
+
+
+class Chosen(NamedTuple):
+    """What was chosen.
+
+    Attributes:
+        given: the probes, with their alternatives.
+        picks: the number of the way that was taken, for each ``Alternatives`` in its turn.
+        notes: why not an earlier way, by a probe of the one that was taken.
+    """
+
+    given: tuple[Loadable, ...]
+    picks: tuple[int, ...]
+    notes: Mapping[Probe, tuple[str, ...]]
+
+
+#: Why a way cannot be taken though it looked so: by the alternatives and the number of the way.
+Refused = Mapping[tuple[Alternatives, int], str]
+
+
+def choose(
+    given: Iterable[Loadable],
+    target: Target,
+    options: Mapping[Any, Any],
+    refused: Refused = MappingProxyType({}),
+) -> Chosen:
+    """Choose a way of each alternative.
+
+    Raises:
+        NotSupportedError: the target has none of the ways of one; each with its reason.
+        CompileError: a way asks for something that no kernel gives.
+    """
+    given = tuple(given)
+    picks: list[int] = []
+    notes: dict[Probe, tuple[str, ...]] = {}
+    for one in given:
+        if not isinstance(one, Alternatives):
+            continue
+        number, reasons = _first(one, target, options, refused)
+        picks.append(number)
+        notes[one.ways[number][0]] = tuple(f"instead of {why}" for why in reasons)
+    return Chosen(given, tuple(picks), notes)
+
+
+def _first(
+    one: Alternatives, target: Target, options: Mapping[Any, Any], refused: Refused
+) -> tuple[int, list[str]]:
+    unit = UnitState(target, options, collect([one]))
+    reasons: list[str] = []
+    unsure: list[int] = []
+    for number, way in enumerate(one.ways):
+        hooks = [(probe, hook) for probe in way for hook in probe.hooks if hook.enabled(options)]
+        if not hooks:
+            continue
+        lack = _refusal(refused.get((one, number))) or _lack(hooks, unit)
+        if lack is None:
+            return number, reasons
+        if not lack.is_sure:
+            unsure.append(number)
+        where = " and ".join(hook_text(hook) for _, hook in hooks)
+        reasons.append(f"{where}: {lack.reason}")
+    if not reasons:
+        return 0, []  # all are switched off: nothing is to be loaded
+    if unsure:
+        # Without privileges nothing can be told: the best that may be there.
+        return unsure[0], reasons[: unsure[0]]
+    listed = "\n".join(f"  {reason}" for reason in reasons)
+    raise NotSupportedError(f"this kernel has no way to run `{one.name}`:\n{listed}")
+
+
+def _refusal(why: str | None) -> Lack | None:
+    return None if why is None else Lack(why)
+
+
+def _lack(hooks: list[tuple[Probe, Hook]], unit: UnitState) -> Lack | None:
+    """Return why the target cannot run this; None if it can."""
+    doubts: list[Lack] = []
+    for probe, hook in hooks:
+        for feature in _features(hook):
+            lack = unit.target.features.lack(feature)
+            if lack is not None:
+                reason = lack.reason or f"this kernel lacks {feature}"
+                doubts.append(lack.replace(reason=reason))
+        try:
+            faults = signature_faults(probe, hook, unit)
+        except NotSupportedError as err:
+            doubts.append(Lack(str(err).partition("\n")[0]))
+            continue
+        _raise_mistakes(faults)
+        doubts += (Lack(_in_a_line(fault)) for fault in faults)
+    return next((lack for lack in doubts if lack.is_sure), doubts[0] if doubts else None)
+
+
+def _features(hook: Hook) -> list[str]:
+    base = hook.kind.partition(".")[0]
+    kind = f"prog:{hook.kind}"
+    return [kind, _TO_ATTACH[base]] if base in _TO_ATTACH else [kind]
+
+
+def _raise_mistakes(faults: Iterable[Diagnostic]) -> None:
+    """Report what no kernel would take: that is no reason to choose another way."""
+    mistakes = Diagnostics()
+    for fault in faults:
+        if not isinstance(fault, (UnknownHook, HookMismatch)):
+            mistakes.report(fault)
+    mistakes.raise_errors()
+
+
+def _in_a_line(fault: Diagnostic) -> str:
+    return ", ".join(part for part in (fault.message, fault.label_text) if part)

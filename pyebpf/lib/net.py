@@ -1,0 +1,145 @@
+"""TCP and packets: connections that are made, change, carry data, lose it; their ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pyebpf.dsl.access import cast
+from pyebpf.dsl.byte_order import ntohs
+from pyebpf.dsl.probes import Probe
+from pyebpf.dsl.probes.alternatives import Alternatives, first_of
+from pyebpf.dsl.probes.tracing import fentry, kprobe, raw_tracepoint, tp_btf
+from pyebpf.dsl.scalars import Ptr, RawTracepointContext, i32, u16, u64
+from pyebpf.kernel import msghdr, sk_buff, sock
+from pyebpf.lib.sources import at_entry, at_exit, source
+
+#: What is called with a socket.
+OnSocket = Callable[[Ptr[sock]], None]
+#: What is called with a socket and a number of bytes.
+OnBytes = Callable[[Ptr[sock], u64], None]
+#: What is called with a socket and two states.
+OnState = Callable[[Ptr[sock], i32, i32], None]
+#: What is called with a socket and a packet.
+OnPacket = Callable[[Ptr[sock], Ptr[sk_buff]], None]
+#: What is called with a packet and an address in the kernel.
+OnDrop = Callable[[Ptr[sk_buff], u64], None]
+
+
+def connecting(*, when: Any = True) -> Callable[[OnSocket], Alternatives]:
+    """Run when a TCP connection is begun from here, its ends known: ``(sk: Ptr[sock])``."""
+    return first_of(fentry("tcp_connect", when=when), kprobe("tcp_connect", when=when))
+
+
+def accepted(*, when: Any = True) -> Callable[[OnSocket], Alternatives]:
+    """Run when a program gets a TCP connection that was made to it: ``(sk: Ptr[sock])``."""
+
+    def ways(run: OnSocket) -> Iterable[Probe]:
+        def call(ret: Ptr[sock]) -> None:
+            if ret:
+                run(ret)
+
+        return at_exit("inet_csk_accept", call, when)
+
+    return source(ways)
+
+
+def state_changed(*, when: Any = True) -> Callable[[OnState], Alternatives]:
+    """Run when a socket goes from one state of TCP to another.
+
+    The function is called with ``(sk: Ptr[sock], old: i32, new: i32)``; the numbers are those of
+    ``include/net/tcp_states.h``.
+    """
+
+    def ways(run: OnState) -> Iterable[Probe]:
+        @tp_btf("inet_sock_set_state", when=when)
+        def typed(sk: Ptr[sock], old: i32, new: i32) -> None:
+            run(sk, old, new)
+
+        @raw_tracepoint("inet_sock_set_state", when=when)
+        def untyped(ctx: RawTracepointContext) -> None:
+            run(cast(Ptr[sock], ctx.args[0]), cast(i32, ctx.args[1]), cast(i32, ctx.args[2]))
+
+        return typed, untyped
+
+    return source(ways)
+
+
+def sent(*, when: Any = True) -> Callable[[OnBytes], Alternatives]:
+    """Run when a program gives data to a TCP socket: ``(sk: Ptr[sock], size: u64)``, bytes."""
+
+    def ways(run: OnBytes) -> Iterable[Probe]:
+        def call(sk: Ptr[sock], _: Ptr[msghdr], size: u64) -> None:
+            run(sk, size)
+
+        return at_entry("tcp_sendmsg", call, when)
+
+    return source(ways)
+
+
+def received(*, when: Any = True) -> Callable[[OnBytes], Alternatives]:
+    """Run when a program has taken data from a TCP socket: ``(sk: Ptr[sock], size: u64)``."""
+
+    def ways(run: OnBytes) -> Iterable[Probe]:
+        def call(sk: Ptr[sock], copied: i32) -> None:
+            if copied > 0:
+                run(sk, copied)
+
+        return at_entry("tcp_cleanup_rbuf", call, when)
+
+    return source(ways)
+
+
+def retransmitted(*, when: Any = True) -> Callable[[OnPacket], Alternatives]:
+    """Run when TCP sends something once more: ``(sk: Ptr[sock], skb: Ptr[sk_buff])``."""
+
+    def ways(run: OnPacket) -> Iterable[Probe]:
+        @tp_btf("tcp_retransmit_skb", when=when)
+        def typed(sk: Ptr[sock], skb: Ptr[sk_buff]) -> None:
+            run(sk, skb)
+
+        @raw_tracepoint("tcp_retransmit_skb", when=when)
+        def untyped(ctx: RawTracepointContext) -> None:
+            run(cast(Ptr[sock], ctx.args[0]), cast(Ptr[sk_buff], ctx.args[1]))
+
+        return typed, untyped
+
+    return source(ways)
+
+
+def dropped(*, when: Any = True) -> Callable[[OnDrop], Alternatives]:
+    """Run when the kernel throws a packet away.
+
+    The function is called with ``(skb: Ptr[sk_buff], location: u64)``, the place in the kernel's
+    code.
+    """
+
+    def ways(run: OnDrop) -> Iterable[Probe]:
+        @tp_btf("kfree_skb", when=when)
+        def typed(skb: Ptr[sk_buff], location: u64) -> None:
+            run(skb, location)
+
+        @raw_tracepoint("kfree_skb", when=when)
+        def untyped(ctx: RawTracepointContext) -> None:
+            run(cast(Ptr[sk_buff], ctx.args[0]), ctx.args[1])
+
+        return typed, untyped
+
+    return source(ways)
+
+
+def family(sk: Ptr[sock]) -> u16:
+    """Return a socket's address family: 2 (``AF_INET``) or 10 (``AF_INET6``)."""
+    number: u16 = sk.__sk_common.skc_family  # noqa: SLF001 - the kernel's name
+    return number
+
+
+def local_port(sk: Ptr[sock]) -> u16:
+    """Return the port of a socket here, in this machine's byte order."""
+    port: u16 = sk.__sk_common.skc_num  # noqa: SLF001
+    return port
+
+
+def remote_port(sk: Ptr[sock]) -> u16:
+    """Return the port at the other end, in this machine's byte order."""
+    return ntohs(sk.__sk_common.skc_dport)  # noqa: SLF001
