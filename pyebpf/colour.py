@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 _RESET = "\x1b[0m"
 _HEAD, _FAULT, _FRAME, _HELP = "\x1b[1m", "\x1b[1;31m", "\x1b[34m", "\x1b[1;36m"
+_STYLES = {"head": _HEAD, "good": "\x1b[32m", "bad": "\x1b[31m", "dim": "\x1b[2m", "frame": _FRAME}
+
+
+def styled(text: str, style: str) -> str:
+    """Return a text in a style: ``head``, ``good``, ``bad``, ``dim`` or ``frame``."""
+    return f"{_STYLES[style]}{text}{_RESET}"
 
 
 def wanted(stream: TextIO | None) -> bool:

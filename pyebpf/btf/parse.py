@@ -183,6 +183,17 @@ class Btf:
             if (not wanted or self.kind(type_id) in wanted) and (name := self.name(type_id)):
                 yield type_id, name
 
+    def own_names(self, *, functions: bool) -> list[str]:
+        """Return the names of all functions, or of all other types, in the order of their ids.
+
+        Cost:    some 20 ms for a kernel's, from the table that :meth:`find` uses.
+        """
+        words = array("I", bytes(self._words))
+        offsets = [
+            words[at] for at in self._table("functions" if functions else "types").entries[1:]
+        ]
+        return [index.decode(name) for name in self._strings(offsets)]
+
     def similar(self, name: str, kinds: Iterable[Kind] = (), n: int = 3) -> list[str]:
         """Return up to ``n`` names that resemble ``name``, for messages.
 

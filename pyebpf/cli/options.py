@@ -117,6 +117,37 @@ def _of_const(name: str, const: ConstDecl) -> Option:
     return Option(const, keyword, const.flags, metavar, const.help, None, convert)
 
 
+def scan(
+    options: Sequence[Option], argv: Sequence[str]
+) -> tuple[list[tuple[Option, Any]], list[str]]:
+    """Return the options of a command line with their values, and the other words.
+
+    Raises:
+        UsageError: it makes no sense.
+    """
+    by_flag = {flag: option for option in options for flag in option.flags}
+    short = "".join(
+        flag[1] + (":" if option.metavar else "")
+        for flag, option in by_flag.items()
+        if not flag.startswith("--")
+    )
+    long = [
+        flag[2:] + ("=" if option.metavar else "")
+        for flag, option in by_flag.items()
+        if flag.startswith("--")
+    ]
+    try:
+        given, rest = getopt.gnu_getopt(list(argv), short, long)
+    except getopt.GetoptError as err:
+        raise UsageError(err.msg) from None
+    found = []
+    for flag, text in given:
+        option = by_flag[flag]
+        value = _converted(option.convert, text, flag) if option.metavar else option.value
+        found.append((option, value))
+    return found, rest
+
+
 class CommandLine:
     """The options of one tool.
 
@@ -133,7 +164,6 @@ class CommandLine:
         )
         self.options = [*own, *(option for option in free if option.flags)]
         self._reports = reports
-        self._by_flag = {flag: option for option in self.options for flag in option.flags}
 
     def parse(self, argv: Sequence[str]) -> Choice:
         """Read a command line.
@@ -141,24 +171,9 @@ class CommandLine:
         Raises:
             UsageError: it makes no sense.
         """
-        short = "".join(
-            flag[1] + (":" if option.metavar else "")
-            for flag, option in self._by_flag.items()
-            if not flag.startswith("--")
-        )
-        long = [
-            flag[2:] + ("=" if option.metavar else "")
-            for flag, option in self._by_flag.items()
-            if flag.startswith("--")
-        ]
-        try:
-            given, rest = getopt.gnu_getopt(list(argv), short, long)
-        except getopt.GetoptError as err:
-            raise UsageError(err.msg) from None
+        given, rest = scan(self.options, argv)
         choice = Choice({}, {}, *self._positionals(rest))
-        for flag, text in given:
-            option = self._by_flag[flag]
-            value = _converted(option.convert, text, flag) if option.metavar else option.value
+        for option, value in given:
             if isinstance(option.key, str):
                 choice.frame[option.key] = value
             else:
@@ -177,11 +192,11 @@ class CommandLine:
 
     def help(self) -> str:
         """Return a line or two for each argument and option."""
-        rows = [(_spelled(option), option.help) for option in self.options]
+        words = []
         if self._reports:
             every = "seconds between outputs (default: one, at Ctrl-C)"
-            rows = [("interval", every), ("count", "how many outputs"), *rows]
-        return "\n".join(_row(left, text) for left, text in rows)
+            words = [("interval", every), ("count", "how many outputs")]
+        return "\n".join([*(row(left, text) for left, text in words), *rows(self.options)])
 
 
 def _converted(convert: Callable[[str], Any], text: str, what: str) -> Any:
@@ -191,11 +206,17 @@ def _converted(convert: Callable[[str], Any], text: str, what: str) -> Any:
         raise UsageError(f"{what}: {err}") from None
 
 
+def rows(options: Sequence[Option]) -> list[str]:
+    """Return what a help says of options, a line or two for each."""
+    return [row(_spelled(option), option.help) for option in options]
+
+
 def _spelled(option: Option) -> str:
     return ", ".join(option.flags) + (f" {option.metavar}" if option.metavar else "")
 
 
-def _row(left: str, text: str) -> str:
+def row(left: str, text: str) -> str:
+    """Return a word or an option with its explanation beside it."""
     first = f"  {left}".ljust(_COLUMN - 1) + " "
     begin = first if len(first) == _COLUMN else f"{first.rstrip()}\n{' ' * _COLUMN}"
     return (begin + text).rstrip()

@@ -16,7 +16,11 @@ class Support(Enum):
 
 
 class Answer(Frozen):
-    """The result of a probe; ``reason`` says why it is not yes."""
+    """The result of a probe; ``reason`` says why it is not yes.
+
+    ``errno`` is the kernel's, if the answer was a refused system call; 0 otherwise.
+    """
 
     support: Support
     reason: str = ""
+    errno: int = 0

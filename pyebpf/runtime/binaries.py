@@ -120,6 +120,19 @@ def matching_offsets(path: str, pattern: str) -> list[int]:
         ]
 
 
+def function_names(path: str) -> list[str]:
+    """Return the functions of a file, sorted, each once.
+
+    Raises:
+        FormatError: it is no ELF file.
+    """
+    with open(path, "rb") as file:  # noqa: PTH123
+        if os.fstat(file.fileno()).st_size < HEADER.size:
+            raise FormatError(f"{path}: not an ELF file")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return sorted({name for name, _, _ in _Image(path, data).functions()})
+
+
 def _chosen(path: str, symbol: str) -> int:
     """Return where the function is that the dynamic linker chose, in this process too."""
     if path not in _loaded(path):

@@ -38,14 +38,22 @@ def address(name: str) -> int:
     return found
 
 
-def similar_functions(name: str) -> str:
-    """Say which functions of the kernel have a name like ``name``, as the tail of a message."""
+def functions() -> frozenset[str]:
+    """Return the functions that the kernel lists; none if the list cannot be read.
+
+    Cost: reads the whole list, some 10 MB.
+    """
     try:
         with open(_FILE, "rb") as file:  # noqa: PTH123
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
-        return ""
-    names = {fields[2] for line in lines if (fields := line.split())[1] in "tT"}
+        return frozenset()
+    return frozenset(fields[2] for line in lines if (fields := line.split())[1] in "tT")
+
+
+def similar_functions(name: str) -> str:
+    """Say which functions of the kernel have a name like ``name``, as the tail of a message."""
+    names = functions()
     if name in names:
         return ": it is there, but may not be probed (in __kprobes, or inlined)"
     near = nearest(name, names)

@@ -48,7 +48,7 @@ def no(reason: str) -> Answer:
 def failed(error: KernelError) -> Answer:
     """Return what a refused probe means."""
     unknown = error.errno in _NO_ANSWER
-    return Answer(Support.UNKNOWN if unknown else Support.NO, str(error))
+    return Answer(Support.UNKNOWN if unknown else Support.NO, str(error), error.errno or 0)
 
 
 def probe_kallsyms() -> Answer:
@@ -428,7 +428,7 @@ def probe_memcg() -> Answer:
     """Tell whether BPF memory is charged to the cgroup rather than to RLIMIT_MEMLOCK."""
     charged = memlock.is_charged()
     if charged is None:
-        return Answer(Support.UNKNOWN, "EPERM: this process may not load programs")
+        return Answer(Support.UNKNOWN, "EPERM: this process may not load programs", errno.EPERM)
     return no("BPF memory is charged to RLIMIT_MEMLOCK") if charged else YES
 
 

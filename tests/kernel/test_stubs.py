@@ -60,7 +60,7 @@ def test_files_that_are_no_programs(tmp_path: Path) -> None:
 def test_wrong_arguments(args: list[str]) -> None:
     code, out, err = stubs(*args)
     assert (code, out) == (2, "")
-    assert "usage: pyebpf TOOL" in err
+    assert "usage: pyebpf stubs" in err
 
 
 def test_a_full_disk(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pyebpf import Const
-from pyebpf.cli import Tool, main
+from pyebpf.cli import Tool, commands, main
 from pyebpf.cli import tool as framed
 from pyebpf.errors import AttachError, CompileError
 
@@ -179,10 +179,56 @@ def test_the_front_door(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("biolatency ")
 
 
-@pytest.mark.parametrize("name", ["no_such_tool", "__init__", "os.path", "-x", "compile"])
+@pytest.mark.parametrize("name", ["no_such_tool", "__init__", "os.path", "-x"])
 def test_the_front_door_refuses(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name]) == 2
     assert "usage: pyebpf TOOL" in capsys.readouterr().err
+
+
+COMMANDS = sorted(commands.COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_helps(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for flag in ("-h", "--help"):
+        assert main([name, flag]) == 0
+        out, err = capsys.readouterr()
+        assert (out.startswith(f"usage: pyebpf {name}"), err) == (True, "")
+    assert max(map(len, out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_refuses_what_it_does_not_know(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([name, "--no-such-option"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == (
+        f"pyebpf: option --no-such-option not recognized\n{commands.usage(name)}\n"
+        f"try pyebpf {name} --help\n"
+    )
+
+
+def test_every_command_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--help"])
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines()[-len(COMMANDS) :]] == [
+        row.name for row in commands.COMMANDS.values()
+    ]
+
+
+def test_every_command_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f"\n| `pyebpf {name}" not in page] == []
+
+
+@pytest.mark.parametrize("argv", [[], ["x.py"], ["x.py", "y.py", "-o", "z.o"], ["x.py", "-o", ""]])
+def test_compile_wants_a_program_and_an_object(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compile", *argv]) == 2
+    assert "\nusage: pyebpf compile" in capsys.readouterr().err
 
 
 def test_compile_refuses_a_file_without_probes(

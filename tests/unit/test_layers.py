@@ -49,11 +49,20 @@ LAYERS: dict[str, set[str]] = {
     | {"present", "host", "ir", "dsl", "kernel", "runtime", "attached", "open_maps", "starting"},
     "testing": FACTS | {"ir", "dsl", "kernel", "runtime", "session", "open_maps"},
     "stubs": FACTS | {"dsl"},
-    "cli": {"session", "present", "host", "dsl", "spec", "stubs"},
+    "doctor": FACTS | {"runtime"},
+    "hooks": FACTS | {"dsl", "runtime", "stubs"},
+    "cli": FACTS | {"session", "present", "host", "dsl", "stubs", "doctor", "hooks"},
     "__main__": {"cli"},
 }
 #: The public names come from everywhere below the tool frame.
-LAYERS["__init__"] = (set(LAYERS) | LEAVES) - {"cli", "testing", "stubs", "__main__"}
+LAYERS["__init__"] = (set(LAYERS) | LEAVES) - {
+    "cli",
+    "testing",
+    "stubs",
+    "doctor",
+    "hooks",
+    "__main__",
+}
 #: What a tool uses is what a user can use: the package itself, and these.
 PUBLIC_MODULES = {
     "testing",

@@ -87,7 +87,7 @@ def _parameter(
     optional = _may_be_null(hook, given, kind)
     if optional != (without_none(item.hint) is not item.hint):
         why = "the last visit passes None" if optional else "it is never None"
-        example = f"{_example(given)} | None" if optional else _example(given)
+        example = f"{annotation_of(given)} | None" if optional else annotation_of(given)
         raise bad_argument(item, why, example, scope)
     variable = scope.variable(item.name)
     offset = 8 * given.word
@@ -145,7 +145,7 @@ def argument_type(
     hint = without_none(item.hint)
     declared = data_type(hint)
     if declared is None:
-        raise bad_argument(item, "no type that the kernel passes", _example(actual), scope)
+        raise bad_argument(item, "no type that the kernel passes", annotation_of(actual), scope)
     if not _fits(declared, actual.type, hint):
         raise mismatch(f"the kernel passes `{actual.spelling}` here")
     if isinstance(declared, Int):
@@ -176,7 +176,8 @@ def _same_struct(wanted: str, actual: str) -> bool:
     return wanted.partition("___")[0] == actual.removeprefix("union ").partition("___")[0]
 
 
-def _example(actual: Argument) -> str:
+def annotation_of(actual: Argument) -> str:
+    """Return how a parameter is annotated that takes an argument: ``Ptr[file]``, ``u64``."""
     if isinstance(actual.type, Pointer):
         name = getattr(actual.type.to, "name", "").removeprefix("struct ")
         return f"Ptr[{name}]" if name.isidentifier() else "u64"

@@ -1,0 +1,124 @@
+"""The commands of the program ``pyebpf``: a row for each, and what they have in common.
+
+To add a command: a file here with a function ``run``, and a row. ``run`` takes what follows the
+command's name and returns the exit code; it raises ``UsageError`` for arguments that make no sense.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pyebpf.cli.options import Option, row, rows, scan
+from pyebpf.plain import Frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+class Command(Frozen):
+    """A command: how it is called, what it does, and the module of this package that does it."""
+
+    name: str
+    usage: str
+    summary: str
+
+    def run(self, argv: list[str]) -> int:
+        """Run it, and return its exit code."""
+        command: Callable[[list[str]], int] = import_module(f"{__package__}.{self.name}").run
+        return command(argv)
+
+
+_ROWS = (
+    Command("tools", "", "list the tools"),
+    Command("doctor", "[options]", "say what this machine can do, and what to do about the rest"),
+    Command("list", "[options] PATTERN", "find hooks: tracepoints, functions, symbols, with types"),
+    Command("compile", "[options] PROGRAM -o OBJECT", "compile probes into an object file"),
+    Command("stubs", "[-o DIR] [WHAT ...]", "write this kernel's names for type checkers"),
+)
+COMMANDS = {command.name: command for command in _ROWS}
+
+
+def usage(name: str) -> str:
+    """Return the line that says how to call a command."""
+    return f"usage: pyebpf {name} {COMMANDS[name].usage}".rstrip()
+
+
+def summaries() -> str:
+    """Return a line for each command."""
+    return "\n".join(row(command.name, command.summary) for command in _ROWS)
+
+
+class Given(Frozen):
+    """What a command line says.
+
+    Attributes:
+        values: of each option that was given, by its key, in their order.
+        words: what is no option.
+    """
+
+    values: dict[str, list[Any]]
+    words: list[str]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.values
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value that was given last, or the default."""
+        return self.values.get(key, [default])[-1]
+
+    def all(self, key: str) -> list[Any]:
+        """Return every value of an option that may be given several times."""
+        return self.values.get(key, [])
+
+
+def option(
+    *flags: str,
+    help: str,  # noqa: A002
+    metavar: str = "",
+    convert: Callable[[str], Any] = str,
+) -> Option:
+    """Return an option of a command, whose key is its first flag without dashes."""
+    key = flags[0].lstrip("-")
+    return Option(key, key, flags, metavar, help, True, convert)
+
+
+_HELP = option("-h", "--help", help="print this help")
+
+
+class Arguments:
+    """What a command understands.
+
+    Args:
+        name: of the command.
+        about: the paragraphs of its help.
+        options: its own; ``-h`` is every command's.
+        examples: lines at the end of the help.
+    """
+
+    def __init__(
+        self, name: str, about: str, options: Sequence[Option], examples: str = ""
+    ) -> None:
+        self._name, self._about, self._examples = name, about, examples
+        self._options = (*options, _HELP)
+
+    def read(self, argv: Sequence[str]) -> Given:
+        """Read a command line.
+
+        Raises:
+            UsageError: it makes no sense.
+        """
+        values: dict[str, list[Any]] = {}
+        found, words = scan(self._options, argv)
+        for each, value in found:
+            values.setdefault(str(each.key), []).append(value)
+        return Given(values, words)
+
+    def help(self) -> str:
+        """Return the text of ``--help``."""
+        parts = [usage(self._name), self._about.strip()]
+        parts.append("\n".join(["options:", *rows(self._options)]))
+        if self._examples:
+            shown = (f"  {line.strip()}" for line in self._examples.strip().splitlines())
+            parts.append("\n".join(["examples:", *shown]))
+        return "\n\n".join(parts) + "\n"

@@ -1,0 +1,53 @@
+"""The command ``pyebpf compile``: the probes of a program as an object that any loader takes."""
+
+from __future__ import annotations
+
+from pyebpf.cli import output
+from pyebpf.cli.commands import Arguments, option
+from pyebpf.cli.options import UsageError
+from pyebpf.cli.programs import PROGRAM_HELP, chosen, read_program
+from pyebpf.session import compile_probes
+
+_ABOUT = f"""\
+Compile the probes of a Python program into one ELF object for this kernel, without loading it and
+without root. libbpf, bpftool and other loaders take it: fields of the kernel are found again where
+it is loaded (CO-RE), and maps and programs have the names of the program.
+
+{PROGRAM_HELP}"""
+_OPTIONS = (
+    option("-o", "--output", metavar="OBJECT", help="the file to write"),
+    option(
+        "-D", "--define", metavar="NAME=VALUE", help="give a Const a value; NAME alone turns it on"
+    ),
+    option("--license", metavar="TEXT", help="what the programs tell the kernel (default: GPL)"),
+)
+_EXAMPLES = """
+pyebpf compile probe.py -o probe.o
+pyebpf compile pyebpf.tools.biolatency -D queued -D milliseconds -o biolatency.o
+sudo bpftool prog loadall probe.o /sys/fs/bpf/probe
+"""
+_ARGUMENTS = Arguments("compile", _ABOUT, _OPTIONS, _EXAMPLES)
+
+
+def run(argv: list[str]) -> int:
+    """Run the command and return its exit code.
+
+    Raises:
+        UsageError: the arguments make no sense.
+        PyebpfError, OSError: nothing was compiled, or it could not be written.
+    """
+    given = _ARGUMENTS.read(argv)
+    if "h" in given:
+        output.write(_ARGUMENTS.help())
+        return 0
+    if len(given.words) != 1:
+        raise UsageError("compile takes one PROGRAM")
+    if not given.get("o"):
+        raise UsageError("-o says where to put the object")
+    program = read_program(given.words[0])
+    options = chosen(program.module, given.all("D"))
+    compiled = compile_probes(*program.probes, options=options, license=given.get("license", "GPL"))
+    with open(given.get("o"), "wb") as file:  # noqa: PTH123 - as the rest of this package
+        file.write(compiled.object)
+    output.write(f"{given.get('o')}: {', '.join(info.name for info in compiled.programs)}\n")
+    return 0

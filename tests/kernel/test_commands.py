@@ -1,0 +1,324 @@
+"""The commands of ``pyebpf`` on this kernel, as users run them: as root, as nobody, wrongly."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyebpf import compile_probes
+from pyebpf.cli.programs import read_program
+from pyebpf.hooks import KERNEL_KINDS, Sources
+from pyebpf.runtime import elf
+from pyebpf.runtime.features import KernelFeatures
+from pyebpf.session import host_target
+from tests.programs import ROOT, drop_capabilities, run, start
+
+pytestmark = pytest.mark.kernel
+
+BIOLATENCY = "pyebpf.tools.biolatency"
+
+
+def pyebpf(*words: object, **how: Any) -> tuple[int, str, str]:
+    return run("-m", "pyebpf", *map(str, words), **how)
+
+
+def features(text: str) -> dict[str, dict[str, str]]:
+    groups = json.loads(text)["groups"]
+    return {row["name"]: row for group in groups for row in group["features"]}
+
+
+# doctor
+
+
+def test_the_doctor_says_what_the_probes_say() -> None:
+    code, out, err = pyebpf("doctor", "--json")
+    assert (code, err) == (0, "")
+    found, known = features(out), KernelFeatures(keep=False)
+    asked = [name for name in found if ":" in name and not name.startswith("mount:")]
+    assert len(asked) > 150
+    for name in asked:
+        has, row = known.has(name), found[name]
+        assert (row["answer"] == "yes") is has, row
+        assert has or row["reason"], row
+    assert found["CAP_BPF"]["answer"] == "yes"
+    assert "@raw_tracepoint" in json.loads(out)["works"]
+
+
+def test_the_doctor_without_privileges() -> None:
+    code, out, err = pyebpf("doctor", "-j", prepare=drop_capabilities)
+    assert (code, err) == (1, "")
+    found = features(out)
+    assert json.loads(out)["works"] == []
+    assert found["CAP_BPF"]["answer"] == "no"
+    assert found["prog:tracepoint"] == {
+        "name": "prog:tracepoint", "label": "tracepoint", "answer": "unknown",
+        "reason": "EPERM: this process lacks CAP_BPF and CAP_PERFMON",
+        "advice": "grant CAP_BPF and CAP_PERFMON", "cause": "privilege",
+    }  # fmt: skip
+    assert "No tracing program can run here" in pyebpf("doctor", prepare=drop_capabilities)[1]
+
+
+def isolated(script: str, *words: str) -> tuple[int, str, str]:
+    """Run the command after a script, in a mount namespace of its own."""
+    shell = f'{script} && exec "$0" "$@"'
+    argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", shell]
+    argv += [sys.executable, "-m", "pyebpf", *words]
+    done = subprocess.run(
+        argv, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+NO_TYPES = "mkdir -p /sys/kernel/btf; mount -t tmpfs none /sys/kernel/btf"
+
+
+def test_the_doctor_on_a_kernel_without_types() -> None:
+    code, out, err = isolated(NO_TYPES, "doctor", "--json")
+    assert (code, err) == (0, "")
+    found = features(out)
+    assert found["kernel_btf"]["answer"] == "no"
+    assert "CONFIG_DEBUG_INFO_BTF" in found["kernel_btf"]["reason"]
+    works = json.loads(out)["works"]
+    assert "@raw_tracepoint" in works
+    assert "@tp_btf" not in works
+
+
+def test_the_doctor_where_nothing_is_mounted() -> None:
+    hide = "umount -a -t bpf,tracefs,debugfs,securityfs; true"
+    code, out, _ = isolated(hide, "doctor", "--json")
+    found = features(out)
+    assert code == 0
+    assert found["mount:bpf"]["advice"] == "mount -t bpf bpf /sys/fs/bpf"
+    assert found["lsm"]["advice"] == "mount -t securityfs securityfs /sys/kernel/security"
+    assert found["tracefs"]["answer"] == "yes"  # it is read without a place
+
+
+# list
+
+
+def listed(*words: object) -> list[str]:
+    code, out, err = pyebpf("list", *words)
+    assert code == 0, err
+    return out.splitlines()
+
+
+def test_a_tracepoint_with_its_fields() -> None:
+    lines = listed("-v", "sched:sched_switch")
+    assert lines[0] == '@tracepoint("sched:sched_switch")  (ctx: TracepointContext)'
+    fields = [line.split() for line in lines[1:]]
+    assert fields[:4] == [
+        ["ctx.prev_comm", "text", "#", "char[16]"],
+        ["ctx.prev_pid", "i32", "#", "pid_t"],
+        ["ctx.prev_prio", "i32", "#", "int"],
+        ["ctx.prev_state", "i64", "#", "long"],
+    ]
+
+
+def test_everything_of_a_name() -> None:
+    lines = [re.sub(r"  #.*", "", line) for line in listed("sched_switch")]
+    assert lines[0] == '@tracepoint("sched:sched_switch")  (ctx: TracepointContext)'
+    assert lines[1].startswith('@tp_btf("sched_switch")  (preempt: bool, prev: Ptr[task_struct], ')
+
+
+def test_functions_with_their_types() -> None:
+    (line,) = listed("vfs_read")
+    assert line.startswith('@fentry("vfs_read")  (file: Ptr[file], buf: u64, count: u64, ')
+    assert ") -> i64" in line
+
+
+def test_iterators_and_hooks_of_security_modules() -> None:
+    visits = '@iter("task")  (ctx: IterContext, task: Ptr[task_struct] | None)'
+    assert visits in listed("*", "--kind", "iter")
+    if KernelFeatures().support("prog:lsm").errno != 22:
+        assert listed("file_open", "-k", "lsm") == ['@lsm("file_open")  (file: Ptr[file]) -> i32']
+
+
+def test_symbols() -> None:
+    (line,) = listed("strlen", "-b", "c")
+    found = re.fullmatch(r'@uprobe\("(/.*)", "strlen"\)  \(ctx: UprobeContext\)', line)
+    assert found
+    mine = listed("strlen", "-p", os.getpid(), "-k", "symbol")
+    assert line.replace('")', f'", pid={os.getpid()})') in mine
+
+
+def test_json_has_all() -> None:
+    rows = [json.loads(line) for line in listed("-j", "sched_*", "-k", "tp_btf")]
+    switch = next(row for row in rows if row["name"] == "sched_switch")
+    assert (switch["kind"], switch["code"]) == ("tp_btf", '@tp_btf("sched_switch")')
+    assert {"name": "prev", "type": "Ptr[task_struct]"} in switch["params"]
+    assert [row["name"] for row in rows] == sorted(row["name"] for row in rows)
+
+
+def test_a_long_list_is_cut_and_says_so() -> None:
+    code, out, err = pyebpf("list", "*", "-k", "tp_btf", "-n", "3")
+    assert (code, len(out.splitlines())) == (0, 3)
+    assert re.fullmatch(r"pyebpf: \d+ more of kind tp_btf: -n 0 lists all of them\n", err)
+    assert len(listed("*", "-k", "tp_btf", "-n", "0")) > 100
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["sched_swithc"], "nothing matches 'sched_swithc'; did you mean `sched_switch`"),
+        (["zzzzzzzz*"], "nothing matches 'zzzzzzzz*'\n"),
+        (["qqqq_zz"], "nothing is called 'qqqq_zz'; '*qqqq_zz*' finds it inside of names\n"),
+        (["x", "-p", "4194305"], "there is no process 4194305\n"),
+        (["x", "-b", "/etc/passwd"], "/etc/passwd: not a"),
+        (["x", "-b", "no_such_library"], "there is no library libno_such_library.so"),
+    ],
+)
+def test_nothing_is_found(words: list[str], said: str) -> None:
+    code, out, err = pyebpf("list", *words)
+    assert (code, out) == (1, "")
+    assert said in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "list takes one PATTERN"),
+        (["a", "b"], "list takes one PATTERN"),
+        (["a", "-k", "functoin"], "there is no kind 'functoin'; did you mean `function`?"),
+        (["a", "-k", "symbol"], "kind 'symbol' is listed with -p PID or -b FILE"),
+        (["a", "-k", "iter", "-b", "c"], "kind 'iter' is listed without -p and -b"),
+        (["a", "-p", "me"], "-p: 'me' is no whole number"),
+    ],
+)
+def test_wrong_words(words: list[str], said: str) -> None:
+    code, out, err = pyebpf("list", *words)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"pyebpf: {said}")
+    assert "\nusage: pyebpf list [options] PATTERN\n" in err
+
+
+def test_types_are_listed_to_all() -> None:
+    code, out, err = pyebpf("list", "block_rq_issue", prepare=drop_capabilities)
+    assert (code, out) == (0, '@tp_btf("block_rq_issue")  (rq: Ptr[request])\n')
+    assert err.startswith("pyebpf: kind tracepoint is left out: ")
+    assert pyebpf("list", "sched:*", prepare=drop_capabilities)[0] == 1
+
+
+def test_a_kernel_without_types_lists_tracepoints() -> None:
+    code, out, err = isolated(NO_TYPES, "list", "sched_switch")
+    assert code == 0
+    assert '@tracepoint("sched:sched_switch")  (ctx: TracepointContext)\n' in out
+    assert "kind tp_btf is left out: the target kernel has no BTF" in err
+
+
+KINDS = {
+    "tracepoint": ("tracepoint",),
+    "tp_btf": ("tp_btf",),
+    "function": ("fentry", "kprobe"),
+    "lsm": ("lsm",),
+    "iter": ("iter",),
+}
+
+
+def test_what_is_listed_compiles(tmp_path: Path) -> None:
+    """What a list says is pasted, and compiled: some of each kind, others at every commit."""
+    sources, chosen = Sources(host_target()), random.Random(7)
+    for name, decorators in KINDS.items():
+        kind = KERNEL_KINDS[name](sources)
+        every = sorted(set(kind.names()))
+        for entry in map(kind.describe, chosen.sample(every, min(20, len(every)))):
+            if '"' in entry.signature:
+                continue  # an argument that no probe can hold
+            file = tmp_path / f"{name}_{len(list(tmp_path.iterdir()))}.py"
+            file.write_text(pasted(entry))
+            (probe,) = read_program(str(file)).probes
+            assert [info.kind in decorators for info in compile_probes(probe).programs] == [True]
+
+
+def pasted(entry: Any) -> str:
+    lines = ["from pyebpf import *", "from pyebpf import iter"]
+    types = re.findall(r"Ptr\[(\w+)\]", entry.signature)
+    lines += [f"from pyebpf.kernel import {name}" for name in types]
+    parameters = entry.signature.rpartition(" -> ")[0] or entry.signature
+    result, body = ("i32", "return 0") if entry.kind == "lsm" else ("None", "pass")
+    return "\n".join([*lines, entry.code, f"def probe{parameters} -> {result}:", f"    {body}\n"])
+
+
+# compile
+
+
+def test_compile_takes_constants_and_single_probes(tmp_path: Path) -> None:
+    plain, queued, one = (tmp_path / name for name in ("plain.o", "queued.o", "one.o"))
+    assert pyebpf("compile", BIOLATENCY, "-o", plain) == (
+        0, f"{plain}: on_issue, on_complete\n", "",
+    )  # fmt: skip
+    assert pyebpf("compile", BIOLATENCY, "-D", "queued", "-o", queued)[0] == 0
+    assert pyebpf("compile", f"{BIOLATENCY}:on_issue", "-o", one) == (0, f"{one}: on_issue\n", "")
+    objects = [elf.parse_object(path.read_bytes()) for path in (plain, queued, one)]
+    assert [len(spec.programs) for spec in objects] == [2, 3, 1]
+    assert plain.read_bytes() != queued.read_bytes()
+
+
+def test_compile_needs_no_privileges(tmp_path: Path) -> None:
+    file, made = tmp_path / "probe.py", tmp_path / "probe.o"
+    file.write_text(
+        "from pyebpf import Ptr, tp_btf\nfrom pyebpf.kernel import request\n"
+        '@tp_btf("block_rq_issue")\ndef issue(rq: Ptr[request]) -> None:\n    pass\n'
+    )
+    done = pyebpf("compile", file, "-o", made, prepare=drop_capabilities)
+    assert done == (0, f"{made}: issue\n", "")
+    assert made.read_bytes()[:4] == b"\x7fELF"
+
+
+def test_bpftool_loads_what_is_compiled(program: Callable[[str], str], tmp_path: Path) -> None:
+    bpftool, made, folder = program("bpftool"), tmp_path / "counted.o", tmp_path / "bpf"
+    folder.mkdir()
+    file = tmp_path / "counted.py"
+    file.write_text(
+        "from pyebpf import Const, Hash, raw_tracepoint, tgid, u32, u64\n"
+        "pid = Const(0, '--pid')\ncalls = Hash[u32, u64](max_entries=8)\n"
+        "@raw_tracepoint('sys_enter')\ndef counted() -> int:\n"
+        "    if tgid() == pid:\n        calls[pid] += 1\n    return 0\n"
+    )
+    assert pyebpf("compile", file, "-D", "pid=1234", "-o", made)[0] == 0
+    script = (
+        f"mount -t bpf none {folder} && {bpftool} prog loadall {made} {folder}/p && ls {folder}/p"
+    )
+    argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, ["counted"]), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["no/such.py", "-o", "x.o"], 1, "No such file or directory: 'no/such.py'"),
+        (["no.such.module", "-o", "x.o"], 1, "there is no file and no module 'no.such.module'"),
+        ([BIOLATENCY, "-D", "queud", "-o", "x.o"], 2, "there is no constant `queud`; did you mean"),
+        ([BIOLATENCY, "-o", "/no/such/folder/x.o"], 1, "No such file or directory"),
+    ],
+)
+def test_what_cannot_be_compiled(words: list[str], code: int, said: str) -> None:
+    done = pyebpf("compile", *words)
+    assert (done[0], done[1]) == (code, "")
+    assert said in done[2]
+    assert "Traceback" not in done[2]
+
+
+# all of them
+
+
+@pytest.mark.parametrize("words", [["doctor"], ["list", "*", "-n", "0"], ["doctor", "-j"]])
+def test_nobody_reads_what_is_said(words: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    process = start("-m", "pyebpf", *words, stdout=write)
+    os.close(write)
+    _, err = process.communicate()
+    lines = [line for line in err.decode().splitlines() if not line.startswith("pyebpf: kind ")]
+    assert (process.returncode, lines) == (141, [])
