@@ -302,21 +302,28 @@ def writes(session: Session) -> list[int]:
     return [TIMES, 5 * TIMES]
 
 
-def opens(session: Session) -> list[int]:
-    # In memory: a file system that lies over another opens each file twice.
+@contextlib.contextmanager
+def _in_memory(session: Session) -> Iterator[int]:
+    # A file system that lies over another opens and syncs each file twice.
     made = os.memfd_create("pyebpf")
-    session[wanted].value = os.fstat(made).st_ino
-    for _ in range(TIMES):
-        os.close(os.open(f"/proc/self/fd/{made}", os.O_RDONLY))
-    os.close(made)
+    try:
+        session[wanted].value = os.fstat(made).st_ino
+        yield made
+    finally:
+        os.close(made)
+
+
+def opens(session: Session) -> list[int]:
+    with _in_memory(session) as made:
+        for _ in range(TIMES):
+            os.close(os.open(f"/proc/self/fd/{made}", os.O_RDONLY))
     return [TIMES]
 
 
 def syncs(session: Session) -> list[int]:
-    with tempfile.TemporaryFile() as opened:
-        session[wanted].value = os.fstat(opened.fileno()).st_ino
+    with _in_memory(session) as made:
         for _ in range(TIMES):
-            os.fsync(opened.fileno())
+            os.fsync(made)
     return [TIMES]
 
 
