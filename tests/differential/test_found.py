@@ -98,6 +98,18 @@ def f({parameters}) -> i64:
     sheets[1] = sheet
     return row.n
 """,
+    "a test for None in one value with a test for zero": """
+def f({parameters}) -> i64:
+    wide: u64 = a2
+    one = table.get(a0)
+    other = recs.get(a1 & 7)
+    none = wide == 0 and one is None
+    either = other is None or a3 != 0
+    both = one is None and other is None
+    mixed = int(one is None) | int(wide != 0)
+    table[a0 & 3] = 1
+    return none + 2 * either + 4 * both + 8 * mixed
+""",
 }
 
 

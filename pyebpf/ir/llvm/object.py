@@ -17,6 +17,7 @@ from llvmlite.binding.newpassmanagers import NewPassManager
 from pyebpf.abi.disasm import disassemble as listing
 from pyebpf.errors import InternalError
 from pyebpf.ir.context import Context
+from pyebpf.ir.llvm import mend
 from pyebpf.ir.llvm.emit import DATA_LAYOUT, TRIPLE, check_names, cpu_of, unit_llvm
 from pyebpf.ir.llvm.stack import check_stack, functions
 
@@ -81,7 +82,7 @@ class _Compilation:
             self.context.close()
             raise InternalError(f"LLVM refuses the module: {err}") from err
         self._optimise()
-        self._keep_inline(text)
+        self._mend()
 
     def __enter__(self) -> _Compilation:
         return self
@@ -90,29 +91,12 @@ class _Compilation:
         self.module.close()
         self.context.close()
 
-    def _keep_inline(self, text: str) -> None:
-        """Make LLVM write out all fills and copies: there is no library to call.
-
-        It joins neighbours that were to stay inline into one that need not, and if that is large,
-        the emitter ends the process.
-        """
-        if ".inline." not in text:
-            return
+    def _mend(self) -> None:
         made = str(self.module)
-        for name, types in (("memset", "p0.i64"), ("memcpy", "p0.p0.i64")):
-            plain, inline = f"@llvm.{name}.{types}(", f"@llvm.{name}.inline.{types}("
-            if plain not in made:
-                continue
-            lines = made.splitlines()
-            declared = any(line.startswith("declare") and inline in line for line in lines)
-            kept = [
-                line.replace(plain, inline)
-                for line in lines
-                if not (declared and line.startswith("declare") and plain in line)
-            ]
-            made = "\n".join(kept)
+        mended = mend.null_tests_apart(mend.fills_inline(made))
+        if mended != made:
             self.module.close()
-            self.module = llvm.parse_assembly(made, self.context)
+            self.module = llvm.parse_assembly(mended, self.context)
 
     def _optimise(self) -> None:
         options = llvm.create_pipeline_tuning_options(speed_level=2)
