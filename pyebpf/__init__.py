@@ -32,6 +32,7 @@ from pyebpf.dsl.access import (
     view,
 )
 from pyebpf.dsl.builtins import (
+    attach_cookie,
     cgroup_id,
     comm,
     compare_exchange,
@@ -255,6 +256,7 @@ __all__ = [
     "__version__",
     "addressof",
     "array",
+    "attach_cookie",
     "be16",
     "be32",
     "be64",

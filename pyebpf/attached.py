@@ -33,19 +33,23 @@ class Links:
             for info in infos:
                 program = programs[info.name]
                 if info.attach and not lacks(program.kind, dict(info.at)):
-                    self.add(program, dict(info.at), 0, tracefs)
+                    self.add(program, dict(info.at), None, tracefs)
 
     def add(
-        self, program: Program, at: Mapping[str, Any], cookie: int, tracefs: OpenTracefs | None
+        self,
+        program: Program,
+        at: Mapping[str, Any],
+        cookie: int | None,
+        tracefs: OpenTracefs | None,
     ) -> Link:
-        """Attach a program and keep the link."""
+        """Attach a program and keep the link; without a ``cookie``, that of ``at`` is taken."""
         try:
             link = attach(
                 program.fd,
                 program.kind,
-                program.hook,
+                self._target(program, at),
                 at=at,
-                cookie=cookie,
+                cookie=at.get("cookie", 0) if cookie is None else cookie,
                 tracefs=tracefs,
                 features=self.features,
             )
@@ -54,6 +58,20 @@ class Links:
             raise
         self._links.append((program.name, link))
         return link
+
+    @staticmethod
+    def _target(program: Program, at: Mapping[str, Any]) -> str:
+        """Return what to attach to: what the program was made for, or another ``target``.
+
+        Raises:
+            PyebpfError: programs of this kind are made for one target.
+        """
+        if "target" not in at:
+            return program.hook
+        if program.kind.context != "pt_regs":
+            why = f"a {program.kind.name!r} program is made for its hook, {program.hook!r}"
+            raise PyebpfError(f"{program.name}: {why}: it cannot be attached to {at['target']!r}")
+        return str(at["target"])
 
     def of(self, name: str) -> list[Link]:
         """Return the links of a program that are still attached."""

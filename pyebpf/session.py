@@ -262,16 +262,18 @@ class Session(OpenMaps, Owner):
         """Detach the probes and keep the maps readable."""
         self.links.close()
 
-    def attach(self, probe: Loadable, *, cookie: int = 0, **at: Any) -> Link:
+    def attach(self, probe: Loadable, *, cookie: int | None = None, **at: Any) -> Link:
         """Attach a program that was loaded, where the arguments say; the session owns the link.
 
         Args:
             probe: one of those given to :func:`load`; of its hooks the first is taken.
-            cookie: what ``bpf_get_attach_cookie`` returns there.
+            cookie: what ``attach_cookie()`` gives there; without it, what the decorator says.
             at: ``device="eth0"`` for XDP and tc, with ``way="ingress"`` for a ``@tc`` that says
                 nothing, and ``mode="generic"`` for XDP; ``cgroup="/sys/fs/cgroup/…"``;
                 ``socket=`` a ``socket.socket``; ``sockets=`` a ``SockMap`` or a ``SockHash``;
-                ``netns=`` its path; ``pid=`` for uprobes and perf events. What the decorator says
+                ``netns=`` its path; ``netfilter=`` a hook; ``target=`` another function, for
+                kprobes and uprobes, whose arguments are then registers as the probe declares
+                them; ``pid=`` for uprobes and perf events. What the decorator says
                 is taken where nothing is given here.
 
         Raises:

@@ -32,7 +32,8 @@ uretprobe(_,_) uretprobe(_,_,sleepable=True)
 perf_event(freq_hz=49)
 xdp xdp(frags=True) xdp(entry_of="devmap") xdp(entry_of="devmap",frags=True)
 xdp(entry_of="cpumap") xdp(entry_of="cpumap",frags=True)
-tc tc("ingress") tc("egress") tc_action socket_filter flow_dissector netfilter
+tc tc("ingress") tc("egress") tc_action socket_filter flow_dissector
+netfilter netfilter("local_in")
 lwt("in") lwt("out") lwt("xmit") lwt("seg6local")
 sk_lookup sk_reuseport sk_reuseport(migrate=True) sk_msg
 sk_skb("parser") sk_skb("verdict") sk_skb("stream_verdict") sock_ops

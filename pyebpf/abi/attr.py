@@ -53,6 +53,7 @@ LINK_CREATE_TRACING = Struct("=I4xQ")  #: tracing.target_btf_id, tracing.cookie
 KPROBE_MULTI = Struct("=2I3Q")
 # path | offsets | ref_ctr_offsets | cookies | cnt flags pid
 UPROBE_MULTI = Struct("=4Q3I4x")
+LINK_CREATE_NETFILTER = Struct("=2IiI")  #: netfilter: pf hooknum priority flags
 # link_fd new_prog_fd flags old_prog_fd
 LINK_UPDATE = Struct("=4I")
 # one descriptor or number: BPF_LINK_DETACH, BPF_ENABLE_STATS, BPF_MAP_FREEZE, BPF_ITER_CREATE (two)
@@ -86,6 +87,7 @@ PERF_ATTR_EXCLUDE_USER = 1 << 4
 PERF_ATTR_EXCLUDE_KERNEL = 1 << 5
 PERF_ATTR_EXCLUDE_HV = 1 << 6
 PERF_ATTR_FREQ = 1 << 10
+PERF_ATTR_INHERIT_THREAD = 1 << 35
 
 # struct perf_event_header: type misc size
 PERF_EVENT_HEADER = Struct("=IHH")
@@ -101,6 +103,7 @@ def perf_event_attr(  # noqa: PLR0913 - one argument for each field of the kerne
     wakeup_events: int = 0,
     config1: int = 0,
     config2: int = 0,
+    breakpoint_access: int = 0,
 ) -> bytes:
     """Pack a ``struct perf_event_attr``.
 
@@ -113,10 +116,11 @@ def perf_event_attr(  # noqa: PLR0913 - one argument for each field of the kerne
         wakeup_events: samples per wake-up.
         config1: the ``bp_addr``, ``uprobe_path`` or ``kprobe_func`` word.
         config2: the ``bp_len``, ``probe_offset`` or ``kprobe_addr`` word.
+        breakpoint_access: the ``bp_type`` word, ``HW_BREAKPOINT_*``.
     """
     return PERF_EVENT_ATTR.pack(
-        kind, PERF_EVENT_ATTR.size, config, sample_period, sample_type, 0, flags, wakeup_events, 0,
-        config1, config2,
+        kind, PERF_EVENT_ATTR.size, config, sample_period, sample_type, 0, flags, wakeup_events,
+        breakpoint_access, config1, config2,
     )  # fmt: skip
 
 

@@ -61,7 +61,16 @@ _CLS, _ADDR, _SKB = (
     c.BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
     c.BPF_PROG_TYPE_SK_SKB,
 )
-_NO_HOOK = "it runs when user space or another program calls it"
+
+# Why kinds are not attached, and what to use instead: the texts of refusals.
+_NO_HOOK = "it runs when user space or another program calls it: session.test_run(…)"
+_ONE_BY_ONE = "@fentry and @fexit attach to one function each, @kprobe to all that match a pattern"
+_NO_REPLACING = "functions of other programs are not replaced; TailCalls says where a program goes on"
+_STRUCT_OPS_MAP = "a struct_ops map attaches it, and pyebpf makes none (sched_ext and TCP are such)"
+_NO_ACTIONS = "a filter of traffic control would name it; @tc decides itself, without an action"
+_NO_NETKIT = "netkit devices are not attached to; @tc sees the same packets at the device's other end"
+_NO_ROUTES = "a route attaches it (`ip route … encap bpf`); @tc sees the packets of every route"
+_NO_REMOTES = "receivers of remote controls are not attached to; nothing else sees their signals"
 
 _UPROBE = ProgramKind("uprobe", ("uprobe/",), _KPROBE, 0, "pt_regs", "uprobe", "4.3")
 _URETPROBE = ProgramKind("uretprobe", ("uretprobe/",), _KPROBE, 0, "pt_regs", "uprobe", "4.3")
@@ -159,8 +168,9 @@ _FENTRY_MULTI = ProgramKind(
     _TRACING,
     c.BPF_TRACE_FENTRY_MULTI,
     "arguments",
-    "trace_multi",
+    None,
     "",
+    _ONE_BY_ONE,
 )
 _FEXIT_MULTI = ProgramKind(
     "fexit.multi",
@@ -168,8 +178,9 @@ _FEXIT_MULTI = ProgramKind(
     _TRACING,
     c.BPF_TRACE_FEXIT_MULTI,
     "arguments",
-    "trace_multi",
+    None,
     "",
+    _ONE_BY_ONE,
 )
 _FSESSION_MULTI = ProgramKind(
     "fsession.multi",
@@ -177,8 +188,9 @@ _FSESSION_MULTI = ProgramKind(
     _TRACING,
     c.BPF_TRACE_FSESSION_MULTI,
     "arguments",
-    "trace_multi",
+    None,
     "",
+    _ONE_BY_ONE,
 )
 _LSM = ProgramKind(
     "lsm",
@@ -201,7 +213,7 @@ _STRUCT_OPS = ProgramKind(
     "arguments",
     None,
     "5.6",
-    "a struct_ops map attaches it",
+    _STRUCT_OPS_MAP,
 )
 
 _PROBES = (
@@ -234,7 +246,7 @@ _PROBES = (
     ProgramKind("lsm_cgroup", ("lsm_cgroup/",), c.BPF_PROG_TYPE_LSM, c.BPF_LSM_CGROUP, "arguments", "cgroup", "6.0", needs_btf_id=True),
     _ITER, _sleeping(_ITER, "6.1"),
     ProgramKind("syscall", ("syscall",), c.BPF_PROG_TYPE_SYSCALL, 0, "custom", None, "5.14", _NO_HOOK, flags=c.BPF_F_SLEEPABLE),
-    ProgramKind("freplace", ("freplace/",), c.BPF_PROG_TYPE_EXT, 0, "arguments", "freplace", "5.6", needs_btf_id=True),
+    ProgramKind("freplace", ("freplace/",), c.BPF_PROG_TYPE_EXT, 0, "arguments", None, "5.6", _NO_REPLACING, needs_btf_id=True),
     _STRUCT_OPS, _sleeping(_STRUCT_OPS, "6.3"),
 )  # fmt: skip
 
@@ -246,18 +258,18 @@ _PACKETS = (
     ProgramKind("xdp_devmap.frags", ("xdp.frags/devmap",), _XDP, c.BPF_XDP_DEVMAP, "xdp_md", None, "5.18", "an entry of a devmap attaches it", c.BPF_F_XDP_HAS_FRAGS),
     ProgramKind("xdp_cpumap", ("xdp/cpumap",), _XDP, c.BPF_XDP_CPUMAP, "xdp_md", None, "5.9", "an entry of a cpumap attaches it"),
     ProgramKind("xdp_cpumap.frags", ("xdp.frags/cpumap",), _XDP, c.BPF_XDP_CPUMAP, "xdp_md", None, "5.18", "an entry of a cpumap attaches it", c.BPF_F_XDP_HAS_FRAGS),
-    ProgramKind("tcx_ingress", ("tcx/ingress", "tc/ingress"), _CLS, c.BPF_TCX_INGRESS, "__sk_buff", "tcx", "6.6"),
-    ProgramKind("tcx_egress", ("tcx/egress", "tc/egress"), _CLS, c.BPF_TCX_EGRESS, "__sk_buff", "tcx", "6.6"),
+    ProgramKind("tcx_ingress", ("tcx/ingress", "tc/ingress"), _CLS, c.BPF_TCX_INGRESS, "__sk_buff", "tc", "6.6"),
+    ProgramKind("tcx_egress", ("tcx/egress", "tc/egress"), _CLS, c.BPF_TCX_EGRESS, "__sk_buff", "tc", "6.6"),
     ProgramKind("tc", ("tc", "classifier"), _CLS, 0, "__sk_buff", "tc", "4.1"),
-    ProgramKind("tc_action", ("action",), c.BPF_PROG_TYPE_SCHED_ACT, 0, "__sk_buff", "tc", "4.1"),
-    ProgramKind("netkit_primary", ("netkit/primary",), _CLS, c.BPF_NETKIT_PRIMARY, "__sk_buff", "netkit", "6.7"),
-    ProgramKind("netkit_peer", ("netkit/peer",), _CLS, c.BPF_NETKIT_PEER, "__sk_buff", "netkit", "6.7"),
+    ProgramKind("tc_action", ("action",), c.BPF_PROG_TYPE_SCHED_ACT, 0, "__sk_buff", None, "4.1", _NO_ACTIONS),
+    ProgramKind("netkit_primary", ("netkit/primary",), _CLS, c.BPF_NETKIT_PRIMARY, "__sk_buff", None, "6.7", _NO_NETKIT),
+    ProgramKind("netkit_peer", ("netkit/peer",), _CLS, c.BPF_NETKIT_PEER, "__sk_buff", None, "6.7", _NO_NETKIT),
     ProgramKind("netfilter", ("netfilter",), c.BPF_PROG_TYPE_NETFILTER, c.BPF_NETFILTER, "bpf_nf_ctx", "netfilter", "6.4"),
     ProgramKind("flow_dissector", ("flow_dissector",), c.BPF_PROG_TYPE_FLOW_DISSECTOR, c.BPF_FLOW_DISSECTOR, "__sk_buff", "netns", "4.20"),
-    ProgramKind("lwt_in", ("lwt_in",), c.BPF_PROG_TYPE_LWT_IN, 0, "__sk_buff", None, "4.10", "a route attaches it"),
-    ProgramKind("lwt_out", ("lwt_out",), c.BPF_PROG_TYPE_LWT_OUT, 0, "__sk_buff", None, "4.10", "a route attaches it"),
-    ProgramKind("lwt_xmit", ("lwt_xmit",), c.BPF_PROG_TYPE_LWT_XMIT, 0, "__sk_buff", None, "4.10", "a route attaches it"),
-    ProgramKind("lwt_seg6local", ("lwt_seg6local",), c.BPF_PROG_TYPE_LWT_SEG6LOCAL, 0, "__sk_buff", None, "4.18", "a route attaches it"),
+    ProgramKind("lwt_in", ("lwt_in",), c.BPF_PROG_TYPE_LWT_IN, 0, "__sk_buff", None, "4.10", _NO_ROUTES),
+    ProgramKind("lwt_out", ("lwt_out",), c.BPF_PROG_TYPE_LWT_OUT, 0, "__sk_buff", None, "4.10", _NO_ROUTES),
+    ProgramKind("lwt_xmit", ("lwt_xmit",), c.BPF_PROG_TYPE_LWT_XMIT, 0, "__sk_buff", None, "4.10", _NO_ROUTES),
+    ProgramKind("lwt_seg6local", ("lwt_seg6local",), c.BPF_PROG_TYPE_LWT_SEG6LOCAL, 0, "__sk_buff", None, "4.18", _NO_ROUTES),
 )  # fmt: skip
 
 _SOCKETS = (
@@ -269,7 +281,7 @@ _SOCKETS = (
     ProgramKind("sk_skb_verdict", ("sk_skb/verdict",), _SKB, c.BPF_SK_SKB_VERDICT, "__sk_buff", "sockmap", "5.13"),
     ProgramKind("sk_skb", ("sk_skb",), _SKB, 0, "__sk_buff", "sockmap", "4.14"),
     ProgramKind("sk_msg", ("sk_msg",), c.BPF_PROG_TYPE_SK_MSG, c.BPF_SK_MSG_VERDICT, "sk_msg_md", "sockmap", "4.17"),
-    ProgramKind("lirc_mode2", ("lirc_mode2",), c.BPF_PROG_TYPE_LIRC_MODE2, c.BPF_LIRC_MODE2, "u32", "lirc", "4.18"),
+    ProgramKind("lirc_mode2", ("lirc_mode2",), c.BPF_PROG_TYPE_LIRC_MODE2, c.BPF_LIRC_MODE2, "u32", None, "4.18", _NO_REMOTES),
 )  # fmt: skip
 
 _CGROUPS = (

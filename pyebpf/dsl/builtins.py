@@ -123,6 +123,16 @@ def cgroup_id() -> u64:
     _outside()
 
 
+@special("attach_cookie")
+def attach_cookie() -> u64:
+    """Return the number that was given when the program was attached, 0 if none was.
+
+    Since:  Linux 5.15: kprobes, uprobes, tracepoints and perf events. Functions and LSM hooks
+        (``@fentry``, …) 5.19, ``@tp_btf`` and ``@raw_tracepoint`` 6.10.
+    """
+    _outside()
+
+
 @special("comm")
 def comm() -> Char:
     """Return the name of the current thread, 16 bytes, NUL-terminated."""

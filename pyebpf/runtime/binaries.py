@@ -105,8 +105,8 @@ def file_offset(path: str, symbol: str, offset: int = 0) -> int:
             return image.place(value) + offset
 
 
-def matching_offsets(path: str, pattern: str) -> list[int]:
-    """Return where in a file the functions begin whose names match a pattern.
+def matching_functions(path: str, pattern: str) -> list[tuple[str, int]]:
+    """Return the functions of a file whose names match a pattern, and where in it they begin.
 
     Raises:
         FormatError: it is no ELF file.
@@ -114,7 +114,7 @@ def matching_offsets(path: str, pattern: str) -> list[int]:
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:  # noqa: PTH123
         image = _Image(path, data)
         return [
-            image.place(value)
+            (name, image.place(value))
             for name, kind, value in image.functions()
             if kind == STT_FUNC and fnmatchcase(name, pattern)
         ]

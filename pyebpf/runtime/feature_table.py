@@ -65,7 +65,20 @@ _ROWS = (
     Feature("global_data", "5.2", probing.probe_global_data, "programs have global variables"),
     Feature("batch_ops", "5.6", probing.probe_batch, "many entries of a map in one call"),
     Feature("prog_name", "4.15", probing.probe_name, "programs and maps have names"),
-    Feature("perf_link", "5.15", probing.probe_perf_link, "a bpf_link to a perf event"),
+    *(
+        Feature(name, since, partial(probing.probe_link, *numbers), f"a bpf_link to {what}")
+        for name, since, numbers, what in (
+            ("perf_link", "5.15", (c.BPF_PROG_TYPE_TRACEPOINT, c.BPF_PERF_EVENT), "a perf event"),
+            ("cgroup_link", "5.7", (c.BPF_PROG_TYPE_CGROUP_SKB, 0), "a cgroup"),
+        )
+    ),
+    Feature("xdp_link", "5.9", probing.probe_xdp_link, "a bpf_link to a network device, for XDP"),
+    Feature(
+        "perf_inherit_thread",
+        "5.13",
+        probing.probe_inherit_thread,
+        "perf events of new threads",
+    ),
     Feature("tcx", "6.6", probing.probe_tcx, "traffic control by links"),
     Feature("kprobe_attach", "4.17", partial(probing.probe_pmu, "kprobe"), "kprobes through perf"),
     Feature("uprobe_attach", "4.17", partial(probing.probe_pmu, "uprobe"), "uprobes through perf"),

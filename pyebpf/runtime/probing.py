@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 
 from pyebpf.abi import constants as c
 from pyebpf.abi import insn as i
+from pyebpf.abi.attr import (
+    PERF_ATTR_DISABLED,
+    PERF_ATTR_INHERIT,
+    PERF_ATTR_INHERIT_THREAD,
+    perf_event_attr,
+)
 from pyebpf.abi.helpers import HELPERS
+from pyebpf.abi.names import attach_type_name
 from pyebpf.btf.system import kernel_btf
 from pyebpf.btf.types import Enum, Kind
 from pyebpf.errors import KernelError, NotSupportedError, RelocationError
@@ -383,18 +390,52 @@ def probe_debug_info(name: str) -> Answer:
 # Everything else
 
 
-def probe_perf_link() -> Answer:
-    """Try to link to no perf event: a kernel that knows such links complains of the descriptor."""
+def probe_link(prog_type: int, attach_type: int) -> Answer:
+    """Try to link to no file: a kernel that knows such links complains of the descriptor."""
     try:
-        fd, _ = syscall.prog_load(c.BPF_PROG_TYPE_TRACEPOINT, _RETURN_0, "GPL", explain=False)
+        fd, _ = syscall.prog_load(prog_type, _RETURN_1, "GPL", explain=False)
     except KernelError as error:
         return failed(error)
-    attr = struct.pack("=IiII", fd, -1, c.BPF_PERF_EVENT, 0)
-    result = call.bpf(c.BPF_LINK_CREATE, attr)
+    result = call.bpf(c.BPF_LINK_CREATE, struct.pack("=IiII", fd, -1, attach_type, 0))
     os.close(fd)
     if result == -errno.EBADF:
         return YES
-    return failed(KernelError(-result, f"linking to a perf event: {os.strerror(-result)}"))
+    what = attach_type_name(attach_type)
+    return failed(KernelError(-result, f"a link ({what}) to no file: {os.strerror(-result)}"))
+
+
+def probe_inherit_thread() -> Answer:
+    """Try to open an event that counts nothing, and that new threads inherit but no child."""
+    attr = perf_event_attr(
+        c.PERF_TYPE_SOFTWARE, c.PERF_COUNT_SW_DUMMY,
+        flags=PERF_ATTR_DISABLED | PERF_ATTR_INHERIT | PERF_ATTR_INHERIT_THREAD,
+    )  # fmt: skip
+    try:
+        os.close(syscall.perf_event_open(attr, 0, -1))
+    except KernelError as error:
+        return failed(error)
+    return YES
+
+
+def probe_xdp_link() -> Answer:
+    """Try to link a program to the driver of the loopback device, which has none for XDP."""
+    try:
+        fd, _ = syscall.prog_load(c.BPF_PROG_TYPE_XDP, _RETURN_1, "GPL", explain=False)
+    except KernelError as error:
+        return failed(error)
+    try:
+        os.close(syscall.link_create(fd, _LOOPBACK, c.BPF_XDP, flags=_XDP_FLAGS_DRV_MODE))
+    except KernelError as error:
+        # The first is the answer where nothing is there, the others where a program is.
+        known = error.errno in (errno.EOPNOTSUPP, errno.EEXIST, errno.EBUSY)
+        return YES if known else failed(error)
+    finally:
+        os.close(fd)
+    return YES
+
+
+#: The loopback device is the first of every network namespace.
+_LOOPBACK, _XDP_FLAGS_DRV_MODE = 1, 1 << 2
 
 
 def probe_pmu(name: str) -> Answer:

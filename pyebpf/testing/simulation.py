@@ -56,8 +56,8 @@ if TYPE_CHECKING:
 
 #: What a test may set under the name that probes know it by.
 _WORLD = {
-    "comm", "cpu", "tgid", "tid", "uid", "gid", "numa_node", "cgroup_id", "now_ns", "step_ns",
-    "kernel_stack", "user_stack",
+    "comm", "cpu", "tgid", "tid", "uid", "gid", "numa_node", "cgroup_id", "attach_cookie",
+    "now_ns", "step_ns", "kernel_stack", "user_stack",
 }  # fmt: skip
 
 
@@ -156,9 +156,9 @@ class Simulation(OpenMaps):
 
         Args:
             name: a BPF helper (``"ktime_get_ns"``), or one of ``comm``, ``cpu``, ``tgid``, ``tid``,
-                ``uid``, ``gid``, ``numa_node``, ``cgroup_id``, ``current_task``, ``now_ns`` (the
-                time), ``step_ns`` (what it goes on by at each reading), ``kernel_stack`` and
-                ``user_stack`` (addresses, innermost first).
+                ``uid``, ``gid``, ``numa_node``, ``cgroup_id``, ``attach_cookie``, ``current_task``,
+                ``now_ns`` (the time), ``step_ns`` (what it goes on by at each reading),
+                ``kernel_stack`` and ``user_stack`` (addresses, innermost first).
             value: a number; or a sequence of numbers, given one after the other, and then it is a
                 fault to ask again; or a function of the helper's arguments.
         """

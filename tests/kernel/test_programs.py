@@ -179,8 +179,7 @@ with load(turn) as session:
 """
 
 
-def test_tc_sees_every_packet_of_its_own_network(requires: object) -> None:
-    requires("tcx")  # type: ignore[operator]
+def test_tc_sees_every_packet_of_its_own_network() -> None:
     assert in_own_network(PASSES) == "17\n"
 
 

@@ -14,6 +14,7 @@ from pyebpf.abi.attr import SyscallNumbers, perf_event_attr
 from pyebpf.abi.maps import MAP_KINDS, map_kind_by_id
 from pyebpf.abi.programs import PROGRAM_KINDS, program_kind_of_section
 from pyebpf.errors import NotSupportedError
+from pyebpf.runtime.links import STRATEGIES
 
 
 def test_every_map_type_of_the_header_has_a_row() -> None:
@@ -36,6 +37,14 @@ def test_every_program_type_of_the_header_has_a_row() -> None:
 def test_a_program_kind_either_attaches_or_says_why_not() -> None:
     for row in PROGRAM_KINDS.values():
         assert bool(row.strategy) != bool(row.reason), row.name
+
+
+def test_every_strategy_of_a_row_is_there() -> None:
+    # Attaching to USDT probes is not there yet.
+    for row in PROGRAM_KINDS.values():
+        assert row.strategy in {None, "ksyscall", "usdt", *STRATEGIES}, row.name
+    for how in STRATEGIES.values():
+        assert callable(how.strategy)
 
 
 @pytest.mark.parametrize(

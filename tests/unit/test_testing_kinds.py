@@ -22,6 +22,7 @@ from pyebpf import (
     TaskStorage,
     UserEvents,
     array,
+    attach_cookie,
     chars,
     current_task,
     helpers,
@@ -90,6 +91,7 @@ groups = CgroupArray(max_entries=4)
 def send(ctx: RawTracepointContext) -> None:
     sent.emit(ctx.args[0])
     out[5] = groups.has_current(2)
+    out[6] = attach_cookie()
 
 
 def test_records_and_places() -> None:
@@ -100,8 +102,10 @@ def test_records_and_places() -> None:
         assert t[out][5] == 0
         t.set("cgroup_id", 77)
         t[groups][2] = 77
+        t.set("attach_cookie", 1 << 63)
+        assert t[out][6] == 0
         t.fire(send, 7)
-        assert t[out][5] == 1
+        assert (t[out][5], t[out][6]) == (1, 1 << 63)
 
 
 def test_a_value_belongs_to_its_object() -> None:

@@ -7,6 +7,7 @@ import builtins
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pyebpf.abi.helpers import HELPERS
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.byte_order import ORDERS, SOCKET_ORDERS
 from pyebpf.dsl.check.convert import (
@@ -24,6 +25,7 @@ from pyebpf.dsl.check.kfuncs import has_kfunc, kernel_context
 from pyebpf.dsl.check.maps import atomic_function
 from pyebpf.dsl.check.memory import MEMORY
 from pyebpf.dsl.check.number import arithmetic, compare_numbers
+from pyebpf.dsl.check.objects import need_helper
 from pyebpf.dsl.check.octets import OCTETS
 from pyebpf.dsl.check.printing import print_line
 from pyebpf.dsl.check.reduce import extreme_of, over_items
@@ -32,7 +34,19 @@ from pyebpf.dsl.check.slices import text_length, text_ord
 from pyebpf.dsl.check.variables import has_variable
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownType, WrongCall
 from pyebpf.dsl.maps import Numbered
-from pyebpf.dsl.types import BOOL, Array, Chars, KernelRef, Pointer, Space, Static, has_items, shown
+from pyebpf.dsl.typed_kernel import ContextPointer, HelperCall
+from pyebpf.dsl.types import (
+    BOOL,
+    U64,
+    Array,
+    Chars,
+    KernelRef,
+    Pointer,
+    Space,
+    Static,
+    has_items,
+    shown,
+)
 from pyebpf.ir.nodes import BinaryOp, CompareOp, FieldPath
 from pyebpf.kernel import KernelType
 from pyebpf.spec.objects import CoreKind
@@ -59,6 +73,13 @@ def _arguments(node: ast.Call, name: str, least: int, most: int, scope: Scope) -
 def _comm(node: ast.Call, scope: Scope) -> Expr:
     _arguments(node, "comm", 0, 0, scope)
     return typed.Comm(Chars(_COMM), scope.span(node))
+
+
+def _attach_cookie(node: ast.Call, scope: Scope) -> Expr:
+    _arguments(node, "attach_cookie", 0, 0, scope)
+    span, row = scope.span(node), HELPERS["get_attach_cookie"]
+    need_helper(row, "attach_cookie()", span, scope)
+    return HelperCall(U64, span, row.name, (ContextPointer(Pointer(Space.CTX), span),))
 
 
 def _current_task(node: ast.Call, scope: Scope) -> Expr:
@@ -195,6 +216,7 @@ def _len(node: ast.Call, scope: Scope) -> Expr:
 #: Our functions, by the name that marks them in ``pyebpf.dsl.builtins``.
 SPECIALS: dict[str, Callable[[ast.Call, Scope], Expr]] = {
     "comm": _comm,
+    "attach_cookie": _attach_cookie,
     "current_task": _current_task,
     "has_field": _has_field,
     "sizeof": _sizeof,

@@ -117,6 +117,39 @@ def named(
     return hooked(kind, target, when, at)
 
 
+def cookies_at(
+    kind: str, cookie: int | None, cookies: Mapping[str, int] | None = None
+) -> dict[str, Any]:
+    """Return the numbers of attachments as part of a hook's ``at``.
+
+    Args:
+        kind: of the hook.
+        cookie: for every place that it attaches to.
+        cookies: for the functions with these names, or whose names match these patterns.
+
+    Raises:
+        PyebpfError: one is no unsigned number of 64 bits.
+    """
+    given = dict(cookies or {})
+    for number in (*given.values(), *([] if cookie is None else [cookie])):
+        if not 0 <= number < 1 << 64:
+            raise PyebpfError(f"@{kind}: {number!r} is no cookie: it is an unsigned 64-bit number")
+    return {"cookie": cookie, "cookies": tuple(given.items()) or None}
+
+
+def one_by_one(
+    kind: str, cookies: Mapping[str, int] | None, target: str, many: str
+) -> Mapping[str, int] | None:
+    """Return the cookies of single functions, which only a hook at ``many`` has.
+
+    Raises:
+        PyebpfError: this is a hook at one function.
+    """
+    if cookies and not many:
+        raise PyebpfError(f"@{kind}({target!r}) attaches to one function: cookie= is its number")
+    return cookies
+
+
 def one_of(kind: str, word: str, words: Iterable[str]) -> str:
     """Return ``word`` if it is one of those that a decorator knows.
 

@@ -12,6 +12,7 @@ from pyebpf.dsl.probes.base import Decorator, Probe, hooked, one_of
 
 _AT_MAPS = ("devmap", "cpumap")
 _WAYS = ("ingress", "egress")
+_NETFILTER = ("pre_routing", "local_in", "forward", "local_out", "post_routing")
 
 
 @overload
@@ -58,7 +59,7 @@ def tc(way: str | Callable[..., Any] = "", /, *, device: str | None = None) -> P
         way: ``"ingress"`` or ``"egress"``; without it, where it is attached decides.
         device: the name of the device to attach to, ``"eth0"``.
 
-    Since:  Linux 4.1; by a link (tcx) 6.6.
+    Since:  Linux 4.5; by a link (tcx) 6.6.
     """
     if callable(way):
         return hooked("tc")(way)
@@ -84,9 +85,39 @@ def flow_dissector(function: Callable[..., Any]) -> Probe:
     return hooked("flow_dissector")(function)
 
 
-def netfilter(function: Callable[..., Any]) -> Probe:
-    """Run at a netfilter hook; gives ``NF_ACCEPT`` or ``NF_DROP``. Since Linux 6.4."""
-    return hooked("netfilter")(function)
+@overload
+def netfilter(function: Callable[..., Any], /) -> Probe: ...
+@overload
+def netfilter(
+    hook: str, /, *, family: str = "ipv4", priority: int = 0, defrag: bool = False
+) -> Decorator: ...
+def netfilter(
+    hook: str | Callable[..., Any],
+    /,
+    *,
+    family: str = "ipv4",
+    priority: int = 0,
+    defrag: bool = False,
+) -> Probe | Decorator:
+    """Run for each packet at a netfilter hook; gives ``NF_ACCEPT`` or ``NF_DROP``.
+
+    The program gets a :class:`NetfilterContext`. It is for the network namespace of the process
+    that attaches it.
+
+    Args:
+        hook: ``"pre_routing"``, ``"local_in"``, ``"forward"``, ``"local_out"``, ``"post_routing"``;
+            without it ``session.attach(…, netfilter="local_in")`` attaches.
+        family: ``"ipv4"`` or ``"ipv6"``.
+        priority: the place among what else stands there, lower first; each has one of its own.
+        defrag: packets in fragments arrive whole; ``priority`` is then above -400.
+
+    Since:  Linux 6.4.
+    """
+    if callable(hook):
+        return hooked("netfilter")(hook)
+    word = one_of("netfilter", hook, _NETFILTER)
+    at = {"netfilter": word, "family": one_of("netfilter", family, ("ipv4", "ipv6"))}
+    return hooked("netfilter", at={**at, "priority": priority, "defrag": defrag})
 
 
 def lwt(way: str) -> Decorator:

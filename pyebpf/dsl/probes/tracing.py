@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from pyebpf.dsl.probes.base import Decorator, Probe, hooked, is_pattern, named
+from pyebpf.dsl.probes.base import (
+    Decorator,
+    Probe,
+    cookies_at,
+    hooked,
+    is_pattern,
+    named,
+    one_by_one,
+)
 from pyebpf.errors import PyebpfError
 
 
-def tracepoint(event: str, *, when: Any = True) -> Decorator:
+def tracepoint(event: str, *, cookie: int | None = None, when: Any = True) -> Decorator:
     """Run at a tracepoint. The function takes a :class:`TracepointContext` with its fields.
 
     Args:
         event: category and name, ``"sched:sched_switch"``.
+        cookie: what ``attach_cookie()`` gives (Linux 5.15).
         when: attach only if this constant (see ``Const``) is true.
 
     Since:  Linux 4.7.
     """
-    decorate = named("tracepoint", event, "sched:sched_switch", when)
+    decorate = named(
+        "tracepoint", event, "sched:sched_switch", when, cookies_at("tracepoint", cookie)
+    )
     if event.count(":") != 1:
         raise PyebpfError(
             f"@tracepoint({event!r}): write category:name, as in 'sched:sched_switch'"
@@ -26,7 +37,7 @@ def tracepoint(event: str, *, when: Any = True) -> Decorator:
     return decorate
 
 
-def tp_btf(name: str, *, when: Any = True) -> Decorator:
+def tp_btf(name: str, *, cookie: int | None = None, when: Any = True) -> Decorator:
     """Run at a tracepoint, with its arguments as the kernel passes them, typed.
 
     The function's parameters are the tracepoint's arguments, by position; trailing ones may be left
@@ -34,28 +45,37 @@ def tp_btf(name: str, *, when: Any = True) -> Decorator:
 
     Args:
         name: the tracepoint without its category, ``"block_rq_issue"``.
+        cookie: what ``attach_cookie()`` gives (Linux 6.10).
         when: attach only if this constant is true.
 
     Since:  Linux 5.5, with BTF.
     """
-    return named("tp_btf", name, "sched_switch", when)
+    return named("tp_btf", name, "sched_switch", when, cookies_at("tp_btf", cookie))
 
 
-def raw_tracepoint(name: str, *, when: Any = True) -> Decorator:
+def raw_tracepoint(name: str, *, cookie: int | None = None, when: Any = True) -> Decorator:
     """Run at a tracepoint, with its arguments as bare 64-bit numbers.
 
     The function takes a :class:`RawTracepointContext`.
 
+    Args:
+        name: the tracepoint without its category, ``"sys_enter"``.
+        cookie: what ``attach_cookie()`` gives (Linux 6.10).
+        when: attach only if this constant is true.
+
     Since:  Linux 4.17.
     """
-    return named("raw_tracepoint", name, "sys_enter", when)
+    at = cookies_at("raw_tracepoint", cookie)
+    return named("raw_tracepoint", name, "sys_enter", when, at)
 
 
 def _sleeping(kind: str, sleepable: bool) -> str:
     return f"{kind}.s" if sleepable else kind
 
 
-def fentry(function: str, *, sleepable: bool = False, when: Any = True) -> Decorator:
+def fentry(
+    function: str, *, sleepable: bool = False, cookie: int | None = None, when: Any = True
+) -> Decorator:
     """Run where a function of the kernel begins, with its arguments, typed.
 
     The probe's parameters are the function's arguments, by position; trailing ones may be left out.
@@ -63,14 +83,18 @@ def fentry(function: str, *, sleepable: bool = False, when: Any = True) -> Decor
     Args:
         function: its name, ``"vfs_read"``.
         sleepable: may wait, and then read memory that is not there yet; for functions that may.
+        cookie: what ``attach_cookie()`` gives (Linux 5.19).
         when: attach only if this constant is true.
 
     Since:  Linux 5.5, with BTF; sleepable 5.10.
     """
-    return named(_sleeping("fentry", sleepable), function, "vfs_read", when)
+    at = cookies_at("fentry", cookie)
+    return named(_sleeping("fentry", sleepable), function, "vfs_read", when, at)
 
 
-def fexit(function: str, *, sleepable: bool = False, when: Any = True) -> Decorator:
+def fexit(
+    function: str, *, sleepable: bool = False, cookie: int | None = None, when: Any = True
+) -> Decorator:
     """Run where a function of the kernel ends, with its arguments and its result, typed.
 
     The probe's parameters are the function's arguments, by position; one called ``ret`` is the
@@ -79,25 +103,33 @@ def fexit(function: str, *, sleepable: bool = False, when: Any = True) -> Decora
     Args:
         function: its name, ``"vfs_read"``.
         sleepable: may wait.
+        cookie: what ``attach_cookie()`` gives (Linux 5.19).
         when: attach only if this constant is true.
 
     Since:  Linux 5.5, with BTF; sleepable 5.10.
     """
-    return named(_sleeping("fexit", sleepable), function, "vfs_read", when)
+    at = cookies_at("fexit", cookie)
+    return named(_sleeping("fexit", sleepable), function, "vfs_read", when, at)
 
 
-def fmod_ret(function: str, *, sleepable: bool = False, when: Any = True) -> Decorator:
+def fmod_ret(
+    function: str, *, sleepable: bool = False, cookie: int | None = None, when: Any = True
+) -> Decorator:
     """Run before a function of the kernel, and instead of it if the probe gives anything but 0.
 
     For functions that the kernel marks for it, and those of security modules. The parameters are
-    the function's arguments; one called ``ret`` is what the probe before this one gave.
+    the function's arguments; one called ``ret`` is what the probe before this one gave. ``cookie``
+    is what ``attach_cookie()`` gives (Linux 5.19).
 
     Since:  Linux 5.7, with BTF; sleepable 5.10.
     """
-    return named(_sleeping("fmod_ret", sleepable), function, "bpf_modify_return_test", when)
+    at = cookies_at("fmod_ret", cookie)
+    return named(_sleeping("fmod_ret", sleepable), function, "bpf_modify_return_test", when, at)
 
 
-def lsm(hook: str, *, sleepable: bool = False, when: Any = True) -> Decorator:
+def lsm(
+    hook: str, *, sleepable: bool = False, cookie: int | None = None, when: Any = True
+) -> Decorator:
     """Run at a hook for security modules, and decide: 0 lets it happen, ``-EPERM`` refuses.
 
     The parameters are the hook's arguments, typed; one called ``ret`` is what the probe before this
@@ -106,11 +138,13 @@ def lsm(hook: str, *, sleepable: bool = False, when: Any = True) -> Decorator:
     Args:
         hook: its name, ``"file_open"``.
         sleepable: may wait, at the hooks that may.
+        cookie: what ``attach_cookie()`` gives (Linux 5.19).
         when: attach only if this constant is true.
 
     Since:  Linux 5.7, with BTF and ``bpf`` among the active security modules; sleepable 5.11.
     """
-    return named(_sleeping("lsm", sleepable), hook, "file_open", when)
+    at = cookies_at("lsm", cookie)
+    return named(_sleeping("lsm", sleepable), hook, "file_open", when, at)
 
 
 def iter(target: str, *, sleepable: bool = False) -> Decorator:  # noqa: A001 - the kernel's word
@@ -128,7 +162,14 @@ def iter(target: str, *, sleepable: bool = False) -> Decorator:  # noqa: A001 - 
     return named(_sleeping("iter", sleepable), target, "task", True)
 
 
-def kprobe(function: str, *, session: bool = False, when: Any = True) -> Decorator:
+def kprobe(
+    function: str,
+    *,
+    session: bool = False,
+    cookie: int | None = None,
+    cookies: Mapping[str, int] | None = None,
+    when: Any = True,
+) -> Decorator:
     """Run at an instruction of the kernel, with the registers.
 
     The probe's first parameter is a :class:`KprobeContext`; the others are the function's first
@@ -138,25 +179,38 @@ def kprobe(function: str, *, session: bool = False, when: Any = True) -> Decorat
         function: its name, ``"vfs_read"``, also with an offset in bytes, ``"vfs_read+0x10"``; or a
             pattern, ``"tcp_*"``, for all functions that it matches (Linux 5.18).
         session: run again where the function returns, if the probe gave 0 (Linux 6.10).
+        cookie: what ``attach_cookie()`` gives (Linux 5.15).
+        cookies: of a pattern or a session, what it gives in some of the functions:
+            ``{"tcp_sendmsg": 1, "tcp_recv*": 2}``; the first that matches counts.
         when: attach only if this constant is true.
 
     Since:  Linux 4.1, with ``CONFIG_KPROBES``.
     """
     many = ".session" if session else ".multi" if is_pattern(function) else ""
-    return named(f"kprobe{many}", function, "vfs_read", when)
+    at = cookies_at("kprobe", cookie, one_by_one("kprobe", cookies, function, many))
+    return named(f"kprobe{many}", function, "vfs_read", when, at)
 
 
-def kretprobe(function: str, *, when: Any = True) -> Decorator:
+def kretprobe(
+    function: str,
+    *,
+    cookie: int | None = None,
+    cookies: Mapping[str, int] | None = None,
+    when: Any = True,
+) -> Decorator:
     """Run where a function of the kernel returns: after the context comes ``ret``, its result.
 
     Args:
         function: its name, ``"vfs_read"``, or a pattern, ``"tcp_*"`` (Linux 5.18).
+        cookie: what ``attach_cookie()`` gives (Linux 5.15).
+        cookies: of a pattern, what it gives in some of the functions, as for :func:`kprobe`.
         when: attach only if this constant is true.
 
     Since:  Linux 4.1, with ``CONFIG_KPROBES``.
     """
     many = ".multi" if is_pattern(function) else ""
-    return named(f"kretprobe{many}", function, "vfs_read", when)
+    at = cookies_at("kretprobe", cookie, one_by_one("kretprobe", cookies, function, many))
+    return named(f"kretprobe{many}", function, "vfs_read", when, at)
 
 
 def syscall(function: Callable[..., Any]) -> Probe:

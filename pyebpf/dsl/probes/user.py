@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
-from pyebpf.dsl.probes.base import Decorator, hooked, is_pattern
+from pyebpf.dsl.probes.base import Decorator, cookies_at, hooked, is_pattern, one_by_one
 from pyebpf.errors import PyebpfError
 
 
@@ -17,6 +18,8 @@ def uprobe(  # noqa: PLR0913 - one argument for each thing that may be said
     pid: int | None = None,
     session: bool = False,
     sleepable: bool = False,
+    cookie: int | None = None,
+    cookies: Mapping[str, int] | None = None,
     when: Any = True,
 ) -> Decorator:
     """Run at an instruction of a program or library, with the registers of the process.
@@ -32,27 +35,37 @@ def uprobe(  # noqa: PLR0913 - one argument for each thing that may be said
         pid: only in this process; in all that run the binary, without it.
         session: run again where the function returns, if the probe gave 0 (Linux 6.13).
         sleepable: may wait, and then read memory that is not there yet.
+        cookie: what ``attach_cookie()`` gives (Linux 5.15).
+        cookies: of a pattern or a session, what it gives in some of the functions:
+            ``{"malloc": 1, "*free": 2}``; the first that matches counts.
         when: attach only if this constant is true.
 
     Since:  Linux 4.3; sleepable 6.0.
     """
     kind = "uprobe.session" if session else "uprobe"
-    return _user(kind, binary, symbol, offset, pid, sleepable=sleepable, when=when)
+    many = "multi" if session or is_pattern(symbol) else ""
+    at = cookies_at(kind, cookie, one_by_one(kind, cookies, symbol, many))
+    return _user(kind, binary, symbol, offset, {"pid": pid, **at}, sleepable=sleepable, when=when)
 
 
-def uretprobe(
+def uretprobe(  # noqa: PLR0913 - one argument for each thing that may be said
     binary: str | os.PathLike[str],
     symbol: str,
     *,
     pid: int | None = None,
     sleepable: bool = False,
+    cookie: int | None = None,
+    cookies: Mapping[str, int] | None = None,
     when: Any = True,
 ) -> Decorator:
     """Run where a function of a program returns: after the context comes ``ret``, its result.
 
     The arguments are those of :func:`uprobe`.
     """
-    return _user("uretprobe", binary, symbol, 0, pid, sleepable=sleepable, when=when)
+    many = "multi" if is_pattern(symbol) else ""
+    at = cookies_at("uretprobe", cookie, one_by_one("uretprobe", cookies, symbol, many))
+    where = {"pid": pid, **at}
+    return _user("uretprobe", binary, symbol, 0, where, sleepable=sleepable, when=when)
 
 
 def _user(  # noqa: PLR0913 - what two decorators share
@@ -60,7 +73,7 @@ def _user(  # noqa: PLR0913 - what two decorators share
     binary: str | os.PathLike[str],
     symbol: str,
     offset: int,
-    pid: int | None,
+    at: Mapping[str, Any],
     *,
     sleepable: bool,
     when: Any,
@@ -72,16 +85,19 @@ def _user(  # noqa: PLR0913 - what two decorators share
         kind = f"{kind}.multi"
     where = f"{path}:{symbol}" if symbol else f"{path}:{offset:#x}"
     target = f"{where}+{offset:#x}" if symbol and offset else where
-    return hooked(f"{kind}.s" if sleepable else kind, target, when, {"pid": pid})
+    return hooked(f"{kind}.s" if sleepable else kind, target, when, at)
 
 
-def perf_event(
+def perf_event(  # noqa: PLR0913 - one argument for each thing that may be said
     event: str = "cpu-clock",
     *,
     freq_hz: int | None = None,
     period: int | None = None,
     pid: int | None = None,
+    inherit: bool = False,
+    cgroup: str | None = None,
     cpu: int | None = None,
+    cookie: int | None = None,
     when: Any = True,
 ) -> Decorator:
     """Run when a perf event has counted far enough: to sample what runs, for example.
@@ -89,16 +105,29 @@ def perf_event(
     The probe gets a :class:`PerfEventContext`.
 
     Args:
-        event: the event's name as ``perf list`` has it, ``"cpu-clock"``, ``"page-faults"``.
+        event: the event's name as ``perf list`` has it: ``"cpu-clock"``, ``"page-faults"``,
+            ``"L1-dcache-load-misses"``, ``"r01c2"``, ``"cpu/event=0x3c,umask=0x1/"``; also
+            ``"mem:0x1234/4:w"``, a write to these 4 bytes. With ``":u"`` or ``":k"`` behind it, in
+            processes only or in the kernel only.
         freq_hz: run this many times in a second, on each CPU.
         period: or once in so many events (of ``cpu-clock``: nanoseconds).
-        pid: only for this process.
-        cpu: only on this CPU.
+        pid: only for this process: all its threads, from Linux 5.13 also those that it begins.
+        inherit: with ``pid``, also for the processes that it begins.
+        cgroup: only for the processes of the cgroup with this directory.
+        cpu: only on this CPU; without it, on those that are online when it is attached.
+        cookie: what ``attach_cookie()`` gives (Linux 5.15).
         when: attach only if this constant is true.
 
     Since:  Linux 4.9.
     """
     if (freq_hz is None) == (period is None):
         raise PyebpfError("@perf_event takes either freq_hz or period: @perf_event(freq_hz=49)")
-    at = {"event": event, "freq_hz": freq_hz, "period": period, "pid": pid, "cpu": cpu}
+    if pid is not None and cgroup is not None:
+        raise PyebpfError("@perf_event is for a process (pid) or for a cgroup, not for both")
+    if inherit and pid is None:
+        raise PyebpfError("@perf_event takes inherit=True together with pid")
+    at = {
+        "event": event, "freq_hz": freq_hz, "period": period, "pid": pid, "cgroup": cgroup,
+        "inherit": inherit or None, "cpu": cpu, **cookies_at("perf_event", cookie),
+    }  # fmt: skip
     return hooked("perf_event", "", when, at)

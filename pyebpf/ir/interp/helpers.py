@@ -283,6 +283,7 @@ HELPERS: dict[str, Helper] = {
     "get_smp_processor_id": _of_world("cpu"),
     "get_numa_node_id": _of_world("numa_node"),
     "get_current_cgroup_id": _of_world("cgroup_id"),
+    "get_attach_cookie": _of_world("attach_cookie"),
     "get_prandom_u32": _of_world("random"),
     "jiffies64": _of_world("jiffies"),
     "spin_lock": _does_nothing,

@@ -55,6 +55,7 @@ class World:
         self.tgid = self.tid = 1_000
         self.uid = self.gid = 0
         self.cgroup_id = 1
+        self.attach_cookie = 0
         self.comm = b"probe"
         self.kernel_stack: tuple[int, ...] = ()
         self.user_stack: tuple[int, ...] = ()

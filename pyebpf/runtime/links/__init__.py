@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.errors import AttachError, NotSupportedError
 from pyebpf.plain import Frozen
+from pyebpf.runtime.features import KernelFeatures
 from pyebpf.runtime.links.base import Link as Link
 from pyebpf.runtime.links.base import Request, Strategy
 from pyebpf.runtime.tracefs import Tracefs
@@ -52,14 +53,14 @@ STRATEGIES: dict[str, How] = {
     "kprobe_multi": How("probes", "attach_kprobe_multi"),
     "uprobe": How("probes", "attach_uprobe"),
     "uprobe_multi": How("probes", "attach_uprobe_multi"),
-    "perf_event": How("perf", "attach_perf_event"),
-    "xdp": How("network", "attach_xdp", "device"),
-    "tcx": How("network", "attach_tcx", "device"),
-    "tc": How("network", "attach_tcx", "device"),
-    "cgroup": How("network", "attach_cgroup", "cgroup"),
-    "socket": How("network", "attach_socket", "socket"),
-    "sockmap": How("network", "attach_sockmap", "sockets"),
-    "netns": How("network", "attach_netns", "netns"),
+    "perf_event": How("counting", "attach_perf_event"),
+    "xdp": How("devices", "attach_xdp", "device"),
+    "tc": How("devices", "attach_tc", "device"),
+    "cgroup": How("cgroups", "attach_cgroup", "cgroup"),
+    "socket": How("sockets", "attach_socket", "socket"),
+    "sockmap": How("sockets", "attach_sockmap", "sockets"),
+    "netns": How("namespaces", "attach_netns", "netns"),
+    "netfilter": How("namespaces", "attach_netfilter", "netfilter"),
 }
 
 
@@ -91,7 +92,7 @@ def attach(  # noqa: PLR0913 - one argument for each thing that attaching depend
         cookie: what ``bpf_get_attach_cookie`` returns there.
         at: what the hook's name does not say: ``device``, ``cgroup``, ``pid``, ….
         tracefs: where tracepoints are looked up; opened for this call by default.
-        features: what the kernel can do; probed by trying by default.
+        features: what the kernel can do; probed by default.
 
     Raises:
         AttachError: there is no such hook; the message names the nearest.
@@ -104,7 +105,8 @@ def attach(  # noqa: PLR0913 - one argument for each thing that attaching depend
         raise NotSupportedError(f"a {kind.name!r} program cannot be attached: {reason}")
     if how.needs and how.needs not in at:
         raise AttachError(f"a {kind.name!r} program needs to know where: {how.needs}=…")
+    known = features or KernelFeatures()
     if tracefs is not None:
-        return how.strategy(Request(prog_fd, kind, hook, cookie, tracefs, features, at))
+        return how.strategy(Request(prog_fd, kind, hook, cookie, tracefs, known, at))
     with Tracefs() as opened:
-        return how.strategy(Request(prog_fd, kind, hook, cookie, opened, features, at))
+        return how.strategy(Request(prog_fd, kind, hook, cookie, opened, known, at))

@@ -106,8 +106,12 @@ class Request(Frozen):
     hook: str
     cookie: int
     tracefs: Tracefs
-    features: Features | None
+    features: Features
     at: Mapping[str, Any] = MappingProxyType({})
+
+    def has(self, feature: str) -> bool:
+        """Tell whether the kernel has a feature."""
+        return self.features.has(feature)
 
 
 #: A strategy attaches, or raises ``AttachError``, ``NotSupportedError`` or ``KernelError``.

@@ -6,21 +6,23 @@ import errno
 import os
 import struct
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyebpf.abi.attr import KPROBE_MULTI, UPROBE_MULTI, perf_event_attr
+from pyebpf.btf.near import nearest
 from pyebpf.errors import AttachError, KernelError, NotSupportedError
 from pyebpf.runtime import syscall
-from pyebpf.runtime.binaries import file_offset, find_binary, matching_offsets
+from pyebpf.runtime.binaries import file_offset, find_binary, matching_functions
 from pyebpf.runtime.kallsyms import similar_functions
 from pyebpf.runtime.links.base import Link
 from pyebpf.runtime.links.perf import link_perf_event
+from pyebpf.runtime.perf_names import field_bits, source_number
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyebpf.runtime.links.base import Request
 
-_DEVICES = Path("/sys/bus/event_source/devices")
 _ALL_PROCESSES = -1
 _ANY_CPU = 0
 
@@ -73,13 +75,13 @@ def attach_kprobe_multi(request: Request) -> Link:
     texts = [name.encode() + b"\0" for name in names]
     symbols = struct.pack(f"={len(texts)}Q", *(syscall.address_of(text) for text in texts))
     flags = int(request.kind.name.startswith("kretprobe"))
-    cookies = struct.pack(f"={len(texts)}Q", *[request.cookie] * len(texts))
+    cookies = _cookies(request, [(name,) for name in names])
     detail = KPROBE_MULTI.pack(
         flags,
         len(texts),
         syscall.address_of(symbols),
         0,
-        syscall.address_of(cookies) if request.cookie else 0,
+        syscall.address_of(cookies) if cookies else 0,
     )
     kind = request.kind.attach_type
     return Link(syscall.link_create(request.prog_fd, 0, kind, detail=detail), request.hook)
@@ -92,24 +94,52 @@ def attach_uprobe_multi(request: Request) -> Link:
     """
     binary, _, pattern = request.hook.rpartition(":")
     path = find_binary(binary)
-    places = sorted(set(matching_offsets(path, pattern)))
+    places: dict[int, list[str]] = {}
+    for name, offset in matching_functions(path, pattern):
+        places.setdefault(offset, []).append(name)
     if not places:
         raise AttachError(f"no function of {path!r} matches {pattern!r}", target=pattern)
     text = os.fsencode(path) + b"\0"
     offsets = struct.pack(f"={len(places)}Q", *places)
-    cookies = struct.pack(f"={len(places)}Q", *[request.cookie] * len(places))
+    cookies = _cookies(request, list(places.values()))
     flags = int(request.kind.name.startswith("uretprobe"))
     detail = UPROBE_MULTI.pack(
         syscall.address_of(text),
         syscall.address_of(offsets),
         0,
-        syscall.address_of(cookies) if request.cookie else 0,
+        syscall.address_of(cookies) if cookies else 0,
         len(places),
         flags,
         int(request.at.get("pid", 0)),
     )
     kind = request.kind.attach_type
     return Link(syscall.link_create(request.prog_fd, 0, kind, detail=detail), request.hook)
+
+
+def _cookies(request: Request, places: Sequence[Sequence[str]]) -> bytes:
+    """Return the number of each place, of which the names are given; empty if all are 0.
+
+    Raises:
+        AttachError: a number is for a function that is not among them.
+    """
+    rules: dict[str, int] = dict(request.at.get("cookies", ()))
+    if not rules and not request.cookie:
+        return b""
+    unused, numbers = set(rules), []
+    for names in places:
+        chosen = request.cookie
+        for pattern, number in rules.items():
+            if any(fnmatchcase(name, pattern) for name in names):
+                unused.discard(pattern)
+                chosen = number
+                break
+        numbers.append(chosen)
+    for pattern in unused:
+        near = nearest(pattern, {name for names in places for name in names})
+        close = f"; the nearest: {', '.join(near)}" if near else ""
+        why = f"no function that {request.hook!r} attaches to is called {pattern!r}{close}"
+        raise AttachError(f"cookies=: {why}", target=pattern)
+    return struct.pack(f"={len(numbers)}Q", *numbers)
 
 
 def _open(request: Request, pmu: str, text: bytes, offset: int, pid: int) -> int:
@@ -128,10 +158,8 @@ def _open(request: Request, pmu: str, text: bytes, offset: int, pid: int) -> int
 
 def _numbers(pmu: str) -> tuple[int, int]:
     """Return the number of a PMU, and the bit that asks for the function's return."""
-    folder = _DEVICES / pmu
     try:
-        kind = int((folder / "type").read_text())
-        bit = int((folder / "format" / "retprobe").read_text().rpartition(":")[2])
+        kind, bit = source_number(pmu), field_bits(pmu, "retprobe")[1][0]
     except OSError:
         raise NotSupportedError(
             f"this kernel has no {pmu}s (CONFIG_{pmu.upper()}_EVENTS), or /sys is not mounted",

@@ -7,11 +7,12 @@ import os
 from typing import TYPE_CHECKING
 
 from pyebpf.abi import constants as c
-from pyebpf.errors import AttachError, KernelError
+from pyebpf.errors import AttachError, KernelError, NotSupportedError
 from pyebpf.runtime import syscall
 from pyebpf.runtime.links.base import Link
 
 if TYPE_CHECKING:
+    from pyebpf.errors import PyebpfError
     from pyebpf.runtime.links.base import Request
 
 
@@ -25,7 +26,7 @@ def attach_raw_tp(request: Request) -> Link:
         fd = syscall.raw_tracepoint_open(name, request.prog_fd, request.cookie)
     except KernelError as error:
         if error.errno != errno.ENOENT:
-            raise
+            raise _without_cookies(error, request, "6.10") from None
         raise AttachError(
             f"there is no raw tracepoint {name!r} in this kernel; {_nearest(request)}", target=name
         ) from None
@@ -37,13 +38,25 @@ def attach_trace(request: Request) -> Link:
 
     Since:  5.5; with a cookie 5.19.
     """
-    if request.cookie:
-        fd = syscall.link_create(
-            request.prog_fd, 0, request.kind.attach_type, cookie=request.cookie
-        )
-    else:
-        fd = syscall.raw_tracepoint_open(None, request.prog_fd)
+    if not request.cookie:
+        return Link(syscall.raw_tracepoint_open(None, request.prog_fd), request.hook)
+    kind = request.kind.attach_type
+    try:
+        fd = syscall.link_create(request.prog_fd, 0, kind, cookie=request.cookie)
+    except KernelError as error:
+        raise _without_cookies(error, request, "5.19") from None
     return Link(fd, request.hook)
+
+
+def _without_cookies(error: KernelError, request: Request, since: str) -> PyebpfError:
+    """Say what a refusal means: a kernel that does not know a field wants it to be zero."""
+    if not request.cookie or error.errno not in (errno.EINVAL, errno.E2BIG):
+        return error
+    return NotSupportedError(
+        f"attaching a {request.kind.name!r} program with a cookie needs Linux {since}: {error}",
+        feature="cookie",
+        since=since,
+    )
 
 
 class IterLink(Link):

@@ -1,0 +1,85 @@
+"""Attaching to cgroups, by links or as it was before them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pyebpf.abi import constants as c
+from pyebpf.errors import AttachError, KernelError
+from pyebpf.runtime import syscall
+from pyebpf.runtime.links.base import Link
+
+if TYPE_CHECKING:
+    from pyebpf.runtime.links.base import Request
+
+_WAYS = {"ingress": c.BPF_CGROUP_INET_INGRESS, "egress": c.BPF_CGROUP_INET_EGRESS}
+_CGROUPS = "/sys/fs/cgroup"
+#: Beside others, as links do: ``include/uapi/linux/bpf.h``.
+_BPF_F_ALLOW_MULTI = 1 << 1
+
+
+def attach_cgroup(request: Request) -> Link:
+    """Attach to the cgroup whose directory is ``at["cgroup"]``, and to those below it.
+
+    Since:  4.15, beside other programs; through a link 5.7 (feature ``cgroup_link``).
+    """
+    path, kind = str(request.at["cgroup"]), _attach_type(request)
+    directory = open_cgroup(path)
+    try:
+        if not request.has("cgroup_link"):
+            syscall.prog_attach(directory, request.prog_fd, kind, _BPF_F_ALLOW_MULTI)
+            return CgroupLink(directory, path, request.prog_fd, kind)
+        return Link(syscall.link_create(request.prog_fd, directory, kind), path)
+    except KernelError as error:
+        if error.errno != errno.EBADF:
+            raise
+        raise no_cgroup(path) from None
+    finally:
+        os.close(directory)
+
+
+def _attach_type(request: Request) -> int:
+    kind = request.kind.attach_type
+    if kind or request.kind.name != "cgroup_skb":
+        return kind
+    way = str(request.at.get("way", ""))
+    if way not in _WAYS:
+        raise AttachError("say where packets pass: way='ingress' or way='egress'")
+    return _WAYS[way]
+
+
+def open_cgroup(path: str) -> int:
+    """Return a descriptor of a cgroup's directory.
+
+    Raises:
+        AttachError: there is no directory.
+    """
+    try:
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise no_cgroup(path, f" ({error.strerror})") from None
+
+
+def no_cgroup(path: str, why: str = "") -> AttachError:
+    """Return the error for a path that is no cgroup."""
+    text = f"{path!r} is no cgroup{why}; they are directories in {_CGROUPS} (cgroup2)"
+    return AttachError(text, target=path)
+
+
+class CgroupLink(Link):
+    """A program at a cgroup without a ``bpf_link``, until this is closed."""
+
+    def __init__(self, directory: int, path: str, prog_fd: int, kind: int) -> None:
+        # Descriptors of our own: detaching names the cgroup and the program.
+        self._program, self._kind = os.dup(prog_fd), kind
+        super().__init__(os.dup(directory), path, is_bpf_link=False, also=(self._program,))
+
+    def close(self) -> None:
+        """Take the program off the cgroup. Idempotent."""
+        if self.fd >= 0:
+            with suppress(KernelError):  # the cgroup was removed, and the program with it
+                syscall.prog_detach(self.fd, self._program, self._kind)
+        super().close()
