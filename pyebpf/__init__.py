@@ -109,6 +109,8 @@ from pyebpf.dsl.probes.tracing import (
     iter,  # noqa: A004 - the kernel's word
     kprobe,
     kretprobe,
+    kretsyscall,
+    ksyscall,
     lsm,
     raw_tracepoint,
     syscall,
@@ -310,6 +312,8 @@ __all__ = [
     "kfunc",
     "kprobe",
     "kretprobe",
+    "kretsyscall",
+    "ksyscall",
     "ktime_get_boot_ns",
     "ktime_get_ns",
     "load",

@@ -26,6 +26,7 @@ tracepoint("a:b") raw_tracepoint(_) tp_btf(_)
 fentry(_) fentry(_,sleepable=True) fexit(_) fexit(_,sleepable=True)
 fmod_ret(_) fmod_ret(_,sleepable=True) lsm(_) lsm(_,sleepable=True) iter(_) iter(_,sleepable=True)
 kprobe(_) kretprobe(_) kprobe("a*") kretprobe("a*") kprobe(_,session=True) syscall
+ksyscall(_) kretsyscall(_)
 uprobe(_,_) uprobe(_,"a*") uretprobe(_,"a*") uprobe(_,_,session=True)
 uprobe(_,"a*",sleepable=True) uretprobe(_,"a*",sleepable=True) uprobe(_,_,sleepable=True)
 uretprobe(_,_) uretprobe(_,_,sleepable=True)

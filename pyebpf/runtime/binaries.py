@@ -60,7 +60,7 @@ def find_binary(name: str) -> str:
 
 def _loaded(part: str) -> list[str]:
     """Return the files that this process has mapped whose path has a part."""
-    return sorted({row.path for row in _mapped() if part in row.path})
+    return sorted({row.path for row in mapped() if part in row.path})
 
 
 class _Mapping(NamedTuple):
@@ -70,9 +70,14 @@ class _Mapping(NamedTuple):
     path: str
 
 
-def _mapped() -> list[_Mapping]:
+def mapped(process: int | str = "self") -> list[_Mapping]:
+    """Return the files that a process has mapped, each piece by itself, by address.
+
+    Raises:
+        OSError: there is no such process, or we may not look.
+    """
     rows = []
-    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+    with open(f"/proc/{process}/maps", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
         for line in file:
             fields = line.split(maxsplit=5)
             if len(fields) == 6 and fields[5].startswith("/"):
@@ -103,6 +108,16 @@ def file_offset(path: str, symbol: str, offset: int = 0) -> int:
             if kind == _GNU_IFUNC:
                 return _chosen(path, symbol) + offset
             return image.place(value) + offset
+
+
+def offset_of_address(path: str, address: int) -> int:
+    """Return where in a file what belongs at an address is, as ``objdump`` shows addresses.
+
+    Raises:
+        FormatError: nothing is loaded there, or it is no ELF file.
+    """
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:  # noqa: PTH123
+        return _Image(path, data).place(address)
 
 
 def matching_functions(path: str, pattern: str) -> list[tuple[str, int]]:
@@ -142,7 +157,7 @@ def _chosen(path: str, symbol: str) -> int:
             target=symbol,
         )
     address = ctypes.cast(getattr(ctypes.CDLL(path), symbol), ctypes.c_void_p).value or 0
-    row = next(row for row in _mapped() if row.start <= address < row.end)
+    row = next(row for row in mapped() if row.start <= address < row.end)
     return address - row.start + row.offset
 
 

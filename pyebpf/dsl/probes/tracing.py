@@ -163,7 +163,7 @@ def iter(target: str, *, sleepable: bool = False) -> Decorator:  # noqa: A001 - 
 
 
 def kprobe(
-    function: str,
+    function: str | int,
     *,
     session: bool = False,
     cookie: int | None = None,
@@ -176,8 +176,9 @@ def kprobe(
     arguments, typed by BTF where that describes the function.
 
     Args:
-        function: its name, ``"vfs_read"``, also with an offset in bytes, ``"vfs_read+0x10"``; or a
-            pattern, ``"tcp_*"``, for all functions that it matches (Linux 5.18).
+        function: its name, ``"vfs_read"``, also with an offset in bytes, ``"vfs_read+0x10"``, or of
+            a module, ``"nf_conntrack:nf_ct_delete"``; an address of the running kernel, as a
+            number; or a pattern, ``"tcp_*"``, for all functions that it matches (Linux 5.18).
         session: run again where the function returns, if the probe gave 0 (Linux 6.10).
         cookie: what ``attach_cookie()`` gives (Linux 5.15).
         cookies: of a pattern or a session, what it gives in some of the functions:
@@ -186,6 +187,8 @@ def kprobe(
 
     Since:  Linux 4.1, with ``CONFIG_KPROBES``.
     """
+    if isinstance(function, int):
+        function = f"{function:#x}"
     many = ".session" if session else ".multi" if is_pattern(function) else ""
     at = cookies_at("kprobe", cookie, one_by_one("kprobe", cookies, function, many))
     return named(f"kprobe{many}", function, "vfs_read", when, at)
@@ -211,6 +214,31 @@ def kretprobe(
     many = ".multi" if is_pattern(function) else ""
     at = cookies_at("kretprobe", cookie, one_by_one("kretprobe", cookies, function, many))
     return named(f"kretprobe{many}", function, "vfs_read", when, at)
+
+
+def ksyscall(name: str, *, cookie: int | None = None, when: Any = True) -> Decorator:
+    """Run where the kernel begins a system call, with the call's arguments.
+
+    The probe's first parameter is a :class:`KprobeContext`; the others are the arguments of the
+    system call, by position, with the types that the probe declares: ``UserPtr`` for addresses.
+    Calls of 32-bit programs on a 64-bit kernel are others.
+
+    Args:
+        name: as the kernel calls it, ``"openat"``, ``"newstat"``.
+        cookie: what ``attach_cookie()`` gives (Linux 5.15).
+        when: attach only if this constant is true.
+
+    Since:  Linux 4.17, with ``CONFIG_KPROBES``.
+    """
+    return named("ksyscall", name, "openat", when, cookies_at("ksyscall", cookie))
+
+
+def kretsyscall(name: str, *, cookie: int | None = None, when: Any = True) -> Decorator:
+    """Run where a system call has ended: after the context comes ``ret``, its result.
+
+    The arguments are those of :func:`ksyscall`. Since Linux 4.17, with ``CONFIG_KPROBES``.
+    """
+    return named("kretsyscall", name, "openat", when, cookies_at("kretsyscall", cookie))
 
 
 def syscall(function: Callable[..., Any]) -> Probe:

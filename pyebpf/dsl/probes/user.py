@@ -15,6 +15,7 @@ def uprobe(  # noqa: PLR0913 - one argument for each thing that may be said
     symbol: str = "",
     *,
     offset: int = 0,
+    address: int | None = None,
     pid: int | None = None,
     session: bool = False,
     sleepable: bool = False,
@@ -32,7 +33,9 @@ def uprobe(  # noqa: PLR0913 - one argument for each thing that may be said
         symbol: a function in it, or a pattern, ``"mem*"``, for all that it matches (Linux 6.6);
             without one, ``offset`` counts from the start of the file.
         offset: bytes into the function.
-        pid: only in this process; in all that run the binary, without it.
+        address: instead of a symbol, where ``objdump`` shows the instruction.
+        pid: only in this process, which then says which file the binary is: the one that it has
+            mapped, also in a container. Without it, in all processes that run the binary.
         session: run again where the function returns, if the probe gave 0 (Linux 6.13).
         sleepable: may wait, and then read memory that is not there yet.
         cookie: what ``attach_cookie()`` gives (Linux 5.15).
@@ -45,6 +48,10 @@ def uprobe(  # noqa: PLR0913 - one argument for each thing that may be said
     kind = "uprobe.session" if session else "uprobe"
     many = "multi" if session or is_pattern(symbol) else ""
     at = cookies_at(kind, cookie, one_by_one(kind, cookies, symbol, many))
+    if address is not None:
+        if symbol or offset:
+            raise PyebpfError("@uprobe takes an address, or a symbol and an offset")
+        symbol = f"@{address:#x}"
     return _user(kind, binary, symbol, offset, {"pid": pid, **at}, sleepable=sleepable, when=when)
 
 

@@ -50,6 +50,7 @@ STRATEGIES: dict[str, How] = {
     "lsm": How("tracing", "attach_trace"),
     "iter": How("tracing", "attach_iter"),
     "kprobe": How("probes", "attach_kprobe"),
+    "ksyscall": How("probes", "attach_ksyscall"),
     "kprobe_multi": How("probes", "attach_kprobe_multi"),
     "uprobe": How("probes", "attach_uprobe"),
     "uprobe_multi": How("probes", "attach_uprobe_multi"),

@@ -12,11 +12,17 @@ from pyebpf.abi.attr import KPROBE_MULTI, UPROBE_MULTI, perf_event_attr
 from pyebpf.btf.near import nearest
 from pyebpf.errors import AttachError, KernelError, NotSupportedError
 from pyebpf.runtime import syscall
-from pyebpf.runtime.binaries import file_offset, find_binary, matching_functions
+from pyebpf.runtime.binaries import (
+    file_offset,
+    find_binary,
+    matching_functions,
+    offset_of_address,
+)
 from pyebpf.runtime.kallsyms import similar_functions
 from pyebpf.runtime.links.base import Link
 from pyebpf.runtime.links.perf import link_perf_event
 from pyebpf.runtime.perf_names import field_bits, source_number
+from pyebpf.runtime.processes import find_in_process
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,34 +34,70 @@ _ANY_CPU = 0
 
 
 def attach_kprobe(request: Request) -> Link:
-    """Attach to ``function`` or ``function+0x10`` of the kernel.
+    """Attach to ``function``, ``function+0x10``, ``module:function`` or ``0xffff…`` of the kernel.
 
     Since:  4.17, through the PMU ``kprobe``.
     """
-    name, _, offset = request.hook.partition("+")
+    return _kprobe_at(request, request.hook)
+
+
+def _kprobe_at(request: Request, place: str) -> Link:
+    name, _, offset = place.partition("+")
+    text, number = name.encode() + b"\0", int(offset or "0", 0)
+    if name.startswith("0x"):
+        text, number = b"", int(name, 16) + number
     try:
-        event = _open(request, "kprobe", name.encode() + b"\0", int(offset or "0", 0), -1)
+        event = _open(request, "kprobe", text, number, -1)
     except KernelError as error:
-        if error.errno not in (errno.ENOENT, errno.EADDRNOTAVAIL, errno.EINVAL):
+        if error.errno not in (errno.ENOENT, errno.EADDRNOTAVAIL, errno.EINVAL, errno.EILSEQ):
             raise
-        raise AttachError(
-            f"the kernel takes no kprobe at {request.hook!r}{similar_functions(name)}",
-            target=request.hook,
-        ) from None
+        why = f"the kernel takes no kprobe at {request.hook!r}{_why_not(name)}"
+        raise AttachError(why, target=request.hook) from None
     return link_perf_event(event, request, request.hook)
 
 
+def _why_not(name: str) -> str:
+    module, colon, function = name.rpartition(":")
+    if colon and not os.path.isdir(f"/sys/module/{module}"):  # noqa: PTH112
+        return f": the module {module!r} is not loaded"
+    if name.startswith("0x"):
+        return ": no instruction of a function that may be probed begins there"
+    return similar_functions(function)
+
+
+#: How the kernel calls the function of a system call ``read``, by the machine.
+_SYSCALLS = {"x86_64": "__x64_sys_", "aarch64": "__arm64_sys_", "riscv64": "__riscv_sys_"}
+
+
+def attach_ksyscall(request: Request) -> Link:
+    """Attach to the system call ``openat``: where the kernel begins it, or has ended it.
+
+    Since:  4.17, through the PMU ``kprobe``.
+    """
+    machine = os.uname().machine
+    if machine not in _SYSCALLS:
+        known = ", ".join(_SYSCALLS)
+        raise NotSupportedError(f"how {machine} names system calls is not known, of {known} it is")
+    return _kprobe_at(request, _SYSCALLS[machine] + request.hook)
+
+
 def attach_uprobe(request: Request) -> Link:
-    """Attach to ``binary:function+0x10`` or ``binary:0x1234``, in one process or in all.
+    """Attach to ``binary:function+0x10``, in one process or in all.
+
+    ``binary:0x1234`` is so many bytes into the file, ``binary:@0x401234`` an address as ``objdump``
+    shows it.
 
     Since:  4.17, through the PMU ``uprobe``.
     """
     binary, _, where = request.hook.rpartition(":")
     symbol, _, more = where.partition("+")
-    path = find_binary(binary)
-    place = (
-        int(symbol, 0) if symbol[:1].isdigit() else file_offset(path, symbol, int(more or "0", 0))
-    )
+    path = _binary(request, binary)
+    if symbol.startswith("@"):
+        place = offset_of_address(path, int(symbol[1:], 0))
+    elif symbol[:1].isdigit():
+        place = int(symbol, 0)
+    else:
+        place = file_offset(path, symbol, int(more or "0", 0))
     pid = int(request.at.get("pid", _ALL_PROCESSES))
     event = _open(request, "uprobe", os.fsencode(path) + b"\0", place, pid)
     return link_perf_event(event, request, request.hook)
@@ -93,7 +135,7 @@ def attach_uprobe_multi(request: Request) -> Link:
     Since:  6.6.
     """
     binary, _, pattern = request.hook.rpartition(":")
-    path = find_binary(binary)
+    path = _binary(request, binary)
     places: dict[int, list[str]] = {}
     for name, offset in matching_functions(path, pattern):
         places.setdefault(offset, []).append(name)
@@ -114,6 +156,11 @@ def attach_uprobe_multi(request: Request) -> Link:
     )
     kind = request.kind.attach_type
     return Link(syscall.link_create(request.prog_fd, 0, kind, detail=detail), request.hook)
+
+
+def _binary(request: Request, name: str) -> str:
+    pid = request.at.get("pid")
+    return find_binary(name) if pid is None else find_in_process(name, int(pid))
 
 
 def _cookies(request: Request, places: Sequence[Sequence[str]]) -> bytes:
@@ -143,14 +190,17 @@ def _cookies(request: Request, places: Sequence[Sequence[str]]) -> bytes:
 
 
 def _open(request: Request, pmu: str, text: bytes, offset: int, pid: int) -> int:
-    """Open the event of an instruction; ``text`` is the function's name or the file's path."""
-    returns = request.kind.name.startswith(("kretprobe", "uretprobe"))
+    """Open the event of an instruction; ``text`` is the function's name or the file's path.
+
+    Without a text, ``offset`` is an address.
+    """
+    returns = request.kind.name.startswith(("kretprobe", "kretsyscall", "uretprobe"))
     kind, bit = _numbers(pmu)
     attr = perf_event_attr(
         kind,
         int(returns) << bit,
         sample_period=1,
-        config1=syscall.address_of(text),
+        config1=syscall.address_of(text) if text else 0,
         config2=offset,
     )
     return syscall.perf_event_open(attr, pid, -1 if pid >= 0 else _ANY_CPU)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.abi.registers import REGISTERS, Registers
 from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.check.contexts.arguments import RESULT, argument_type
 from pyebpf.dsl.check.contexts.base import Context, Given, bad_argument, one_context
-from pyebpf.dsl.check.convert import to_bool, to_int
+from pyebpf.dsl.check.convert import literal, to_bool, to_int
 from pyebpf.dsl.check.kernel_types import Argument, Prototype
+from pyebpf.dsl.check.number import arithmetic
 from pyebpf.dsl.check.pointers import pointer_type
 from pyebpf.dsl.check.scope import closest
 from pyebpf.dsl.faults import Fault, UnknownField
+from pyebpf.dsl.probes.base import is_pattern
 from pyebpf.dsl.scalars import KprobeContext, PerfEventContext, UprobeContext
 from pyebpf.dsl.typed import Cast, Expr, Object, Parameter
 from pyebpf.dsl.typed_context import ContextField
+from pyebpf.dsl.typed_kernel import MemoryRead
 from pyebpf.dsl.types import U64, Address, Bool, Int, Space, Static, ValueType
 from pyebpf.errors import NotSupportedError
+from pyebpf.ir.nodes import BinaryOp
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
@@ -72,36 +76,61 @@ def register_arguments(hook: Hook, given: list[Given], scope: Scope) -> tuple[st
     for item in first:
         context = RegisterContext(wanted, registers)
         scope.arguments[item.name] = Object(Static(context), scope.span(item.node))
-    maker = _Arguments(hook, registers, scope)
+    maker = RegisterArguments(hook, registers, scope)
     parameters = [maker.parameter(number, item) for number, item in enumerate(given[len(first) :])]
     return f"{row.sections[0]}{hook.target}", parameters
 
 
-class _Arguments:
+class RegisterArguments:
+    """Parameters that are values of registers, with the types that the probe declares.
+
+    Attributes:
+        truth: the part of a value that a truth value is in.
+    """
+
+    truth: ClassVar[Int] = Int(8)
+
     def __init__(self, hook: Hook, registers: Registers, scope: Scope) -> None:
         self.hook, self.registers, self.scope = hook, registers, scope
         self.base = hook.kind.removesuffix(".s").partition(".")[0]
         self.known: Prototype | None = None
-        if self.base in ("kprobe", "kretprobe") and "*" not in hook.target:
+        if self.base in ("kprobe", "kretprobe") and not is_pattern(hook.target):
             name = hook.target.partition("+")[0]
             self.known = scope.unit.kernel.function(name, Space.KERNEL)
 
     def parameter(self, number: int, item: Given) -> Parameter:
-        span, scope = self.scope.span(item.node), self.scope
-        register = self._register(number, item)
+        """Return one parameter; ``number`` counts from the first after the context."""
+        scope = self.scope
+        self.check(number, item)
         actual, kind = self._types(number, item)
         variable = scope.variable(item.name)
         variable.type = kind
-        value: Expr = ContextField(actual, span, self.registers.offset(register), 8)
+        value = self.value(number, item, actual)
         if isinstance(kind, Int):
             variable.fixed, variable.range = kind, (kind.low, kind.high)
             value = to_int(value, kind)
         elif isinstance(kind, Bool):
-            value = to_bool(to_int(value, Int(8)))
+            value = to_bool(to_int(value, self.truth))
         elif actual != kind:
-            value = Cast(kind, span, value)
+            value = Cast(kind, value.span, value)
         scope.flow = scope.flow.assign(item.name, present=True)
         return Parameter(variable, value)
+
+    def check(self, number: int, item: Given) -> None:
+        """Refuse a parameter that nothing is passed for."""
+        self._register(number, item)
+
+    def value(self, number: int, item: Given, kind: ValueType) -> Expr:
+        """Return what is passed, before it has the declared width."""
+        offset = self.registers.offset(self._register(number, item))
+        span = self.scope.span(item.node)
+        if self.base != "ksyscall":
+            return ContextField(kind, span, offset, 8)
+        # The kernel's function gets the registers of the process as its only argument.
+        there = self.registers.offset(self.registers.arguments[0])
+        inside = ContextField(U64, span, there, 8)
+        address = arithmetic(BinaryOp.ADD, inside, literal(offset, span), span)
+        return MemoryRead(kind, span, Space.KERNEL, address)
 
     def _register(self, number: int, item: Given) -> str:
         if self.base in _RETURNS:
@@ -109,7 +138,8 @@ class _Arguments:
                 why = f"a {self.base} gets the result, as `{RESULT}`, and no arguments"
                 raise bad_argument(item, why, "i64", self.scope)
             return self.registers.result
-        names = self.registers.arguments
+        given = self.base == "ksyscall"
+        names = self.registers.syscall_arguments if given else self.registers.arguments
         if number >= len(names):
             why = f"only the first {len(names)} arguments are in registers"
             raise bad_argument(item, why, "u64", self.scope)

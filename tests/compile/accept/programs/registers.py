@@ -7,10 +7,13 @@ from pyebpf import (
     Ptr,
     UprobeContext,
     UserPtr,
+    attach_cookie,
     i32,
     i64,
     kprobe,
     kretprobe,
+    kretsyscall,
+    ksyscall,
     perf_event,
     read_user_str,
     u8,
@@ -79,3 +82,21 @@ def both(ctx: KprobeContext) -> i32:
 @uprobe("c", "get*", pid=1)
 def gets(ctx: UprobeContext, first: u64) -> None:
     counts[6] += first
+
+
+@ksyscall("openat")
+def opens(ctx: KprobeContext, folder: i32, path: UserPtr[u8], flags: i32, mode: u32) -> None:
+    if read_user_str(path, 8) == "/dev":
+        counts[flags & 0xFFFF] = 1
+    counts[mode & 0xFF] += folder < 0
+
+
+@kretsyscall("openat")
+def opened(ctx: KprobeContext, ret: i64) -> None:
+    if ret < 0:
+        counts[attach_cookie()] += 1
+
+
+@kprobe("nf_conntrack:nf_ct_delete")
+def in_module(ctx: KprobeContext, entry: u64) -> None:
+    counts[entry] = 1
