@@ -183,8 +183,9 @@ from pyebpf.dsl.uapi import (
     XdpContext,
 )
 from pyebpf.dsl.user_ring import UserEvents
-from pyebpf.session import Session, compile_probes, host_target, load
+from pyebpf.session import Session, compile_probes, load
 from pyebpf.spec.target import Target
+from pyebpf.targets import btf_target, host_target
 from pyebpf.version import __version__
 
 __all__ = [
@@ -263,6 +264,7 @@ __all__ = [
     "be32",
     "be64",
     "bits",
+    "btf_target",
     "cast",
     "cgroup_device",
     "cgroup_id",

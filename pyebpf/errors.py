@@ -113,6 +113,10 @@ class NotSupportedError(PyebpfError):
         self.since = since
 
 
+class OtherKernelError(PyebpfError):
+    """A file of types, or a target, is not of the kernel or machine that runs."""
+
+
 class MapFullError(KernelError):
     """A map has no room for another key (``E2BIG`` or ``ENOSPC``)."""
 

@@ -10,14 +10,15 @@ import ctypes
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyebpf import cache
 from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.attached import Links
-from pyebpf.btf.system import kernel_btf, kernel_ident
+from pyebpf.btf.system import kernel_btf, types_ident
 from pyebpf.dsl.collect import Collected, collect
 from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.fingerprint import fingerprint
@@ -28,7 +29,14 @@ from pyebpf.dsl.shared import Global
 from pyebpf.dsl.tail import TailCalls
 from pyebpf.dsl.unit_names import DATA_MAP, LOST_MAP, PRINT_MAP
 from pyebpf.dsl.user_ring import UserEvents
-from pyebpf.errors import AttachError, FormatError, KernelError, NotSupportedError, PyebpfError
+from pyebpf.errors import (
+    AttachError,
+    FormatError,
+    KernelError,
+    NotSupportedError,
+    OtherKernelError,
+    PyebpfError,
+)
 from pyebpf.host.cpus import online, possible_count
 from pyebpf.lazy import lazy
 from pyebpf.open_maps import OpenMaps
@@ -39,44 +47,26 @@ from pyebpf.runtime.links import lacks
 from pyebpf.runtime.loader import LoadedObject, load_object
 from pyebpf.runtime.printed import format_line
 from pyebpf.runtime.resolver import CoreResolver
-from pyebpf.runtime.tracefs import Tracefs
 from pyebpf.spec.compiled import Compiled, Kept
-from pyebpf.spec.target import Target
 from pyebpf.spec.types import DataType, Record
 from pyebpf.starting import Start, recall
+from pyebpf.targets import host_target
 
 if TYPE_CHECKING:
     from pyebpf.dsl.probes.alternatives import Alternatives, Loadable
-    from pyebpf.runtime import configuration, elf
+    from pyebpf.runtime import elf
     from pyebpf.runtime.events import RingBuffer
     from pyebpf.runtime.invoke import Invocation
     from pyebpf.runtime.links import Link
     from pyebpf.runtime.maps.shared import GlobalView
     from pyebpf.runtime.program import Program
     from pyebpf.spec.objects import MapSpec, ObjectSpec
+    from pyebpf.spec.target import Target
 
 else:
-    configuration = lazy("pyebpf.runtime.configuration")
     elf = lazy("pyebpf.runtime.elf")
 
 T = TypeVar("T")
-
-
-def host_target() -> Target:
-    """Return the running kernel as a target; its BTF is None if it has none."""
-    try:
-        btf = kernel_btf()
-    except NotSupportedError:
-        btf = None
-    return Target(
-        btf,
-        KernelFeatures(),
-        Tracefs(),
-        os.uname().machine,
-        possible_count(),
-        kernel_ident(),
-        configuration.KernelConfiguration(),
-    )
 
 
 def compile_probes(
@@ -109,6 +99,7 @@ def load(
     options: Mapping[Any, Any] | None = None,
     license: str = "GPL",  # noqa: A002 - the kernel's word
     attach: bool = True,
+    btf: str | os.PathLike[str] | None = None,
 ) -> Session:
     """Compile probes, load them into the running kernel and attach them.
 
@@ -123,6 +114,8 @@ def load(
         options: values of ``Const`` declarations.
         license: what the programs tell the kernel; some helpers are for GPL programs only.
         attach: without it nothing is attached, only loaded.
+        btf: a file with the types of the running kernel, if that was built without: raw BTF, as
+            from BTFHub, or a ``vmlinux``. ``$PYEBPF_BTF`` names one for a whole program.
 
     Returns:
         The owner of everything that was opened: use it in a ``with`` statement, or close it.
@@ -133,19 +126,28 @@ def load(
         KernelError: the kernel refused something else; a missing capability is named.
         AttachError: there is no such hook.
         NotSupportedError: this kernel lacks a feature that is needed.
+        OtherKernelError: the target is another machine, or the file of another kernel.
     """
     chosen = dict(options or {})
     found = collect(probes)
+    file = os.fspath(btf or "")
     start = Start(None, b"", "")
     if target is None:
         state = KernelFeatures.state() if found.ways else ""
-        start = recall(fingerprint(probes, found, chosen, possible_count()), license, state)
+        described = fingerprint(probes, found, chosen, possible_count())
+        start = recall(described, license, f"{types_ident(file)} {state}")
+    elif target.is_elsewhere(here := os.uname().machine):
+        raise OtherKernelError(f"the target is {target.machine}; this machine is {here}")
+
+    def aim() -> Target:
+        return host_target(btf) if target is None else target
+
     refused: dict[tuple[Alternatives, int], str] = {}
     while True:
-        kept = start.kept or _compiled(probes, start, target, chosen, license, refused)
+        kept = start.kept or _compiled(probes, start, aim, chosen, license, refused)
         taken = collect(probes, kept.compiled.picks) if found.ways else found
         try:
-            return _open(kept, start, taken, chosen, attach=attach)
+            return _open(kept, start, taken, chosen, file, attach=attach)
         except (AttachError, KernelError, NotSupportedError) as err:
             if not _refused(err, taken, kept.compiled, chosen, refused):
                 raise
@@ -155,15 +157,14 @@ def load(
 def _compiled(
     probes: tuple[Loadable, ...],
     start: Start,
-    target: Target | None,
+    target: Callable[[], Target],
     options: dict[Any, Any],
     license: str,  # noqa: A002
     refused: Mapping[tuple[Alternatives, int], str],
 ) -> Kept:
     from pyebpf.dsl import compile as compiler
 
-    aim = target or host_target()
-    compiled = compiler.compile_probes(probes, aim, options, license, refused)
+    compiled = compiler.compile_probes(probes, target(), options, license, refused)
     return Kept(start.origin, compiled, elf.parse_object(compiled.object), b"")
 
 
@@ -190,10 +191,10 @@ def read_object(compiled: Compiled) -> ObjectSpec:
 
 
 def _open(
-    kept: Kept, start: Start, found: Collected, options: dict[Any, Any], *, attach: bool
+    kept: Kept, start: Start, found: Collected, options: dict[Any, Any], file: str, *, attach: bool
 ) -> Session:
     features = KernelFeatures()
-    resolver = CoreResolver(kept.spec.btf, kernel_btf)
+    resolver = CoreResolver(kept.spec.btf, partial(kernel_btf, file))
     if kept.answers:
         with suppress(FormatError):
             resolver.load(kept.answers)

@@ -8,7 +8,6 @@ import zlib
 from contextlib import suppress
 
 from pyebpf import cache
-from pyebpf.btf.system import kernel_ident
 from pyebpf.errors import FormatError
 from pyebpf.plain import Frozen
 from pyebpf.spec.compiled import Kept
@@ -29,18 +28,18 @@ class Start(Frozen):
     name: str
 
 
-def recall(text: bytes | None, license: str, state: str = "") -> Start:  # noqa: A002
+def recall(text: bytes | None, license: str, kernel: str) -> Start:  # noqa: A002
     """Find what was kept for a fingerprint; without one, nothing is kept.
 
     Args:
         text: the fingerprint of the probes.
         license: what the programs tell the kernel.
-        state: what else decides about them.
+        kernel: tells the kernel, its types and what else decides about them from others.
     """
     if text is None:
         return Start(None, b"", "")
     made_by = f"{__version__} {_code_stamp()} {sys.version}"
-    made_for = f"{kernel_ident()} {os.geteuid()} {license} {state}"
+    made_for = f"{kernel} {os.geteuid()} {license}"
     origin = f"{made_by}\0{made_for}\0".encode() + text
     name = f"start-{zlib.crc32(origin):08x}"
     with suppress(FormatError):  # another version wrote it: it is made again

@@ -99,7 +99,8 @@ def target(*, without: Collection[str] = (), btf_too: bool = True, cpus: int = 2
         btf() if btf_too else None,
         FrozenFeatures(FEATURES - set(without)),
         FrozenTracepoints(TRACEPOINTS),
-        cpus=cpus,
+        "x86_64",
+        cpus,
         configuration=FrozenConfiguration(CONFIGURATION),
     )
 

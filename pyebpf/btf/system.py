@@ -1,31 +1,29 @@
-"""The types of the running kernel. The only file of this package that opens files.
+"""The types of the running kernel: which file has them, and that it is this kernel's.
 
-``$PYEBPF_BTF`` names a file to use instead of ``/sys/kernel/btf/vmlinux``, raw BTF or an ELF
-object, for kernels that were built without BTF (BTFHub has many).
+``$PYEBPF_BTF``, or an argument, names a file to use instead of ``/sys/kernel/btf/vmlinux``, for
+kernels that were built without BTF (BTFHub has many).
 """
 
 from __future__ import annotations
 
-import mmap
 import os
-import struct
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pyebpf import cache
-from pyebpf.errors import FormatError, NotSupportedError
+from pyebpf.btf import files
+from pyebpf.errors import NotSupportedError, OtherKernelError
 from pyebpf.lazy import lazy
 
 if TYPE_CHECKING:
-    from pyebpf.btf import parse
+    from pyebpf.btf import belonging, parse
     from pyebpf.btf.parse import Btf
 else:
+    belonging = lazy("pyebpf.btf.belonging")
     parse = lazy("pyebpf.btf.parse")
 
 DIRECTORY = "/sys/kernel/btf"
 NOTES = "/sys/kernel/notes"
 
-_BUILD_ID = 3  # NT_GNU_BUILD_ID
 _loaded: dict[str, Btf] = {}
 
 
@@ -42,20 +40,49 @@ class _CacheStore:
         cache.write(self._prefix + name, data)
 
 
-def kernel_btf() -> Btf:
+def kernel_btf(file: str = "") -> Btf:
     """Return the types of the running kernel; the same object each time.
 
+    Args:
+        file: with its types, instead of what ``$PYEBPF_BTF`` names and of the kernel's own.
+
     Raises:
-        NotSupportedError: the kernel has no BTF and ``$PYEBPF_BTF`` does not name a file with it.
+        NotSupportedError: the kernel has no BTF and no file with it is named.
+        OtherKernelError: the file is of another kernel.
         FormatError: the file is damaged.
     Cost:    40 ms, 1 ms when it is in the cache. The file is mapped, not copied, where the kernel
-             can do that.
+             can do that. A file of one's own is compared with the kernel's list of symbols once,
+             0.2 s.
     Since:   Linux 5.4, with ``CONFIG_DEBUG_INFO_BTF``; mapping since 6.16.
     """
-    own = os.environ.get("PYEBPF_BTF")
-    if own:
-        return _load_once(own, _file_ident(own))
-    return _load_once(f"{DIRECTORY}/vmlinux", kernel_ident())
+    own = file or os.environ.get("PYEBPF_BTF", "")
+    if not own:
+        return _load_once(f"{DIRECTORY}/vmlinux", kernel_ident())
+    ident = _file_ident(own)
+    btf = _load_once(own, ident)
+    why = _foreign(own, ident, btf)
+    if why:
+        raise OtherKernelError(
+            f"{_named(own)} has the types of another kernel than the running one "
+            f"({os.uname().release}): {why}"
+        )
+    return btf
+
+
+def open_btf(file: str) -> Btf:
+    """Return the types in a file, of whatever kernel: raw BTF, or ELF with a section ``.BTF``.
+
+    Raises:
+        NotSupportedError: the file cannot be read.
+        FormatError: it is something else.
+    """
+    return _load_once(file, _file_ident(file))
+
+
+def types_ident(file: str = "") -> str:
+    """Return what tells the types that :func:`kernel_btf` gives from others; opens nothing."""
+    own = file or os.environ.get("PYEBPF_BTF", "")
+    return f"{kernel_ident()} {_file_ident(own)}" if own else kernel_ident()
 
 
 def module_btf(name: str) -> Btf:
@@ -69,7 +96,7 @@ def module_btf(name: str) -> Btf:
     if name not in module_names():
         msg = f"the kernel has no types of a module called {name!r} (there is no {file})"
         raise NotSupportedError(msg, feature="module_btf", since="5.11")
-    return parse.Btf.parse(_read(file), _load_once(f"{DIRECTORY}/vmlinux", kernel_ident()))
+    return parse.Btf.parse(_read(file).data, _load_once(f"{DIRECTORY}/vmlinux", kernel_ident()))
 
 
 def module_names() -> list[str]:
@@ -87,85 +114,68 @@ def kernel_ident() -> str:
     build.
     """
     try:
-        with open(NOTES, "rb", buffering=0) as file:  # noqa: PTH123 - see pyebpf.cache
-            notes = file.readall()
+        notes = _content(NOTES)
     except OSError:
         notes = b""
-    for owner, kind, payload in _notes(notes):
-        if owner == b"GNU\0" and kind == _BUILD_ID:
-            return payload.hex()
+    if own := files.build_id(notes):
+        return own
     system = os.uname()
     return f"{system.release}-{system.version}".replace("/", "_").replace(" ", "_")
 
 
-def _notes(data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
-    """Yield owner, type and payload of ELF notes."""
-    at = 0
-    while at + 12 <= len(data):
-        owner_size, size, kind = struct.unpack_from("<III", data, at)
-        owner = at + 12
-        payload = owner + (owner_size + 3 & ~3)
-        yield data[owner : owner + owner_size], kind, data[payload : payload + size]
-        at = payload + (size + 3 & ~3)
+def _content(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - see pyebpf.cache
+        return file.readall()
 
 
 def _load_once(file: str, ident: str) -> Btf:
     key = f"{file}\0{ident}"
     if key not in _loaded:
-        _loaded[key] = parse.Btf.parse(_read(file), store=_CacheStore(ident))
+        _loaded[key] = parse.Btf.parse(_read(file).data, store=_CacheStore(ident))
     return _loaded[key]
 
 
-def _read(file: str) -> bytes | mmap.mmap:
+def _read(file: str) -> files.Contents:
     try:
-        with open(file, "rb", buffering=0) as opened:  # noqa: PTH123
-            size = os.fstat(opened.fileno()).st_size
-            data = _map(opened.fileno(), size) or opened.readall()
+        return files.read(file)
     except OSError as error:
         raise _no_btf(file, error) from None
-    return _elf_section(bytes(data)) if data[:4] == b"\x7fELF" else data
-
-
-def _map(fd: int, size: int) -> mmap.mmap | None:
-    # Linux can map this file since v6.16 ("btf: Allow mmap of vmlinux btf").
-    try:
-        return mmap.mmap(fd, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
-    except (OSError, ValueError):
-        return None
 
 
 def _file_ident(file: str) -> str:
     try:
-        info = os.stat(file)  # noqa: PTH116
+        return files.ident(file)
     except OSError as error:
         raise _no_btf(file, error) from None
-    return f"file-{info.st_dev}-{info.st_ino}-{info.st_size}-{info.st_mtime_ns}"
+
+
+def _foreign(file: str, ident: str, btf: Btf) -> str:
+    """Say why a file is not of the running kernel; empty if nothing tells. Asked once a file."""
+    store, here = _CacheStore(ident), kernel_ident()
+    known = store.read("fits")
+    if known is not None and known.startswith(here.encode() + b"\0"):
+        return known.partition(b"\0")[2].decode()
+    there = _read(file).build_id
+    if there and len(here) == len(there):  # a kernel without a build id has a longer ident
+        why = f"its build id is {there}, not {here}" if there != here else ""
+    else:
+        why = belonging.why_not(btf)
+    store.write("fits", f"{here}\0{why}".encode())
+    return why
+
+
+def _named(file: str) -> str:
+    return f"$PYEBPF_BTF, {file}," if file == os.environ.get("PYEBPF_BTF") else file
 
 
 def _no_btf(file: str, error: OSError) -> NotSupportedError:
-    if file == os.environ.get("PYEBPF_BTF"):
-        what = f"$PYEBPF_BTF names {file}, which cannot be read: {error.strerror}"
+    if not file.startswith(f"{DIRECTORY}/"):
+        what = f"the types in {_named(file)} cannot be read: {error.strerror}"
     else:
         what = (
             f"the kernel's types cannot be read from {file}: {error.strerror}. Linux has them "
             "since 5.4, when it is built with CONFIG_DEBUG_INFO_BTF. For others, let $PYEBPF_BTF "
-            "name a file with the BTF of this kernel; BTFHub has those of many distributions"
+            "or load(btf=…) name a file with the BTF of this kernel; BTFHub has those of many "
+            "distributions"
         )
     return NotSupportedError(what, feature="kernel_btf", since="5.4")
-
-
-def _elf_section(data: bytes) -> bytes:
-    """Return the section ``.BTF`` of a 64-bit little-endian ELF file."""
-    try:
-        if data[4:6] != b"\x02\x01":
-            raise FormatError("the ELF file is not 64-bit little-endian")
-        (table,) = struct.unpack_from("<Q", data, 40)
-        size, count, names = struct.unpack_from("<HHH", data, 58)
-        sections = [struct.unpack_from("<IIQQQQ", data, table + i * size) for i in range(count)]
-        text = sections[names][4]
-        for name, *_, offset, length in sections:
-            if data[text + name :].startswith(b".BTF\0"):
-                return data[offset : offset + length]
-    except (struct.error, IndexError):
-        raise FormatError("the ELF file is cut short") from None
-    raise FormatError("the ELF file has no section `.BTF`; strip nothing, or build it with `-g`")

@@ -22,7 +22,7 @@ from pyebpf.hooks import (
     binary_kinds,
     matching,
 )
-from pyebpf.session import host_target
+from pyebpf.targets import host_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -95,6 +95,13 @@ _COMMON = (
     Option(
         "explain", "explain", ("--explain",), "", "say what is attached and read; needs no root"
     ),
+    Option(
+        "btf",
+        "btf",
+        ("--btf",),
+        "FILE",
+        "types of this kernel, if it was built without",
+    ),
     Option("ebpf", "ebpf", ("--ebpf",), "", "print the compiled programs; needs no root"),
     Option("version", "version", ("--version",), "", "print the version"),
     Option("help", "help", ("-h", "--help"), "", "print this help"),

@@ -12,7 +12,7 @@ from pyebpf.cli.options import UsageError
 from pyebpf.cli.tool import FAILED
 from pyebpf.errors import KernelError, NotSupportedError, PyebpfError
 from pyebpf.lazy import lazy
-from pyebpf.session import host_target
+from pyebpf.targets import host_target
 
 if TYPE_CHECKING:
     from pyebpf import stubs

@@ -8,7 +8,8 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pyebpf.cli import output
@@ -151,7 +152,8 @@ class Tool(Generic[R]):
 
     def _guarded(self, choice: Choice, line: CommandLine) -> int:
         try:
-            return self._act(choice, line)
+            with _types_from(choice.frame.get("btf")):
+                return self._act(choice, line)
         except OutputError as err:
             if err.is_closed:
                 return CLOSED_PIPE
@@ -246,3 +248,18 @@ class Tool(Generic[R]):
     def _tell_losses(self, session: Session, losses: Losses) -> None:
         for text in losses.news(session.lost()):
             output.complain(self.name, text)
+
+
+@contextmanager
+def _types_from(file: str | None) -> Iterator[None]:
+    """Take the kernel's types from a file; reports ask for types too, so all of the tool does."""
+    before = os.environ.get("PYEBPF_BTF")
+    if file is not None:
+        os.environ["PYEBPF_BTF"] = file
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ["PYEBPF_BTF"] = before
+        elif file is not None:
+            del os.environ["PYEBPF_BTF"]

@@ -9,7 +9,9 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
+from pyebpf.errors import NotSupportedError
 from pyebpf.plain import Frozen
+from pyebpf.spec.machine import machine_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,7 +126,7 @@ class Target(Frozen):
         btf: its types; None for a kernel without BTF.
         features: what it can do.
         tracepoints: its tracepoints and their fields.
-        arch: machine name as in ``platform.machine()``.
+        arch: machine name as in ``platform.machine()``; empty to take what the types tell.
         cpus: possible CPUs (``/sys/devices/system/cpu/possible``), for per-CPU layouts.
         ident: tells kernels apart in cache keys (the build id, or a hash of the BTF).
         configuration: how it was configured.
@@ -133,7 +135,7 @@ class Target(Frozen):
     btf: Btf | None
     features: Features = FrozenFeatures()
     tracepoints: Tracepoints = FrozenTracepoints()
-    arch: str = "x86_64"
+    arch: str = ""
     cpus: int = 1
     ident: str = "frozen"
     configuration: Configuration = FrozenConfiguration()
@@ -141,3 +143,31 @@ class Target(Frozen):
     def has(self, feature: str) -> bool:
         """Tell whether the kernel has the feature."""
         return self.features.has(feature)
+
+    @property
+    def machine(self) -> str:
+        """The machine, as ``uname -m`` names it; never a guess.
+
+        Raises:
+            NotSupportedError: neither ``arch`` nor the types tell, or they contradict each other.
+        """
+        told = self._told()
+        if not (told or self.arch):
+            raise NotSupportedError(
+                "it is not known which machine the target kernel is for: its types have no "
+                "`struct pt_regs` that tells, so give Target(…, arch=…), such as 'aarch64'"
+            )
+        if told and self.arch and told != self.arch:
+            raise NotSupportedError(
+                f"the target is said to be {self.arch}, but its types are those of a kernel for "
+                f"{told}: leave `arch` out, or give the BTF of the other kernel"
+            )
+        return told or self.arch
+
+    def is_elsewhere(self, machine: str) -> bool:
+        """Tell whether the target is known to be another machine than ``machine``."""
+        known = self._told() or self.arch
+        return bool(known) and known != machine
+
+    def _told(self) -> str:
+        return machine_of(self.btf) if self.btf is not None else ""

@@ -133,7 +133,7 @@ def _contexts(probe: Probe) -> int:
 
 
 def _registers(event: Event, args: tuple[Any, ...], fields: Mapping[str, Any]) -> bytes:
-    registers = REGISTERS[event.target.arch]
+    registers = REGISTERS[event.target.machine]
     out = bytearray(8 * len(registers.names))
     named = {name: value for name, value in fields.items() if name in registers.names}
     rest = {name: value for name, value in fields.items() if name not in named}

@@ -15,8 +15,8 @@ from pyebpf.btf import Btf
 from pyebpf.btf.extract import extract
 from pyebpf.btf.system import kernel_btf
 from pyebpf.plain import Frozen
-from pyebpf.session import host_target
 from pyebpf.spec.target import FrozenTracepoints, Lack, Target, TracepointField
+from pyebpf.targets import host_target
 
 BTF_FILE = Path(__file__).parent / "kernel.btf.gz"
 
@@ -117,7 +117,8 @@ def target(*, without: Collection[str] = (), cpus: int = 2) -> Target:
         without: features that it lacks, to test what a probe does on older kernels.
         cpus: how many CPUs it has.
     """
-    return Target(_btf(), Everything(frozenset(without)), FrozenTracepoints(TRACEPOINTS), cpus=cpus)
+    features = Everything(frozenset(without))
+    return Target(_btf(), features, FrozenTracepoints(TRACEPOINTS), "x86_64", cpus)
 
 
 def running() -> Target:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from pyebpf.session import host_target
+from pyebpf.targets import host_target
 from pyebpf.testing import target as frozen_target
 from tests.differential.running import Difference, check, program
 from tests.differential.shrink import shrink

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pyebpf import testing
-from pyebpf.session import host_target
+from pyebpf.targets import host_target
 from tests.conftest import kernel_refusal
 from tests.differential.generator.head import HEAD, inputs
 from tests.differential.model import Model

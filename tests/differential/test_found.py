@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pyebpf import testing
-from pyebpf.session import host_target
+from pyebpf.targets import host_target
 from tests.differential.running import Difference, Program, check
 
 PARAMETERS = "a0: u8, a1: i16, a2: u32, a3: i64"

@@ -23,7 +23,7 @@ from pyebpf.runtime.features import KernelFeatures
 from pyebpf.runtime.loader import load_object
 from pyebpf.runtime.relocate import LinkedProgram, link_program
 from pyebpf.runtime.resolver import CoreResolver
-from pyebpf.session import host_target
+from pyebpf.targets import host_target
 
 HEAD = """\
 from pyebpf import *

@@ -19,7 +19,7 @@ from pyebpf.cli.programs import read_program
 from pyebpf.hooks import KERNEL_KINDS, Sources
 from pyebpf.runtime import elf
 from pyebpf.runtime.features import KernelFeatures
-from pyebpf.session import host_target
+from pyebpf.targets import host_target
 from tests.programs import ROOT, drop_capabilities, run, start
 
 pytestmark = pytest.mark.kernel

@@ -280,7 +280,7 @@ def test_a_kernel_without_types(probe: Any) -> None:
         compile_probes(probe, target=without_btf())
     assert str(refusal.value) == (
         "the target kernel has no BTF (CONFIG_DEBUG_INFO_BTF), so its types are unknown: "
-        "use tracepoints with their fields, or give load() a target with an external BTF"
+        "name a file with them (load(btf=…), PYEBPF_BTF), or use tracepoints with their fields"
     )
     assert refusal.value.feature == "kernel_btf"
 
@@ -302,8 +302,8 @@ def test_an_external_btf_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(NotSupportedError) as refusal:
         load_object(obj, features=KernelFeatures(), resolver=CoreResolver(obj.btf, kernel_btf))
     assert str(refusal.value) == (
-        "`struct task_struct.pid` has to be found in the kernel's types: $PYEBPF_BTF names "
-        "/nowhere/vmlinux, which cannot be read: No such file or directory"
+        "`struct task_struct.pid` has to be found in the kernel's types: the types in "
+        "$PYEBPF_BTF, /nowhere/vmlinux, cannot be read: No such file or directory"
     )
 
 

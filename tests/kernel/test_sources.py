@@ -26,7 +26,8 @@ from pyebpf.errors import AttachError, NotSupportedError
 from pyebpf.kernel import dentry, file, inode, sk_buff, sock, task_struct
 from pyebpf.lib import fs, net, sched, task
 from pyebpf.runtime.features import KernelFeatures
-from pyebpf.session import Session, host_target
+from pyebpf.session import Session
+from pyebpf.targets import host_target
 
 pytestmark = pytest.mark.kernel
 

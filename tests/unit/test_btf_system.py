@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pyebpf.btf import Btf, system
+from pyebpf.btf import Btf, belonging, system
 from pyebpf.btf import types as t
 from pyebpf.btf.write import Builder, write
-from pyebpf.errors import FormatError, NotSupportedError
+from pyebpf.errors import FormatError, NotSupportedError, OtherKernelError
 
 DATA = write([t.Int("int", 4, t.SIGNED, 32), t.Struct("file", 4, (t.Member("n", 1, 0),))])
 
@@ -38,19 +38,18 @@ def note(owner: bytes, kind: int, payload: bytes) -> bytes:
     return struct.pack("<III", len(owner), len(payload), kind) + padded(owner) + padded(payload)
 
 
-def elf(btf: bytes, name: bytes = b".BTF") -> bytes:
-    names = b"\0" + name + b"\0.shstrtab\0"
-    body = 64 + len(btf) + len(names)
-    rows = [
-        bytes(64),
-        struct.pack("<IIQQQQ", 1, 1, 0, 0, 64, len(btf)) + bytes(24),
-        struct.pack("<IIQQQQ", 2 + len(name), 3, 0, 0, 64 + len(btf), len(names)) + bytes(24),
-    ]
+def elf(btf: bytes, name: bytes = b".BTF", notes: bytes = b"") -> bytes:
+    names = b"\0" + name + b"\0.shstrtab\0.notes\0"
+    at, rows, content = 64, [bytes(64)], b""
+    offsets = (1, 2 + len(name), 12 + len(name))
+    for where, data in zip(offsets, (btf, names, notes), strict=True):
+        rows.append(struct.pack("<IIQQQQ", where, 1, 0, 0, at, len(data)) + bytes(24))
+        content, at = content + data, at + len(data)
     head = bytearray(64)
     head[:8] = b"\x7fELF\x02\x01\x01\0"
-    struct.pack_into("<Q", head, 40, body)
+    struct.pack_into("<Q", head, 40, at)
     struct.pack_into("<HHH", head, 58, 64, len(rows), 2)
-    return bytes(head) + btf + names + b"".join(rows)
+    return bytes(head) + content + b"".join(rows)
 
 
 def test_the_kernels_types(files: Path) -> None:
@@ -121,6 +120,72 @@ def test_a_file_that_is_not_there(files: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PYEBPF_BTF", str(files / "absent"))
     with pytest.raises(NotSupportedError, match=r"PYEBPF_BTF.*No such file"):
         system.kernel_btf()
+
+
+def kallsyms(files: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    lines = [*(f"{0:016x} t {name}\n" for name in names), f"{0:016x} t of_a_module\t[loop]\n"]
+    (files / "kallsyms").write_text("".join(lines))
+    monkeypatch.setattr(belonging, "KALLSYMS", str(files / "kallsyms"))
+
+
+def described(functions: int, tracepoints: tuple[str, ...] = ()) -> bytes:
+    made = Builder()
+    nothing = made.add_proto(0)
+    for number in range(functions):
+        made.add_func(f"function_{number}", nothing)
+    for name in tracepoints:
+        made.add_typedef(f"btf_trace_{name}", nothing)
+    return made.to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("symbols", "said"),
+    [
+        (("function_0.isra.0", *(f"function_{i}" for i in range(1, 199)), "__traceiter_x"), ""),
+        ((*(f"function_{i}" for i in range(150)), "__traceiter_x"), "no function function_150"),
+        ((*(f"function_{i}" for i in range(200)), "__traceiter_y"), "no tracepoint x"),
+        ((*(f"function_{i}" for i in range(200)),), ""),  # kernels without those functions
+        (("of_a_module",), "no function function_0"),
+        ((), "no function function_0"),
+    ],
+)
+def test_whether_types_are_of_this_kernel(
+    files: Path, monkeypatch: pytest.MonkeyPatch, symbols: tuple[str, ...], said: str
+) -> None:
+    kallsyms(files, monkeypatch, *symbols, "start_kernel")
+    (files / "own").write_bytes(described(200, ("x",)))
+    if not said:
+        assert system.kernel_btf(str(files / "own")).find("function_7")
+        return
+    for _ in range(2):  # the answer is kept
+        with pytest.raises(OtherKernelError, match=f"another kernel than the running .*{said}"):
+            system.kernel_btf(str(files / "own"))
+    assert system.open_btf(str(files / "own")).find("function_7")
+
+
+def test_a_few_types_may_be_of_any_kernel(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kallsyms(files, monkeypatch, "start_kernel")
+    (files / "own").write_bytes(DATA)
+    assert system.kernel_btf(str(files / "own")).find("file") == 2
+
+
+def test_a_vmlinux_says_which_build_it_is(files: Path) -> None:
+    for build, name in ((b"\xab" * 20, "same"), (b"\xcd" * 20, "other")):
+        (files / name).write_bytes(elf(DATA, notes=note(b"GNU\0", 3, build)))
+    assert system.kernel_btf(str(files / "same")).find("file") == 2
+    with pytest.raises(OtherKernelError, match=f"build id is {'cd' * 20}, not {'ab' * 20}"):
+        system.kernel_btf(str(files / "other"))
+
+
+def test_what_tells_types_apart(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = files / "own"
+    own.write_bytes(DATA)
+    idents = {system.types_ident(), system.types_ident(str(own))}
+    own.write_bytes(DATA + b"\0")
+    idents.add(system.types_ident(str(own)))
+    assert len(idents) == 3
+    monkeypatch.setenv("PYEBPF_BTF", str(own))
+    assert system.types_ident() in idents
 
 
 def test_modules(files: Path) -> None:

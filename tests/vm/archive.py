@@ -43,15 +43,21 @@ def alone(name: str) -> Iterator[None]:
 class Suite:
     """One suite of the Debian archive, such as ``bookworm-security``."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, arch: str = "") -> None:
         """Get the list of its packages, unless a fresh one is there.
+
+        Args:
+            name: of the suite.
+            arch: as Debian calls it, if packages of another machine are wanted.
 
         Raises:
             VmError: this is no Debian, or the archive does not have the suite.
         """
         self.name = name
-        self._folder = cache() / "suites" / name
-        with alone(f"suite-{name}"):
+        self._arch = arch
+        own = f"{name}-{arch}" if arch else name
+        self._folder = cache() / "suites" / own
+        with alone(f"suite-{own}"):
             self._update()
 
     def packages(self, prefix: str) -> list[str]:
@@ -88,13 +94,15 @@ class Suite:
         stamp.touch()
 
     def _run(self, *words: str, cwd: str | None = None, check: bool = True) -> str:
-        own = {
+        own: dict[str, object] = {
             "Dir::Etc::sourcelist": self._folder / "sources.list",
             "Dir::Etc::sourceparts": "/dev/null",
             "Dir::State::lists": self._folder / "lists",
             "Dir::Cache": self._folder / "cache",
             "APT::Sandbox::User": "",
         }
+        if self._arch:
+            own |= {"APT::Architecture": self._arch, "APT::Architectures::": self._arch}
         options = [word for key, value in own.items() for word in ("-o", f"{key}={value}")]
         command = [words[0], "-qq", *options, *words[1:]]
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)

@@ -61,7 +61,8 @@ class Kernel:
         if self._target.btf is None:
             raise NotSupportedError(
                 "the target kernel has no BTF (CONFIG_DEBUG_INFO_BTF), so its types are unknown: "
-                "use tracepoints with their fields, or give load() a target with an external BTF",
+                "name a file with them (load(btf=…), PYEBPF_BTF), or use tracepoints with their "
+                "fields",
                 feature="kernel_btf",
                 since="5.2",
             )

@@ -56,9 +56,9 @@ def registers_of(scope: Scope) -> Registers:
     """Return the registers of the target's machine.
 
     Raises:
-        NotSupportedError: this package does not know the machine.
+        NotSupportedError: this package does not know the machine, or nothing tells which it is.
     """
-    machine = scope.unit.target.arch
+    machine = scope.unit.target.machine
     found = REGISTERS.get(machine)
     if found is None:
         known = " and ".join(REGISTERS)
