@@ -10,7 +10,7 @@ ARGS ?=
 KERNEL ?=
 
 .PHONY: help demo test setup system check check-format check-lint check-types check-programs test-unit test-kernel test-vm test-vm-ci \
-  kernels-page bench golden wheel matrix sizes clean
+  kernels-page kinds-page bench golden wheel matrix sizes clean
 
 help:              ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1: /p' Makefile
@@ -60,6 +60,10 @@ test-vm-ci: setup  ## the part of that which each change is tested with
 kernels-page: setup ## docs/kernels.md, from a run on all of them
 	@$(PYTHON) scripts/debian.py vm
 	$(PY) -m tests.vm test --page docs/kernels.md
+
+kinds-page: setup system ## docs/kinds-on-kernels.md: a program of each kind, run here and on all of them
+	@$(PYTHON) scripts/debian.py vm
+	$(PY) -m tests.vm kinds --page docs/kinds-on-kernels.md
 
 bench: setup system ## measure, beside peers; nothing here passes or fails
 	@$(PYTHON) scripts/debian.py peers

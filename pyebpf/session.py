@@ -344,6 +344,10 @@ class Session(OpenMaps, Owner):
             return ProgramTable(fd, spec, self._program_fd)
         if isinstance(decl, (UserEvents, PerfEventArray, Events)):
             return _stream(decl, fd, opened.spec)
+        if getattr(decl, "programs", False):
+            from pyebpf.runtime.maps.places import ProgrammedPlaceMap
+
+            return ProgrammedPlaceMap(fd, spec, self._program_fd)
         from pyebpf.runtime.maps import open_map
         from pyebpf.runtime.maps.hist import HistView
 

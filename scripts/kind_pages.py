@@ -29,7 +29,7 @@ kprobe(_) kretprobe(_) kprobe("a*") kretprobe("a*") kprobe(_,session=True) sysca
 ksyscall(_) kretsyscall(_)
 uprobe(_,_) uprobe(_,"a*") uretprobe(_,"a*") uprobe(_,_,session=True)
 uprobe(_,"a*",sleepable=True) uretprobe(_,"a*",sleepable=True) uprobe(_,_,sleepable=True)
-uretprobe(_,_) uretprobe(_,_,sleepable=True)
+uretprobe(_,_) uretprobe(_,_,sleepable=True) uprobe(_,_,session=True,sleepable=True)
 perf_event(freq_hz=49)
 xdp xdp(frags=True) xdp(entry_of="devmap") xdp(entry_of="devmap",frags=True)
 xdp(entry_of="cpumap") xdp(entry_of="cpumap",frags=True)

@@ -26,12 +26,14 @@ class Result(Frozen):
         high: the greatest.
         ended: what a program gives that says nothing, or that an error ends: what lets things go on.
         decides: whether the kernel acts on it, so that a program must say what it wants.
+        wide: it stands for a function's, all 64 bits of it.
     """
 
     low: int
     high: int
     ended: int = 0
     decides: bool = False
+    wide: bool = False
 
     @property
     def is_free(self) -> bool:
@@ -51,7 +53,7 @@ _BY_NAME = {
     "tp_btf": _NOTHING,
     "fentry": _NOTHING,
     "fexit": _NOTHING,
-    "fmod_ret": Result(*_ANY, decides=True),
+    "fmod_ret": Result(*_ANY, decides=True, wide=True),
     "fsession": Result(0, 1),
     "iter": Result(0, 1),
     "lsm": Result(-_MAX_ERRNO, 0, decides=True),

@@ -10,6 +10,9 @@ from pyebpf.dsl.maps import Sized
 from pyebpf.spec.types import U32, U64
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pyebpf.dsl.map_flags import MapFlags
     from pyebpf.spec.types import DataType
 
 K = TypeVar("K")
@@ -48,10 +51,31 @@ class _XdpPlaces(Places):
         self._outside("redirect()")
 
 
-class DevMap(_XdpPlaces):
+class _WithPrograms(_XdpPlaces):
+    """Maps whose entries may hold a program for the frames that are sent there.
+
+    Args:
+        max_entries: how many entries there is room for.
+        programs: an entry may be a pair: its place, an ``@xdp(entry_of=…)`` probe of the session.
+        flags: see :class:`pyebpf.dsl.map_flags.MapFlags`.
+    """
+
+    def __init__(
+        self, max_entries: int = 10_240, *, programs: bool = False, **flags: Unpack[MapFlags]
+    ) -> None:
+        super().__init__(max_entries, **flags)
+        self.programs = programs
+
+    def key_and_value(self) -> tuple[DataType, DataType]:
+        """Return the types of key and value: with programs, place and descriptor in one."""
+        return U32, U64 if self.programs else U32
+
+
+class DevMap(_WithPrograms):
     """Network devices by number: ``return devices.redirect(0)`` in an XDP program.
 
-    Outside, ``session[devices][0] = "eth0"``.
+    Outside, ``session[devices][0] = "eth0"``; with ``programs=True`` also
+    ``session[devices][0] = ("eth0", probe)`` (Linux 5.8).
 
     Since:  Linux 4.14.
     """
@@ -98,8 +122,10 @@ class DevMapHash(DevMap):
     kind = "devmap_hash"
 
 
-class CpuMap(_XdpPlaces):
+class CpuMap(_WithPrograms):
     """CPUs that go on with frames. Outside, ``session[cpus][3] = 192`` gives CPU 3 a queue of 192.
+
+    With ``programs=True`` also ``session[cpus][3] = (192, probe)`` (Linux 5.9).
 
     Since:  Linux 4.15.
     """

@@ -374,8 +374,8 @@ def _branch(instr: nodes.Branch) -> str | None:
 
 
 def _returns(fn: Function, instr: nodes.Return) -> str | None:
-    if fn.section and not (isinstance(fn.result, Int) and fn.result.bits == 32):
-        return f"an entry function returns a 32-bit number, not {fn.result}"
+    if fn.section and not (isinstance(fn.result, Int) and fn.result.bits in (32, 64)):
+        return f"an entry function returns a number of 32 or 64 bits, not {fn.result}"
     have = VOID if instr.value is None else instr.value.type
     return None if _fits(have, fn.result) else f"returns {have}, declared {fn.result}"
 

@@ -10,6 +10,7 @@ from pyebpf.abi.helpers import HELPERS
 from pyebpf.abi.maps import MAP_KINDS
 from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.runtime import probing
+from pyebpf.runtime import probing_functions as functions
 from pyebpf.runtime.answers import Answer
 
 if TYPE_CHECKING:
@@ -83,6 +84,17 @@ _ROWS = (
     Feature("kprobe_attach", "4.17", partial(probing.probe_pmu, "kprobe"), "kprobes through perf"),
     Feature("uprobe_attach", "4.17", partial(probing.probe_pmu, "uprobe"), "uprobes through perf"),
     Feature("rdonly_cast", "6.2", partial(probing.probe_kfunc, "bpf_rdonly_cast"), "typed reads"),
+    *(
+        Feature(name, "", probe, doc)
+        for name, probe, doc in (
+            (
+                "sleepable_functions",
+                functions.probe_sleepable_functions,
+                "calls let programs sleep",
+            ),
+            ("lsm_active", functions.probe_lsm_active, "programs at security hooks are asked"),
+        )
+    ),
     Feature("kallsyms_all", "", probing.probe_kallsyms, "the kernel lists its variables"),
     Feature("memcg_accounting", "5.11", probing.probe_memcg, "no RLIMIT_MEMLOCK on BPF memory"),
     *(
@@ -144,7 +156,9 @@ def _row_of_family(name: str) -> Feature:
         return Feature(name, kind.since, partial(probing.probe_map, kind), f"{rest} maps")
     if word == "prog":
         row = PROGRAM_KINDS[rest]
-        return Feature(name, row.since, partial(probing.probe_program, row), f"{rest} programs")
+        many = row.strategy == "kprobe_multi"
+        probe = functions.probe_many_functions if many else probing.probe_program
+        return Feature(name, row.since, partial(probe, row), f"{rest} programs")
     if word == "helper":
         return _helper_row(name, *rest.partition("@"))
     raise KeyError(name)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 YES = Answer(Support.YES)
-_RETURN_0 = i.assemble(i.mov64_imm(i.R0, 0), i.exit_insn())
+RETURN_0 = i.assemble(i.mov64_imm(i.R0, 0), i.exit_insn())
 _RETURN_1 = i.assemble(i.mov64_imm(i.R0, 1), i.exit_insn())
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _VMLINUX = "/sys/kernel/btf/vmlinux"
@@ -196,7 +196,7 @@ def _probe_btf_program(row: ProgramKind) -> Answer:
     """Try to load for BTF id 1, which no program attaches to: the complaint tells what is known."""
     try:
         fd, _ = syscall.prog_load(
-            row.prog_type, _RETURN_0, "GPL", expected_attach_type=row.attach_type, attach_btf_id=1,
+            row.prog_type, RETURN_0, "GPL", expected_attach_type=row.attach_type, attach_btf_id=1,
             flags=row.flags, log_level=1, log_size=4096,
         )  # fmt: skip
     except syscall.RefusedError as error:
@@ -210,7 +210,7 @@ def _probe_btf_program(row: ProgramKind) -> Answer:
 def probe_tcx() -> Answer:
     """Try to attach to a network device that no machine has: the refusal tells what is known."""
     try:
-        fd, _ = syscall.prog_load(c.BPF_PROG_TYPE_SCHED_CLS, _RETURN_0, "GPL", explain=False)
+        fd, _ = syscall.prog_load(c.BPF_PROG_TYPE_SCHED_CLS, RETURN_0, "GPL", explain=False)
     except KernelError as error:
         return failed(error)
     try:
@@ -265,7 +265,7 @@ def probe_name() -> Answer:
     """Try to load a program with a name."""
     try:
         fd, _ = syscall.prog_load(
-            c.BPF_PROG_TYPE_SOCKET_FILTER, _RETURN_0, "GPL", name="pyebpf", explain=False
+            c.BPF_PROG_TYPE_SOCKET_FILTER, RETURN_0, "GPL", name="pyebpf", explain=False
         )
     except KernelError as error:
         return failed(error)
@@ -375,7 +375,7 @@ def probe_debug_info(name: str) -> Answer:
         return failed(error)
     try:
         fd, _ = syscall.prog_load(
-            c.BPF_PROG_TYPE_SOCKET_FILTER, _RETURN_0, "GPL", btf_fd=btf, explain=False,
+            c.BPF_PROG_TYPE_SOCKET_FILTER, RETURN_0, "GPL", btf_fd=btf, explain=False,
             func_info=struct.pack("=2I", 0, 3), func_info_rec_size=8,
             line_info=lines, line_info_rec_size=16 if lines else 0,
         )  # fmt: skip

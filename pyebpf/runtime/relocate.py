@@ -201,10 +201,11 @@ class _Linker:
         )
 
     def _kfunc(self, insn: int, reloc: SymbolReloc) -> None:
+        weak = bool(reloc.addend & WEAK)
         try:
-            found = self._resolver.type_id(reloc.symbol, Kind.FUNC)
+            found = self._resolver.type_id(reloc.symbol, Kind.FUNC, weak=weak)
         except RelocationError as error:
-            if reloc.addend & WEAK:
+            if weak:
                 self._poison(insn, f"kernel function {reloc.symbol!r} is not resolved")
                 return
             raise RelocationError(f"program {self._name!r}: {error}") from None
@@ -214,15 +215,16 @@ class _Linker:
 
     def _variable(self, insn: int, reloc: SymbolReloc) -> None:
         """Put in a kernel variable: its id if the object gives it a type, else its address."""
+        weak = bool(reloc.addend & WEAK)
         try:
             kind = self._resolver.kind_of(reloc.symbol)
             if kind is not None:
-                found = self._resolver.type_id(reloc.symbol, kind)
+                found = self._resolver.type_id(reloc.symbol, kind, weak=weak)
                 self._wide(insn, c.BPF_PSEUDO_BTF_ID, found, 0)
                 return
             address = kallsyms.address(reloc.symbol)
         except RelocationError as error:
-            if reloc.addend & WEAK:
+            if weak:
                 self._wide(insn, 0, 0, 0)
                 return
             raise RelocationError(f"program {self._name!r}: {error}") from None

@@ -66,8 +66,13 @@ class CoreResolver:
             self.asked = True
         return answer
 
-    def type_id(self, name: str, kind: Kind) -> int:
+    def type_id(self, name: str, kind: Kind, *, weak: bool = False) -> int:
         """Return the id of a kernel type, such as the typedef ``btf_trace_sched_switch``.
+
+        Args:
+            name: of the type.
+            kind: what it is.
+            weak: nobody minds if there is none: the error names no similar ones, which takes long.
 
         Raises:
             RelocationError: the kernel has no such type.
@@ -75,7 +80,7 @@ class CoreResolver:
         """
         number = self._ids.get((name, int(kind)))
         if number is None:
-            number = self._ids[name, int(kind)] = self._find_id(name, kind)
+            number = self._ids[name, int(kind)] = self._find_id(name, kind, weak=weak)
             self.asked = True
         return number
 
@@ -141,12 +146,12 @@ class CoreResolver:
             found.unsafe_size,
         )
 
-    def _find_id(self, name: str, kind: Kind) -> int:
+    def _find_id(self, name: str, kind: Kind, *, weak: bool) -> int:
         kernel = self._kernel_types(name)
         try:
             return kernel.find(name, kind)
         except KeyError:
-            close = near.did_you_mean(kernel.similar(name, (kind,)))
+            close = "" if weak else near.did_you_mean(kernel.similar(name, (kind,)))
         word = _WORDS.get(kind, kind.name.lower())
         raise RelocationError(f"this kernel has no {word} `{name}`{close}")
 

@@ -96,7 +96,7 @@ class Tracefs(Owner):
         """
         text = self._text("available_filter_functions") or ""
         # A line is "name", with the module's name behind it in brackets.
-        names = dict.fromkeys(line.partition(" ")[0] for line in text.splitlines())
+        names = dict.fromkeys(word for word in text.split() if word[0] != "[")
         return tuple(name for name in names if not name.startswith("__ftrace_invalid_address"))
 
     def unknown(self, event: str) -> AttachError:

@@ -3,38 +3,81 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
+import json
 import os
+import socket
+import struct
 import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
-_MNT_DETACH = 2
+T = TypeVar("T")
+_MNT_DETACH, _CLONE_NEWNET = 2, 0x40000000
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 
 
-def in_own_network(code: str, *arguments: str) -> str:
-    """Run Python in a network namespace of its own, whose loopback device is up; return its output.
+def in_own_network(work: Callable[[], T]) -> T:
+    """Run something in a thread with a network namespace of its own, whose loopback device is up.
 
-    The namespace ends with the process.
+    The namespace ends with the thread and the last socket and link that were made there. Programs
+    that the thread starts are in it.
     """
-    script = _UP + code
-    done = subprocess.run(
-        ["unshare", "--net", sys.executable, "-c", script, *arguments],
-        capture_output=True, text=True, check=False, timeout=120, cwd=Path(__file__).parents[2],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(_in_new_network, work).result()
 
 
-#: SIOCSIFFLAGS with IFF_UP for ``lo``.
-_UP = """
-import fcntl, socket, struct
-with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as _s:
-    fcntl.ioctl(_s, 0x8914, struct.pack("16sH14x", b"lo", 1))
-"""
+def _in_new_network(work: Callable[[], T]) -> T:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "leaving the network namespace")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sH14x", b"lo", _IFF_UP)
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, request)
+    return work()
+
+
+def pair(name: str, peer: str) -> None:
+    """Make two devices, what goes into one comes out of the other; they end with the namespace."""
+    ip("link", "add", name, "type", "veth", "peer", "name", peer)
+    ip("link", "set", name, "up")
+    ip("link", "set", peer, "up")
+
+
+def ip(*words: str) -> None:
+    """Run ``ip`` in the network namespace of this thread."""
+    subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+def in_cgroup(group: Path, work: Callable[[], object]) -> Any:
+    """Run something in a child that is in a cgroup; return its result, as JSON carries it."""
+    read, write = os.pipe()
+    with warnings.catch_warnings():  # the other threads are libraries': the child uses none of them
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        _child(group, work, write)
+    os.close(write)
+    with open(read, "rb") as pipe:  # noqa: PTH123 - a descriptor
+        told = pipe.read()
+    _, status = os.waitpid(child, 0)
+    assert status == 0, told.decode()
+    return json.loads(told)
+
+
+def _child(group: Path, work: Callable[[], object], write: int) -> NoReturn:
+    try:
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+        told, code = json.dumps(work()), 0
+    except BaseException as error:  # noqa: BLE001 - told to the parent
+        told, code = f"{type(error).__name__}: {error}", 1
+    os.write(write, told.encode())
+    os._exit(code)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.kernel.test_kernel_functions import needs
 
 from pyebpf import (
     Hash,
@@ -42,7 +43,6 @@ from pyebpf import (
 from pyebpf.errors import AttachError, NotSupportedError, PyebpfError
 from pyebpf.kernel import pt_regs
 from pyebpf.spec.target import FrozenFeatures
-from tests.kernel.test_kernel_functions import needs
 from tests.kernel.test_links import GETPPID
 
 pytestmark = pytest.mark.kernel

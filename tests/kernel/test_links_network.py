@@ -6,10 +6,10 @@ features are none takes them.
 
 from __future__ import annotations
 
+import io
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout, suppress
 
 import pytest
 
@@ -22,6 +22,7 @@ from pyebpf import (
     SockAddrContext,
     XdpContext,
     cgroup_sock_addr,
+    errors,
     flow_dissector,
     htons,
     i32,
@@ -36,7 +37,7 @@ from pyebpf import (
 from pyebpf.errors import NotSupportedError
 from pyebpf.runtime import netlink
 from pyebpf.spec.target import FrozenFeatures
-from tests.kernel.namespaces import in_own_network, own_cgroup
+from tests.kernel.namespaces import in_cgroup, in_own_network, own_cgroup
 
 pytestmark = pytest.mark.kernel
 
@@ -83,16 +84,16 @@ def send(number: int) -> int:
         return came
 
 
-PRELUDE = """
-from pyebpf import load
-from pyebpf.errors import AttachError
-from tests.kernel.test_links_network import *
-"""
-
-
 def told(code: str) -> list[str]:
     """Return the lines that a program prints in a network of its own."""
-    return in_own_network(PRELUDE + code).splitlines()
+    said = io.StringIO()
+
+    def work() -> None:
+        with redirect_stdout(said):
+            exec(code, {**globals(), "AttachError": errors.AttachError})
+
+    in_own_network(work)
+    return said.getvalue().splitlines()
 
 
 @tc("egress")
@@ -309,25 +310,18 @@ def watches(ctx: SockAddrContext) -> i32:
     return 1
 
 
-CONNECT = """
-import os, socket, sys
-open(sys.argv[1] + "/cgroup.procs", "w").write(str(os.getpid()))
-with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-    for port in (9, 10):
-        try:
-            s.connect(("127.0.0.1", port))
-            print("connected")
-        except PermissionError:
-            print("refused")
-"""
+def connects() -> list[str]:
+    said = ["refused", "refused"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for at, port in enumerate((9, 10)):
+            with suppress(PermissionError):
+                sender.connect(("127.0.0.1", port))
+                said[at] = "connected"
+    return said
 
 
 @pytest.mark.parametrize("links", [False, True])
 def test_two_programs_at_one_cgroup(links: bool, requires: Callable[[str], None]) -> None:
-    def connects() -> list[str]:
-        command = [sys.executable, "-c", CONNECT, str(group)]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-
     if links:
         requires("cgroup_link")
     with own_cgroup() as group, load(refuses, watches) as session:
@@ -336,14 +330,14 @@ def test_two_programs_at_one_cgroup(links: bool, requires: Callable[[str], None]
         one = session.attach(refuses, cgroup=str(group))
         two = session.attach(watches, cgroup=str(group))
         assert one.is_bpf_link is links
-        assert connects() == ["refused", "connected"]
+        assert in_cgroup(group, connects) == ["refused", "connected"]
         seen = session[counts][7]
         assert (session[counts][6], seen >= 1) == (2, True)
         one.close()
-        assert connects() == ["connected", "connected"]
+        assert in_cgroup(group, connects) == ["connected", "connected"]
         assert (session[counts][6], session[counts][7]) == (2, seen + 2)
         two.close()
-        assert connects() == ["connected", "connected"]
+        assert in_cgroup(group, connects) == ["connected", "connected"]
         assert session[counts][7] == seen + 2
 
 
@@ -397,7 +391,7 @@ def connects():
         except ConnectionRefusedError:
             return False
 with load(nobody) as session:
-    link = session.attach(nobody, netns="/proc/self/ns/net")
+    link = session.attach(nobody, netns="/proc/thread-self/ns/net")
     print(connects(), session[counts][11])
     session[counts][9] = 1
     print(connects(), session[counts][11])
@@ -425,15 +419,15 @@ def dissects(ctx: SkBuffContext) -> i32:
 DISSECTS = """
 from pyebpf.runtime import syscall
 with load(dissects) as session:
-    link = session.attach(dissects, netns="/proc/self/ns/net")
+    link = session.attach(dissects, netns="/proc/thread-self/ns/net")
     program = syscall.prog_info(session._loaded.programs["dissects"].fd)
     print(link.info().prog_id == program.id, send(3))
     try:
-        session.attach(dissects, netns="/proc/self/ns/net")
+        session.attach(dissects, netns="/proc/thread-self/ns/net")
     except AttachError as error:
         print(error)
     link.close()
-    with session.attach(dissects, netns="/proc/self/ns/net") as again:
+    with session.attach(dissects, netns="/proc/thread-self/ns/net") as again:
         print(again.is_bpf_link)
 """
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.kernel.test_kernel_functions import needs
 
 from pyebpf import (
     Hash,
@@ -34,7 +35,6 @@ from pyebpf.errors import AttachError, PyebpfError
 from pyebpf.runtime import kallsyms
 from pyebpf.runtime.binaries import file_offset, mapped, offset_of_address
 from pyebpf.runtime.processes import find_in_process
-from tests.kernel.test_kernel_functions import needs
 
 pytestmark = pytest.mark.kernel
 

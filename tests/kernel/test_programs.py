@@ -5,64 +5,41 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
 import socket
 import struct
-import subprocess
-import sys
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pyebpf import (
-    Char,
     Hash,
-    IterContext,
     KprobeContext,
     PerfEventContext,
-    Ptr,
     SkBuffContext,
-    SkMsgContext,
     SockAddrContext,
-    SockHash,
-    SockOpsContext,
     UprobeContext,
-    UserPtr,
     XdpContext,
     cgroup_id,
     cgroup_sock_addr,
-    chars,
     compile_probes,
     htons,
     i32,
-    iter,  # noqa: A004 - the kernel's word
     kprobe,
     load,
     net,
-    ntohl,
     perf_event,
-    read_user_str,
-    record,
-    sk_msg,
-    sock_ops,
     socket_filter,
     tc,
-    u8,
     u32,
     u64,
     uprobe,
-    uretprobe,
     xdp,
 )
 from pyebpf.btf import Kind
 from pyebpf.btf.system import kernel_btf
 from pyebpf.dsl.probes import Probe
 from pyebpf.errors import AttachError, CompileError, KernelError, PyebpfError, VerifierError
-from pyebpf.kernel import bpf_iter_meta, task_struct
 from tests.compile.cases import HERE, load_case, probes_of
-from tests.kernel.namespaces import in_own_network, own_cgroup
 
 pytestmark = pytest.mark.kernel
 
@@ -131,56 +108,11 @@ def drop_all(ctx: XdpContext) -> i32:
     return 1
 
 
-DROPS = """
-from pyebpf import load
-from tests.kernel.test_programs import counts, drop_all
-with load(drop_all) as session:
-    link = session.attach(drop_all, device="lo", mode="generic")
-    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    receiver.bind(("127.0.0.1", 0))
-    receiver.settimeout(0.2)
-    for _ in range(23):
-        sender.sendto(b"x", receiver.getsockname())
-    try:
-        receiver.recv(1)
-        print("one came through")
-    except TimeoutError:
-        pass
-    print(session[counts][1])
-    link.close()
-    sender.sendto(b"x", receiver.getsockname())
-    print(receiver.recv(1), session[counts][1])
-"""
-
-
-def test_xdp_drops_every_packet_of_its_own_network() -> None:
-    assert in_own_network(DROPS).split("\n") == ["23", "b'x' 23", ""]
-
-
 @tc("egress", device="lo")
 def turn(ctx: SkBuffContext) -> i32:
     counts[2] += 1
     ctx.mark = 7
     return 0 if ctx.mark == 7 else 2
-
-
-PASSES = """
-from pyebpf import load
-from tests.kernel.test_programs import counts, turn
-with load(turn) as session:
-    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    receiver.bind(("127.0.0.1", 0))
-    for _ in range(17):
-        sender.sendto(b"x", receiver.getsockname())
-        receiver.recv(1)
-    print(session[counts][2])
-"""
-
-
-def test_tc_sees_every_packet_of_its_own_network() -> None:
-    assert in_own_network(PASSES) == "17\n"
 
 
 @socket_filter
@@ -189,174 +121,19 @@ def only_a(ctx: SkBuffContext) -> u32:
     return ctx.len if ctx.len > 8 + 2 else 0
 
 
-def test_a_socket_filter_keeps_what_it_says() -> None:
-    with load(only_a) as session, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
-        receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(5)
-        link = session.attach(only_a, socket=receiver)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            for text in (b"a", b"bb", b"ccc", b"d", b"eeee"):
-                sender.sendto(text, receiver.getsockname())
-            assert [receiver.recv(9), receiver.recv(9)] == [b"ccc", b"eeee"]
-            assert session[counts][3] == 5
-            link.close()
-            sender.sendto(b"f", receiver.getsockname())
-            assert receiver.recv(9) == b"f"
-            assert session[counts][3] == 5
-
-
 @cgroup_sock_addr("connect4")
 def nowhere(ctx: SockAddrContext) -> i32:
     counts[4] += 1
     return 0 if ctx.user_port == htons(9) else 1
 
 
-CONNECT = """
-import os, socket, sys
-open(sys.argv[1] + "/cgroup.procs", "w").write(str(os.getpid()))
-with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-    for port in (9, 10, 9):
-        try:
-            s.connect(("127.0.0.1", port))
-            print("connected")
-        except PermissionError:
-            print("refused")
-"""
-
-
-def test_a_cgroup_program_decides_for_its_processes() -> None:
-    with own_cgroup() as group, load(nowhere) as session:
-        session.attach(nowhere, cgroup=str(group))
-        done = subprocess.run(
-            [sys.executable, "-c", CONNECT, str(group)], capture_output=True, text=True, check=True
-        )
-        assert done.stdout.split() == ["refused", "connected", "refused"]
-        assert session[counts][4] == 3
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outside:
-            outside.connect(("127.0.0.1", 9))
-        assert session[counts][4] == 3
-
-
-@iter("task")
-def find(meta: Ptr[bpf_iter_meta], task: Ptr[task_struct] | None) -> None:
-    if task is not None and task.tgid == os.getpid():
-        counts[5] += 1
-
-
-def test_an_iterator_visits_every_thread_of_ours() -> None:
-    mine = os.getpid()
-    probe = Probe(_thread_counter(mine), find.hooks)
-    with load(probe) as session:
-        stop = threading.Event()
-        threads = [threading.Thread(target=stop.wait) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        try:
-            alive = len(os.listdir("/proc/self/task"))  # noqa: PTH208
-            assert session.read(probe) == b""
-            assert session[counts][5] == alive >= 4
-        finally:
-            stop.set()
-
-
-@record
-class Row:
-    number: u32
-    group: u32
-    name: Char = chars(16)
-
-
-def test_what_an_iterator_emits_is_an_array_of_records() -> None:
-    mine = os.getpid()
-
-    @iter("task")
-    def rows(ctx: IterContext, task: Ptr[task_struct] | None) -> None:
-        if task is not None and task.tgid == mine:
-            ctx.emit(Row(number=task.pid, group=task.tgid, name=task.comm))
-
-    with load(rows) as session:
-        for _ in range(2):
-            found = session.read(rows)
-            assert found.dtype.names == ("number", "group", "name")
-            threads = sorted(int(name) for name in os.listdir("/proc/self/task"))  # noqa: PTH208
-            assert sorted(found["number"].tolist()) == threads
-            assert set(found["group"].tolist()) == {mine}
-            comm = Path("/proc/self/comm").read_text().rstrip("\n")
-            assert comm.encode() in {bytes(name) for name in found["name"]}
-
-
-def _thread_counter(mine: int):  # type: ignore[no-untyped-def]
-    def find_mine(meta: Ptr[bpf_iter_meta], task: Ptr[task_struct] | None) -> None:
-        if task is not None and task.tgid == mine:
-            counts[5] += 1
-
-    return find_mine
-
-
-#: A function of our own to probe, in a private copy of a library that no other process runs.
-LIBRARY = """
-#include <string.h>
-long pyebpf_probed(const char *text, long number) { return number + (long)strlen(text); }
-"""
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Path:
-    compiler = shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        pytest.skip("no C compiler: a library to probe cannot be made")
-    source, made = tmp_path / "probed.c", tmp_path / "libprobed.so"
-    source.write_text(LIBRARY)
-    subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", made, source], check=True)
-    return made
-
-
-def test_a_uprobe_and_its_return_count_every_call(library: Path) -> None:
-    import ctypes
-
-    @uprobe(library, "pyebpf_probed", pid=os.getpid())
-    def enters(ctx: UprobeContext, text: UserPtr[u8], number: u64) -> None:
-        if read_user_str(text, 16) == "hello":
-            counts[6] += number
-
-    @uretprobe(library, "pyebpf_probed", pid=os.getpid())
-    def leaves(ctx: UprobeContext, ret: u64) -> None:
-        counts[7] += ret
-
-    called = ctypes.CDLL(str(library)).pyebpf_probed
-    called.argtypes, called.restype = [ctypes.c_char_p, ctypes.c_long], ctypes.c_long
-    with load(enters, leaves) as session:
-        for number in range(10):
-            called(b"hello", number)
-        called(b"other", 1000)
-        assert session[counts][6] == sum(range(10))
-        assert session[counts][7] == sum(range(10)) + 50 + 1005
-    called(b"hello", 1)
-
-
-def test_a_function_that_a_binary_lacks_is_named_with_the_nearest(library: Path) -> None:
-    @uprobe(library, "pyebpf_probd")
+def test_a_function_that_a_binary_lacks_is_named_with_the_nearest() -> None:
+    @uprobe("c", "getpidd", pid=os.getpid())
     def enters(ctx: UprobeContext) -> None:
         counts[6] += 1
 
-    with pytest.raises(AttachError, match="no function 'pyebpf_probd'; the nearest: pyebpf_probed"):
+    with pytest.raises(AttachError, match=r"no function 'getpidd'; the nearest: .*getpid"):
         load(enters)
-
-
-def test_a_perf_event_samples_this_process_only() -> None:
-    @perf_event(freq_hz=999, pid=os.getpid())
-    def sample(ctx: PerfEventContext) -> None:
-        counts[8] += 1
-        if ctx.ip != 0 and ctx.sample_period > 0:
-            counts[9] += 1
-
-    with load(sample) as session:
-        for _ in range(60):
-            sum(range(100_000))
-        session.detach()
-        taken = session[counts][8]
-        assert taken > 0
-        assert session[counts][9] == taken
 
 
 def test_an_unknown_perf_event_is_named_with_those_that_are() -> None:
@@ -402,26 +179,8 @@ def test_a_kprobe_that_this_kernel_cannot_have_says_so() -> None:
     assert compile_probes(reads).object
 
 
-def test_a_pattern_probes_every_function_that_it_matches(
-    library: Path, requires: Callable[[str], None]
-) -> None:
-    requires("prog:uprobe.multi")
-    import ctypes
-
-    @uprobe(library, "pyebpf_*", pid=os.getpid())
-    def enters(ctx: UprobeContext, text: u64, number: u64) -> None:
-        counts[10] += number
-
-    called = ctypes.CDLL(str(library)).pyebpf_probed
-    called.argtypes, called.restype = [ctypes.c_char_p, ctypes.c_long], ctypes.c_long
-    with load(enters) as session:
-        for number in range(10):
-            called(b"hello", number)
-        assert session[counts][10] == sum(range(10))
-
-
-def test_a_pattern_that_matches_nothing_says_so(library: Path) -> None:
-    @uprobe(library, "nothing_*", pid=os.getpid())
+def test_a_pattern_that_matches_nothing_says_so() -> None:
+    @uprobe("c", "nothing_*", pid=os.getpid())
     def enters(ctx: UprobeContext) -> None:
         counts[10] += 1
 
@@ -473,49 +232,3 @@ def test_a_packet_is_turned_round_by_its_headers(options: int) -> None:
         assert struct.unpack_from("!HH", ran.data, at) == (53, 4000)
         assert session.test_run(answer, data=packet(54)).data == packet(54)
         assert session.test_run(answer, data=packet(53)[:41]).result == net.XDP_PASS
-
-
-peers = SockHash[tuple[u32, u32]](max_entries=64)
-
-
-@sock_ops
-def connected(ctx: SockOpsContext) -> i32:
-    if ctx.op in (4, 5):
-        peers.add((ctx.local_port, ntohl(ctx.remote_port)))
-        counts[11] += 1
-    return 1
-
-
-@sk_msg
-def short_cut(ctx: SkMsgContext) -> i32:
-    counts[12] += 1
-    return peers.redirect((ntohl(ctx.remote_port), ctx.local_port), 1)
-
-
-TALK = """
-import os, socket, sys
-open(sys.argv[1] + "/cgroup.procs", "w").write(str(os.getpid()))
-with socket.create_server(("127.0.0.1", 0)) as server:
-    with socket.create_connection(server.getsockname()) as client, server.accept()[0] as other:
-        for text in (b"one", b"three", b"five5"):
-            client.sendall(text)
-            print(other.recv(9).decode())
-            other.sendall(text.upper())
-            print(client.recv(9).decode())
-"""
-
-
-def test_messages_between_two_sockets_take_a_short_cut() -> None:
-    with own_cgroup() as group, load(connected, short_cut) as session:
-        session.attach(connected, cgroup=str(group))
-        link = session.attach(short_cut, sockets=peers)
-        done = subprocess.run(
-            [sys.executable, "-c", TALK, str(group)],
-            capture_output=True, text=True, check=True, timeout=30,
-        )  # fmt: skip
-        assert done.stdout.split() == ["one", "ONE", "three", "THREE", "five5", "FIVE5"]
-        assert (session[counts][11], session[counts][12]) == (2, 6)
-        link.close()
-        subprocess.run([sys.executable, "-c", TALK, str(group)], check=True, timeout=30,
-                       capture_output=True)  # fmt: skip
-        assert (session[counts][11], session[counts][12]) == (4, 6)

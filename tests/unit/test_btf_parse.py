@@ -330,6 +330,30 @@ def test_nodes_are_values() -> None:
         t.Fwd("a", nothing=1)  # type: ignore[call-arg]
 
 
+def edits(a: str, b: str) -> int:
+    """Count changes and swaps between two words by the definition, without any short cut."""
+    if not a or not b:
+        return len(a) + len(b)
+    ways = [edits(a[1:], b) + 1, edits(a, b[1:]) + 1, edits(a[1:], b[1:]) + (a[0] != b[0])]
+    if a[:2] == b[:2][::-1] and len(a) > 1 and len(b) > 1:
+        ways.append(edits(a[2:], b[2:]) + 1)
+    return min(ways)
+
+
+WORDS = st.text("abc", min_size=1, max_size=6)
+
+
+@given(WORDS, st.lists(WORDS, max_size=6, unique=True))
+def test_the_nearest_names_are_those_with_the_fewest_edits(word: str, names: list[str]) -> None:
+    limit = max(1, len(word) // 3)
+    begins = [n for n in names if n != word and n.startswith(word) and len(word) > 2]
+    scored = [(0.5 + (len(n) - len(word)) / 100, n) for n in begins]
+    others = [n for n in names if n not in (word, *begins)]
+    alike = [n for n in others if len({*word} ^ {*n}) <= 2 * limit]
+    scored += [(edits(word, n), n) for n in alike if edits(word, n) <= limit]
+    assert nearest(word, names) == [n for _, n in sorted(scored)[:3]]
+
+
 def test_misspelt_names_are_guessed() -> None:
     known = ["request", "request_queue", "task_struct", "file", "files"]
     assert nearest("reqeust", known) == ["request"]

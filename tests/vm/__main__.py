@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.vm import image, logs, machine, programs, suite
+from tests.vm import image, kinds, logs, machine, native, programs, suite
 from tests.vm.archive import Suite, VmError
 from tests.vm.kernels import ROWS, names, newest, row
 from tests.vm.machine import FAILED, Job
@@ -62,6 +62,14 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--count", type=int, default=1000, help="how many")
     verb.add_argument("--seed", type=int, default=1, help="the first one's seed")
     verb.set_defaults(verb=_programs)
+    verb = verbs.add_parser("kinds", help="run a program of each kind here and on the kernels")
+    verb.add_argument("kernels", nargs="*", metavar="KERNEL", help="without any: all rows")
+    verb.add_argument("--page", type=Path, metavar="FILE", help="write the table, too")
+    verb.set_defaults(verb=_kinds)
+    verb = verbs.add_parser("bench", help="measure on a kernel: bench 6.12 -- -k attach")
+    verb.add_argument("kernel", metavar="KERNEL")
+    verb.add_argument("--limit", type=float, default=900, metavar="SECONDS")
+    verb.set_defaults(verb=_bench)
     verb = verbs.add_parser("logs", help="keep what the verifiers say of wrong programs")
     verb.add_argument("kernels", nargs="*", metavar="KERNEL", help="without any: all rows")
     verb.set_defaults(verb=_logs)
@@ -100,12 +108,24 @@ def _run(asked: argparse.Namespace, command: list[str]) -> int:
     return result.code
 
 
+def _bench(asked: argparse.Namespace, arguments: list[str]) -> int:
+    words = [suite.PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-s", "-m", "bench"]
+    environment = {"PYTHONPATH": str(suite.ROOT), native.NATIVE_LOOP: str(native.loop_s())}
+    job = Job([*words, "tests/bench", *arguments], suite.ROOT, limit=asked.limit,
+              environment=environment)  # fmt: skip
+    return machine.run(image.get(row(asked.kernel)), job).code
+
+
 def _logs(asked: argparse.Namespace, _: list[str]) -> int:
     return max(logs.keep(row(name)) for name in asked.kernels or names(ROWS))
 
 
 def _programs(asked: argparse.Namespace, _: list[str]) -> int:
     return int(programs.check(row(asked.kernel), asked.seed, asked.count) > 0)
+
+
+def _kinds(asked: argparse.Namespace, _: list[str]) -> int:
+    return kinds.test([row(name) for name in asked.kernels or names(ROWS)], asked.page)
 
 
 def _test(asked: argparse.Namespace, arguments: list[str]) -> int:

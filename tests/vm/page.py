@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tests.vm.outcome import Answers, Outcome
 
@@ -82,16 +82,27 @@ def _cell(answers: Answers, name: str) -> str:
 
 
 def _reasons(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Say of each reason which kernels gave it of what: the newest that lack something first."""
+    return together(
+        (outcome.row.name, name.removeprefix("prog:"), reason)
+        for outcome in outcomes
+        for name, (support, reason) in outcome.answers.items()
+        if support != "yes"
+    )
+
+
+def together(reasons: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+    """Say of each reason which kernels gave it of what: the newest that lack something first.
+
+    Args:
+        reasons: kernel, what it lacks, why.
+    """
     told: dict[tuple[str, str], list[str]] = {}
-    for outcome in outcomes:
-        for name, (support, reason) in outcome.answers.items():
-            if support != "yes":
-                told.setdefault((name, reason), []).append(outcome.row.name)
-    together: dict[tuple[str, str], list[str]] = {}
+    for row, name, reason in reasons:
+        told.setdefault((name, reason), []).append(row)
+    same: dict[tuple[str, str], list[str]] = {}
     for (name, reason), rows in told.items():
-        together.setdefault((", ".join(rows), reason), []).append(name.removeprefix("prog:"))
-    for (rows, reason), names in sorted(together.items(), key=lambda item: -len(item[0][0])):
+        same.setdefault((", ".join(rows), reason), []).append(name)
+    for (rows, reason), names in sorted(same.items(), key=lambda item: -len(item[0][0])):
         yield f"- {', '.join(f'`{name}`' for name in names)} on {rows}: {reason}"
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.vm import image, outcome, page
+from tests.kinds.case import STEPS
+from tests.kinds.case import Outcome as Came
+from tests.vm import image, kinds, outcome, page
 from tests.vm.archive import VmError
 from tests.vm.kernels import ROWS, Row, newest, row
 from tests.vm.outcome import Outcome
@@ -135,3 +137,14 @@ def test_the_page_has_a_row_for_each_kernel_and_a_reason_for_each_gap(tmp_path: 
     assert "| kind of program | 6.1 |\n|---|---|\n| `xdp` | yes |\n| `syscall` |  |" in text
     assert "| `map:hash` | yes |" in text
     assert "- `syscall` on 6.1: EINVAL" in text
+
+
+def test_the_page_of_kinds_says_how_far_each_came_and_why_not_further() -> None:
+    here = kinds.Ran("this", "6.18.4-x", (Came("xdp", STEPS), Came("tc", ("compiled",), "no", "")))
+    there = kinds.Ran("6.1", "6.1.0", (Came("xdp", (), "", "bad"), Came("tc", (), "not\nso", "")))
+    text = kinds.render([here, there])
+    assert "| kind | this | 6.1 |\n|---|---|---|\n| `xdp` | CVAF | ···· |\n| `tc` | C··· |" in text
+    assert "- this: the machine that made the page, Linux 6.18\n- 6.1: Linux 6.1.0\n" in text
+    assert "- `xdp` on 6.1: bad\n" in text
+    assert "- `tc` on 6.1: not so\n" in text
+    assert kinds.nowhere([here, there]) == ["tc"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pyebpf.dsl.check.scope import Scope
     from pyebpf.dsl.typed import Expr
 
-_I32 = Int(32, signed=True)
+_I32, _I64 = Int(32, signed=True), Int(64, signed=True)
 
 
 def program_result(value: Expr | None, span: Span, scope: Scope) -> Expr | None:
@@ -35,7 +35,7 @@ def program_result(value: Expr | None, span: Span, scope: Scope) -> Expr | None:
         return None
     number = need_number(value)
     _check_range(number, kind, wanted)
-    return to_data(number, _I32)
+    return to_data(number, _I64 if wanted.wide else _I32)
 
 
 def need_result(scope: Scope, span: Span) -> None:

@@ -39,7 +39,7 @@ from pyebpf.dsl.types import (
 from pyebpf.errors import InternalError
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, Block, Slot, Value
-from pyebpf.ir.types import I32, U64, VOID, Type
+from pyebpf.ir.types import U64, VOID, Type
 from pyebpf.plain import Plain
 from pyebpf.spec.types import Field
 
@@ -337,7 +337,7 @@ class Expressions:
     def abort(self) -> None:
         """End the program here."""
         self.release(0, "ringbuf_discard")
-        self.build.ret(self.build.const(self.ended, I32))
+        self.build.ret(self.build.const(self.ended, self.build.function.result))
 
     # -- what the statements around an expression provide
 

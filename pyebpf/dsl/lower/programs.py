@@ -16,7 +16,7 @@ from pyebpf.dsl import typed
 from pyebpf.dsl.faults import Unsupported
 from pyebpf.dsl.lower.statements import Lowering
 from pyebpf.ir.nodes import CallFunction, Function, Param, Value
-from pyebpf.ir.types import BOOL, I32, VOID, Pointer, Space
+from pyebpf.ir.types import BOOL, I32, I64, VOID, Pointer, Space
 
 if TYPE_CHECKING:
     from pyebpf.dsl.lower.expr import Expressions
@@ -175,14 +175,16 @@ def lower_once(made: typed.Subprogram, low: Expressions) -> Lowered:
 def lower_program(program: typed.Program, unit: UnitState) -> Function:
     """Return the IR of one program."""
     context = Param(Pointer(Space.CTX), program.span, "ctx")
-    function = Function(program.name, program.section, (context,), I32, [], [], program.span)
+    given = result_of(program_kind_of_section(program.section)[0])
+    kind = I64 if given.wide else I32
+    function = Function(program.name, program.section, (context,), kind, [], [], program.span)
     lowering = _Calling(function, context, unit)
-    lowering.ended = result_of(program_kind_of_section(program.section)[0]).ended
+    lowering.ended = given.ended
     for parameter in program.parameters:
         if parameter.value is not None:
             lowering.store(parameter.variable, parameter.value)
     lowering.block(program.body)
     if not lowering.build.done:
         lowering.build.span = program.span
-        lowering.build.ret(lowering.build.const(lowering.ended, I32))
+        lowering.build.ret(lowering.build.const(lowering.ended, kind))
     return function

@@ -16,7 +16,7 @@ from pyebpf.dsl.lower.memory import fill
 from pyebpf.dsl.typed_locks import Locked
 from pyebpf.ir.build import Builder
 from pyebpf.ir.nodes import Block, Function, Param, Value
-from pyebpf.ir.types import BOOL, I32
+from pyebpf.ir.types import BOOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +106,7 @@ class Lowering(Expressions):
     def returned(self, statement: typed.Return) -> Value | None:
         """Return what the program gives back."""
         if statement.value is None:
-            return self.build.const(self.ended, I32)
+            return self.build.const(self.ended, self.build.function.result)
         return self.number(statement.value)
 
     def reserve(self, statement: typed.Reserve) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import struct
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from pyebpf.abi.attr import KPROBE_MULTI, UPROBE_MULTI, perf_event_attr
@@ -108,25 +110,38 @@ def attach_kprobe_multi(request: Request) -> Link:
 
     Since:  5.18.
     """
-    names = [n for n in request.tracefs.functions() if fnmatchcase(n, request.hook)]
+    matches = re.compile(translate(request.hook)).match
+    names = [name for name in request.tracefs.functions() if matches(name)]
     if not names:
         raise AttachError(
             f"no function of the kernel that can be probed matches {request.hook!r}",
             target=request.hook,
         )
-    texts = [name.encode() + b"\0" for name in names]
-    symbols = struct.pack(f"={len(texts)}Q", *(syscall.address_of(text) for text in texts))
+    # One text with all names: each begins behind the end of the one before.
+    text = "\0".join([*names, ""]).encode("ascii", "replace")
+    starts = accumulate((len(name) + 1 for name in names[:-1]), initial=syscall.address_of(text))
+    symbols = struct.pack(f"={len(names)}Q", *starts)
     flags = int(request.kind.name.startswith("kretprobe"))
     cookies = _cookies(request, [(name,) for name in names])
     detail = KPROBE_MULTI.pack(
         flags,
-        len(texts),
+        len(names),
         syscall.address_of(symbols),
         0,
         syscall.address_of(cookies) if cookies else 0,
     )
     kind = request.kind.attach_type
-    return Link(syscall.link_create(request.prog_fd, 0, kind, detail=detail), request.hook)
+    try:
+        return Link(syscall.link_create(request.prog_fd, 0, kind, detail=detail), request.hook)
+    except KernelError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        raise NotSupportedError(
+            f"this kernel was built without links to many functions (CONFIG_FPROBE): name one of "
+            f"the {len(names)} that {request.hook!r} matches",
+            feature=f"prog:{request.kind.name}",
+            since="5.18",
+        ) from None
 
 
 def attach_uprobe_multi(request: Request) -> Link:

@@ -104,6 +104,37 @@ class PlaceMap(MapHandle):
         return self.key.pack(key)
 
 
+class ProgrammedPlaceMap(PlaceMap):
+    """An open map of devices or CPUs whose entries may hold a program, too.
+
+    What is stored is a place, or a pair: the place, and an ``@xdp(entry_of=…)`` probe of the
+    session. What is read is the place's number.
+
+    Since:  Linux 5.8; of CPUs 5.9.
+    """
+
+    def __init__(self, fd: int, spec: MapSpec, find: Callable[[object], int]) -> None:
+        super().__init__(fd, spec)
+        self._find = find
+
+    def __setitem__(self, key: object, value: object) -> None:
+        """Put a place into an entry, or a place and a probe.
+
+        Raises:
+            IndexError: there is no such entry.
+            KeyError: the session did not load the probe.
+            OSError: there is no such device.
+        """
+        place, probe = value if isinstance(value, tuple) else (value, None)
+        program = 0 if probe is None else self._find(probe)
+        self._store(self._packed(key), _NUMBERS[self.spec.kind](place) | program << 32)
+
+    def get(self, key: object, default: Any = None) -> Any:
+        """Return the number of the place in an entry; ``default`` if nothing is."""
+        found = super().get(key)
+        return default if found is None else found & 0xFFFFFFFF
+
+
 def _device(value: Any) -> int:
     return socket.if_nametoindex(value) if isinstance(value, str) else index(value)
 
