@@ -34,6 +34,7 @@ _ROWS = (
     Command("doctor", "[options]", "say what this machine can do, and what to do about the rest"),
     Command("list", "[options] PATTERN", "find hooks: tracepoints, functions, symbols, with types"),
     Command("compile", "[options] PROGRAM -o OBJECT", "compile probes into an object file"),
+    Command("inspect", "[options] PROGRAM|OBJECT", "show lines, IR, instructions, verifier states"),
     Command("stubs", "[-o DIR] [WHAT ...]", "write this kernel's names for type checkers"),
 )
 COMMANDS = {command.name: command for command in _ROWS}

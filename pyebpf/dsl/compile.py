@@ -55,6 +55,17 @@ def compile_probes(
         CompileError: what is wrong with the probes, each fault at its place.
         NotSupportedError: the target lacks BTF, and a probe needs it; or has no alternative.
     """
+    return compile_with_ir(probes, target, options, license, refused)[0]
+
+
+def compile_with_ir(
+    probes: Iterable[Loadable],
+    target: Target,
+    options: Mapping[Any, Any] | None = None,
+    license: str = "GPL",  # noqa: A002 - the kernel's word
+    refused: Refused = MappingProxyType({}),
+) -> tuple[Compiled, Unit]:
+    """Compile probes as :func:`compile_probes` does; return its IR too."""
     chosen = choose(probes, target, options or {}, refused)
     for stack in _ROOMS:
         unit = UnitState(target, options or {}, collect(chosen.given, chosen.picks))
@@ -69,7 +80,12 @@ def compile_probes(
     raise AssertionError
 
 
-def _compile(chosen: Chosen, unit: UnitState, license: str, stack: int) -> Compiled:  # noqa: A002
+def _compile(
+    chosen: Chosen,
+    unit: UnitState,
+    license: str,  # noqa: A002
+    stack: int,
+) -> tuple[Compiled, Unit]:
     if not program_names(unit.collected.probes, unit.options):
         raise PyebpfError("nothing to load: no probe has a hook that is enabled")
     made = build_unit(unit.collected.all_probes(), unit, license, stack)
@@ -91,13 +107,14 @@ def _compile(chosen: Chosen, unit: UnitState, license: str, stack: int) -> Compi
         )
         for name, probe, hook in unit.programs
     ]
-    return Compiled(
+    compiled = Compiled(
         compile_unit(made, unit.target),
         tuple(infos),
         tuple(unit.prints),
         tuple(used.items()),
         chosen.picks,
     )
+    return compiled, made
 
 
 def build_unit(

@@ -14,6 +14,7 @@ from pyebpf.spec.types import Bool
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pyebpf.diag import Span
     from pyebpf.ir.nodes import Function
     from pyebpf.spec.objects import MapSpec
 
@@ -56,6 +57,17 @@ def function_text(fn: Function, *, lines: bool = False) -> str:
         out.append(f"{block.name}:")
         out += [_line(instr, names, lines=lines) for instr in block.instrs]
     return "\n".join([*out, "}"]) + "\n"
+
+
+def instructions_text(fn: Function) -> list[tuple[Span | None, str]]:
+    """Return each instruction as text, with its place in the source; blocks are named before it."""
+    names, out = _number(fn), []
+    for block in fn.blocks:
+        label = f"{block.name}:"
+        for instr in block.instrs:
+            out.append((instr.span, f"{label:<9} {_line(instr, names, lines=False).strip()}"))
+            label = ""
+    return out
 
 
 def unit_text(unit: nodes.Unit) -> str:

@@ -322,3 +322,82 @@ def test_nobody_reads_what_is_said(words: list[str]) -> None:
     _, err = process.communicate()
     lines = [line for line in err.decode().splitlines() if not line.startswith("pyebpf: kind ")]
     assert (process.returncode, lines) == (141, [])
+
+
+# inspect
+
+INSPECTED = """
+from pyebpf import Hash, ktime_get_ns, raw_tracepoint, tgid, u32, u64
+
+table = Hash[u32, u64](max_entries=8)
+
+@raw_tracepoint("sys_enter")
+def keeps() -> int:
+    found = table.get(tgid())
+    if found is not None:
+        table[tgid()] = found + ktime_get_ns()
+    return 0
+"""
+
+
+@pytest.fixture
+def inspected(tmp_path: Path) -> Path:
+    file = tmp_path / "probe.py"
+    file.write_text(INSPECTED)
+    return file
+
+
+def test_the_four_sides_of_a_program(inspected: Path) -> None:
+    code, out, err = pyebpf("inspect", inspected)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert re.fullmatch(r"keeps: raw_tp/sys_enter, \d+ instructions", lines[0])
+    assert lines[1] == "probe.py:8  found = table.get(tgid())"
+    assert "helper map_lookup_elem" in out
+    look_up = next(n for n, line in enumerate(lines) if "call bpf_map_lookup_elem" in line)
+    assert re.match(r" +R0=map_value_or_null\(.*ks=4,vs=8", lines[look_up + 1])
+    assert re.search(r"(?m)^ +\d+: \(0f\) r\d \+= r\d  ; .*r\d: found", out)
+    assert lines[-1] == ""
+
+
+def test_some_sides_of_a_program(inspected: Path) -> None:
+    code, out, _ = pyebpf("inspect", inspected, "-w", "source,bpf")
+    assert code == 0
+    assert not re.search(r"map_value|%\d", out)
+    assert re.search(r"(?m)^ +0: \(85\) call bpf_get_current_pid_tgid#14$", out)
+    assert "probe.py:10  table[tgid()] = found + ktime_get_ns()" in out
+
+
+def test_an_object_is_inspected(inspected: Path, tmp_path: Path) -> None:
+    made = tmp_path / "probe.o"
+    assert pyebpf("compile", inspected, "-o", made)[0] == 0
+    code, out, err = pyebpf("inspect", made, "--program", "keeps", "-v")
+    assert (code, err) == (0, "")
+    assert "probe.py:8  found = table.get(tgid())" in out
+    assert re.search(r"R0=map_value_or_null\(.*  R\d+=", out)
+    code, _, err = pyebpf("inspect", made, "--program", "kepes")
+    assert (code, err) == (1, "pyebpf: there is no program 'kepes'; did you mean `keeps`?\n")
+
+
+def test_without_privileges_three_sides(inspected: Path) -> None:
+    code, out, err = pyebpf("inspect", inspected, prepare=drop_capabilities)
+    assert (code, err) == (0, "")
+    assert "\nwithout what the verifier knows: " in out
+    assert "CAP_BPF" in out.splitlines()[1]
+    assert "helper map_lookup_elem" in out
+    assert "call bpf_map_lookup_elem" in out
+
+
+def test_a_refused_program(inspected: Path, tmp_path: Path) -> None:
+    """A damaged object: where a look-up is tested, the test is taken out."""
+    made = tmp_path / "probe.o"
+    assert pyebpf("compile", inspected, "-o", made)[0] == 0
+    data = made.read_bytes()
+    test = next(m for m in re.finditer(rb"\x15\x00..\x00\x00\x00\x00", data, re.DOTALL))
+    nothing = b"\xbf" + bytes(7)  # r0 = r0
+    made.write_bytes(data[: test.start()] + nothing + data[test.end() :])
+    code, out, err = pyebpf("inspect", made)
+    assert (code, err) == (1, "")
+    assert re.search(r"(?m)^ +\d+: \(79\) .*  <-- refused$", out)
+    assert "error[E0501]" in out
+    assert "probe.py:8" in out

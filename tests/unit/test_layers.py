@@ -63,7 +63,9 @@ LAYERS: dict[str, set[str]] = {
     "stubs": FACTS | {"dsl"},
     "doctor": FACTS | {"runtime"},
     "hooks": FACTS | {"dsl", "runtime", "stubs"},
-    "cli": FACTS | {"session", "targets", "present", "host", "dsl", "stubs", "doctor", "hooks"},
+    "inspection": FACTS | {"ir", "dsl", "runtime", "session", "targets"},
+    "cli": FACTS
+    | {"session", "targets", "present", "host", "dsl", "stubs", "doctor", "hooks", "inspection"},
     "__main__": {"cli"},
 }
 #: The public names come from everywhere below the tool frame.
@@ -73,6 +75,7 @@ LAYERS["__init__"] = (set(LAYERS) | LEAVES) - {
     "stubs",
     "doctor",
     "hooks",
+    "inspection",
     "__main__",
 }
 #: What a tool uses is what a user can use: the package itself, and these.
