@@ -16,7 +16,6 @@ from pyebpf.errors import PyebpfError
 from pyebpf.hooks import (
     BINARY_KINDS,
     KERNEL_KINDS,
-    Process,
     Sources,
     binaries_of,
     binary_kinds,
@@ -108,9 +107,8 @@ def _kinds(given: Given, pattern: str) -> list[Kind]:
         where = "without -p and -b" if in_binaries else "with -p PID or -b FILE"
         raise UsageError(f"kind {wrong[0]!r} is listed {where}")
     if in_binaries:
-        process = Process(given.get("p", 0))
-        paths = binaries_of(given.all("b"), process.pid)
-        every = [kind for path in paths for kind in binary_kinds(path, process)]
+        found = binaries_of(given.all("b"), given.get("p", 0))
+        every = [kind for binary in found for kind in binary_kinds(binary)]
         return [kind for kind in every if not wanted or kind.name in wanted]
     if ":" in pattern and not wanted:
         wanted = ["tracepoint"]

@@ -40,7 +40,7 @@ def needs_of(feature: str) -> tuple[str, ...]:
     if family == "helper":
         kind = name.partition("@")[2]
         return capability.for_program(PROGRAM_KINDS[kind].prog_type) if kind else _TRACING
-    if feature == "tcx":
+    if feature in ("tcx", "xdp_link", "cgroup_link"):
         return ("CAP_BPF", "CAP_NET_ADMIN")
     return _TRACING if feature in _TRACED else ("CAP_BPF",)
 

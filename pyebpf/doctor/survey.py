@@ -39,7 +39,9 @@ _ATTACH = {
     "cookie": "a number for each attachment (bpf_get_attach_cookie)",
     "kprobe_attach": "@kprobe, @kretprobe: kprobes through perf",
     "uprobe_attach": "@uprobe, @uretprobe: uprobes through perf",
-    "tcx": "@tc by links (tcx)",
+    "tcx": "@tc: by links (tcx)",
+    "xdp_link": "@xdp: by links",
+    "cgroup_link": "programs of cgroups: by links",
 }
 _HELPERS = (
     "probe_read_kernel", "probe_read_kernel_str", "probe_read_user", "probe_read_user_str",

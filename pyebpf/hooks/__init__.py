@@ -7,14 +7,14 @@ names are cheap, and only those that are shown are described.
 from pyebpf.hooks.entries import Entry
 from pyebpf.hooks.kernel import KERNEL_KINDS, Sources
 from pyebpf.hooks.kinds import Kind, matching
-from pyebpf.hooks.user import BINARY_KINDS, Process, binaries_of, binary_kinds
+from pyebpf.hooks.user import BINARY_KINDS, Binary, binaries_of, binary_kinds
 
 __all__ = [
     "BINARY_KINDS",
     "KERNEL_KINDS",
+    "Binary",
     "Entry",
     "Kind",
-    "Process",
     "Sources",
     "binaries_of",
     "binary_kinds",

@@ -172,7 +172,7 @@ def test_a_long_list_is_cut_and_says_so() -> None:
         (["sched_swithc"], "nothing matches 'sched_swithc'; did you mean `sched_switch`"),
         (["zzzzzzzz*"], "nothing matches 'zzzzzzzz*'\n"),
         (["qqqq_zz"], "nothing is called 'qqqq_zz'; '*qqqq_zz*' finds it inside of names\n"),
-        (["x", "-p", "4194305"], "there is no process 4194305\n"),
+        (["x", "-p", "4194305"], "there is no process 4194305: No such file or directory\n"),
         (["x", "-b", "/etc/passwd"], "/etc/passwd: not a"),
         (["x", "-b", "no_such_library"], "there is no library libno_such_library.so"),
     ],

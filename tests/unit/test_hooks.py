@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 
 from pyebpf.hooks import (
     KERNEL_KINDS,
     Entry,
-    Process,
     Sources,
     binaries_of,
     binary_kinds,
@@ -122,9 +124,18 @@ def test_patterns() -> None:
 
 
 def test_functions_of_a_binary() -> None:
-    (path,) = binaries_of(["c"], 0)
-    (symbols,) = [kind for kind in binary_kinds(path, Process()) if kind.name == "symbol"]
+    (found,) = binaries_of(["c"], 0)
+    (symbols,) = [kind for kind in binary_kinds(found) if kind.name == "symbol"]
     assert "strlen" in symbols.names()
-    assert symbols.describe("strlen").code == f'@uprobe("{path}", "strlen")'
-    (mine,) = [kind for kind in binary_kinds(path, Process(7)) if kind.name == "symbol"]
-    assert mine.describe("strlen").code == f'@uprobe("{path}", "strlen", pid=7)'
+    assert symbols.describe("strlen").code == f'@uprobe("{found.file}", "strlen")'
+
+
+def test_functions_of_what_a_process_runs() -> None:
+    mine = os.getpid()
+    (found,) = binaries_of(["c"], mine)
+    (symbols,) = [kind for kind in binary_kinds(found) if kind.name == "symbol"]
+    assert "strlen" in symbols.names()
+    assert symbols.describe("strlen").code == f'@uprobe("c", "strlen", pid={mine})'
+    every = binaries_of([], mine)
+    assert any(each.name == os.path.realpath(sys.executable) for each in every)
+    assert all(each.pid == mine for each in every)
