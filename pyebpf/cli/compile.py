@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pyebpf.cli import output
 from pyebpf.cli.commands import Arguments, option
 from pyebpf.cli.options import UsageError
 from pyebpf.cli.programs import PROGRAM_HELP, chosen, read_program
 from pyebpf.session import compile_probes
+from pyebpf.targets import btf_target
+
+if TYPE_CHECKING:
+    from pyebpf.cli.commands import Given
+    from pyebpf.spec.target import Target
 
 _ABOUT = f"""\
-Compile the probes of a Python program into one ELF object for this kernel, without loading it and
-without root. libbpf, bpftool and other loaders take it: fields of the kernel are found again where
-it is loaded (CO-RE), and maps and programs have the names of the program.
+Compile the probes of a Python program into one ELF object, for this kernel or for another one that
+a file of types describes, without loading it and without root. libbpf, bpftool and other loaders
+take it: fields of the kernel are found again where it is loaded (CO-RE), and maps and programs have
+the names that the program gives them.
 
 {PROGRAM_HELP}"""
 _OPTIONS = (
@@ -19,10 +27,17 @@ _OPTIONS = (
     option(
         "-D", "--define", metavar="NAME=VALUE", help="give a Const a value; NAME alone turns it on"
     ),
+    option(
+        "--target",
+        metavar="BTF",
+        help="compile for the kernel of these types: raw BTF, or a vmlinux",
+    ),
+    option("--arch", metavar="NAME", help="its machine, if the types do not tell: x86_64, aarch64"),
     option("--license", metavar="TEXT", help="what the programs tell the kernel (default: GPL)"),
 )
 _EXAMPLES = """
 pyebpf compile probe.py -o probe.o
+pyebpf compile probe.py -o probe.arm64.o --target vmlinux-arm64.btf
 pyebpf compile pyebpf.tools.biolatency -D queued -D milliseconds -o biolatency.o
 sudo bpftool prog loadall probe.o /sys/fs/bpf/probe
 """
@@ -46,8 +61,22 @@ def run(argv: list[str]) -> int:
         raise UsageError("-o says where to put the object")
     program = read_program(given.words[0])
     options = chosen(program.module, given.all("D"))
-    compiled = compile_probes(*program.probes, options=options, license=given.get("license", "GPL"))
+    compiled = compile_probes(
+        *program.probes,
+        target=_target(given),
+        options=options,
+        license=given.get("license", "GPL"),
+    )
     with open(given.get("o"), "wb") as file:  # noqa: PTH123 - as the rest of this package
         file.write(compiled.object)
     output.write(f"{given.get('o')}: {', '.join(info.name for info in compiled.programs)}\n")
     return 0
+
+
+def _target(given: Given) -> Target | None:
+    """Return the kernel to compile for; None for the running one."""
+    if "target" in given:
+        return btf_target(given.get("target"), arch=given.get("arch", ""))
+    if "arch" in given:
+        raise UsageError("--arch says of which machine the kernel of --target is")
+    return None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getopt
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyebpf.cli import output
+from pyebpf.cli.commands import Arguments, option
 from pyebpf.cli.options import UsageError
 from pyebpf.cli.tool import FAILED
 from pyebpf.errors import KernelError, NotSupportedError, PyebpfError
@@ -23,9 +23,7 @@ else:
     kernel_types = lazy("pyebpf.dsl.check.kernel_types")
 
 FOLDER = "typings"
-_HELP = f"""\
-usage: pyebpf stubs [-o DIR] [WHAT ...]
-
+_ABOUT = """\
 Write what this kernel has as .pyi files, so that editors complete `task.mm.` and type checkers
 check it.
 
@@ -34,14 +32,18 @@ pyebpf.tracepoints and pyebpf.kfuncs, attach to and declare; or a pattern of the
 and kfuncs (task_struct, 'bpf_task_*'), with a colon for tracepoints ('sched:*'). Without any, all
 programs below the current folder. Types that the members of a type lead to come along.
 
-  -o DIR, --output DIR  where the package pyebpf_stubs is written (default: {FOLDER}); pyright finds
-                        {FOLDER} by itself, for mypy say mypy_path = "{FOLDER}"
-  -h, --help            print this help
-
+They become a package, pyebpf_stubs, in the folder. pyright finds it in typings by itself; for mypy
+say mypy_path = "typings".
+"""
+_OPTIONS = (
+    option("-o", "--output", metavar="DIR", help=f"the folder (default: {FOLDER})"),
+)  # fmt: skip
+_EXAMPLES = """
 pyebpf stubs                        # what the programs here name
 pyebpf stubs task_struct 'sched:*'  # a type, and the tracepoints of the scheduler
 pyebpf stubs '*' '*:*'              # everything: some megabytes, and a checker is slower
 """
+_ARGUMENTS = Arguments("stubs", _ABOUT, _OPTIONS, _EXAMPLES)
 
 
 def run(argv: list[str]) -> int:
@@ -51,19 +53,15 @@ def run(argv: list[str]) -> int:
         UsageError: the arguments make no sense.
         PyebpfError, OSError: nothing was written, or not all.
     """
-    try:
-        given, words = getopt.gnu_getopt(argv, "ho:", ["help", "output="])
-    except getopt.GetoptError as err:
-        raise UsageError(err.msg) from None
-    options = dict(given)
-    if {"-h", "--help"} & options.keys():
-        output.write(_HELP)
+    given = _ARGUMENTS.read(argv)
+    if "h" in given:
+        output.write(_ARGUMENTS.help())
         return 0
-    folder = options.get("--output", options.get("-o", FOLDER))
+    folder = given.get("o", FOLDER)
     if not folder:
         raise UsageError("-o takes a folder")
     target = host_target()
-    wanted = _wanted(words, target)
+    wanted = _wanted(given.words, target)
     readable = _readable(wanted, target)
     written = stubs.write(readable, target, Path(folder), _title())
     for name in written.unknown:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.dsl.compile import compile_with_ir
 from pyebpf.plain import Frozen
 from pyebpf.runtime import elf
-from pyebpf.session import host_target, read_object
+from pyebpf.session import read_object
+from pyebpf.targets import host_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

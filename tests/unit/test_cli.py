@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import subprocess
@@ -18,6 +19,9 @@ from pyebpf import Const
 from pyebpf.cli import Tool, commands, main
 from pyebpf.cli import tool as framed
 from pyebpf.errors import AttachError, CompileError
+from pyebpf.present.listing import listing
+from pyebpf.runtime import elf
+from tests import arm64
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -229,6 +233,28 @@ def test_compile_wants_a_program_and_an_object(
 ) -> None:
     assert main(["compile", *argv]) == 2
     assert "\nusage: pyebpf compile" in capsys.readouterr().err
+
+
+def test_compile_for_another_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    types, file, made = (tmp_path / name for name in ("arm64.btf", "probe.py", "probe.o"))
+    types.write_bytes(gzip.decompress(arm64.BTF_FILE.read_bytes()))
+    file.write_text(
+        "from pyebpf import KprobeContext, Array, u64, kprobe\n"
+        "cells = Array[u64](max_entries=4)\n"
+        '@kprobe("vfs_read")\ndef reads(ctx: KprobeContext, file: u64) -> None:\n'
+        "    cells[0] = file\n"
+    )
+    words = ["compile", str(file), "-o", str(made), "--target", str(types)]
+    assert main(words) == 0
+    assert capsys.readouterr().out == f"{made}: reads\n"
+    elsewhere = made.read_bytes()
+    # Where the first argument is: x0 of arm64 is at 0, rdi of x86-64 at 112.
+    text = listing(elf.parse_object(elsewhere))
+    assert ("(r1 +0)" in text, "(r1 +112)" in text) == (True, False)
+    assert main([*words, "--arch", "x86_64"]) == 1
+    assert "x86_64" in capsys.readouterr().err
+    assert main([*words[:4], "--arch", "aarch64"]) == 2
+    assert "--arch says of which machine the kernel of --target is" in capsys.readouterr().err
 
 
 def test_compile_refuses_a_file_without_probes(
