@@ -108,7 +108,7 @@ def test_one_uprobe_serves_many_functions(library: Path, requires: Callable[[str
 def test_each_function_of_a_pattern_has_its_cookie(
     library: Path, requires: Callable[[str], None]
 ) -> None:
-    requires("prog:uprobe.multi")
+    requires("perf_link")
 
     @uprobe(library, "*o*", pid=ME, cookie=3, cookies={"first_two": 7, "first_*": 8})
     def enters(ctx: UprobeContext) -> None:
@@ -127,6 +127,34 @@ def test_each_function_of_a_pattern_has_its_cookie(
         assert counted(session) == {111: 1, 112: 4}
         with pytest.raises(AttachError, match=r"called 'first_tow'; the nearest: first_two"):
             session.attach(leaves, cookies={"first_tow": 1})
+
+
+def test_a_pattern_is_attached_one_by_one_where_it_must_be(library: Path) -> None:
+    @uprobe(library, "first_*", pid=ME)
+    def enters(ctx: UprobeContext) -> None:
+        seen[1] += 1
+
+    with load(enters, attach=False) as session:
+        session.links.features = FrozenFeatures()
+        link = session.attach(enters)
+        assert not link.is_bpf_link
+        call_all(library)
+        assert counted(session) == {1: 1 + 2}
+        link.close()
+        call_all(library)
+        assert counted(session) == {1: 1 + 2}
+
+
+def test_both_ends_of_a_function_need_a_link_to_many(library: Path) -> None:
+    @uprobe(library, "first_one", pid=ME, session=True)
+    def both(ctx: UprobeContext) -> i32:
+        seen[1] += 1
+        return 0
+
+    with load(both, attach=False) as session:
+        session.links.features = FrozenFeatures()
+        with pytest.raises(NotSupportedError, match=r"program needs Linux 6\.13: a probe of the"):
+            session.attach(both)
 
 
 def test_a_kernel_without_links_to_perf_events_has_no_cookies(library: Path) -> None:
@@ -254,7 +282,7 @@ def test_each_kernel_function_of_a_pattern_has_its_cookie(
     requires: Callable[[str], None],
 ) -> None:
     needs("kprobe_attach")
-    requires("prog:kprobe.multi")
+    requires("perf_link")
     with load(many) as session:
         sleep()
         found = counted(session)

@@ -7,6 +7,7 @@ features are none takes them.
 from __future__ import annotations
 
 import io
+import os
 import socket
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
@@ -34,8 +35,8 @@ from pyebpf import (
     u64,
     xdp,
 )
-from pyebpf.errors import NotSupportedError
-from pyebpf.runtime import netlink
+from pyebpf.errors import AttachError, NotSupportedError
+from pyebpf.runtime import netlink, syscall
 from pyebpf.spec.target import FrozenFeatures
 from tests.kernel.namespaces import in_cgroup, in_own_network, own_cgroup
 
@@ -341,6 +342,20 @@ def test_two_programs_at_one_cgroup(links: bool, requires: Callable[[str], None]
         assert session[counts][7] == seen + 2
 
 
+def test_a_program_that_stands_alone_lets_no_other_be_attached() -> None:
+    with own_cgroup() as group, load(refuses, watches) as session:
+        program = session._loaded.programs["watches"]
+        directory = os.open(group, os.O_RDONLY)
+        try:
+            syscall.prog_attach(directory, program.fd, program.kind.attach_type)
+            with pytest.raises(AttachError, match="one that stands alone is there or above"):
+                session.attach(refuses, cgroup=str(group))
+            syscall.prog_detach(directory, program.fd, program.kind.attach_type)
+        finally:
+            os.close(directory)
+        session.attach(refuses, cgroup=str(group))
+
+
 @netfilter("local_in", priority=5)
 def at_netfilter(ctx: NetfilterContext) -> i32:
     counts[8] += 1
@@ -417,7 +432,6 @@ def dissects(ctx: SkBuffContext) -> i32:
 
 
 DISSECTS = """
-from pyebpf.runtime import syscall
 with load(dissects) as session:
     link = session.attach(dissects, netns="/proc/thread-self/ns/net")
     program = syscall.prog_info(session._loaded.programs["dissects"].fd)

@@ -177,6 +177,22 @@ def test_a_cpu_that_goes_away_is_left_out(monkeypatch: pytest.MonkeyPatch) -> No
         assert session[counts][2] >= 1000
 
 
+def test_a_cpu_that_was_switched_off_is_left_out() -> None:
+    switch = Path("/sys/devices/system/cpu/cpu1/online")
+    if "PYEBPF_TESTS_LACK" not in os.environ or not switch.exists():
+        pytest.skip("CPUs are switched off only on a machine that was made for the tests")
+    with own_cgroup() as group:
+        switch.write_text("0")
+        try:
+            with load(faults_of(cgroup=str(group))) as session:
+                subprocess.run([sys.executable, "-c", TOUCHES, str(group)], check=True)
+                assert session[counts][2] >= 1000
+            with pytest.raises(AttachError, match="CPU 1 is not online; online are 0"):
+                load(faults_of(cpu=1))
+        finally:
+            switch.write_text("1")
+
+
 def test_the_rate_of_samples_has_a_limit() -> None:
     @perf_event(freq_hz=1 << 40, pid=os.getpid())
     def sample(ctx: PerfEventContext) -> None:

@@ -178,7 +178,8 @@ def kprobe(
     Args:
         function: its name, ``"vfs_read"``, also with an offset in bytes, ``"vfs_read+0x10"``, or of
             a module, ``"nf_conntrack:nf_ct_delete"``; an address of the running kernel, as a
-            number; or a pattern, ``"tcp_*"``, for all functions that it matches (Linux 5.18).
+            number; or a pattern, ``"tcp_*"``, for all functions that it matches (at once since
+            Linux 5.18).
         session: run again where the function returns, if the probe gave 0 (Linux 6.10).
         cookie: what ``attach_cookie()`` gives (Linux 5.15).
         cookies: of a pattern or a session, what it gives in some of the functions:
@@ -204,7 +205,7 @@ def kretprobe(
     """Run where a function of the kernel returns: after the context comes ``ret``, its result.
 
     Args:
-        function: its name, ``"vfs_read"``, or a pattern, ``"tcp_*"`` (Linux 5.18).
+        function: its name, ``"vfs_read"``, or a pattern, ``"tcp_*"``.
         cookie: what ``attach_cookie()`` gives (Linux 5.15).
         cookies: of a pattern, what it gives in some of the functions, as for :func:`kprobe`.
         when: attach only if this constant is true.

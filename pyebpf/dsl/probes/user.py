@@ -30,8 +30,8 @@ def uprobe(  # noqa: PLR0913 - one argument for each thing that may be said
 
     Args:
         binary: a path, or the name of a library as the dynamic linker knows it, ``"c"``.
-        symbol: a function in it, or a pattern, ``"mem*"``, for all that it matches (Linux 6.6);
-            without one, ``offset`` counts from the start of the file.
+        symbol: a function in it, or a pattern, ``"mem*"``, for all that it matches (at once since
+            Linux 6.6); without one, ``offset`` counts from the start of the file.
         offset: bytes into the function.
         address: instead of a symbol, where ``objdump`` shows the instruction.
         pid: only in this process, which then says which file the binary is: the one that it has

@@ -34,9 +34,15 @@ def attach_cgroup(request: Request) -> Link:
             return CgroupLink(directory, path, request.prog_fd, kind)
         return Link(syscall.link_create(request.prog_fd, directory, kind), path)
     except KernelError as error:
-        if error.errno != errno.EBADF:
-            raise
-        raise no_cgroup(path) from None
+        if error.errno == errno.EBADF:
+            raise no_cgroup(path) from None
+        if error.errno == errno.EPERM and not error.capability:
+            raise AttachError(
+                f"the kernel lets no program be attached to {path!r}: one that stands alone is "
+                f"there or above (`bpftool cgroup tree` shows it), or {error}",
+                target=path,
+            ) from None
+        raise
     finally:
         os.close(directory)
 

@@ -37,10 +37,17 @@ def attach_tracepoint(request: Request) -> Link:
     return link_perf_event(event, request, f"{category}:{name}")
 
 
-def link_perf_event(event: int, request: Request, hook: str) -> Link:
-    """Attach to an open perf event, which the link then owns; it is closed on failure."""
+def link_perf_event(event: int, request: Request, hook: str, *, by_link: bool = True) -> Link:
+    """Attach to an open perf event, which the link then owns; it is closed on failure.
+
+    Args:
+        event: its descriptor.
+        request: what to attach.
+        hook: where the event counts, for messages.
+        by_link: through a ``bpf_link``, if the kernel has such.
+    """
     try:
-        if request.has("perf_link"):
+        if by_link and request.has("perf_link"):
             fd = syscall.link_create(
                 request.prog_fd, event, c.BPF_PERF_EVENT, cookie=request.cookie
             )

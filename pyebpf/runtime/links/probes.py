@@ -7,7 +7,7 @@ import os
 import re
 import struct
 from fnmatch import fnmatchcase, translate
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import TYPE_CHECKING
 
 from pyebpf.abi.attr import KPROBE_MULTI, UPROBE_MULTI, perf_event_attr
@@ -21,7 +21,7 @@ from pyebpf.runtime.binaries import (
     offset_of_address,
 )
 from pyebpf.runtime.kallsyms import similar_functions
-from pyebpf.runtime.links.base import Link
+from pyebpf.runtime.links.base import Link, Links
 from pyebpf.runtime.links.perf import link_perf_event
 from pyebpf.runtime.perf_names import field_bits, source_number
 from pyebpf.runtime.processes import find_in_process
@@ -108,7 +108,7 @@ def attach_uprobe(request: Request) -> Link:
 def attach_kprobe_multi(request: Request) -> Link:
     """Attach to every function of the kernel that a pattern matches.
 
-    Since:  5.18.
+    Since:  5.18 at once; before it one by one, with a perf event for each.
     """
     matches = re.compile(translate(request.hook)).match
     names = [name for name in request.tracefs.functions() if matches(name)]
@@ -117,37 +117,31 @@ def attach_kprobe_multi(request: Request) -> Link:
             f"no function of the kernel that can be probed matches {request.hook!r}",
             target=request.hook,
         )
+    cookies = _cookies(request, [(name,) for name in names])
+    if _has_no_link(request):
+        places = [(name.encode() + b"\0", 0) for name in names]
+        return _one_by_one(request, "kprobe", places, cookies)
     # One text with all names: each begins behind the end of the one before.
     text = "\0".join([*names, ""]).encode("ascii", "replace")
     starts = accumulate((len(name) + 1 for name in names[:-1]), initial=syscall.address_of(text))
     symbols = struct.pack(f"={len(names)}Q", *starts)
     flags = int(request.kind.name.startswith("kretprobe"))
-    cookies = _cookies(request, [(name,) for name in names])
+    numbers = struct.pack(f"={len(cookies)}Q", *cookies)
     detail = KPROBE_MULTI.pack(
         flags,
         len(names),
         syscall.address_of(symbols),
         0,
-        syscall.address_of(cookies) if cookies else 0,
+        syscall.address_of(numbers) if numbers else 0,
     )
     kind = request.kind.attach_type
-    try:
-        return Link(syscall.link_create(request.prog_fd, 0, kind, detail=detail), request.hook)
-    except KernelError as error:
-        if error.errno != errno.EOPNOTSUPP:
-            raise
-        raise NotSupportedError(
-            f"this kernel was built without links to many functions (CONFIG_FPROBE): name one of "
-            f"the {len(names)} that {request.hook!r} matches",
-            feature=f"prog:{request.kind.name}",
-            since="5.18",
-        ) from None
+    return Link(syscall.link_create(request.prog_fd, 0, kind, detail=detail), request.hook)
 
 
 def attach_uprobe_multi(request: Request) -> Link:
     """Attach to every function of a binary that a pattern matches.
 
-    Since:  6.6.
+    Since:  6.6 at once; before it one by one, with a perf event for each.
     """
     binary, _, pattern = request.hook.rpartition(":")
     path = _binary(request, binary)
@@ -157,14 +151,17 @@ def attach_uprobe_multi(request: Request) -> Link:
     if not places:
         raise AttachError(f"no function of {path!r} matches {pattern!r}", target=pattern)
     text = os.fsencode(path) + b"\0"
-    offsets = struct.pack(f"={len(places)}Q", *places)
     cookies = _cookies(request, list(places.values()))
+    if _has_no_link(request):
+        return _one_by_one(request, "uprobe", [(text, offset) for offset in places], cookies)
+    offsets = struct.pack(f"={len(places)}Q", *places)
+    numbers = struct.pack(f"={len(cookies)}Q", *cookies)
     flags = int(request.kind.name.startswith("uretprobe"))
     detail = UPROBE_MULTI.pack(
         syscall.address_of(text),
         syscall.address_of(offsets),
         0,
-        syscall.address_of(cookies) if cookies else 0,
+        syscall.address_of(numbers) if numbers else 0,
         len(places),
         flags,
         int(request.at.get("pid", 0)),
@@ -173,21 +170,57 @@ def attach_uprobe_multi(request: Request) -> Link:
     return Link(syscall.link_create(request.prog_fd, 0, kind, detail=detail), request.hook)
 
 
+def _has_no_link(request: Request) -> bool:
+    """Tell whether this kernel attaches to many places only one by one.
+
+    Raises:
+        NotSupportedError: a program that is to run at both ends of a function has no other way.
+    """
+    kind = request.kind
+    if request.has(f"prog:{kind.name}"):
+        return False
+    if ".session" in kind.name:
+        raise NotSupportedError(
+            f"a {kind.name!r} program needs Linux {kind.since}: a probe of the function and one of "
+            "its return do the same",
+            feature=f"prog:{kind.name}",
+            since=kind.since,
+        )
+    return True
+
+
+def _one_by_one(
+    request: Request, pmu: str, places: Sequence[tuple[bytes, int]], cookies: Sequence[int]
+) -> Link:
+    links, pid = list[Link](), int(request.at.get("pid", _ALL_PROCESSES))
+    try:
+        for (text, offset), cookie in zip(places, cookies or repeat(0), strict=False):
+            event = _open(request, pmu, text, offset, pid)
+            one = request.replace(cookie=cookie)
+            # A link to one event refuses a program that was loaded for links to many.
+            links.append(link_perf_event(event, one, request.hook, by_link=bool(cookie)))
+    except BaseException:
+        for link in links:
+            link.close()
+        raise
+    return Links(links, request.hook)
+
+
 def _binary(request: Request, name: str) -> str:
     pid = request.at.get("pid")
     return find_binary(name) if pid is None else find_in_process(name, int(pid))
 
 
-def _cookies(request: Request, places: Sequence[Sequence[str]]) -> bytes:
-    """Return the number of each place, of which the names are given; empty if all are 0.
+def _cookies(request: Request, places: Sequence[Sequence[str]]) -> list[int]:
+    """Return the number of each place, of which the names are given; none if all are 0.
 
     Raises:
         AttachError: a number is for a function that is not among them.
     """
     rules: dict[str, int] = dict(request.at.get("cookies", ()))
     if not rules and not request.cookie:
-        return b""
-    unused, numbers = set(rules), []
+        return []
+    unused, numbers = set(rules), list[int]()
     for names in places:
         chosen = request.cookie
         for pattern, number in rules.items():
@@ -201,7 +234,7 @@ def _cookies(request: Request, places: Sequence[Sequence[str]]) -> bytes:
         close = f"; the nearest: {', '.join(near)}" if near else ""
         why = f"no function that {request.hook!r} attaches to is called {pattern!r}{close}"
         raise AttachError(f"cookies=: {why}", target=pattern)
-    return struct.pack(f"={len(numbers)}Q", *numbers)
+    return numbers
 
 
 def _open(request: Request, pmu: str, text: bytes, offset: int, pid: int) -> int:
