@@ -32,7 +32,7 @@ class Links:
         with Tracefs() as tracefs:
             for info in infos:
                 program = programs[info.name]
-                if info.attach and not lacks(program.kind, dict(info.at)):
+                if info.attach and not lacks(program.kind, program.hook, dict(info.at)):
                     self.add(program, dict(info.at), None, tracefs)
 
     def add(

@@ -274,7 +274,9 @@ class Session(OpenMaps, Owner):
                 ``socket=`` a ``socket.socket``; ``sockets=`` a ``SockMap`` or a ``SockHash``;
                 ``netns=`` its path; ``netfilter=`` a hook; ``target=`` another function, for
                 kprobes and uprobes, whose arguments are then registers as the probe declares
-                them; ``pid=`` for uprobes and perf events. What the decorator says
+                them; ``map=`` a declared map, ``cgroup=`` or ``pid=`` for iterators, whose entries,
+                cgroups (``order="descendants"``, ``"self"``, ``"ancestors"``) or threads they
+                visit; ``pid=`` for uprobes and perf events. What the decorator says
                 is taken where nothing is given here.
 
         Raises:
@@ -462,7 +464,7 @@ def explain(compiled: Compiled) -> str:
     out = []
     for info in compiled.programs:
         out.append(f"{info.name}: {info.kind} {info.target}".rstrip())
-        later = lacks(PROGRAM_KINDS[info.kind], dict(info.at)) if info.attach else ""
+        later = lacks(PROGRAM_KINDS[info.kind], info.target, dict(info.at)) if info.attach else ""
         out += [f"    not attached: {later}"] * bool(later)
         out += [f"    reads {field}" for field in info.fields]
         out += [f"    {note}" for note in info.notes]

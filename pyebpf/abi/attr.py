@@ -53,6 +53,11 @@ LINK_CREATE_TRACING = Struct("=I4xQ")  #: tracing.target_btf_id, tracing.cookie
 KPROBE_MULTI = Struct("=2I3Q")
 # path | offsets | ref_ctr_offsets | cookies | cnt flags pid
 UPROBE_MULTI = Struct("=4Q3I4x")
+LINK_CREATE_ITER = Struct("=QI4x")  #: iter_info iter_info_len
+# union bpf_iter_link_info: map.map_fd; cgroup.order cgroup_fd cgroup_id; task.tid pid pid_fd
+ITER_MAP = Struct("=I")
+ITER_CGROUP = Struct("=2IQ")
+ITER_TASK = Struct("=3I")
 LINK_CREATE_NETFILTER = Struct("=2IiI")  #: netfilter: pf hooknum priority flags
 # link_fd new_prog_fd flags old_prog_fd
 LINK_UPDATE = Struct("=4I")

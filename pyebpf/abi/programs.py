@@ -70,6 +70,7 @@ _STRUCT_OPS_MAP = "a struct_ops map attaches it, and pyebpf makes none (sched_ex
 _NO_ACTIONS = "a filter of traffic control would name it; @tc decides itself, without an action"
 _NO_NETKIT = "netkit devices are not attached to; @tc sees the same packets at the device's other end"
 _NO_ROUTES = "a route attaches it (`ip route … encap bpf`); @tc sees the packets of every route"
+_NO_PART = "it does not say what it does for a sockmap, as @sk_skb('verdict') does"
 _NO_REMOTES = "receivers of remote controls are not attached to; nothing else sees their signals"
 
 _UPROBE = ProgramKind("uprobe", ("uprobe/",), _KPROBE, 0, "pt_regs", "uprobe", "4.3")
@@ -279,7 +280,7 @@ _SOCKETS = (
     ProgramKind("sk_skb_parser", ("sk_skb/stream_parser",), _SKB, c.BPF_SK_SKB_STREAM_PARSER, "__sk_buff", "sockmap", "4.14"),
     ProgramKind("sk_skb_stream_verdict", ("sk_skb/stream_verdict",), _SKB, c.BPF_SK_SKB_STREAM_VERDICT, "__sk_buff", "sockmap", "4.14"),
     ProgramKind("sk_skb_verdict", ("sk_skb/verdict",), _SKB, c.BPF_SK_SKB_VERDICT, "__sk_buff", "sockmap", "5.13"),
-    ProgramKind("sk_skb", ("sk_skb",), _SKB, 0, "__sk_buff", "sockmap", "4.14"),
+    ProgramKind("sk_skb", ("sk_skb",), _SKB, 0, "__sk_buff", None, "4.14", _NO_PART),
     ProgramKind("sk_msg", ("sk_msg",), c.BPF_PROG_TYPE_SK_MSG, c.BPF_SK_MSG_VERDICT, "sk_msg_md", "sockmap", "4.17"),
     ProgramKind("lirc_mode2", ("lirc_mode2",), c.BPF_PROG_TYPE_LIRC_MODE2, c.BPF_LIRC_MODE2, "u32", None, "4.18", _NO_REMOTES),
 )  # fmt: skip

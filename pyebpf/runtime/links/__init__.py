@@ -28,11 +28,18 @@ class How(Frozen):
     """A strategy, by module and function, and what it cannot attach without.
 
     A warm start imports only what it uses.
+
+    Attributes:
+        module: of this package.
+        function: in it.
+        needs: what ``at`` must have.
+        needs_at: the same for single hooks.
     """
 
     module: str
     function: str
     needs: str = ""
+    needs_at: tuple[tuple[str, str], ...] = ()
 
     @property
     def strategy(self) -> Strategy:
@@ -40,7 +47,14 @@ class How(Frozen):
         found: Strategy = getattr(import_module(f"{__name__}.{self.module}"), self.function)
         return found
 
+    def missing(self, hook: str, at: Mapping[str, Any]) -> str:
+        """Return what ``at`` must have for a hook and has not; "" if nothing is missing."""
+        need = dict(self.needs_at).get(hook, self.needs)
+        return "" if need in at else need
 
+
+#: What iterators need to know that do not visit everything of their kind.
+_VISITED = (("bpf_map_elem", "map"), ("bpf_sk_storage_map", "map"), ("cgroup", "cgroup"))
 #: How to attach, by the name in a row of ``pyebpf.abi.programs``.
 STRATEGIES: dict[str, How] = {
     "tracepoint": How("perf", "attach_tracepoint"),
@@ -48,7 +62,7 @@ STRATEGIES: dict[str, How] = {
     "trace": How("tracing", "attach_trace"),
     "fentry": How("tracing", "attach_trace"),
     "lsm": How("tracing", "attach_trace"),
-    "iter": How("tracing", "attach_iter"),
+    "iter": How("iterators", "attach_iter", needs_at=_VISITED),
     "kprobe": How("probes", "attach_kprobe"),
     "ksyscall": How("probes", "attach_ksyscall"),
     "kprobe_multi": How("probes", "attach_kprobe_multi"),
@@ -65,13 +79,13 @@ STRATEGIES: dict[str, How] = {
 }
 
 
-def lacks(kind: ProgramKind, at: Mapping[str, Any]) -> str:
+def lacks(kind: ProgramKind, hook: str, at: Mapping[str, Any]) -> str:
     """Say what keeps a program from being attached when it is loaded; "" if nothing does."""
     how = STRATEGIES.get(kind.strategy or "")
     if how is None:
         return kind.reason or "pyebpf does not attach programs of this kind"
-    waits = how.needs and how.needs not in at
-    return f"session.attach(…, {how.needs}=…) says where" if waits else ""
+    missing = how.missing(hook, at)
+    return f"session.attach(…, {missing}=…) says where" if missing else ""
 
 
 def attach(  # noqa: PLR0913 - one argument for each thing that attaching depends on
@@ -104,8 +118,8 @@ def attach(  # noqa: PLR0913 - one argument for each thing that attaching depend
     if how is None:
         reason = kind.reason or f"pyebpf does not attach {kind.strategy!r} programs yet"
         raise NotSupportedError(f"a {kind.name!r} program cannot be attached: {reason}")
-    if how.needs and how.needs not in at:
-        raise AttachError(f"a {kind.name!r} program needs to know where: {how.needs}=…")
+    if missing := how.missing(hook, at):
+        raise AttachError(f"a {kind.name!r} program needs to know where: {missing}=…")
     known = features or KernelFeatures()
     if tracefs is not None:
         return how.strategy(Request(prog_fd, kind, hook, cookie, tracefs, known, at))

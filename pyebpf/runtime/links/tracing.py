@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import os
 from typing import TYPE_CHECKING
 
-from pyebpf.abi import constants as c
 from pyebpf.errors import AttachError, KernelError, NotSupportedError
 from pyebpf.runtime import syscall
 from pyebpf.runtime.links.base import Link
@@ -57,29 +55,6 @@ def _without_cookies(error: KernelError, request: Request, since: str) -> Pyebpf
         feature="cookie",
         since=since,
     )
-
-
-class IterLink(Link):
-    """An iterator: each :meth:`read` visits everything once more."""
-
-    def read(self) -> bytes:
-        """Visit everything, and return what the program wrote."""
-        fd = syscall.iter_create(self.fd)
-        try:
-            out = []
-            while piece := os.read(fd, 1 << 16):
-                out.append(piece)
-            return b"".join(out)
-        finally:
-            os.close(fd)
-
-
-def attach_iter(request: Request) -> Link:
-    """Make the iterator that a program was loaded for.
-
-    Since:  5.8.
-    """
-    return IterLink(syscall.link_create(request.prog_fd, 0, c.BPF_TRACE_ITER), request.hook)
 
 
 def _nearest(request: Request) -> str:
