@@ -65,9 +65,9 @@ def add_filter(fd: int, device: int, parent: int, prog_fd: int) -> Filter:
         place = Filter(namespace, device, parent, min(last + 1, _LAST_PRIORITY))
         options = netlink.nested(
             netlink.TCA_OPTIONS,
-            netlink.attribute(_TCA_BPF_FD, prog_fd.to_bytes(4, "little")),
+            netlink.attribute(_TCA_BPF_FD, netlink.word(prog_fd)),
             netlink.attribute(_TCA_BPF_NAME, b"pyebpf\0"),
-            netlink.attribute(_TCA_BPF_FLAGS, _DIRECT_ACTION.to_bytes(4, "little")),
+            netlink.attribute(_TCA_BPF_FLAGS, netlink.word(_DIRECT_ACTION)),
         )
         _change(
             fd, netlink.RTM_NEWTFILTER, _filter_message(place) + options,

@@ -25,6 +25,7 @@ _ATTRIBUTE = Struct("=HH")
 TRAFFIC = Struct("=B3xiIII")
 # struct ifinfomsg: family type index flags change
 _DEVICE = Struct("=BxHiII")
+_WORD = Struct("=i")
 
 NLM_F_EXCL, NLM_F_CREATE = 0x200, 0x400
 _NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_CAPPED, _NLM_F_ACK_TLVS, _NLM_F_DUMP = 1, 4, 0x100, 0x200, 0x300
@@ -55,6 +56,11 @@ def open_route() -> int:
 def attribute(kind: int, data: bytes) -> bytes:
     """Pack an attribute, padded to 4 bytes."""
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(data), kind) + data + bytes(-len(data) % 4)
+
+
+def word(number: int) -> bytes:
+    """Pack a number of 32 bits."""
+    return _WORD.pack(number)
 
 
 def nested(kind: int, *inner: bytes) -> bytes:
@@ -118,7 +124,7 @@ def _answers(fd: int, kind: int, body: bytes, flags: int, tried: str) -> Iterato
 
 def _raise_refused(content: bytes, marks: int, tried: str) -> None:
     """Raise what an acknowledgement says, if it is a refusal."""
-    number = -int.from_bytes(content[:4], "little", signed=True)
+    number = -_WORD.unpack_from(content)[0]
     if not number:
         return
     says = b""
@@ -144,11 +150,11 @@ def set_xdp(fd: int, device: int, prog_fd: int, flags: int, *, expected_fd: int 
     Since:  4.8.
     """
     inner = [
-        attribute(_IFLA_XDP_FD, prog_fd.to_bytes(4, "little", signed=True)),
-        attribute(_IFLA_XDP_FLAGS, flags.to_bytes(4, "little")),
+        attribute(_IFLA_XDP_FD, word(prog_fd)),
+        attribute(_IFLA_XDP_FLAGS, word(flags)),
     ]
     if expected_fd >= 0:
-        inner.append(attribute(_IFLA_XDP_EXPECTED_FD, expected_fd.to_bytes(4, "little")))
+        inner.append(attribute(_IFLA_XDP_EXPECTED_FD, word(expected_fd)))
     body = _DEVICE.pack(socket.AF_UNSPEC, 0, device, 0, 0) + nested(_IFLA_XDP, *inner)
     what = "attaching an XDP program" if prog_fd >= 0 else "taking an XDP program off"
     request(fd, _RTM_SETLINK, body, f"{what} ({_name(device)})")

@@ -133,12 +133,13 @@ def _contexts(probe: Probe) -> int:
 
 
 def _registers(event: Event, args: tuple[Any, ...], fields: Mapping[str, Any]) -> bytes:
-    registers = REGISTERS[event.target.machine]
+    registers, is_call = REGISTERS[event.target.machine], event.hook.kind == "ksyscall"
     out = bytearray(8 * len(registers.names))
     named = {name: value for name, value in fields.items() if name in registers.names}
     rest = {name: value for name, value in fields.items() if name not in named}
     given = _by_name(event, args, rest, skip=_contexts(event.probe))
-    held = [registers.result] if RESULT in given else registers.arguments
+    in_order = registers.syscall_arguments if is_call else registers.arguments
+    held = [registers.result] if RESULT in given else in_order
     known = Kernel(event.target).function(event.hook.target.partition("+")[0], Space.KERNEL)
     kinds = known.arguments if known and RESULT not in given else ()
     for number, (register, value) in enumerate(zip(held, given.values(), strict=False)):
@@ -147,6 +148,12 @@ def _registers(event: Event, args: tuple[Any, ...], fields: Mapping[str, Any]) -
     for register, value in named.items():
         at = registers.offset(register)
         out[at : at + 8] = (int(value) & _WORD_MASK).to_bytes(8, "little")
+    if not is_call:
+        return bytes(out)
+    # These are the registers of the process, which the kernel's function gets the address of.
+    inside = event.objects.text(bytes(out), kernel=True).base
+    at, out = registers.offset(registers.arguments[0]), bytearray(len(out))
+    out[at : at + 8] = inside.to_bytes(8, "little")
     return bytes(out)
 
 

@@ -10,7 +10,9 @@ from pyebpf import (
     Ptr,
     SkBuffContext,
     SockAddrContext,
+    UserPtr,
     XdpContext,
+    attach_cookie,
     cgroup_sock_addr,
     fexit,
     helpers,
@@ -19,8 +21,12 @@ from pyebpf import (
     i64,
     kprobe,
     kretprobe,
+    kretsyscall,
+    ksyscall,
+    read_user_str,
     record,
     tc,
+    u8,
     u16,
     u64,
     xdp,
@@ -111,6 +117,28 @@ def test_arguments_and_results_of_functions_are_given_by_position_or_name() -> N
         t.fire(leaves, ret=-1)
         t.fire(typed, {"f_flags": 1}, ret=41)
         assert dict(t[counts].items()) == {1: 112, 2: 2**64 - 1, 3: 42}
+
+
+@ksyscall("openat")
+def opens(ctx: KprobeContext, folder: i32, path: UserPtr[u8], flags: i32, mode: u16) -> None:
+    counts[4] = flags + mode
+    if folder < 0 and read_user_str(path, 16) == "/etc/hosts":
+        counts[5] = attach_cookie()
+
+
+@kretsyscall("openat")
+def opened(ctx: KprobeContext, ret: i64) -> None:
+    counts[6] += ret
+
+
+def test_arguments_of_system_calls_are_those_of_the_process() -> None:
+    with simulated.run(opens, opened) as t:
+        t.set("attach_cookie", 7)
+        t.fire(opens, -100, t.user("/etc/hosts"), 0o102, 0o7)
+        t.fire(opened, ret=3)
+        assert dict(t[counts].items()) == {4: 0o111, 5: 7, 6: 3}
+        t.fire(opens, -100, t.user("/etc/passwd"), 1, mode=0)
+        assert (t[counts][4], t[counts][5]) == (1, 7)
 
 
 def test_a_program_that_ends_early_lets_things_go_on() -> None:
