@@ -309,3 +309,17 @@ def test_what_is_made_for_its_hook_is_attached_to_no_other() -> None:
         pytest.raises(PyebpfError, match="a 'tcx_egress' program is made for its hook"),
     ):
         session.attach(passes, device="lo", target="vfs_read")
+
+
+def test_what_attaching_does_not_take_is_refused(library: Path) -> None:
+    @uprobe(library, "first_one", pid=ME)
+    def enters(ctx: UprobeContext) -> None:
+        seen[1] += 1
+
+    with load(passes, enters, attach=False) as session:
+        with pytest.raises(NotSupportedError, match="'tcx_egress' program has no cookie"):
+            session.attach(passes, device="lo", cookie=1)
+        with pytest.raises(AttachError, match="takes device, way, and not devise="):
+            session.attach(passes, devise="lo")
+        with pytest.raises(AttachError, match="a 'uprobe' program takes pid, and not cookies="):
+            session.attach(enters, cookies={"first_one": 1})

@@ -6,6 +6,7 @@ which also names what a program must say of the place.
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -32,14 +33,18 @@ class How(Frozen):
     Attributes:
         module: of this package.
         function: in it.
+        takes: what ``at`` may have, in one text.
         needs: what ``at`` must have.
         needs_at: the same for single hooks.
+        has_cookies: programs there can ask for the number of their attachment.
     """
 
     module: str
     function: str
+    takes: str = ""
     needs: str = ""
     needs_at: tuple[tuple[str, str], ...] = ()
+    has_cookies: bool = True
 
     @property
     def strategy(self) -> Strategy:
@@ -52,7 +57,13 @@ class How(Frozen):
         need = dict(self.needs_at).get(hook, self.needs)
         return "" if need in at else need
 
+    def unknown(self, at: Mapping[str, Any]) -> list[str]:
+        """Return what ``at`` has and may not have."""
+        return [name for name in at if name not in (*self.takes.split(), *_ALWAYS)]
 
+
+#: Programs without ``bpf_get_attach_cookie``.
+_numberless = partial(How, has_cookies=False)
 #: What iterators need to know that do not visit everything of their kind.
 _VISITED = (("bpf_map_elem", "map"), ("bpf_sk_storage_map", "map"), ("cgroup", "cgroup"))
 #: How to attach, by the name in a row of ``pyebpf.abi.programs``.
@@ -62,21 +73,27 @@ STRATEGIES: dict[str, How] = {
     "trace": How("tracing", "attach_trace"),
     "fentry": How("tracing", "attach_trace"),
     "lsm": How("tracing", "attach_trace"),
-    "iter": How("iterators", "attach_iter", needs_at=_VISITED),
     "kprobe": How("probes", "attach_kprobe"),
     "ksyscall": How("probes", "attach_ksyscall"),
-    "kprobe_multi": How("probes", "attach_kprobe_multi"),
-    "uprobe": How("probes", "attach_uprobe"),
-    "uprobe_multi": How("probes", "attach_uprobe_multi"),
-    "perf_event": How("counting", "attach_perf_event"),
-    "xdp": How("devices", "attach_xdp", "device"),
-    "tc": How("devices", "attach_tc", "device"),
-    "cgroup": How("cgroups", "attach_cgroup", "cgroup"),
-    "socket": How("sockets", "attach_socket", "socket"),
-    "sockmap": How("sockets", "attach_sockmap", "sockets"),
-    "netns": How("namespaces", "attach_netns", "netns"),
-    "netfilter": How("namespaces", "attach_netfilter", "netfilter"),
+    "kprobe_multi": How("probes", "attach_kprobe_multi", "cookies"),
+    "uprobe": How("probes", "attach_uprobe", "pid"),
+    "uprobe_multi": How("probes", "attach_uprobe_multi", "pid cookies"),
+    "perf_event": How(
+        "counting", "attach_perf_event", "event freq_hz period pid inherit cgroup cpu"
+    ),
+    "iter": _numberless("iterators", "attach_iter", "map cgroup order pid", needs_at=_VISITED),
+    "xdp": _numberless("devices", "attach_xdp", "device mode", "device"),
+    "tc": _numberless("devices", "attach_tc", "device way", "device"),
+    "cgroup": _numberless("cgroups", "attach_cgroup", "cgroup way", "cgroup"),
+    "socket": _numberless("sockets", "attach_socket", "socket", "socket"),
+    "sockmap": _numberless("sockets", "attach_sockmap", "sockets", "sockets"),
+    "netns": _numberless("namespaces", "attach_netns", "netns", "netns"),
+    "netfilter": _numberless(
+        "namespaces", "attach_netfilter", "netfilter family priority defrag", "netfilter"
+    ),
 }
+#: What every strategy is given besides, and what the caller of ``attach`` has used already.
+_ALWAYS = ("cookie", "target")
 
 
 def lacks(kind: ProgramKind, hook: str, at: Mapping[str, Any]) -> str:
@@ -118,6 +135,11 @@ def attach(  # noqa: PLR0913 - one argument for each thing that attaching depend
     if how is None:
         reason = kind.reason or f"pyebpf does not attach {kind.strategy!r} programs yet"
         raise NotSupportedError(f"a {kind.name!r} program cannot be attached: {reason}")
+    if unknown := how.unknown(at):
+        takes = f"takes {', '.join(how.takes.split())}" if how.takes else "takes none of these"
+        raise AttachError(f"attaching a {kind.name!r} program {takes}, and not {unknown[0]}=…")
+    if cookie and not how.has_cookies:
+        raise NotSupportedError(f"a {kind.name!r} program has no cookie: no kernel gives it one")
     if missing := how.missing(hook, at):
         raise AttachError(f"a {kind.name!r} program needs to know where: {missing}=…")
     known = features or KernelFeatures()
