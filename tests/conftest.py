@@ -117,6 +117,21 @@ def requires() -> Callable[[str], None]:
     return lambda name: judge(name, feature(name).since, kernel.support(name))
 
 
+@pytest.fixture
+def configured() -> Callable[[str], None]:
+    """Give a function that skips the test when this kernel was built without a feature."""
+    from pyebpf.runtime.features import KernelFeatures
+
+    kernel = KernelFeatures(keep=False)
+
+    def ask(name: str) -> None:
+        answer = kernel.support(name)
+        if answer.support.value != "yes":
+            pytest.skip(f"{name}: {answer.reason}")
+
+    return ask
+
+
 def judge(name: str, since: str, answer: Any) -> None:
     """Go on, skip or fail, as a feature's probe and the kernel's version demand."""
     if answer.support.value == "yes":

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.kernel.test_kernel_functions import needs
 
 from pyebpf import (
     Hash,
@@ -263,8 +262,10 @@ def returned(ctx: KprobeContext, ret: i64) -> None:
         seen[attach_cookie()] += 1
 
 
-def test_one_kprobe_serves_many_functions(requires: Callable[[str], None]) -> None:
-    needs("kprobe_attach")
+def test_one_kprobe_serves_many_functions(
+    requires: Callable[[str], None], configured: Callable[[str], None]
+) -> None:
+    configured("kprobe_attach")
     requires("perf_link")
     with load(probed, returned) as session:
         session.attach(probed, target="hrtimer_nanosleep", cookie=53)
@@ -279,9 +280,9 @@ def many(ctx: KprobeContext) -> None:
 
 
 def test_each_kernel_function_of_a_pattern_has_its_cookie(
-    requires: Callable[[str], None],
+    requires: Callable[[str], None], configured: Callable[[str], None]
 ) -> None:
-    needs("kprobe_attach")
+    configured("kprobe_attach")
     requires("perf_link")
     with load(many) as session:
         sleep()

@@ -7,12 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.kernel.test_kernel_functions import needs
 
 from pyebpf import (
     Hash,
@@ -189,8 +188,8 @@ def opened(ctx: KprobeContext, ret: i64) -> None:
 
 
 @pytest.mark.exact
-def test_system_calls_have_the_arguments_of_the_process() -> None:
-    needs("kprobe_attach")
+def test_system_calls_have_the_arguments_of_the_process(configured: Callable[[str], None]) -> None:
+    configured("kprobe_attach")
     with load(opens, opened) as session:
         for _ in range(CALLS):
             os.close(os.open("/dev/null", os.O_RDWR))
@@ -200,8 +199,10 @@ def test_system_calls_have_the_arguments_of_the_process() -> None:
         assert found[3] >= CALLS
 
 
-def test_a_system_call_that_is_not_there_is_named_with_the_nearest() -> None:
-    needs("kprobe_attach")
+def test_a_system_call_that_is_not_there_is_named_with_the_nearest(
+    configured: Callable[[str], None],
+) -> None:
+    configured("kprobe_attach")
 
     @ksyscall("opennat")
     def probe(ctx: KprobeContext) -> None:
@@ -212,8 +213,8 @@ def test_a_system_call_that_is_not_there_is_named_with_the_nearest() -> None:
 
 
 @pytest.mark.exact
-def test_a_kprobe_at_an_address() -> None:
-    needs("kprobe_attach")
+def test_a_kprobe_at_an_address(configured: Callable[[str], None]) -> None:
+    configured("kprobe_attach")
 
     @kprobe(kallsyms.address("do_nanosleep"))
     def sleeps(ctx: KprobeContext) -> None:
@@ -233,8 +234,8 @@ def test_a_kprobe_at_an_address() -> None:
 
 
 @pytest.mark.exact
-def test_a_function_of_a_module(tmp_path: Path) -> None:
-    needs("kprobe_attach")
+def test_a_function_of_a_module(tmp_path: Path, configured: Callable[[str], None]) -> None:
+    configured("kprobe_attach")
     listed = Path("/proc/kallsyms").read_text()
     if " ovl_open\t[overlay]" not in listed:
         pytest.skip("no module `overlay` with a function to probe")
