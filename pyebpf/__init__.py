@@ -117,7 +117,7 @@ from pyebpf.dsl.probes.tracing import (
     tp_btf,
     tracepoint,
 )
-from pyebpf.dsl.probes.user import perf_event, uprobe, uretprobe
+from pyebpf.dsl.probes.user import perf_event, uprobe, uretprobe, usdt
 from pyebpf.dsl.queues import BloomFilter, Queue, Stack
 from pyebpf.dsl.records import array, bits, chars, octets, record, union
 from pyebpf.dsl.redirects import (
@@ -360,6 +360,7 @@ __all__ = [
     "union",
     "uprobe",
     "uretprobe",
+    "usdt",
     "view",
     "xdp",
 ]

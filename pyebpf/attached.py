@@ -52,6 +52,7 @@ class Links:
                 cookie=at.get("cookie", 0) if cookie is None else cookie,
                 tracefs=tracefs,
                 features=self.features,
+                program=program,
             )
         except PyebpfError as err:
             err.program = program.name

@@ -319,7 +319,13 @@ class Session(OpenMaps, Owner):
         return records(record, data)
 
     def _program_fd(self, probe: object) -> int:
-        return self._program(probe).fd
+        program = self._program(probe)
+        info = next(info for info in self.compiled.programs if info.name == program.name)
+        if "arguments" in dict(info.at):
+            raise PyebpfError(
+                f"`{program.name}` reads arguments of its own USDT probe: no other can go on in it"
+            )
+        return program.fd
 
     def _program(self, probe: object) -> Program:
         wanted = self._found.taken(probe)

@@ -38,6 +38,7 @@ COMMANDS = (
     Command("bpftool", "version", ("bpftool", "linux-tools-generic"), "tests of objects in libbpf"),
     Command("losetup", "--version", ("util-linux",), "tests of block devices of our own"),
     Command("ip", "-V", ("iproute2",), "tests of network devices of our own"),
+    Command("dtrace", "--help", ("systemtap-sdt-dev",), "tests of probes in programs of our own"),
 )
 
 PEERS = (

@@ -20,7 +20,8 @@ class ProgramKind(Frozen):
         prog_type: ``BPF_PROG_TYPE_*``.
         attach_type: the expected attach type, ``BPF_*`` of ``enum bpf_attach_type``; 0 if none.
         context: what the program gets: a C structure, ``"record"`` (a tracepoint's fields), ``"words"``
-            (bare 64-bit arguments), ``"arguments"`` (typed by BTF), ``"custom"`` (the caller's bytes).
+            (bare 64-bit arguments), ``"arguments"`` (typed by BTF), ``"custom"`` (the caller's bytes),
+            ``"usdt"`` (``pt_regs``, and arguments where the note of a probe says).
         strategy: how to attach: a name in ``pyebpf.runtime.links.STRATEGIES``; None if nothing attaches it.
         since: the Linux version that brought it, for messages only; empty if newer than this table.
         reason: why there is no strategy.
@@ -75,7 +76,7 @@ _NO_REMOTES = "receivers of remote controls are not attached to; nothing else se
 
 _UPROBE = ProgramKind("uprobe", ("uprobe/",), _KPROBE, 0, "pt_regs", "uprobe", "4.3")
 _URETPROBE = ProgramKind("uretprobe", ("uretprobe/",), _KPROBE, 0, "pt_regs", "uprobe", "4.3")
-_USDT = ProgramKind("usdt", ("usdt/",), _KPROBE, 0, "pt_regs", "usdt", "4.3")
+_USDT = ProgramKind("usdt", ("usdt/",), _KPROBE, 0, "usdt", "usdt", "4.3")
 _UPROBE_MULTI = ProgramKind(
     "uprobe.multi",
     ("uprobe.multi/",),

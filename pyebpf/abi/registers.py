@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from pyebpf.plain import Frozen
 
+#: The most arguments that a USDT probe has: the macros of ``sys/sdt.h`` end with ``STAP_PROBE12``.
+USDT_ARGUMENTS = 12
+
 
 class Registers(Frozen):
     """The registers of a machine, as the kernel saves them.
@@ -27,6 +30,15 @@ class Registers(Frozen):
     result: str
     ip: str
     sp: str
+
+    @property
+    def stand_ins(self) -> tuple[str, ...]:
+        """Registers for as many arguments as a USDT probe may have, where they really are unknown.
+
+        The first are those of a function's arguments.
+        """
+        others = tuple(name for name in self.names if name not in self.arguments)
+        return (*self.arguments, *others)[:USDT_ARGUMENTS]
 
     def offset(self, name: str) -> int:
         """Return where a register is, in bytes."""

@@ -32,7 +32,11 @@ class Command(Frozen):
 _ROWS = (
     Command("tools", "", "list the tools"),
     Command("doctor", "[options]", "say what this machine can do, and what to do about the rest"),
-    Command("list", "[options] PATTERN", "find hooks: tracepoints, functions, symbols, with types"),
+    Command(
+        "list",
+        "[options] PATTERN",
+        "find hooks, with types: tracepoints, functions, USDT probes",
+    ),
     Command("compile", "[options] PROGRAM -o OBJECT", "compile probes into an object file"),
     Command("inspect", "[options] PROGRAM|OBJECT", "show lines, IR, instructions, verifier states"),
     Command("stubs", "[-o DIR] [WHAT ...]", "write this kernel's names for type checkers"),

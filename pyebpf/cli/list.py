@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pyebpf.hooks import Entry, Kind
 
 _KINDS = (*KERNEL_KINDS, *BINARY_KINDS)
+#: Kinds whose names have a colon; the part behind it is enough.
+_TWO_PARTS = ("tracepoint", "usdt")
 _LIMIT = 100
 _ABOUT = f"""\
 List the hooks whose names match a pattern of the shell, as they are written in a program: the
@@ -40,11 +42,13 @@ functions with their types (and where a function cannot be traced, that), hooks 
 iterators, and the functions that probes may call: helpers and kfuncs. A pattern with a colon is for
 tracepoints: 'sched:*'. Tracepoints and what can be traced are listed to root only, types to all.
 
+With -p or -b the functions of binaries, and the probes that these have themselves (USDT).
+
 KIND is one of {", ".join(_KINDS)}.
 """
 _OPTIONS = (
     option("-k", "--kind", metavar="KIND", help="only this kind; may be given several times"),
-    option("-b", "--binary", metavar="FILE", help="functions of a binary: a path, or c for libc"),
+    option("-b", "--binary", metavar="FILE", help="of a binary: a path, or c for libc"),
     option("-p", "--pid", metavar="PID", help="of all files that a process runs", convert=whole),
     option("-v", "--verbose", help="fields of tracepoints, each in a line of its own"),
     option(
@@ -59,6 +63,7 @@ pyebpf list -v sched:sched_switch       # a tracepoint with its fields
 pyebpf list 'tcp_*' --kind function     # functions and their types
 pyebpf list 'SSL_*' -b ssl              # functions of a library
 pyebpf list 'PyObject_Call*' -p 1234    # and of what a process runs
+pyebpf list '*' -k usdt -p 1234         # the probes that a process has itself
 """
 _ARGUMENTS = Arguments("list", _ABOUT, _OPTIONS, _EXAMPLES)
 
@@ -121,7 +126,7 @@ def _found(kinds: list[Kind], pattern: str) -> list[tuple[Kind, list[str]]]:
     found = []
     for kind in kinds:
         try:
-            names = matching(kind.names(), pattern, bare=kind.name == "tracepoint")
+            names = matching(kind.names(), pattern, bare=kind.name in _TWO_PARTS)
         except PyebpfError as error:
             if len(kinds) == 1:
                 raise

@@ -102,7 +102,9 @@ def _compile(
             tuple(unit.reads.get(name, ())),
             (*chosen.notes.get(probe, ()), *unit.choices.get(name, ())),
             attach=probe in unit.collected.probes and PROGRAM_KINDS[hook.kind].context != "custom",
-            at=hook.at,
+            at=hook.at
+            if name not in unit.arguments
+            else (*hook.at, ("arguments", unit.arguments[name])),
             record=unit.written.get(name),
         )
         for name, probe, hook in unit.programs

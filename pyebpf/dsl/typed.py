@@ -310,7 +310,10 @@ class Inlined(Expr):
 
 
 class Subprogram(Plain):
-    """A function that stays a function, for one set of argument types."""
+    """A function that stays a function, for one set of argument types.
+
+    The body of a stand-in is replaced when the program is attached.
+    """
 
     name: str
     span: Span
@@ -319,6 +322,7 @@ class Subprogram(Plain):
     body: list[Stmt]
     result: Variable | None = None
     faulty: bool = False
+    stand_in: bool = False
 
 
 class CallSubprogram(Expr):

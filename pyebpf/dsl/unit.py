@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pyebpf.dsl.probes import Hook, Probe
     from pyebpf.dsl.types import ValueType
     from pyebpf.spec.target import Target
+    from pyebpf.spec.types import DataType
     from pyebpf.spec.views import PrintSpec
 
 
@@ -47,6 +48,8 @@ class UnitState:
     choices: dict[str, list[str]] = field(default_factory=dict)
     #: The type of the records that an iterator writes, by its program's name.
     written: dict[str, Record] = field(default_factory=dict)
+    #: The arguments that each USDT program declares, by its name: what attaching checks.
+    arguments: dict[str, tuple[tuple[str, DataType], ...]] = field(default_factory=dict)
     #: The program that is being checked, and the kind of its hook.
     program: str = ""
     hook_kind: str = ""

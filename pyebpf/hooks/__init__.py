@@ -4,10 +4,10 @@ A kind of hooks is a class with two methods, :class:`pyebpf.hooks.kinds.Kind`, a
 names are cheap, and only those that are shown are described.
 """
 
-from pyebpf.hooks.entries import Entry
+from pyebpf.hooks.entries import Binary, Entry
 from pyebpf.hooks.kernel import KERNEL_KINDS, Sources
 from pyebpf.hooks.kinds import Kind, matching
-from pyebpf.hooks.user import BINARY_KINDS, Binary, binaries_of, binary_kinds
+from pyebpf.hooks.user import BINARY_KINDS, binaries_of, binary_kinds
 
 __all__ = [
     "BINARY_KINDS",

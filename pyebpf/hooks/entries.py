@@ -1,4 +1,4 @@
-"""A hook as it is written, with what it passes."""
+"""A hook as it is written, with what it passes, and the binary that may have it."""
 
 from __future__ import annotations
 
@@ -31,3 +31,22 @@ class Entry(Frozen):
         """The parameters and the result, as behind the name of a function."""
         shown = ", ".join(f"{name}: {hint}" if hint else name for name, hint in self.params)
         return f"({shown})" + (f" -> {self.result}" if self.result else "")
+
+
+class Binary(Frozen):
+    """A program or library.
+
+    Attributes:
+        name: as a decorator names it.
+        file: a path by which this process opens it.
+        pid: the process that runs it; 0 for all.
+    """
+
+    name: str
+    file: str
+    pid: int = 0
+
+    @property
+    def process(self) -> str:
+        """What a decorator says of the process, behind its other arguments."""
+        return f", pid={self.pid}" if self.pid else ""

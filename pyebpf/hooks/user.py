@@ -1,12 +1,12 @@
-"""The hooks of programs and libraries: functions of a file, or of all files of a process."""
+"""The hooks of programs and libraries: of a file, or of all files of a process."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pyebpf.errors import AttachError
-from pyebpf.hooks.entries import Entry
-from pyebpf.plain import Frozen
+from pyebpf.hooks.entries import Binary, Entry
+from pyebpf.hooks.usdt import Probes
 from pyebpf.runtime import binaries
 from pyebpf.runtime.processes import find_in_process
 
@@ -14,20 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pyebpf.hooks.kinds import Kind
-
-
-class Binary(Frozen):
-    """A program or library.
-
-    Attributes:
-        name: as a decorator names it.
-        file: a path by which this process opens it.
-        pid: the process that runs it; 0 for all.
-    """
-
-    name: str
-    file: str
-    pid: int = 0
 
 
 class Symbols:
@@ -43,13 +29,12 @@ class Symbols:
         return binaries.function_names(self._binary.file)
 
     def describe(self, name: str) -> Entry:
-        pid = f", pid={self._binary.pid}" if self._binary.pid else ""
-        code = f'@uprobe("{self._binary.name}", "{name}"{pid})'
+        code = f'@uprobe("{self._binary.name}", "{name}"{self._binary.process})'
         return Entry(self.name, name, code, (("ctx", "UprobeContext"),))
 
 
 #: The kinds of hooks in binaries, by what makes them of one.
-_KINDS = (Symbols,)
+_KINDS = (Symbols, Probes)
 BINARY_KINDS = tuple(each.name for each in _KINDS)
 
 

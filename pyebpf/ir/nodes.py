@@ -487,7 +487,8 @@ class Function(Plain):
     A function without a section is a subprogram; ``program`` is then the section of the programs
     that it belongs to. ``result`` is the type returned; an entry function returns a 32-bit number.
     ``span`` is the ``def`` line. ``loops`` are the loops that the front end made, each before those
-    inside it; the pass ``loops`` empties the list.
+    inside it; the pass ``loops`` empties the list. The body of a ``stand_in`` is replaced when the
+    program is attached: callers must not be compiled by what it does.
     """
 
     name: str
@@ -499,6 +500,7 @@ class Function(Plain):
     span: Span
     program: str = ""
     loops: tuple[Loop, ...] = ()
+    stand_in: bool = False
 
     @property
     def entry(self) -> Block:

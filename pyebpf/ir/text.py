@@ -51,7 +51,8 @@ def function_text(fn: Function, *, lines: bool = False) -> str:
     names = _number(fn)
     params = ", ".join(f"%{p.name}: {p.type}" for p in fn.params)
     section = f' section "{fn.section}"' if fn.section else ""
-    out = [f"fn {fn.name}({params}) -> {fn.result}{section} {{"]
+    stand_in = " stand_in" if fn.stand_in else ""
+    out = [f"fn {fn.name}({params}) -> {fn.result}{section}{stand_in} {{"]
     out += [f"  slot {names[slot]}: {slot.type}" for slot in fn.slots]
     for block in fn.blocks:
         out.append(f"{block.name}:")

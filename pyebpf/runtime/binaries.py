@@ -11,21 +11,26 @@ import mmap
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from struct import Struct
+from struct import error as StructError  # noqa: N812 - a class
 from typing import NamedTuple
 
 from pyebpf.btf.near import nearest
 from pyebpf.errors import AttachError, FormatError
-from pyebpf.runtime.elf_file import HEADER, SECTION, SHT_SYMTAB, STT_FUNC, SYMBOL
+from pyebpf.runtime.elf_file import HEADER, SECTION, SHN_UNDEF, SHT_SYMTAB, STT_FUNC, SYMBOL
 
 _DYNSYM = 11
+_NOTE = 7
 _PT_LOAD = 1
 #: A function that the dynamic linker chooses among several when the program starts.
 _GNU_IFUNC = 10
 
 # type flags | offset vaddr paddr filesz memsz align
 _SEGMENT = Struct("<IIQQQQQQ")
+#: ``e_machine``, and how ``uname -m`` calls it.
+_MACHINES = {62: "x86_64", 183: "aarch64"}
 _FOLDERS = ("/lib/*-linux-gnu", "/usr/lib/*-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib")
 
 
@@ -33,26 +38,28 @@ def find_binary(name: str) -> str:
     """Return the path of a program or library.
 
     Args:
-        name: a path, a program on ``PATH``, or a library without ``lib`` and ``.so``: ``"c"``.
+        name: a path, a program on ``PATH``, or a library, ``"c"``, ``"libc"`` or ``"libc.so.6"``.
 
     Raises:
         AttachError: there is none; the message says where it was looked for.
     """
     if "/" in name:
         if os.path.isfile(name):  # noqa: PTH113 - a string is what the kernel takes
-            return os.path.realpath(name)
+            # /proc/PID/exe and /proc/PID/root may lead to files that have no other path here.
+            return name if name.startswith("/proc/") else os.path.realpath(name)
         raise AttachError(f"there is no file {name!r}", target=name)
-    for library in _loaded(f"/lib{name}.so"):
+    stem = name if ".so" in name else f"lib{name.removeprefix('lib')}.so"
+    for library in _loaded(f"/{stem}"):
         return library
     for folder in _FOLDERS:
-        found = sorted(glob.glob(f"{folder}/lib{name}.so*"))  # noqa: PTH207
+        found = sorted(glob.glob(f"{folder}/{stem}*"))  # noqa: PTH207
         if found:
             return os.path.realpath(found[0])
     program = shutil.which(name)
     if program:
         return os.path.realpath(program)
     raise AttachError(
-        f"there is no library lib{name}.so in {', '.join(_FOLDERS)}, and no program {name!r} on "
+        f"there is no library {stem} in {', '.join(_FOLDERS)}, and no program {name!r} on "
         "PATH: give the path of the file",
         target=name,
     )
@@ -99,15 +106,11 @@ def file_offset(path: str, symbol: str, offset: int = 0) -> int:
         AttachError: the file has no function of that name; the message names the nearest.
         FormatError: it is no ELF file.
     """
-    with open(path, "rb") as file:  # noqa: PTH123
-        if os.fstat(file.fileno()).st_size < HEADER.size:
-            raise FormatError(f"{path}: not an ELF file")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            image = _Image(path, data)
-            kind, value = image.find(symbol)
-            if kind == _GNU_IFUNC:
-                return _chosen(path, symbol) + offset
-            return image.place(value) + offset
+    with open_image(path) as image:
+        kind, value = image.find(symbol)
+        if kind == _GNU_IFUNC:
+            return _chosen(path, symbol) + offset
+        return image.place(value) + offset
 
 
 def offset_of_address(path: str, address: int) -> int:
@@ -116,8 +119,8 @@ def offset_of_address(path: str, address: int) -> int:
     Raises:
         FormatError: nothing is loaded there, or it is no ELF file.
     """
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:  # noqa: PTH123
-        return _Image(path, data).place(address)
+    with open_image(path) as image:
+        return image.place(address)
 
 
 def matching_functions(path: str, pattern: str) -> list[tuple[str, int]]:
@@ -126,8 +129,7 @@ def matching_functions(path: str, pattern: str) -> list[tuple[str, int]]:
     Raises:
         FormatError: it is no ELF file.
     """
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:  # noqa: PTH123
-        image = _Image(path, data)
+    with open_image(path) as image:
         return [
             (name, image.place(value))
             for name, kind, value in image.functions()
@@ -141,11 +143,8 @@ def function_names(path: str) -> list[str]:
     Raises:
         FormatError: it is no ELF file.
     """
-    with open(path, "rb") as file:  # noqa: PTH123
-        if os.fstat(file.fileno()).st_size < HEADER.size:
-            raise FormatError(f"{path}: not an ELF file")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return sorted({name for name, _, _ in _Image(path, data).functions()})
+    with open_image(path) as image:
+        return sorted({name for name, _, _ in image.functions()})
 
 
 def _chosen(path: str, symbol: str) -> int:
@@ -161,14 +160,38 @@ def _chosen(path: str, symbol: str) -> int:
     return address - row.start + row.offset
 
 
-class _Image:
-    """A program or library as the linker left it."""
+@contextmanager
+def open_image(path: str) -> Iterator[Image]:
+    """Open a 64-bit ELF file for as long as the block lasts.
+
+    Raises:
+        FormatError: it is none, or a table of it lies outside the file.
+    """
+    with open(path, "rb") as file:  # noqa: PTH123
+        if os.fstat(file.fileno()).st_size < HEADER.size:
+            raise FormatError(f"{path}: not an ELF file")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            try:
+                yield Image(path, data)
+            except (StructError, IndexError):
+                raise FormatError(f"{path}: a table lies outside the file") from None
+
+
+class Image:
+    """A program or library as the linker left it.
+
+    Attributes:
+        path: the file.
+        machine: what it is for, as ``uname -m`` says it; a number as text if that is not known.
+    """
 
     def __init__(self, path: str, data: mmap.mmap) -> None:
         self.path, self.data = path, data
         head = HEADER.unpack_from(data)
         if head[0][:4] != b"\x7fELF" or head[0][4] != 2:
             raise FormatError(f"{path}: not a 64-bit ELF file")
+        self.machine = _MACHINES.get(head[2], str(head[2]))
+        self._names = head[13]
         self.segments = (head[5], head[10])
         self.sections = [
             SECTION.unpack_from(data, head[6] + number * SECTION.size) for number in range(head[12])
@@ -187,16 +210,45 @@ class _Image:
 
     def functions(self) -> Iterator[tuple[str, int, int]]:
         """Yield name, kind and address of each function that the file says it has."""
+        for strings, (at, info, _, place, value, _) in self._symbols():
+            if info & 15 in (STT_FUNC, _GNU_IFUNC) and place != SHN_UNDEF:
+                end = self.data.find(b"\0", strings + at)
+                name = self.data[strings + at : end].decode("utf-8", "replace")
+                yield name, info & 15, value
+
+    def symbol_address(self, name: str) -> int | None:
+        """Return the address of a symbol of any kind; None if the file has no such symbol."""
+        word = name.encode("utf-8", "surrogateescape") + b"\0"
+        for strings, row in self._symbols():
+            at = strings + row[0]
+            if row[3] != SHN_UNDEF and self.data[at : at + len(word)] == word:
+                return int(row[4])
+        return None
+
+    def section_address(self, name: str) -> int | None:
+        """Return where a section is loaded; None if the file has no such section."""
+        if not self._names < len(self.sections):
+            return None
+        strings, word = self.sections[self._names][4], name.encode() + b"\0"
+        for row in self.sections:
+            at = strings + row[0]
+            if self.data[at : at + len(word)] == word:
+                return int(row[3])
+        return None
+
+    def notes(self) -> Iterator[bytes]:
+        """Yield the contents of each section of notes."""
+        for row in self.sections:
+            if row[1] == _NOTE:
+                yield self.data[row[4] : row[4] + row[5]]
+
+    def _symbols(self) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Yield each symbol, with the place of the strings that its name is in."""
         for section in self.sections:
-            if section[1] not in (SHT_SYMTAB, _DYNSYM):
-                continue
-            strings = self.sections[section[6]][4]
-            for row in SYMBOL.iter_unpack(self.data[section[4] : section[4] + section[5]]):
-                at, info, _, place, value, _ = row
-                if info & 15 in (STT_FUNC, _GNU_IFUNC) and place:
-                    end = self.data.find(b"\0", strings + at)
-                    name = self.data[strings + at : end].decode("utf-8", "replace")
-                    yield name, info & 15, value
+            if section[1] in (SHT_SYMTAB, _DYNSYM):
+                strings = self.sections[section[6]][4]
+                for row in SYMBOL.iter_unpack(self.data[section[4] : section[4] + section[5]]):
+                    yield strings, row
 
     def place(self, address: int) -> int:
         """Return where in the file an address is loaded from."""

@@ -6,8 +6,9 @@ Attaching is elsewhere (``runtime.links``); so is deciding what to load (``sessi
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import partial
 from os import close
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyebpf.abi import constants as c
 from pyebpf.abi.programs import program_kind_of_section
@@ -91,10 +92,9 @@ def load_object(
             for spec in _sized(obj.maps, map_sizes or {}):
                 loaded.maps[spec.name] = create_map(spec, btf_fd, features=features)
             fds = {name: opened.fd for name, opened in loaded.maps.items()}
+            loading = _Loading(obj, fds, resolver, features, log_level)
             for program in wanted:
-                loaded.programs[program.name] = _load(
-                    obj, program, fds, resolver, btf_fd, log_level
-                )
+                loaded.programs[program.name] = loading.load(program, btf_fd, {})
         finally:
             if btf_fd:
                 close(btf_fd)
@@ -149,29 +149,44 @@ def load_btf(data: bytes, features: Features) -> int:
         raise LoadError(f"{refusal}; {'; '.join(last)}") from None
 
 
-def _load(
-    obj: ObjectSpec,
-    spec: ProgramSpec,
-    fds: Mapping[str, int],
-    resolver: CoreResolver,
-    btf_fd: int,
-    log_level: int,
-) -> Program:
-    kind, hook = program_kind_of_section(spec.section.removeprefix(_ON_DEMAND))
-    try:
-        linked = link_program(obj, spec.name, map_fds=fds, resolver=resolver)
-        return load_program(
-            linked,
-            kind,
-            hook,
-            resolver=resolver,
-            license=obj.license,
-            btf_fd=btf_fd,
-            log_level=log_level,
-        )
-    except PyebpfError as err:
-        err.program = spec.name
-        raise
+class _Loading(NamedTuple):
+    """What all programs of an object are loaded with."""
+
+    obj: ObjectSpec
+    fds: Mapping[str, int]
+    resolver: CoreResolver
+    features: Features
+    log_level: int
+
+    def load(self, spec: ProgramSpec, btf_fd: int, bodies: Mapping[str, bytes]) -> Program:
+        kind, hook = program_kind_of_section(spec.section.removeprefix(_ON_DEMAND))
+        try:
+            linked = link_program(
+                self.obj, spec.name, map_fds=self.fds, resolver=self.resolver, bodies=bodies
+            )
+            program = load_program(
+                linked,
+                kind,
+                hook,
+                resolver=self.resolver,
+                license=self.obj.license,
+                btf_fd=btf_fd,
+                log_level=self.log_level,
+            )
+        except PyebpfError as err:
+            err.program = spec.name
+            raise
+        program.again = partial(self.again, spec)
+        return program
+
+    def again(self, spec: ProgramSpec, bodies: Mapping[str, bytes]) -> Program:
+        """Load one program once more, when the object's BTF is closed already."""
+        btf_fd = load_btf(self.obj.btf, self.features)
+        try:
+            return self.load(spec, btf_fd, bodies)
+        finally:
+            if btf_fd:
+                close(btf_fd)
 
 
 def _fill_slots(loaded: LoadedObject) -> None:

@@ -40,7 +40,7 @@ def find_in_process(name: str, pid: int) -> str:
         if row.path == path and os.path.isfile(root + path):  # noqa: PTH113
             return root + path
         return f"/proc/{pid}/map_files/{row.start:x}-{row.end:x}"
-    if not root:
+    if not root or name.startswith("/proc/"):  # our /proc, in which the process has this number
         return find_binary(name)
     path = _inside(root, name) if "/" in name else ""
     if path and os.path.isfile(path):  # noqa: PTH113

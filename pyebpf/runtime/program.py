@@ -15,6 +15,8 @@ from pyebpf.runtime import syscall
 from pyebpf.runtime.relocate import FUNC_INFO_SIZE, LINE_INFO_SIZE, LinkedProgram
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from pyebpf.runtime import verifier
     from pyebpf.runtime.resolver import CoreResolver
 else:
@@ -31,6 +33,7 @@ class Program(Owner):
         hook: what it attaches to, as its section says; may be empty.
         linked: the instructions as they were loaded.
         log: the verifier's log, if one was asked for.
+        again: loads it once more, with other code in place of some of its functions.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class Program(Owner):
     ) -> None:
         self.fd, self.name, self.kind, self.hook = fd, name, kind, hook
         self.linked, self.log = linked, log
+        self.again: Callable[[Mapping[str, bytes]], Program] | None = None
 
     def fileno(self) -> int:
         """Return the descriptor."""

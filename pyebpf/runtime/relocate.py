@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from struct import Struct
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyebpf.abi import constants as c
@@ -51,6 +52,7 @@ class LinkedProgram(NamedTuple):
         functions: where each function starts in ``code``.
         lines: the source lines, by instruction of ``code``.
         poisoned: the instructions that refer to what this kernel does not have.
+        names: of the functions in it, the entry first.
     """
 
     name: str
@@ -60,10 +62,16 @@ class LinkedProgram(NamedTuple):
     functions: tuple[FuncInfo, ...]
     lines: tuple[LineInfo, ...]
     poisoned: tuple[Poison, ...]
+    names: tuple[str, ...] = ()
 
 
 def link_program(
-    obj: ObjectSpec, program_name: str, *, map_fds: Mapping[str, int], resolver: CoreResolver
+    obj: ObjectSpec,
+    program_name: str,
+    *,
+    map_fds: Mapping[str, int],
+    resolver: CoreResolver,
+    bodies: Mapping[str, bytes] = MappingProxyType({}),
 ) -> LinkedProgram:
     """Put a program and the functions it calls together and fill in all references.
 
@@ -72,6 +80,7 @@ def link_program(
         program_name: one of its programs.
         map_fds: descriptors by the names of the object's maps.
         resolver: answers what depends on the kernel.
+        bodies: code that takes the place of functions, by their names; it refers to nothing.
 
     Raises:
         KeyError: there is no such program.
@@ -82,7 +91,7 @@ def link_program(
     Cost: proportional to the program's own code, and one question to ``resolver`` for each CO-RE
         relocation.
     """
-    return _Linker(obj, program_name, map_fds, resolver).link()
+    return _Linker(obj, program_name, map_fds, resolver, bodies).link()
 
 
 class _Placed(NamedTuple):
@@ -95,8 +104,14 @@ class _Placed(NamedTuple):
 
 class _Linker:
     def __init__(
-        self, obj: ObjectSpec, name: str, map_fds: Mapping[str, int], resolver: CoreResolver
+        self,
+        obj: ObjectSpec,
+        name: str,
+        map_fds: Mapping[str, int],
+        resolver: CoreResolver,
+        bodies: Mapping[str, bytes],
     ) -> None:
+        self._bodies = bodies
         self._obj, self._name, self._map_fds, self._resolver = obj, name, map_fds, resolver
         self._sections = {section.name: section for section in obj.sections}
         self._placed: list[_Placed] = []
@@ -124,6 +139,7 @@ class _Linker:
             functions,
             lines,
             tuple(self._poisoned),
+            tuple(placed.function.name for placed in self._placed),
         )
 
     def _entry(self) -> FunctionSpec:
@@ -140,8 +156,14 @@ class _Linker:
         section = self._sections[function.section]
         start = len(self._code) // 8
         self._starts[key] = start
+        code = self._bodies.get(function.name)
+        if code is None:
+            code = section.code[8 * function.start : 8 * (function.start + function.count)]
+        else:  # all of it is for the line where the function begins
+            lines = tuple(row for row in section.lines if row.insn == function.start)
+            section = section.replace(symbols=(), core=(), lines=lines)
         self._placed.append(_Placed(function, section, start))
-        self._code += section.code[8 * function.start : 8 * (function.start + function.count)]
+        self._code += code
 
     def _symbols(self, placed: _Placed) -> list[SymbolReloc]:
         function = placed.function

@@ -27,7 +27,8 @@ class ProgramInfo(Frozen):
     fields: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     attach: bool = True
-    #: What attaching needs besides the target: a device, a process.
+    #: What attaching needs besides the target: a device, a process; of a USDT program the
+    #: ``arguments`` that it declares, name and type.
     at: tuple[tuple[str, Any], ...] = ()
     #: What an iterator writes, one after the other.
     record: Record | None = None

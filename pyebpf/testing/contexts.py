@@ -157,6 +157,19 @@ def _registers(event: Event, args: tuple[Any, ...], fields: Mapping[str, Any]) -
     return bytes(out)
 
 
+def _usdt(event: Event, args: tuple[Any, ...], fields: Mapping[str, Any]) -> bytes:
+    registers = REGISTERS[event.target.arch]
+    out = bytearray(8 * len(registers.names))
+    named = {name: value for name, value in fields.items() if name in registers.names}
+    rest = {name: value for name, value in fields.items() if name not in named}
+    given = _by_name(event, args, rest, skip=_contexts(event.probe)).values()
+    words = {**named, **dict(zip(registers.stand_ins, map(address_of, given), strict=False))}
+    for register, value in words.items():
+        at = registers.offset(register)
+        out[at : at + 8] = (int(value) & _WORD_MASK).to_bytes(8, "little")
+    return bytes(out)
+
+
 def _struct(event: Event, args: tuple[Any, ...], fields: Mapping[str, Any]) -> bytes:
     if args:
         raise TypeError("the fields of a context are given by name, a packet as packet=…")
@@ -205,6 +218,7 @@ _MAKERS: dict[str, Callable[[Event, tuple[Any, ...], Mapping[str, Any]], bytes]]
     "words": _raw,
     "arguments": _typed,
     "pt_regs": _registers,
+    "usdt": _usdt,
     "custom": _custom,
     **dict.fromkeys(CONTEXTS, _struct),
 }

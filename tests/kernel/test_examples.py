@@ -12,6 +12,7 @@ import pytest
 from pyebpf.host.loop import LoopDevice
 from tests.loop import disk  # noqa: F401 - a fixture
 from tests.programs import ROOT, drop_capabilities, histogram_counts, run, running
+from tests.turns import Turning, interpreter  # noqa: F401 - one is a fixture
 
 pytestmark = [pytest.mark.kernel, pytest.mark.exact]
 
@@ -90,6 +91,15 @@ def test_disksnoop(disk: LoopDevice) -> None:  # noqa: F811
     times = [float(row[0]) for row in rows]
     assert times == sorted(times)
     assert all(re.fullmatch(r"\d+\.\d\d", row[3]) for row in rows)
+    assert (done.code, done.err) == (0, "")
+
+
+def test_usdt(interpreter: Turning) -> None:  # noqa: F811
+    with running("examples/usdt.py", str(interpreter.pid)) as example:
+        example.wait_for("Hit Ctrl-C")
+        interpreter.turn(FORKS)
+        done = example.interrupt()
+    assert sorted(done.out.splitlines()) == [f"generation 0: {FORKS}", f"generation 2: {2 * FORKS}"]
     assert (done.code, done.err) == (0, "")
 
 

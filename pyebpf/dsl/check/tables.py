@@ -45,11 +45,17 @@ def tail_call(decl: TailCalls, made: MapUse, index: Expr, span: Span, scope: Sco
     unit = scope.unit
     slots = []
     for number, probe in enumerate(decl.probes):
-        found = [(n, hook) for n, one, hook in unit.programs if probe is not None and one is probe]
+        if probe is None:
+            continue
+        found = [(n, hook) for n, one, hook in unit.programs if one is probe]
         for name, hook in found[:1]:
             if hook.kind != unit.hook_kind:
                 why = f"goes on in `{name}`, a {hook.kind} program, from a {unit.hook_kind} program"
                 advice = "both must be of one kind"
+                raise Fault(WrongCall(span, name="call", why=why, advice=advice))
+            if name in unit.arguments:
+                why = f"goes on in `{name}`, which reads arguments of its own USDT probe"
+                advice = "read them here, and leave them in a map"
                 raise Fault(WrongCall(span, name="call", why=why, advice=advice))
             slots.append((number, name))
     made.spec = made.spec.replace(slots=tuple(slots))

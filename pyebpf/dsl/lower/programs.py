@@ -57,6 +57,7 @@ class SubprogramLowering(_Calling):
         kind = VOID if made.result is None else made.result.type
         assert kind is not None
         function = Function(made.name, "", params, kind, [], [], made.span, section)  # type: ignore[arg-type]
+        function.stand_in = made.stand_in
         self.made = made
         self.takes_context = False
         self.outcome: Param | None = None

@@ -75,6 +75,42 @@ def uretprobe(  # noqa: PLR0913 - one argument for each thing that may be said
     return _user("uretprobe", binary, symbol, 0, where, sleepable=sleepable, when=when)
 
 
+def usdt(
+    binary: str | os.PathLike[str],
+    probe: str,
+    *,
+    pid: int | None = None,
+    sleepable: bool = False,
+    when: Any = True,
+) -> Decorator:
+    """Run at a probe that the authors of a program or library put there (``sys/sdt.h``).
+
+    The probe's first parameter is a :class:`UprobeContext`; the others are the arguments of the
+    USDT probe, by position; trailing ones may be left out. ``u64`` and ``i64`` take any argument,
+    narrower numbers those whose values they can hold, ``UserPtr`` those of 8 bytes: which these are
+    is in a note in the binary, and checked when the probe is attached.
+
+    The program runs wherever the binary has the probe, and counts for its *semaphore*: a program
+    that computes arguments only while somebody looks, does.
+
+    Args:
+        binary: a path, a program on ``PATH``, or a library: ``"libc"``, ``"c"``.
+        probe: ``"provider:name"``, or the name alone where only one provider has it; a pattern,
+            ``"libc:memory_*"``, for all that it matches.
+        pid: only in this process; in all that run the binary, without it.
+        sleepable: may wait, and then read memory that is not there yet.
+        when: attach only if this constant is true.
+
+    Since:  Linux 4.3; probes with a semaphore 4.20; arguments in memory 5.5; sleepable 6.0.
+    """
+    path = os.fspath(binary)
+    provider, _, name = probe.rpartition(":")
+    if not path or not name or ":" in provider:
+        raise PyebpfError("@usdt needs a binary and a probe: @usdt('libc', 'libc:setjmp')")
+    target = f"{path}:{provider or '*'}:{name}"
+    return hooked("usdt.s" if sleepable else "usdt", target, when, {"pid": pid})
+
+
 def _user(  # noqa: PLR0913 - what two decorators share
     kind: str,
     binary: str | os.PathLike[str],

@@ -90,7 +90,7 @@ class World:
 
 
 #: Forms of contexts that programs only read.
-_READ_ONLY = ("record", "words", "arguments", "pt_regs", "bpf_perf_event_data")
+_READ_ONLY = ("record", "words", "arguments", "pt_regs", "usdt", "bpf_perf_event_data")
 
 
 class Machine:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 HANDLERS = {**ARITHMETIC, **MEMORY, **CALLS}
 #: The backend has no library to call, so LLVM must not see a memset in a loop of stores.
 ATTRIBUTES = 'nounwind "no-builtins" "frame-pointer"="all"'
+#: What may be known of a function whose body is replaced: calls of it may be left out or moved.
+_STAND_IN = "noinline willreturn memory(read) "
 
 
 def function_text(fn: Function, module: Module) -> str:
@@ -40,9 +42,10 @@ def function_text(fn: Function, module: Module) -> str:
     params = ", ".join(f"{llvm_type(p.type)} %p.{p.name}" for p in fn.params)
     linkage = "" if fn.section else "internal "
     section = f" section {quote(fn.section)}" if fn.section else ""
+    known = _STAND_IN if fn.stand_in else ""
     head = (
         f"define {linkage}{llvm_type(fn.result)} @{fn.name}({params}) "
-        f'{ATTRIBUTES} "target-cpu"={quote(module.cpu)}{section} !dbg !{subprogram} {{'
+        f'{known}{ATTRIBUTES} "target-cpu"={quote(module.cpu)}{section} !dbg !{subprogram} {{'
     )
     return "\n".join([head, *body.lines, "}"])
 
@@ -58,6 +61,10 @@ class _Writer:
     def run(self) -> None:
         self.body.lines.append("entry:")
         self.body.span = self.fn.span
+        if self.fn.stand_in:
+            # Opaque: LLVM would pass what the body reads through a pointer instead of the pointer.
+            for param in self.fn.params:
+                self.body.names[param] = self.body.opaque("ptr", self.body.names[param])
         in_memory = set(memory_slots(self.fn))
         for number, slot in enumerate(self.fn.slots):
             self.slot(number, slot, in_memory)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pyebpf.abi.programs import ProgramKind
+    from pyebpf.runtime.program import Program
     from pyebpf.spec.target import Features
 
 
@@ -78,6 +79,7 @@ STRATEGIES: dict[str, How] = {
     "kprobe_multi": How("probes", "attach_kprobe_multi", "cookies"),
     "uprobe": How("probes", "attach_uprobe", "pid"),
     "uprobe_multi": How("probes", "attach_uprobe_multi", "pid cookies"),
+    "usdt": How("usdt", "attach_usdt", "pid"),
     "perf_event": How(
         "counting", "attach_perf_event", "event freq_hz period pid inherit cgroup cpu"
     ),
@@ -92,8 +94,9 @@ STRATEGIES: dict[str, How] = {
         "namespaces", "attach_netfilter", "netfilter family priority defrag", "netfilter"
     ),
 }
-#: What every strategy is given besides, and what the caller of ``attach`` has used already.
-_ALWAYS = ("cookie", "target")
+#: What every strategy is given besides: what the caller of ``attach`` has used already, and what a
+#: program declares.
+_ALWAYS = ("cookie", "target", "arguments")
 
 
 def lacks(kind: ProgramKind, hook: str, at: Mapping[str, Any]) -> str:
@@ -114,6 +117,7 @@ def attach(  # noqa: PLR0913 - one argument for each thing that attaching depend
     at: Mapping[str, Any] = MappingProxyType({}),
     tracefs: Tracefs | None = None,
     features: Features | None = None,
+    program: Program | None = None,
 ) -> Link:
     """Attach a loaded program to its hook; the caller owns the link.
 
@@ -125,6 +129,7 @@ def attach(  # noqa: PLR0913 - one argument for each thing that attaching depend
         at: what the hook's name does not say: ``device``, ``cgroup``, ``pid``, ….
         tracefs: where tracepoints are looked up; opened for this call by default.
         features: what the kernel can do; probed by default.
+        program: what ``prog_fd`` is the descriptor of, for hooks that a program is adapted to.
 
     Raises:
         AttachError: there is no such hook; the message names the nearest.
@@ -144,6 +149,6 @@ def attach(  # noqa: PLR0913 - one argument for each thing that attaching depend
         raise AttachError(f"a {kind.name!r} program needs to know where: {missing}=…")
     known = features or KernelFeatures()
     if tracefs is not None:
-        return how.strategy(Request(prog_fd, kind, hook, cookie, tracefs, known, at))
+        return how.strategy(Request(prog_fd, kind, hook, cookie, tracefs, known, at, program))
     with Tracefs() as opened:
-        return how.strategy(Request(prog_fd, kind, hook, cookie, opened, known, at))
+        return how.strategy(Request(prog_fd, kind, hook, cookie, opened, known, at, program))

@@ -14,6 +14,7 @@ from pyebpf.runtime import syscall
 
 if TYPE_CHECKING:
     from pyebpf.abi.programs import ProgramKind
+    from pyebpf.runtime.program import Program
     from pyebpf.runtime.tracefs import Tracefs
     from pyebpf.spec.target import Features
 
@@ -98,7 +99,8 @@ class Links(Link):
 class Request(Frozen):
     """What a strategy needs to know; the caller of ``attach`` gave it.
 
-    ``at`` says what the hook's name does not: a device, a cgroup, a process.
+    ``at`` says what the hook's name does not: a device, a cgroup, a process. ``program`` is what
+    ``prog_fd`` is the descriptor of, if the caller has more than that.
     """
 
     prog_fd: int
@@ -108,6 +110,7 @@ class Request(Frozen):
     tracefs: Tracefs
     features: Features
     at: Mapping[str, Any] = MappingProxyType({})
+    program: Program | None = None
 
     def has(self, feature: str) -> bool:
         """Tell whether the kernel has a feature."""

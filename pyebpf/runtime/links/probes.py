@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from pyebpf.runtime.links.base import Request
 
-_ALL_PROCESSES = -1
+ALL_PROCESSES = -1
 _ANY_CPU = 0
 
 
@@ -49,7 +49,7 @@ def _kprobe_at(request: Request, place: str) -> Link:
     if name.startswith("0x"):
         text, number = b"", int(name, 16) + number
     try:
-        event = _open(request, "kprobe", text, number, -1)
+        event = open_event(request, "kprobe", text, number, -1)
     except KernelError as error:
         if error.errno not in (errno.ENOENT, errno.EADDRNOTAVAIL, errno.EINVAL, errno.EILSEQ):
             raise
@@ -93,15 +93,15 @@ def attach_uprobe(request: Request) -> Link:
     """
     binary, _, where = request.hook.rpartition(":")
     symbol, _, more = where.partition("+")
-    path = _binary(request, binary)
+    path = binary_of(request, binary)
     if symbol.startswith("@"):
         place = offset_of_address(path, int(symbol[1:], 0))
     elif symbol[:1].isdigit():
         place = int(symbol, 0)
     else:
         place = file_offset(path, symbol, int(more or "0", 0))
-    pid = int(request.at.get("pid", _ALL_PROCESSES))
-    event = _open(request, "uprobe", os.fsencode(path) + b"\0", place, pid)
+    pid = int(request.at.get("pid", ALL_PROCESSES))
+    event = open_event(request, "uprobe", os.fsencode(path) + b"\0", place, pid)
     return link_perf_event(event, request, request.hook)
 
 
@@ -144,7 +144,7 @@ def attach_uprobe_multi(request: Request) -> Link:
     Since:  6.6 at once; before it one by one, with a perf event for each.
     """
     binary, _, pattern = request.hook.rpartition(":")
-    path = _binary(request, binary)
+    path = binary_of(request, binary)
     places: dict[int, list[str]] = {}
     for name, offset in matching_functions(path, pattern):
         places.setdefault(offset, []).append(name)
@@ -192,10 +192,10 @@ def _has_no_link(request: Request) -> bool:
 def _one_by_one(
     request: Request, pmu: str, places: Sequence[tuple[bytes, int]], cookies: Sequence[int]
 ) -> Link:
-    links, pid = list[Link](), int(request.at.get("pid", _ALL_PROCESSES))
+    links, pid = list[Link](), int(request.at.get("pid", ALL_PROCESSES))
     try:
         for (text, offset), cookie in zip(places, cookies or repeat(0), strict=False):
-            event = _open(request, pmu, text, offset, pid)
+            event = open_event(request, pmu, text, offset, pid)
             one = request.replace(cookie=cookie)
             # A link to one event refuses a program that was loaded for links to many.
             links.append(link_perf_event(event, one, request.hook, by_link=bool(cookie)))
@@ -206,7 +206,8 @@ def _one_by_one(
     return Links(links, request.hook)
 
 
-def _binary(request: Request, name: str) -> str:
+def binary_of(request: Request, name: str) -> str:
+    """Return the path of a binary: what the process has of that name, if it is for one process."""
     pid = request.at.get("pid")
     return find_binary(name) if pid is None else find_in_process(name, int(pid))
 
@@ -237,21 +238,43 @@ def _cookies(request: Request, places: Sequence[Sequence[str]]) -> list[int]:
     return numbers
 
 
-def _open(request: Request, pmu: str, text: bytes, offset: int, pid: int) -> int:
-    """Open the event of an instruction; ``text`` is the function's name or the file's path.
+def open_event(
+    request: Request, pmu: str, text: bytes, offset: int, pid: int, counter: int = 0
+) -> int:
+    """Open the event of an instruction.
 
-    Without a text, ``offset`` is an address.
+    Args:
+        request: for which program.
+        pmu: ``"kprobe"`` or ``"uprobe"``.
+        text: the function's name or the file's path, with its NUL; without it, ``offset`` is an
+            address.
+        offset: bytes into that.
+        pid: a process, or :data:`ALL_PROCESSES`.
+        counter: where in the file a 16-bit number is that the kernel keeps higher by 1 meanwhile; 0
+            for none. Since 4.20.
     """
     returns = request.kind.name.startswith(("kretprobe", "kretsyscall", "uretprobe"))
     kind, bit = _numbers(pmu)
     attr = perf_event_attr(
         kind,
-        int(returns) << bit,
+        int(returns) << bit | (counter << _counter_bit(pmu) if counter else 0),
         sample_period=1,
         config1=syscall.address_of(text) if text else 0,
         config2=offset,
     )
     return syscall.perf_event_open(attr, pid, -1 if pid >= 0 else _ANY_CPU)
+
+
+def _counter_bit(pmu: str) -> int:
+    """Return the lowest bit of the number that says where a counter of users is."""
+    try:
+        return field_bits(pmu, "ref_ctr_offset")[1][0]
+    except OSError:
+        raise NotSupportedError(
+            "this kernel cannot count for the semaphore of a probe",
+            feature="uprobe_counter",
+            since="4.20",
+        ) from None
 
 
 def _numbers(pmu: str) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from pyebpf.dsl.check.contexts.registers import perf_event, register_arguments
 from pyebpf.dsl.check.contexts.structs import record_context, struct_context
 from pyebpf.dsl.check.contexts.tracepoint import DynamicArray as DynamicArray
 from pyebpf.dsl.check.contexts.tracepoint import raw_tracepoint, tracepoint
+from pyebpf.dsl.check.contexts.usdt import usdt_arguments
 from pyebpf.dsl.uapi import CONTEXTS
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _MODELS: Mapping[str, Model] = {
     "words": raw_tracepoint,
     "arguments": typed_arguments,
     "pt_regs": register_arguments,
+    "usdt": usdt_arguments,
     "bpf_perf_event_data": perf_event,
     "custom": record_context,
     **dict.fromkeys(CONTEXTS, struct_context),

@@ -66,18 +66,24 @@ def registers_of(scope: Scope) -> Registers:
     return found
 
 
-def register_arguments(hook: Hook, given: list[Given], scope: Scope) -> tuple[str, list[Parameter]]:
-    """Give a probe its context, if it asks for it, then the function's arguments or ``ret``."""
-    registers, row = registers_of(scope), PROGRAM_KINDS[hook.kind]
-    wanted = UprobeContext if hook.kind.startswith(("uprobe", "uretprobe")) else KprobeContext
+def register_context(hook: Hook, given: list[Given], wanted: type, scope: Scope) -> list[Given]:
+    """Give a probe the registers as its first parameter, if it asks; return the other ones."""
     # Whatever is no type of an argument should be the context.
     first = [item for item in given[:1] if data_type(item.hint) is None]
     one_context(first, wanted, scope, hook)
     for item in first:
-        context = RegisterContext(wanted, registers)
+        context = RegisterContext(wanted, registers_of(scope))
         scope.arguments[item.name] = Object(Static(context), scope.span(item.node))
+    return given[len(first) :]
+
+
+def register_arguments(hook: Hook, given: list[Given], scope: Scope) -> tuple[str, list[Parameter]]:
+    """Give a probe its context, if it asks for it, then the function's arguments or ``ret``."""
+    registers, row = registers_of(scope), PROGRAM_KINDS[hook.kind]
+    wanted = UprobeContext if hook.kind.startswith(("uprobe", "uretprobe")) else KprobeContext
+    rest = register_context(hook, given, wanted, scope)
     maker = RegisterArguments(hook, registers, scope)
-    parameters = [maker.parameter(number, item) for number, item in enumerate(given[len(first) :])]
+    parameters = [maker.parameter(number, item) for number, item in enumerate(rest)]
     return f"{row.sections[0]}{hook.target}", parameters
 
 
@@ -152,7 +158,7 @@ class RegisterArguments:
             return argument_type(self.hook, item, given, self.known, self.scope)
         declared: Any = data_type(item.hint)
         if isinstance(declared, Address):
-            user = self.base in ("uprobe", "uretprobe", "ksyscall")
+            user = self.base in ("uprobe", "uretprobe", "usdt", "ksyscall")
             span = self.scope.span(item.node)
             return U64, pointer_type(declared, span, self.scope, user=user)
         if isinstance(declared, (Int, Bool)):

@@ -1,0 +1,205 @@
+"""Attaching to USDT probes: at every place that has the probe, with its arguments.
+
+Each place has its own operands for the arguments. The program is loaded once for each set of them,
+with functions that read just these; places with equal operands share one. So it works where uprobes
+do, without cookies or maps, and costs a probe that is hit one call for each argument it reads.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyebpf.abi.registers import REGISTERS
+from pyebpf.btf.near import nearest
+from pyebpf.errors import AttachError
+from pyebpf.runtime.binaries import open_image
+from pyebpf.runtime.links.base import Link, Links
+from pyebpf.runtime.links.perf import link_perf_event
+from pyebpf.runtime.links.probes import ALL_PROCESSES, binary_of, open_event
+from pyebpf.runtime.usdt.arguments import parse_arguments
+from pyebpf.runtime.usdt.code import read_argument
+from pyebpf.runtime.usdt.notes import Site, sites_of
+from pyebpf.runtime.usdt.places import Unreadable
+from pyebpf.spec.types import Address, Bool, Int
+from pyebpf.spec.usdt import reader
+
+if TYPE_CHECKING:
+    from pyebpf.runtime.binaries import Image
+    from pyebpf.runtime.links.base import Request
+    from pyebpf.runtime.program import Program
+    from pyebpf.runtime.usdt.arguments import Argument
+    from pyebpf.spec.types import DataType
+
+_SIGNS = frozenset("*?[")
+#: So many probes of a binary are listed where none resembles the name that was asked for.
+_LISTED = 8
+
+
+class _Place(NamedTuple):
+    """Where to attach in a file, and the functions that read the arguments there."""
+
+    offset: int
+    counter: int
+    bodies: tuple[tuple[str, bytes], ...]
+
+
+def attach_usdt(request: Request) -> Link:
+    """Attach to ``binary:provider:probe``, in one process or in all.
+
+    Since:  4.17, through the PMU ``uprobe``; with a semaphore 4.20.
+    """
+    binary, provider, name = request.hook.rsplit(":", 2)
+    path = binary_of(request, binary)
+    with open_image(path) as image:
+        places = [_place(site, image, request) for site in _chosen(image, provider, name)]
+    return _attach(path, places, request)
+
+
+def _attach(path: str, places: list[_Place], request: Request) -> Link:
+    text, pid = os.fsencode(path) + b"\0", int(request.at.get("pid", ALL_PROCESSES))
+    programs: dict[tuple[tuple[str, bytes], ...], Program] = {}
+    links: list[Link] = []
+    try:
+        for place in places:
+            adapted = request
+            if place.bodies:
+                program = programs.get(place.bodies) or _load(place, request)
+                programs[place.bodies] = program
+                adapted = request.replace(prog_fd=program.fd)
+            event = open_event(request, "uprobe", text, place.offset, pid, place.counter)
+            links.append(link_perf_event(event, adapted, request.hook))
+    except BaseException:
+        for link in links:
+            link.close()
+        raise
+    finally:
+        for program in programs.values():
+            program.close()  # its links keep it
+    return links[0] if len(links) == 1 else Links(links, request.hook)
+
+
+def _load(place: _Place, request: Request) -> Program:
+    assert request.program is not None
+    assert request.program.again is not None
+    return request.program.again(dict(place.bodies))
+
+
+# -- which places
+
+
+def _chosen(image: Image, provider: str, name: str) -> list[Site]:
+    """Return the places that a provider and a name mean.
+
+    Raises:
+        AttachError: there are none, or they are of different probes and no pattern was given.
+    """
+    if image.machine != platform.machine():
+        raise AttachError(
+            f"{image.path!r} is for {image.machine}, this machine is {platform.machine()}",
+            target=name,
+        )
+    sites = sites_of(image)
+    wanted = name if provider == "*" else f"{provider}:{name}"
+    found = [s for s in sites if fnmatchcase(s.name, name) and fnmatchcase(s.provider, provider)]
+    probes = sorted({site.probe for site in found})
+    if len(probes) > 1 and not _SIGNS.intersection(name):
+        raise AttachError(
+            f"{image.path!r} has {' and '.join(probes)}: name the provider too", target=wanted
+        )
+    if not found:
+        raise AttachError(_none(image.path, wanted, sites), target=wanted)
+    return found
+
+
+def _none(path: str, wanted: str, sites: list[Site]) -> str:
+    """Say that there is no such probe, and what else there is."""
+    if not sites:
+        return (
+            f"{path!r} has no USDT probes: it was built without <sys/sdt.h>, or its section "
+            ".note.stapsdt was removed"
+        )
+    names = sorted({site.probe for site in sites})
+    word = wanted.rpartition(":")[2]
+    words = (word, *nearest(word, (site.name for site in sites)))
+    near = dict.fromkeys(nearest(wanted, names))
+    near |= dict.fromkeys(probe for probe in names if probe.partition(":")[2] in words)
+    if near:
+        shown = f"the nearest: {', '.join(near)}"
+    else:
+        more = len(names) - _LISTED
+        shown = f"it has {', '.join(names[:_LISTED])}{f' and {more} more' if more > 0 else ''}"
+    return f"{path!r} has no USDT probe {wanted!r}; {shown}"
+
+
+# -- arguments there
+
+
+def _place(site: Site, image: Image, request: Request) -> _Place:
+    return _Place(
+        image.place(site.address),
+        image.place(site.semaphore) if site.semaphore else 0,
+        _bodies(site, image, request),
+    )
+
+
+def _bodies(site: Site, image: Image, request: Request) -> tuple[tuple[str, bytes], ...]:
+    """Return the functions that read the arguments of one place, for those that are read."""
+    declared = request.at.get("arguments", ())
+    if not declared or request.program is None:
+        return ()
+    passed = parse_arguments(site.arguments, image.machine)
+    if len(declared) > len(passed):
+        count = f"{len(passed)} argument{'s' * (len(passed) != 1)}"
+        raise _wrong(site, f"it has {count}, and {len(declared)} are declared")
+    used = request.program.linked.names
+    bodies = []
+    for number, ((name, kind), argument) in enumerate(zip(declared, passed, strict=False)):
+        if reader(number) not in used:
+            continue
+        if isinstance(argument.place, Unreadable):
+            raise _wrong(site, f"argument `{name}` cannot be read: it is {argument.place.reason}")
+        if not _holds(kind, argument):
+            got = argument.type_name if argument.value is None else str(argument.value)
+            advice = f"declare {argument.type_name}, or u64 or i64, which take any"
+            raise _wrong(site, f"`{name}: {kind}` gets {got} there: {advice}")
+        code = read_argument(
+            argument,
+            REGISTERS[image.machine],
+            lambda symbol: _distance(site, image, symbol),
+            sleepable=request.kind.name.endswith(".s"),
+        )
+        bodies.append((reader(number), code))
+    return tuple(bodies)
+
+
+def _distance(site: Site, image: Image, symbol: str) -> int:
+    address = image.symbol_address(symbol)
+    if address is None:
+        raise _wrong(site, f"an argument is at the symbol {symbol!r}, which was stripped")
+    return address - site.address
+
+
+def _holds(kind: DataType, argument: Argument) -> bool:
+    """Tell whether a declared type has every value that an argument may have."""
+    value = argument.value
+    if isinstance(kind, Address):
+        return argument.size == 8 or value is not None  # NULL is often an int
+    if isinstance(kind, Bool):
+        return True
+    assert isinstance(kind, Int)
+    if kind.bits == 64:
+        return True
+    if value is not None:
+        return kind.low <= value <= kind.high
+    passed = Int(8 * argument.size, argument.signed)
+    return kind.low <= passed.low and passed.high <= kind.high
+
+
+def _wrong(site: Site, why: str) -> AttachError:
+    place = (
+        f"at {site.address:#x} ({site.arguments})" if site.arguments else f"at {site.address:#x}"
+    )
+    return AttachError(f"USDT probe {site.probe} {place}: {why}", target=site.probe)
