@@ -110,6 +110,56 @@ def f({parameters}) -> i64:
     table[a0 & 3] = 1
     return none + 2 * either + 4 * both + 8 * mixed
 """,
+    "a text that is made from the one it replaces": """
+def f({parameters}) -> i64:
+    row = words.get(3)
+    other = words.get(3)
+    if row is None or other is None:
+        return 7
+    row.text = row.text[1:]
+    other.text = row.text[:3]
+    sheet = Sheet(count=a0)
+    sheet.rows[1].text = "abcde"
+    sheet.rows[1].text = sheet.rows[1].text[2:4]
+    sheet.rows[0] = sheet.rows[1]
+    row.text = row.text[2]
+    sheets[1] = sheet
+    return len(row.text)
+""",
+    "a character that is not there, for a field": """
+def f({parameters}) -> i64:
+    row = words.get(a0 & 3)
+    assert row is not None
+    row.text = row.text[3]
+    return 1
+""",
+    "a record that is made from the one it replaces": """
+def f({parameters}) -> i64:
+    sheet = Sheet(count=a0)
+    sheet.kind.whole = a3
+    sheet.rows[1] = Row(n=a1, text="abc")
+    sheet.rows[1] = Row(text=sheet.rows[1].text)
+    sheet.rows[2] = Row(n=5, text=sheet.rows[1].text[1:])
+    sheet = Sheet(count=3, kind=sheet.kind, rows=sheet.rows)
+    sheets[1] = sheet
+    row = Row(n=4, text="xyz")
+    row = Row(text=row.text)
+    words[1] = row
+    entry = sheets.get(1)
+    if entry is not None:
+        entry.rows[0] = Row(text=entry.rows[2].text, n=entry.rows[1].n)
+        entry.rows[2] = Row(text=entry.rows[2].text)
+    return sheet.count
+""",
+    "a later argument that cannot be computed": """
+def counted(n: u8) -> u8:
+    cells[n % 16] += 1
+    return n
+
+
+def f({parameters}) -> i64:
+    return min(a3 & 7, counted(a0), max((a1 & 15) for i in range(a2 & 1)))
+""",
 }
 
 

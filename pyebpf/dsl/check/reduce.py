@@ -68,12 +68,13 @@ def _of_written(name: str, items: tuple[Expr, ...], node: ast.Call, scope: Scope
 
 def extreme_of(name: str, values: list[Expr], span: Span, scope: Scope) -> Expr:
     """Return the least or the greatest of some numbers; of equal ones, Python gives the first."""
-    order, of = (CompareOp.LT, min) if name == "min" else (CompareOp.GT, max)
+    # The earlier value is written first: what it computes comes before what the later one does.
+    order, of = (CompareOp.GT, min) if name == "min" else (CompareOp.LT, max)
     result = values[0]
     for value in values[1:]:
         kept, again = scope.temporary(result)
         new, new_again = scope.temporary(value)
-        chosen = choice(compare_numbers(order, new, kept, span), new_again, again, span)
+        chosen = choice(compare_numbers(order, kept, new, span), new_again, again, span)
         known = [part.range for part in (kept, new) if part.range is not None]
         low, high = of(part[0] for part in known), of(part[1] for part in known)
         kind = holding((low, high), prefer_unsigned=low >= 0)

@@ -10,8 +10,9 @@ from pyebpf.dsl import typed, typed_maps, typed_shared
 from pyebpf.dsl.check.printing import HEADER
 from pyebpf.dsl.lower import maps as lower_map
 from pyebpf.dsl.lower import shared as lower_shared
-from pyebpf.dsl.lower.memory import fill, member, prepare
+from pyebpf.dsl.lower.memory import fill, member
 from pyebpf.dsl.lower.places import PLACE_EFFECTS
+from pyebpf.dsl.lower.prepare import prepare
 from pyebpf.dsl.types import Chars, Int, Pointer, Space
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, CompareOp, Const, Value
@@ -265,7 +266,6 @@ EFFECTS: dict[type[typed.Stmt], Callable[[Any, Any], None]] = {
     typed_maps.TailCall: _tail_call,
     typed_maps.CountedCall: _counted_call,
     typed_shared.Change: lower_shared.change,
-    typed_shared.SetGlobal: lower_shared.set_global,
     **PLACE_EFFECTS,
     typed.HistAdd: _hist,
     typed.Emit: _emit,

@@ -15,9 +15,10 @@ from pyebpf.dsl.lower import places
 from pyebpf.dsl.lower import shared as lower_shared
 from pyebpf.dsl.lower.kernel import read_optional
 from pyebpf.dsl.lower.maps import Optional
-from pyebpf.dsl.lower.memory import WRITERS, is_reference, size_in_memory
+from pyebpf.dsl.lower.memory import WRITERS, is_reference
 from pyebpf.dsl.lower.number import NUMBERS, choose
 from pyebpf.dsl.lower.places import PLACE_NUMBERS
+from pyebpf.dsl.lower.prepare import mentions, prepare, prepare_apart
 from pyebpf.dsl.lower.symbols import SYMBOL_OPTIONALS
 from pyebpf.dsl.typed_context import ContextField, PacketAt
 from pyebpf.dsl.typed_kernel import After, HelperCall, KfuncCall, MemoryRead
@@ -132,7 +133,11 @@ class Expressions:
                 self.build.write(cell.value, pair.value)
             self.build.write(cell.flag, pair.flag)
         elif in_memory(value.type):
-            self.into(value, self.build.addr(cell.value))
+            place = self.build.addr(cell.value)
+            if mentions(value, variable):
+                prepare_apart(self, value)(place)
+            else:
+                self.into(value, place)
         else:
             self.build.write(cell.value, self.number(value))
 
@@ -252,16 +257,15 @@ class Expressions:
         return pointer
 
     def into(self, expr: typed.Expr, pointer: Value) -> None:
-        """Write a value to memory."""
+        """Write a value to memory that is no part of it."""
         if not in_memory(expr.type) and not is_reference(expr):
             self.build.store(pointer, self.number(expr))
             return
         rule = WRITERS.get(type(expr))
         if rule is not None:
             rule(self, expr, pointer)
-            return
-        source, size = self.memory(expr), size_in_memory(expr)
-        self.build.add(nodes.Copy(VOID, self.build.span, pointer, source, size))
+        else:
+            prepare(self, expr)(pointer)
 
     def in_slot(self, expr: typed.Expr, name: str) -> Value:
         """Return the address of a stack copy of a value, as helpers take keys and values."""

@@ -25,9 +25,13 @@ from pyebpf.spec.objects import CoreKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias, TypeGuard
 
     from pyebpf.dsl import typed
     from pyebpf.dsl.lower.expr import Expressions
+
+    #: Writes a value that is computed to a place.
+    Writer: TypeAlias = Callable[[Value], None]
 
 _READ = {Space.KERNEL: "probe_read_kernel", Space.USER: "probe_read_user"}
 _LOCATION_MASK = 0xFFFF
@@ -80,22 +84,35 @@ def _probe(low: Expressions, helper: str, target: Value, size: int, address: Val
     return low.build.call(helper, arguments, I64)
 
 
-def _copy_in(low: Expressions, expr: far.MemoryRead, pointer: Value) -> None:
+def _copy_in(low: Expressions, expr: far.MemoryRead) -> Writer:
     assert isinstance(expr.type, (Record, Chars, Array))
-    address = low.number(expr.address)
-    low.build.span = expr.span
-    # What the helper cannot read it sets to zero.
-    _probe(low, _READ[expr.space], pointer, expr.type.size, address)
+    address, size, span = low.number(expr.address), expr.type.size, expr.span
+
+    def write(pointer: Value) -> None:
+        low.build.span = span
+        # What the helper cannot read it sets to zero.
+        _probe(low, _READ[expr.space], pointer, size, address)
+
+    return write
 
 
-def _text_in(low: Expressions, expr: far.MemoryText, pointer: Value) -> None:
+def _text_in(low: Expressions, expr: far.MemoryText) -> Writer:
+    return _text_from(low, expr, low.number(expr.address), expr.space)
+
+
+def _dynamic_text_in(low: Expressions, expr: far.DynamicText) -> Writer:
+    return _text_from(low, expr, context_address(low, expr), Space.KERNEL)
+
+
+def _text_from(low: Expressions, expr: typed.Expr, address: Value, space: Space) -> Writer:
     assert isinstance(expr.type, Chars)
-    text_at(low, pointer, expr.type.length, low.number(expr.address), expr.space)
+    length, span = expr.type.length, expr.span
 
+    def write(pointer: Value) -> None:
+        low.build.span = span
+        text_at(low, pointer, length, address, space)
 
-def _dynamic_text_in(low: Expressions, expr: far.DynamicText, pointer: Value) -> None:
-    assert isinstance(expr.type, Chars)
-    text_at(low, pointer, expr.type.length, context_address(low, expr), Space.KERNEL)
+    return write
 
 
 def text_at(low: Expressions, target: Value, size: int, address: Value, space: Space) -> None:
@@ -172,15 +189,27 @@ def _after_in(low: Expressions, expr: far.After, pointer: Value) -> None:
 
 
 def _resized_in(low: Expressions, expr: far.ResizedText, pointer: Value) -> None:
-    have = expr.value.type
     assert isinstance(expr.type, Chars)
-    assert isinstance(have, Chars)
-    if have.length < expr.type.length:
-        low.build.add(nodes.Fill(VOID, low.build.span, pointer, expr.type.length))
-        low.into(expr.value, pointer)
+    if is_widened(expr):
+        write_widened(low, lambda place: low.into(expr.value, place), expr.type.length, pointer)
         return
     source = low.memory(expr.value)
     low.build.add(nodes.Copy(VOID, low.build.span, pointer, source, expr.type.length))
+
+
+def is_widened(expr: typed.Expr) -> TypeGuard[far.ResizedText]:
+    """Tell whether a text is put into a larger place."""
+    if not isinstance(expr, far.ResizedText):
+        return False
+    assert isinstance(expr.type, Chars)
+    assert isinstance(expr.value.type, Chars)
+    return expr.value.type.length < expr.type.length
+
+
+def write_widened(low: Expressions, write: Writer, size: int, pointer: Value) -> None:
+    """Write a text into a larger place of ``size`` bytes."""
+    low.build.add(nodes.Fill(VOID, low.build.span, pointer, size))
+    write(pointer)
 
 
 #: Numbers and pointers.
@@ -195,11 +224,15 @@ KERNEL_NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     far.After: _after,
 }
 
-#: Text and records.
-KERNEL_WRITERS: dict[type[typed.Expr], Callable[[Expressions, Any, Value], None]] = {
+#: Text and records in memory that the program cannot write to: where it is, then what reads it.
+KERNEL_READERS: dict[type[typed.Expr], Callable[[Expressions, Any], Writer]] = {
     far.MemoryRead: _copy_in,
     far.MemoryText: _text_in,
     far.DynamicText: _dynamic_text_in,
+}
+
+#: Text and records.
+KERNEL_WRITERS: dict[type[typed.Expr], Callable[[Expressions, Any, Value], None]] = {
     far.After: _after_in,
     far.ResizedText: _resized_in,
 }

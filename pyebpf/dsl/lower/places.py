@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyebpf.dsl import typed, typed_places
+from pyebpf.dsl import typed, typed_places, typed_shared
+from pyebpf.dsl.lower import shared as lower_shared
 from pyebpf.dsl.lower.bits import write_bits
-from pyebpf.dsl.lower.memory import prepare, prepare_field
+from pyebpf.dsl.lower.prepare import prepare_apart, prepare_field
 from pyebpf.dsl.types import Address, Bool, Int, Pointer
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import CompareOp, Value
@@ -84,11 +85,18 @@ def set_place(low: Expressions, stmt: typed_places.SetPlace) -> None:
         write_bits(low, record, place.field, value)
         return
     if isinstance(place, typed.RecordField):
-        write = prepare_field(low, place.field, stmt.value)
+        write = prepare_field(low, place.field, stmt.value, prepare_apart)
     else:
-        write = prepare(low, stmt.value)
+        write = prepare_apart(low, stmt.value)
     low.build.span = stmt.span
     write(low.place(place))
+
+
+def set_global(low: Expressions, stmt: typed_shared.SetGlobal) -> None:
+    """Lower ``total.value = value``."""
+    write = prepare_apart(low, stmt.value)
+    low.build.span = stmt.span
+    write(lower_shared.address(low, stmt.variable))
 
 
 PLACE_NUMBERS: dict[type[typed.Expr], Any] = {
@@ -97,4 +105,7 @@ PLACE_NUMBERS: dict[type[typed.Expr], Any] = {
     typed_places.View: view,
     typed_places.InRange: in_range,
 }
-PLACE_EFFECTS: dict[type[typed.Stmt], Any] = {typed_places.SetPlace: set_place}
+PLACE_EFFECTS: dict[type[typed.Stmt], Any] = {
+    typed_places.SetPlace: set_place,
+    typed_shared.SetGlobal: set_global,
+}

@@ -44,21 +44,6 @@ def global_value(low: Expressions, expr: typed_shared.GlobalValue) -> Value:
     return low.build.load(pointer, expr.type)
 
 
-def set_global(low: Expressions, stmt: typed_shared.SetGlobal) -> None:
-    """Lower ``total.value = value``."""
-    if typed_in_register(stmt.value):
-        value = low.number(stmt.value)
-        low.build.span = stmt.span
-        low.build.store(address(low, stmt.variable), value)
-    else:
-        low.into(stmt.value, address(low, stmt.variable))
-
-
-def typed_in_register(expr: typed.Expr) -> bool:
-    """Tell whether an expression is a number, and not memory."""
-    return isinstance(expr.type, (Int, Bool, Address))
-
-
 def change(low: Expressions, stmt: typed_shared.Change) -> None:
     """Lower ``place op= value``."""
     use = _locate(low, stmt.place, needs_value=False)

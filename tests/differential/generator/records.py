@@ -43,6 +43,36 @@ def _text(maker: Maker) -> str:
     return texts.text(maker) if known else texts.constant(maker)
 
 
+def _own_part(maker: Maker, text: str) -> str:
+    """Write a text; now and then a part of the one that it replaces."""
+    part = f"{text}{maker.pick('[1:]', '[2:4]', '[:2]', '[0]')}"
+    return part if maker.chance(0.3) else _text(maker)
+
+
+def _rebuild(maker: Maker, indent: str, thing: Thing) -> None:
+    """Write a new record over a part of another one of its kind, made from what is there."""
+    text, kind = thing.name, thing.kind
+    if kind == "Sheet":
+        text, kind = f"{text}.rows[{maker.index(3, 0, beyond=0)}]", "Row"
+    elif thing.local and kind == "Row":
+        inner = maker.name("r")
+        maker.say(indent, f"{inner} = Sheet(count=7)")
+        maker.scope.append(Thing(inner, "Sheet", local=True))
+        maker.say(indent, f"{inner}.rows[1] = Row(text={text}.text)")
+        text = f"{inner}.rows[1]"
+    else:
+        return _rebuild_entry(maker, indent, kind, text)
+    kept = maker.pick("text", "n")
+    maker.say(indent, f"{text} = {kind}({kept}={text}.{kept})")
+    return None
+
+
+def _rebuild_entry(maker: Maker, indent: str, kind: str, text: str) -> None:
+    key = maker.storable(1).text
+    kept = maker.pick(*RECORDS[kind])
+    maker.say(indent, f"{MAPS[kind]}[{key}] = {kind}({kept}={text}.{kept})")
+
+
 def place(maker: Maker, thing: Thing, want: str) -> tuple[str, str]:
     """Write a number or a text in a record; return it with what it is.
 
@@ -82,7 +112,11 @@ def change(maker: Maker, indent: str) -> None:
         return
     thing = maker.pick(*things)
     if thing.kind in ("Row", "Sheet") and maker.chance(0.3):
-        maker.say(indent, f"{place(maker, thing, 'text')[0]} = {_text(maker)}")
+        text, _ = place(maker, thing, "text")
+        maker.say(indent, f"{text} = {_own_part(maker, text)}")
+        return
+    if thing.kind in ("Row", "Sheet", "Rec") and maker.chance(0.1):
+        _rebuild(maker, indent, thing)
         return
     text, width = place(maker, thing, "number")
     if not thing.local:  # atomic, so of 32 or 64 bits
