@@ -281,6 +281,10 @@ BPF_PSEUDO_MAP_IDX = 5
 BPF_PSEUDO_MAP_IDX_VALUE = 6
 BPF_PSEUDO_CALL = 1
 BPF_PSEUDO_KFUNC_CALL = 2
+
+# The helpers that a start from the cache calls: of all others the table knows the ids.
+BPF_FUNC_probe_read_user = 112
+BPF_FUNC_copy_from_user = 148
 BPF_OBJ_NAME_LEN = 16
 BPF_MAXINSNS = 4096
 

@@ -38,7 +38,7 @@ _ATTACH = {
     "perf_link": "links to perf events",
     "cookie": "a number for each attachment (bpf_get_attach_cookie)",
     "kprobe_attach": "@kprobe, @kretprobe: kprobes through perf",
-    "uprobe_attach": "@uprobe, @uretprobe: uprobes through perf",
+    "uprobe_attach": "@uprobe, @uretprobe, @usdt: uprobes through perf",
     "tcx": "@tc: by links (tcx)",
     "xdp_link": "@xdp: by links",
     "cgroup_link": "programs of cgroups: by links",

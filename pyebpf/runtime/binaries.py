@@ -250,12 +250,24 @@ class Image:
                 for row in SYMBOL.iter_unpack(self.data[section[4] : section[4] + section[5]]):
                     yield strings, row
 
-    def place(self, address: int) -> int:
-        """Return where in the file an address is loaded from."""
+    def place(self, address: int, *, mapped: bool = False) -> int:
+        """Return where in the file an address is loaded from.
+
+        Args:
+            address: as the file counts.
+            mapped: it may also lie behind what is loaded, in the rest of the last page, which the
+                process has mapped from the file all the same.
+
+        Raises:
+            FormatError: it is no address of something in the file.
+        """
         start, count = self.segments
         for number in range(count):
             row = _SEGMENT.unpack_from(self.data, start + number * _SEGMENT.size)
             kind, _, offset, virtual, _, size = row[:6]
-            if kind == _PT_LOAD and virtual <= address < virtual + size:
+            end = virtual + size
+            if mapped:
+                end += -end % mmap.PAGESIZE
+            if kind == _PT_LOAD and virtual <= address < end:
                 return int(address - virtual + offset)
         raise FormatError(f"{self.path}: nothing is loaded at {address:#x}")

@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from pyebpf import (
     UprobeContext,
     UserPtr,
     compile_probes,
+    first_of,
     helpers,
     i8,
     i16,
@@ -30,10 +32,12 @@ from pyebpf import (
     load,
     read_user_str,
     session,
+    tid,
     u8,
     u16,
     u32,
     u64,
+    uprobe,
     usdt,
 )
 from pyebpf.dsl.probes import Probe
@@ -533,9 +537,10 @@ def test_a_process_that_is_gone_is_refused(binary: Path) -> None:
         load(constants)
 
 
-def test_a_semaphore_counts_while_somebody_looks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", [(), ("-DPLACE=",)], ids=["probes", "bss"])
+def test_a_semaphore_counts_while_somebody_looks(tmp_path: Path, place: tuple[str, ...]) -> None:
     made = tmp_path / "libguarded.so"
-    compiled("usdt_semaphore.c", made, "gcc", "-O2", "-fPIC", "-shared")
+    compiled("usdt_semaphore.c", made, "gcc", "-O2", "-fPIC", "-shared", *place)
     guarded = ctypes.CDLL(str(made))
 
     def looking(pid: int) -> Probe:
@@ -558,6 +563,56 @@ def test_a_semaphore_counts_while_somebody_looks(tmp_path: Path) -> None:
         assert opened[values][0] == sum(range(CALLS))
     with turning("/bin/cat") as other, load(looking(other.pid)):
         assert guarded.semaphore() == 0
+
+
+def test_a_library_that_is_opened_later_has_its_probes(tmp_path: Path) -> None:
+    made = tmp_path / "liblater.so"
+    compiled("usdt_semaphore.c", made, "gcc", "-O2", "-fPIC", "-shared")
+
+    @usdt(made, "usdt:guarded", pid=ME)
+    def looks(ctx: UprobeContext, number: i32) -> None:
+        values[0] += number
+
+    with load(looks) as opened:
+        later = ctypes.CDLL(str(made))
+        assert (later.semaphore(), later.guarded(5)) == (1, 1)
+        assert opened[values][0] == 5
+    assert later.semaphore() == 0
+
+
+def test_every_thread_of_a_process_is_seen(library: Path, called: ctypes.CDLL) -> None:
+    @usdt(library, "usdt:several", pid=ME)
+    def several(number: i64) -> None:
+        values[0] += 1
+        counts[tid()] += 1
+
+    def call() -> None:
+        for _ in range(CALLS):
+            called.several(1, ctypes.c_long(2))
+
+    with load(several) as opened:
+        threads = [threading.Thread(target=call) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert opened[values][0] == 4 * 3 * CALLS
+        seen = dict(opened[counts].items())
+    assert set(seen.values()) == {3 * CALLS}
+    assert ME not in seen
+
+
+def test_a_function_stands_in_for_a_probe_that_is_not_there(
+    library: Path, called: ctypes.CDLL
+) -> None:
+    @first_of(usdt(library, "libc:longjmp", pid=ME), uprobe(library, "setjmp_like", pid=ME))
+    def jumps(env: u64, saves: i32) -> None:
+        values[0] += env + saves
+
+    with load(jumps) as opened:
+        called.setjmp_like(ctypes.c_void_p(70), 7, None)
+        assert opened[values][0] == 77
+        assert "uprobe" in opened.explain()
 
 
 def test_a_program_that_sleeps_reads_memory_too(

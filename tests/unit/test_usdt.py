@@ -269,6 +269,23 @@ def test_where_in_the_file_a_place_is(tmp_path: Path) -> None:
         assert image.place(PLAIN.address) == 0x1010
         with pytest.raises(FormatError, match="nothing is loaded at 0x1"):
             image.place(1)
+        behind = 0x402000
+        with pytest.raises(FormatError, match="nothing is loaded at 0x402000"):
+            image.place(behind, mapped=True)
+
+
+def test_the_rest_of_a_page_is_mapped_from_the_file_too(tmp_path: Path) -> None:
+    data = bytearray(elf(note(PLAIN, 0), None))
+    data[64 + 32 : 64 + 40] = (0x800).to_bytes(8, "little")  # p_filesz
+    path = tmp_path / "app"
+    path.write_bytes(data)
+    with open_image(str(path)) as image:
+        assert image.place(0x4017FF) == 0x17FF
+        with pytest.raises(FormatError, match="nothing is loaded at 0x401800"):
+            image.place(0x401800)
+        assert image.place(0x401800, mapped=True) == 0x1800
+        with pytest.raises(FormatError, match="nothing is loaded at 0x402000"):
+            image.place(0x402000, mapped=True)
 
 
 def test_probes_are_listed_with_types_that_fit_everywhere(tmp_path: Path) -> None:

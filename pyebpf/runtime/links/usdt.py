@@ -8,13 +8,12 @@ do, without cookies or maps, and costs a probe that is hit one call for each arg
 from __future__ import annotations
 
 import os
-import platform
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyebpf.abi.registers import REGISTERS
 from pyebpf.btf.near import nearest
-from pyebpf.errors import AttachError
+from pyebpf.errors import AttachError, FormatError
 from pyebpf.runtime.binaries import open_image
 from pyebpf.runtime.links.base import Link, Links
 from pyebpf.runtime.links.perf import link_perf_event
@@ -96,10 +95,10 @@ def _chosen(image: Image, provider: str, name: str) -> list[Site]:
     Raises:
         AttachError: there are none, or they are of different probes and no pattern was given.
     """
-    if image.machine != platform.machine():
+    machine = os.uname().machine
+    if image.machine != machine:
         raise AttachError(
-            f"{image.path!r} is for {image.machine}, this machine is {platform.machine()}",
-            target=name,
+            f"{image.path!r} is for {image.machine}, this machine is {machine}", target=name
         )
     sites = sites_of(image)
     wanted = name if provider == "*" else f"{provider}:{name}"
@@ -138,11 +137,17 @@ def _none(path: str, wanted: str, sites: list[Site]) -> str:
 
 
 def _place(site: Site, image: Image, request: Request) -> _Place:
-    return _Place(
-        image.place(site.address),
-        image.place(site.semaphore) if site.semaphore else 0,
-        _bodies(site, image, request),
-    )
+    counter = _counter(site, image) if site.semaphore else 0
+    return _Place(image.place(site.address), counter, _bodies(site, image, request))
+
+
+def _counter(site: Site, image: Image) -> int:
+    try:
+        # It has a section of its own, .probes; without that it is 0 at first, and not in the file.
+        return image.place(site.semaphore, mapped=True)
+    except FormatError:
+        why = "its semaphore is in no page that is mapped from the file, so the kernel cannot count"
+        raise _wrong(site, why) from None
 
 
 def _bodies(site: Site, image: Image, request: Request) -> tuple[tuple[str, bytes], ...]:

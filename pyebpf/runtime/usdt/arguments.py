@@ -10,12 +10,20 @@ Source: https://sourceware.org/systemtap/wiki/UserSpaceProbeImplementation.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Protocol
 
+from pyebpf.lazy import lazy
 from pyebpf.plain import Frozen
-from pyebpf.runtime.usdt import arm64, x86
-from pyebpf.runtime.usdt.places import Constant, Named, Place, Unreadable
+from pyebpf.runtime.usdt.places import Constant, Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pyebpf.runtime.usdt import arm64, x86
+    from pyebpf.runtime.usdt.places import Named, Place
+else:
+    arm64 = lazy("pyebpf.runtime.usdt.arm64")
+    x86 = lazy("pyebpf.runtime.usdt.x86")
 
 
 class Argument(Frozen):
@@ -48,18 +56,19 @@ class Argument(Frozen):
         return value - (1 << bits) if self.signed and value >> (bits - 1) else value
 
 
-class Assembler(NamedTuple):
-    """How operands are written for a machine."""
+class Assembler(Protocol):
+    """A module that knows how operands are written for a machine."""
 
-    operand: Callable[[str], Place]
-    registers: Mapping[str, Named]
+    @property
+    def REGISTERS(self) -> Mapping[str, Named]:  # noqa: N802 - a constant of the module
+        """The registers that hold numbers, as operands name them."""
+
+    def operand(self, text: str) -> Place:
+        """Return what an operand means."""
 
 
 #: By the machine's name, as ``uname -m`` gives it.
-MACHINES = {
-    "x86_64": Assembler(x86.operand, x86.REGISTERS),
-    "aarch64": Assembler(arm64.operand, arm64.REGISTERS),
-}
+MACHINES: dict[str, Assembler] = {"x86_64": x86, "aarch64": arm64}
 #: One argument; blanks between brackets are part of it.
 _ONE = re.compile(r"(?:\[[^\]]*\]|\([^)]*\)|\S)+")
 _SIZED = re.compile(r"(?:(-?)(\d+)(f?)@)?(.*)", re.DOTALL)
@@ -80,7 +89,7 @@ def _argument(text: str, assembler: Assembler) -> Argument:
     found = _SIZED.fullmatch(text)
     assert found is not None
     minus, digits, is_float, operand = found.groups()
-    place, named = assembler.operand(operand), assembler.registers.get(operand)
+    place, named = assembler.operand(operand), assembler.REGISTERS.get(operand)
     # Old headers give no size: it is the register's.
     size = int(digits) if digits else named.size if named else _WORD
     if is_float and not isinstance(place, Unreadable):

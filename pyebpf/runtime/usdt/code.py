@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyebpf.abi import insn as i
-from pyebpf.abi.helpers import HELPERS
+from pyebpf.abi.constants import BPF_FUNC_copy_from_user, BPF_FUNC_probe_read_user
 from pyebpf.runtime.usdt.places import Constant, Memory, Register
 
 if TYPE_CHECKING:
@@ -96,13 +96,12 @@ def _address(
 
 def _fetched(argument: Argument, *, sleepable: bool) -> tuple[Insn, ...]:
     """Read the memory at ``r3``; what cannot be read is 0, as everywhere in a probe."""
-    helper = HELPERS["copy_from_user" if sleepable else "probe_read_user"]
     return (
         i.st_mem(i.DW, i.R10, _BUFFER, 0),
         i.mov64_reg(i.R1, i.R10),
         i.alu64_imm(i.ADD, i.R1, _BUFFER),
         i.mov64_imm(i.R2, argument.size),
-        i.call(helper.id),
+        i.call(BPF_FUNC_copy_from_user if sleepable else BPF_FUNC_probe_read_user),
         i.ldx_mem(i.DW, i.R0, i.R10, _BUFFER),
         *(_extended(argument, 0) if argument.signed else ()),
     )

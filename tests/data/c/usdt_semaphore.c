@@ -4,7 +4,12 @@
 
 #define KEEP __attribute__((noinline, used, visibility("default")))
 
-__extension__ unsigned short usdt_guarded_semaphore __attribute__((section(".probes")));
+/* Where the headers that `dtrace -h` makes put it; without that it is in .bss. */
+#ifndef PLACE
+#define PLACE __attribute__((section(".probes")))
+#endif
+
+unsigned short usdt_guarded_semaphore PLACE;
 
 KEEP int semaphore(void)
 {
