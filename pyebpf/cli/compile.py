@@ -60,7 +60,7 @@ def run(argv: list[str]) -> int:
     if not given.get("o"):
         raise UsageError("-o says where to put the object")
     program = read_program(given.words[0])
-    options = chosen(program.module, given.all("D"))
+    options = chosen(program, given.all("D"))
     compiled = compile_probes(
         *program.probes,
         target=_target(given),

@@ -88,7 +88,7 @@ def _read(given: Given) -> Subject:
             raise UsageError(f"-D is for programs in Python; {word} is compiled already")
         return found
     program = read_program(word)
-    options = chosen(program.module, given.all("D"))
+    options = chosen(program, given.all("D"))
     return subject_of_probes(*program.probes, options=options)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
@@ -31,10 +32,26 @@ for that probe alone: probe.py, probe.py:issue, pyebpf.tools.biolatency."""
 
 
 class Program(Frozen):
-    """A module, and the probes that are wanted of it."""
+    """A module, the probes that are wanted of it, and the options that it loads them with."""
 
     module: ModuleType
     probes: tuple[Loadable, ...]
+    options: dict[ConstDecl, Any]
+
+
+class _Loads(BaseException):
+    """A script has come to its ``load``: everything is declared, and nothing is to run.
+
+    No ``Exception``, so that the script's own handlers let it pass.
+    """
+
+    def __init__(self, options: dict[ConstDecl, Any] | None) -> None:
+        super().__init__()
+        self.options = dict(options or {})
+
+
+def _instead_of_load(*_: object, options: dict[ConstDecl, Any] | None = None, **__: object) -> None:
+    raise _Loads(options)
 
 
 def read_program(word: str) -> Program:
@@ -45,7 +62,7 @@ def read_program(word: str) -> Program:
         OSError: the file cannot be read.
     """
     place, _, name = word.rpartition(":") if _names_a_part(word) else (word, "", "")
-    module = _imported(place)
+    module, options = _imported(place)
     found = _loadable(module)
     if not found:
         raise PyebpfError(f"{place}: no probe in it: nothing is decorated with a hook")
@@ -53,7 +70,7 @@ def read_program(word: str) -> Program:
         near = did_you_mean(nearest(name, found)) or f"; it has {', '.join(found)}"
         raise PyebpfError(f"{place}: there is no probe `{name}` in it{near}")
     wanted = {found[name]: None} if name else dict.fromkeys(found.values())
-    return Program(module, tuple(wanted))
+    return Program(module, tuple(wanted), options)
 
 
 def _loadable(module: ModuleType) -> dict[str, Loadable]:
@@ -69,17 +86,28 @@ def _names_a_part(word: str) -> bool:
     return word.rpartition(":")[2].isidentifier() and ":" in word[1:]
 
 
-def _imported(place: str) -> ModuleType:
+def _imported(place: str) -> tuple[ModuleType, dict[ConstDecl, Any]]:
+    """Import a program; of a script that loads its probes at once, as far as that."""
     if not place.endswith(".py") and all(part.isidentifier() for part in place.split(".")):
-        return _guarded(place, lambda: _by_name(place))
+        return _guarded(place, lambda: _by_name(place)), {}
+    # As for `python FILE`: its own name is all that it is given, and its folder is looked in.
+    sys.argv = [place]
+    sys.path.insert(0, os.path.dirname(os.path.abspath(place)))  # noqa: PTH100, PTH120
     module = ModuleType("__pyebpf_program__")
     module.__file__ = place
     sys.modules[module.__name__] = module  # what it declares is looked up there
     with open(place, "rb"):  # noqa: PTH123 - whether it can be read is no fault of its text
         pass
-    loader = SourceFileLoader(module.__name__, place)
-    _guarded(place, lambda: loader.exec_module(module))
-    return module
+    package, options = sys.modules["pyebpf"], dict[ConstDecl, Any]()
+    loader, load = SourceFileLoader(module.__name__, place), package.load
+    package.load = _instead_of_load  # type: ignore[attr-defined]
+    try:
+        _guarded(place, lambda: loader.exec_module(module))
+    except _Loads as loads:
+        options = loads.options
+    finally:
+        package.load = load  # type: ignore[attr-defined]
+    return module, options
 
 
 def _by_name(name: str) -> ModuleType:
@@ -93,6 +121,8 @@ def _guarded(place: str, load: Callable[[], T]) -> T:
         return load()
     except PyebpfError:
         raise
+    except SystemExit as err:
+        raise PyebpfError(f"{place}: it ended when it was imported: {err}") from None
     except SyntaxError as err:
         raise PyebpfError(f"{err.filename}:{err.lineno}: {err.msg}") from None
     except ModuleNotFoundError as err:
@@ -115,19 +145,20 @@ def _place_of(trace: TracebackType | None, place: str) -> str:
     return found
 
 
-def chosen(module: ModuleType, definitions: Sequence[str]) -> dict[ConstDecl, Any]:
-    """Return the values that ``NAME=VALUE`` give to the ``Const`` declarations of a module.
+def chosen(program: Program, definitions: Sequence[str]) -> dict[ConstDecl, Any]:
+    """Return the options of a program, with the values that ``NAME=VALUE`` give to its constants.
 
     Args:
-        module: the program.
+        program: whose ``Const`` declarations are meant.
         definitions: NAME is a variable, or the long flag of one: ``pid``, ``--pid``, ``min-us``.
 
     Raises:
         UsageError: there is no such constant, or that is no value of it.
     """
-    known = {name: value for name, value in vars(module).items() if isinstance(value, ConstDecl)}
+    names = vars(program.module).items()
+    known = {name: value for name, value in names if isinstance(value, ConstDecl)}
     flags = {option.name: option for option in declared(list(known.items()))}
-    values: dict[ConstDecl, Any] = {}
+    values = dict(program.options)
     for text in definitions:
         name, equals, value = text.partition("=")
         key = name.lstrip("-").replace("-", "_")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pyebpf import Const
-from pyebpf.cli import Tool, commands, main
+from pyebpf.cli import Tool, commands, main, output
 from pyebpf.cli import tool as framed
 from pyebpf.errors import AttachError, CompileError
 from pyebpf.present.listing import listing
@@ -199,6 +199,18 @@ def test_every_command_helps(name: str, capsys: pytest.CaptureFixture[str]) -> N
         out, err = capsys.readouterr()
         assert (out.startswith(f"usage: pyebpf {name}"), err) == (True, "")
     assert max(map(len, out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_ctrl_c_is_quiet(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(output, "write", interrupted)
+    assert main([name, "--help"]) == 130
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from pyebpf import Const
+import pyebpf
+from pyebpf import Const, session
 from pyebpf.cli.options import UsageError
-from pyebpf.cli.programs import chosen, read_program
+from pyebpf.cli.programs import Program, chosen, read_program
 from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.errors import PyebpfError
 
@@ -43,6 +45,45 @@ def names(word: str) -> list[str]:
 def test_a_file(file: Path) -> None:
     assert names(str(file)) == ["enters", "leaves"]
     assert names(f"{file}:leaves") == ["leaves"]
+
+
+@pytest.fixture
+def restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put back what a program sees of the command that imports it."""
+    monkeypatch.setattr(sys, "argv", ["pyebpf", "inspect", "-w", "bpf"])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+
+def test_a_file_is_alone_with_its_folder(restored: None, file: Path) -> None:
+    (file.parent / "its_neighbour.py").write_text("LIMIT = 5\n")
+    file.write_text(f"import sys\nfrom its_neighbour import LIMIT\ngiven = sys.argv[1:]\n{PROGRAM}")
+    module = read_program(str(file)).module
+    assert (module.given, module.LIMIT) == ([], 5)
+
+
+def test_a_script_is_read_as_far_as_its_load(restored: None, file: Path) -> None:
+    script = """
+import pyebpf
+from pyebpf import Const, load
+limit = Const(0)
+try:
+    with load(enters, options={limit: 5}, attach=False) as session:
+        session.sleep(1000)
+except Exception:
+    raise AssertionError from None
+"""
+    file.write_text(PROGRAM + script)
+    program = read_program(str(file))
+    assert [probe.name for probe in program.probes] == ["enters", "leaves"]
+    assert chosen(program, []) == {program.module.limit: 5}
+    assert chosen(program, ["limit=7"]) == {program.module.limit: 7}
+    assert pyebpf.load is session.load
+
+
+def test_a_script_that_ends(restored: None, file: Path) -> None:
+    file.write_text(f"{PROGRAM}\nraise SystemExit('usage: probe.py PID')\n")
+    with pytest.raises(PyebpfError, match=r"it ended when it was imported: usage: probe\.py PID"):
+        read_program(str(file))
 
 
 def test_a_module() -> None:
@@ -91,14 +132,14 @@ def even(text: str) -> int:
 
 
 @pytest.fixture
-def module() -> ModuleType:
+def program() -> Program:
     made: Any = ModuleType("program")
     made.target_pid = Const(0, "-p", "--pid")
     made.verbose = Const(False, "-v")
     made.loud = Const(True)
     made.name = Const("", "--name")
     made.even = Const(0, "--even", convert=even)
-    return made  # type: ignore[no-any-return]
+    return Program(made, (), {})
 
 
 @pytest.mark.parametrize(
@@ -115,9 +156,9 @@ def module() -> ModuleType:
         ("even=4", "even", 4),
     ],
 )
-def test_a_value(module: ModuleType, text: str, name: str, value: object) -> None:
-    found = chosen(module, [text])
-    assert list(found.items()) == [(getattr(module, name), value)]
+def test_a_value(program: Program, text: str, name: str, value: object) -> None:
+    found = chosen(program, [text])
+    assert list(found.items()) == [(getattr(program.module, name), value)]
     assert isinstance(next(iter(found.values())), type(value))
 
 
@@ -132,7 +173,7 @@ def test_a_value(module: ModuleType, text: str, name: str, value: object) -> Non
         ("even=3", "3 is odd"),
     ],
 )
-def test_what_is_no_value(module: ModuleType, text: str, said: str) -> None:
+def test_what_is_no_value(program: Program, text: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
-        chosen(module, [text])
+        chosen(program, [text])
     assert str(caught.value) == f"-D {text}: {said}"
