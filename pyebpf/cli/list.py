@@ -38,9 +38,10 @@ List the hooks whose names match a pattern of the shell, as they are written in 
 decorator, and the parameters that a probe there may have, typed.
 
 Without -p and -b the kernel's hooks: tracepoints (with their fields under -v), typed tracepoints,
-functions with their types (and where a function cannot be traced, that), hooks of security modules,
-iterators, and the functions that probes may call: helpers and kfuncs. A pattern with a colon is for
-tracepoints: 'sched:*'. Tracepoints and what can be traced are listed to root only, types to all.
+functions with their types (and where a function cannot be traced, that), system calls, hooks of
+security modules, iterators, and the functions that probes may call: helpers and kfuncs. A pattern
+with a colon is for tracepoints: 'sched:*'. Tracepoints and what can be traced are listed to root
+only, types to all.
 
 With -p or -b the functions of binaries, and the probes that these have themselves (USDT).
 

@@ -32,7 +32,7 @@ def privileges(machine: Machine) -> list[Finding]:
     found = [_capability(name, machine) for name in _WHAT_FOR]
     found.append(_namespace(machine))
     found += [_lockdown(machine), _security_modules(machine)]
-    found += [_unprivileged(machine), _paranoid(machine), _kptr(machine), _memlock()]
+    found += [_unprivileged(machine), _paranoid(machine), _kptr(machine), _memlock(machine)]
     if machine.seccomp:
         found.append(
             _fact("seccomp", "a filter of system calls is on this process", "it may refuse bpf(2)")
@@ -129,7 +129,7 @@ def _kptr(machine: Machine) -> Finding:
     return _fact(name, value, advice)
 
 
-def _memlock() -> Finding:
+def _memlock(machine: Machine) -> Finding:
     soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     limit = "unlimited" if soft == resource.RLIM_INFINITY else f"{soft >> 10} kB"
     charged = memlock.is_charged()
@@ -140,11 +140,14 @@ def _memlock() -> Finding:
         return Finding(
             "memcg_accounting", label, Word.CANNOT_TELL, f"the limit is {limit}; nobody may ask"
         )
+    if machine.holds("CAP_SYS_RESOURCE"):
+        reason = "it counts here, and pyebpf lifts it for itself: CAP_SYS_RESOURCE is held"
+        return Finding("memcg_accounting", label, Word.YES, reason)
     if soft == resource.RLIM_INFINITY:
         return Finding("memcg_accounting", label, Word.YES, "it counts here, and is unlimited")
     return Finding(
         "memcg_accounting", label, Word.NO, f"BPF memory counts here, and the limit is {limit}",
-        "ulimit -l unlimited; pyebpf lifts it by itself with CAP_SYS_RESOURCE", Cause.SETTING,
+        "ulimit -l unlimited, or grant CAP_SYS_RESOURCE, and pyebpf lifts it", Cause.SETTING,
     )  # fmt: skip
 
 

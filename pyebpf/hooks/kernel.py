@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from pyebpf.dsl.types import Bool, Int, Pointer, Space
 from pyebpf.errors import KernelError, NotSupportedError
 from pyebpf.hooks.entries import Entry
 from pyebpf.runtime import kallsyms
+from pyebpf.runtime.links.probes import SYSCALLS
 from pyebpf.runtime.tracefs import Tracefs
 from pyebpf.stubs.spelling import python_name
 
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 
 _TRACEPOINT, _LSM, _ITER = "btf_trace_", "bpf_lsm_", "bpf_iter_"
 #: ``union security_list_options`` of ``include/linux/lsm_hooks.h`` has a member for each hook.
+#: Numbers as C calls them, where they are no typedef.
+_NUMBERS = {
+    "int": "i32", "unsigned": "u32", "unsigned int": "u32", "long": "i64", "unsigned long": "u64",
+    "char": "i8", "unsigned char": "u8", "short": "i16", "unsigned short": "u16",
+}  # fmt: skip
 _META = "struct bpf_iter_meta *"
 _LSM_HOOKS = "security_list_options"
 
@@ -111,7 +118,9 @@ class _Kernel:
 
     def _is_importable(self, name: str) -> bool:
         """Tell whether ``from pyebpf.kernel import`` gives a struct or union of that name."""
-        found = None if name.startswith("__") else self._from.kernel.find(name)
+        found = None
+        with suppress(NotSupportedError):
+            found = None if name.startswith("__") else self._from.kernel.find(name)
         return found is not None and self._from.kernel.has_members(found)
 
 
@@ -202,6 +211,57 @@ class Functions(_Kernel):
         return "@fentry", "inlined everywhere, or of the start: nothing attaches"
 
 
+class Syscalls(_Kernel):
+    """System calls: their arguments as tracefs describes them."""
+
+    name = "syscall"
+
+    def names(self) -> Iterable[str]:
+        prefix = SYSCALLS.get(os.uname().machine, "")
+        try:
+            functions = self._from.functions
+        except NotSupportedError:
+            functions = list(self._from.symbols)
+        return [n.removeprefix(prefix) for n in functions if prefix and n.startswith(prefix)]
+
+    def describe(self, name: str) -> Entry:
+        fields: tuple[TracepointField, ...] = ()
+        with suppress(KernelError, NotSupportedError, KeyError):
+            fields = self._from.tracefs.fields("syscalls", f"sys_enter_{name}")
+        params = [
+            (
+                "ctx_" if field.name == "ctx" else python_name(field.name),
+                self._annotation(field.c_type),
+            )
+            for field in visible_fields(fields)
+            if field.name not in ("__syscall_nr", "nr")
+        ]
+        params = [("ctx", "KprobeContext"), *params]
+        note = "" if fields else "its arguments are not known"
+        return Entry(self.name, name, f'@ksyscall("{name}")', tuple(params), note=note)
+
+    def _annotation(self, c_type: str) -> str:
+        """Return the annotation of an argument, whose field has 8 bytes whatever its type has."""
+        bare = c_type.removeprefix("const ").strip()
+        if bare.endswith("*"):
+            bare = bare.rstrip("* ").removeprefix("struct ")
+            if bare == "char":
+                return "UserPtr[u8]"
+            return f"UserPtr[{bare}]" if self._is_importable(bare) else "u64"
+        if bare in _NUMBERS:
+            return _NUMBERS[bare]
+        kernel = self._from.kernel
+        found = kernel.find(bare) if self._has_types() else None
+        kind = kernel.value(found.id, Space.KERNEL) if found is not None else None
+        return str(kind) if isinstance(kind, Int) else "u64"
+
+    def _has_types(self) -> bool:
+        try:
+            return len(self._from.btf) > 0
+        except NotSupportedError:
+            return False
+
+
 class LsmHooks(_Kernel):
     """Hooks for security modules."""
 
@@ -278,6 +338,6 @@ class Helpers(_Kernel):
 KERNEL_KINDS: dict[str, Callable[[Sources], Kind]] = {
     each.name: each
     for each in (
-        Tracepoints, TypedTracepoints, Functions, LsmHooks, Iterators, Kfuncs, Helpers,
+        Tracepoints, TypedTracepoints, Functions, Syscalls, LsmHooks, Iterators, Kfuncs, Helpers,
     )
 }  # fmt: skip

@@ -136,6 +136,12 @@ def test_functions_with_their_types() -> None:
     assert ") -> i64" in line
 
 
+def test_system_calls() -> None:
+    (line,) = listed("openat", "-k", "syscall")
+    params = "(ctx: KprobeContext, dfd: i32, filename: UserPtr[u8], flags: i32, mode: u16)"
+    assert line == f'@ksyscall("openat")  {params}'
+
+
 def test_iterators_and_hooks_of_security_modules() -> None:
     visits = '@iter("task")  (ctx: IterContext, task: Ptr[task_struct] | None)'
     assert visits in listed("*", "--kind", "iter")
@@ -220,6 +226,7 @@ KINDS = {
     "tracepoint": ("tracepoint",),
     "tp_btf": ("tp_btf",),
     "function": ("fentry", "kprobe"),
+    "syscall": ("ksyscall",),
     "lsm": ("lsm",),
     "iter": ("iter",),
 }
@@ -242,7 +249,7 @@ def test_what_is_listed_compiles(tmp_path: Path) -> None:
 
 def pasted(entry: Any) -> str:
     lines = ["from pyebpf import *", "from pyebpf import iter"]
-    types = re.findall(r"Ptr\[(\w+)\]", entry.signature)
+    types = {*re.findall(r"Ptr\[(\w+)\]", entry.signature)} - {"u8"}
     lines += [f"from pyebpf.kernel import {name}" for name in types]
     parameters = entry.signature.rpartition(" -> ")[0] or entry.signature
     result, body = ("i32", "return 0") if entry.kind == "lsm" else ("None", "pass")

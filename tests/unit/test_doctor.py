@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import resource
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -162,6 +163,27 @@ def test_a_paranoid_kernel_hurts_who_lacks_the_capability(tmp_path: Path) -> Non
     here.__dict__["capabilities"] = 0
     advice = lines_of(here)["kernel.perf_event_paranoid"].advice
     assert advice == "grant CAP_PERFMON, or sysctl kernel.perf_event_paranoid=1"
+
+
+@pytest.mark.parametrize(
+    ("charged", "held", "limit", "word", "said"),
+    [
+        (False, 0, 64, Word.YES, "charged to the cgroup"),
+        (None, 0, 64, Word.CANNOT_TELL, "the limit is 64 kB; nobody may ask"),
+        (True, ALL, 64, Word.YES, "pyebpf lifts it"),
+        (True, 0, None, Word.YES, "and is unlimited"),
+        (True, 0, 64, Word.NO, "BPF memory counts here, and the limit is 64 kB"),
+    ],
+)
+def test_locked_memory(
+    charged: bool | None, held: int, limit: int | None, word: Word, said: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    soft = resource.RLIM_INFINITY if limit is None else limit << 10
+    monkeypatch.setattr(settings.memlock, "is_charged", lambda: charged)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
+    found = lines_of(Pretended(held=held))["memcg_accounting"]
+    assert (found.word, said in found.reason) == (word, True)
 
 
 def test_mounts(tmp_path: Path) -> None:

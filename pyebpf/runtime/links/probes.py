@@ -68,7 +68,7 @@ def _why_not(name: str) -> str:
 
 
 #: How the kernel calls the function of a system call ``read``, by the machine.
-_SYSCALLS = {"x86_64": "__x64_sys_", "aarch64": "__arm64_sys_", "riscv64": "__riscv_sys_"}
+SYSCALLS = {"x86_64": "__x64_sys_", "aarch64": "__arm64_sys_", "riscv64": "__riscv_sys_"}
 
 
 def attach_ksyscall(request: Request) -> Link:
@@ -77,10 +77,10 @@ def attach_ksyscall(request: Request) -> Link:
     Since:  4.17, through the PMU ``kprobe``.
     """
     machine = os.uname().machine
-    if machine not in _SYSCALLS:
-        known = ", ".join(_SYSCALLS)
+    if machine not in SYSCALLS:
+        known = ", ".join(SYSCALLS)
         raise NotSupportedError(f"how {machine} names system calls is not known, of {known} it is")
-    return _kprobe_at(request, _SYSCALLS[machine] + request.hook)
+    return _kprobe_at(request, SYSCALLS[machine] + request.hook)
 
 
 def attach_uprobe(request: Request) -> Link:
