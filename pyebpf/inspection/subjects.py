@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyebpf.dsl.compile import compile_with_ir
+from pyebpf.lazy import lazy
 from pyebpf.plain import Frozen
 from pyebpf.runtime import elf
 from pyebpf.session import read_object
@@ -13,10 +13,13 @@ from pyebpf.targets import host_target
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pyebpf.dsl import compile as compiler
     from pyebpf.dsl.probes.alternatives import Loadable
     from pyebpf.ir.nodes import Unit
     from pyebpf.spec.objects import ObjectSpec
     from pyebpf.spec.target import Target
+else:
+    compiler = lazy("pyebpf.dsl.compile")
 
 
 class Subject(Frozen):
@@ -39,7 +42,7 @@ def subject_of_probes(
     Raises:
         CompileError: what is wrong with them.
     """
-    compiled, unit = compile_with_ir(probes, target or host_target(), options)
+    compiled, unit = compiler.compile_with_ir(probes, target or host_target(), options)
     return Subject(read_object(compiled), unit)
 
 

@@ -280,6 +280,18 @@ def test_compile_refuses_a_file_without_probes(
     assert "No such file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["tools", "doctor", "list", "inspect"])
+def test_commands_that_compile_nothing_import_no_compiler(name: str) -> None:
+    code = (
+        f"import sys, pyebpf.cli.{name};"
+        "print(sorted({'numpy', 'llvmlite', 'argparse', 'asyncio'} & set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "[]\n"
+
+
 def test_importing_a_tool_loads_nothing_slow() -> None:
     code = (
         "import sys, pyebpf.tools.biolatency;"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,24 @@ def test_an_object_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert any(chunk.text.strip() == "started[rq] = begin" for chunk in section.chunks)
     assert main(["inspect", str(file), "-D", "x=1"]) == 2
     assert "-D is for programs in Python" in capsys.readouterr().err
+
+
+def test_colours_are_for_those_who_want_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "probe.o"
+    file.write_bytes(compile_probes(issue, target=frozen.target()).object)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    words = ["inspect", str(file), "-w", "source,bpf"]
+    assert main(words) == 0
+    coloured = capsys.readouterr().out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert main(words) == 0
+    plain = capsys.readouterr().out
+    assert "\x1b[" not in plain
+    assert "\x1b[1missue: tp_btf/block_rq_issue" in coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
 
 
 @pytest.mark.parametrize(
