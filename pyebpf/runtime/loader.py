@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from functools import partial
 from os import close
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyebpf.abi import constants as c
@@ -24,6 +25,7 @@ from pyebpf.spec.objects import MapSpec, ObjectSpec, ProgramSpec
 from pyebpf.spec.target import Features
 
 if TYPE_CHECKING:
+    from pyebpf.abi.programs import ProgramKind
     from pyebpf.btf import sanitise
     from pyebpf.runtime.resolver import CoreResolver
 else:
@@ -94,7 +96,7 @@ def load_object(
             fds = {name: opened.fd for name, opened in loaded.maps.items()}
             loading = _Loading(obj, fds, resolver, features, log_level)
             for program in wanted:
-                loaded.programs[program.name] = loading.load(program, btf_fd, {})
+                loaded.programs[program.name] = loading.load(program, btf_fd)
         finally:
             if btf_fd:
                 close(btf_fd)
@@ -158,8 +160,15 @@ class _Loading(NamedTuple):
     features: Features
     log_level: int
 
-    def load(self, spec: ProgramSpec, btf_fd: int, bodies: Mapping[str, bytes]) -> Program:
-        kind, hook = program_kind_of_section(spec.section.removeprefix(_ON_DEMAND))
+    def load(
+        self,
+        spec: ProgramSpec,
+        btf_fd: int,
+        bodies: Mapping[str, bytes] = MappingProxyType({}),
+        other: ProgramKind | None = None,
+    ) -> Program:
+        own, hook = program_kind_of_section(spec.section.removeprefix(_ON_DEMAND))
+        kind = other or own
         try:
             linked = link_program(
                 self.obj, spec.name, map_fds=self.fds, resolver=self.resolver, bodies=bodies
@@ -179,11 +188,11 @@ class _Loading(NamedTuple):
         program.again = partial(self.again, spec)
         return program
 
-    def again(self, spec: ProgramSpec, bodies: Mapping[str, bytes]) -> Program:
+    def again(self, spec: ProgramSpec, bodies: Mapping[str, bytes], kind: ProgramKind) -> Program:
         """Load one program once more, when the object's BTF is closed already."""
         btf_fd = load_btf(self.obj.btf, self.features)
         try:
-            return self.load(spec, btf_fd, bodies)
+            return self.load(spec, btf_fd, bodies, kind)
         finally:
             if btf_fd:
                 close(btf_fd)

@@ -33,7 +33,7 @@ class Program(Owner):
         hook: what it attaches to, as its section says; may be empty.
         linked: the instructions as they were loaded.
         log: the verifier's log, if one was asked for.
-        again: loads it once more, with other code in place of some of its functions.
+        again: loads it once more, with other code in place of some of its functions, as a kind.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Program(Owner):
     ) -> None:
         self.fd, self.name, self.kind, self.hook = fd, name, kind, hook
         self.linked, self.log = linked, log
-        self.again: Callable[[Mapping[str, bytes]], Program] | None = None
+        self.again: Callable[[Mapping[str, bytes], ProgramKind], Program] | None = None
 
     def fileno(self) -> int:
         """Return the descriptor."""

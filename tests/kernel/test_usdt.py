@@ -43,6 +43,7 @@ from pyebpf import (
 from pyebpf.dsl.probes import Probe
 from pyebpf.errors import AttachError, CompileError, PyebpfError
 from pyebpf.runtime.binaries import find_binary, open_image
+from pyebpf.runtime.links import usdt as attaching
 from pyebpf.runtime.usdt.notes import sites_of
 from tests.turns import Turning, interpreter, turning  # noqa: F401 - one is a fixture
 
@@ -183,6 +184,40 @@ def test_every_place_has_its_own_operand(binary: Path, program: Turning) -> None
         opened.detach()
         program.turn()
         assert opened[values][1] == 3 * CALLS
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_places_are_attached_at_once_or_one_by_one(
+    library: Path,
+    called: ctypes.CDLL,
+    requires: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: bool,
+) -> None:
+    requires("cookie")
+    if at_once:
+        requires("prog:uprobe.multi")
+    else:
+        monkeypatch.setattr(attaching, "_at_once", lambda *_: False)
+
+    @usdt(library, "usdt:several")
+    def several(ctx: UprobeContext, number: i64) -> None:
+        counts[helpers.get_attach_cookie(ctx)] += number
+
+    @usdt(library, "tw*")
+    def both(ctx: UprobeContext) -> None:
+        counts[helpers.get_attach_cookie(ctx)] += 1
+
+    with load(several, both, attach=False) as opened:
+        link = opened.attach(several, pid=ME, cookie=5)
+        opened.attach(both, pid=ME, cookie=6)
+        for _ in range(CALLS):
+            called.several(1, ctypes.c_long(2))
+            called.twice()
+        assert dict(opened[counts].items()) == {5: 1_003 * CALLS, 6: 2 * CALLS}
+        link.close()
+        called.several(1, ctypes.c_long(2))
+        assert opened[counts][5] == 1_003 * CALLS
 
 
 # -- what is written by hand
@@ -537,6 +572,10 @@ def test_a_process_that_is_gone_is_refused(binary: Path) -> None:
         load(constants)
 
 
+#: The kernel counts once for each place, in each process.
+PLACES = 2
+
+
 @pytest.mark.parametrize("place", [(), ("-DPLACE=",)], ids=["probes", "bss"])
 def test_a_semaphore_counts_while_somebody_looks(tmp_path: Path, place: tuple[str, ...]) -> None:
     made = tmp_path / "libguarded.so"
@@ -552,15 +591,17 @@ def test_a_semaphore_counts_while_somebody_looks(tmp_path: Path, place: tuple[st
 
     assert (guarded.semaphore(), guarded.guarded(5)) == (0, 0)
     with load(looking(ME)) as opened:
-        assert guarded.semaphore() == 1
+        assert guarded.semaphore() == PLACES
         with load(looking(ME)):
-            assert guarded.semaphore() == 1  # the kernel counts once for each process
-        assert guarded.semaphore() == 1
+            assert guarded.semaphore() == PLACES  # not for each program that looks
+        assert guarded.semaphore() == PLACES
         assert [guarded.guarded(number) for number in range(CALLS)] == [1] * CALLS
         assert opened[values][0] == sum(range(CALLS))
+        guarded.guarded_too(41)
+        assert opened[values][0] == sum(range(CALLS)) + 42
         opened.detach()
         assert (guarded.semaphore(), guarded.guarded(5)) == (0, 0)
-        assert opened[values][0] == sum(range(CALLS))
+        assert opened[values][0] == sum(range(CALLS)) + 42
     with turning("/bin/cat") as other, load(looking(other.pid)):
         assert guarded.semaphore() == 0
 
@@ -575,7 +616,7 @@ def test_a_library_that_is_opened_later_has_its_probes(tmp_path: Path) -> None:
 
     with load(looks) as opened:
         later = ctypes.CDLL(str(made))
-        assert (later.semaphore(), later.guarded(5)) == (1, 1)
+        assert (later.semaphore(), later.guarded(5)) == (PLACES, 1)
         assert opened[values][0] == 5
     assert later.semaphore() == 0
 

@@ -154,17 +154,38 @@ def attach_uprobe_multi(request: Request) -> Link:
     cookies = _cookies(request, list(places.values()))
     if _has_no_link(request):
         return _one_by_one(request, "uprobe", [(text, offset) for offset in places], cookies)
-    offsets = struct.pack(f"={len(places)}Q", *places)
-    numbers = struct.pack(f"={len(cookies)}Q", *cookies)
-    flags = int(request.kind.name.startswith("uretprobe"))
+    pid = int(request.at.get("pid", 0))
+    return link_uprobes(request, text, list(places), pid, cookies=cookies)
+
+
+def link_uprobes(
+    request: Request,
+    text: bytes,
+    offsets: Sequence[int],
+    pid: int,
+    *,
+    cookies: Sequence[int] = (),
+    counters: Sequence[int] = (),
+) -> Link:
+    """Attach to many instructions of a file at once.
+
+    Args:
+        request: for which program; it was loaded for such a link.
+        text: the file's path, with its NUL.
+        offsets: bytes into the file.
+        pid: a process, or 0 for all.
+        cookies: the number of each place, or none.
+        counters: as in :func:`open_event`, for each place, or none.
+
+    Since:  6.6.
+    """
+    lists = [struct.pack(f"={len(row)}Q", *row) for row in (offsets, counters, cookies)]
     detail = UPROBE_MULTI.pack(
         syscall.address_of(text),
-        syscall.address_of(offsets),
-        0,
-        syscall.address_of(numbers) if numbers else 0,
-        len(places),
-        flags,
-        int(request.at.get("pid", 0)),
+        *(syscall.address_of(row) if row else 0 for row in lists),
+        len(offsets),
+        int(request.kind.name.startswith("uretprobe")),
+        pid & 0xFFFFFFFF,
     )
     kind = request.kind.attach_type
     return Link(syscall.link_create(request.prog_fd, 0, kind, detail=detail), request.hook)

@@ -23,3 +23,11 @@ KEEP int guarded(int number)
 	STAP_PROBE1(usdt, guarded, number);
 	return 1;
 }
+
+/* Another place with the same semaphore. */
+KEEP int guarded_too(int number)
+{
+	if (semaphore())
+		STAP_PROBE1(usdt, guarded, number + 1);
+	return semaphore();
+}
