@@ -183,6 +183,7 @@ from pyebpf.dsl.uapi import (
     XdpContext,
 )
 from pyebpf.dsl.user_ring import UserEvents
+from pyebpf.pinned import PinnedProgram, open_pinned, unpin
 from pyebpf.session import Session, compile_probes, load
 from pyebpf.spec.target import Target
 from pyebpf.targets import btf_target, host_target
@@ -224,6 +225,7 @@ __all__ = [
     "PerCpuHash",
     "PerfEventArray",
     "PerfEventContext",
+    "PinnedProgram",
     "Probe",
     "Ptr",
     "Queue",
@@ -330,6 +332,7 @@ __all__ = [
     "numa_node",
     "octets",
     "offsetof",
+    "open_pinned",
     "perf_event",
     "pid_tgid",
     "raw_tracepoint",
@@ -358,6 +361,7 @@ __all__ = [
     "u64",
     "uid",
     "union",
+    "unpin",
     "uprobe",
     "uretprobe",
     "usdt",

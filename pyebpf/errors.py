@@ -65,6 +65,18 @@ class LoadError(PyebpfError):
     """The kernel did not take a map, a program or a BTF blob."""
 
 
+class PinError(LoadError):
+    """Something cannot be pinned, or is not what is pinned.
+
+    Attributes:
+        path: where.
+    """
+
+    def __init__(self, message: str, *, path: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 class VerifierError(_SourceError, LoadError):
     """The kernel's verifier refused a program. ``str()`` names the Python line.
 

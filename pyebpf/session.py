@@ -22,13 +22,11 @@ from pyebpf.btf.system import kernel_btf, types_ident
 from pyebpf.dsl.collect import Collected, collect
 from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.fingerprint import fingerprint
-from pyebpf.dsl.maps import Events, MapDecl
+from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.perf import PerfEventArray
 from pyebpf.dsl.probes import Probe, program_names
 from pyebpf.dsl.shared import Global
-from pyebpf.dsl.tail import TailCalls
 from pyebpf.dsl.unit_names import DATA_MAP, LOST_MAP, PRINT_MAP
-from pyebpf.dsl.user_ring import UserEvents
 from pyebpf.errors import (
     AttachError,
     FormatError,
@@ -37,13 +35,14 @@ from pyebpf.errors import (
     OtherKernelError,
     PyebpfError,
 )
-from pyebpf.host.cpus import online, possible_count
+from pyebpf.host.cpus import possible_count
 from pyebpf.lazy import lazy
+from pyebpf.map_views import open_view
 from pyebpf.open_maps import OpenMaps
 from pyebpf.owner import Owner
 from pyebpf.runtime import syscall
 from pyebpf.runtime.features import KernelFeatures
-from pyebpf.runtime.links import lacks
+from pyebpf.runtime.links import Link, lacks
 from pyebpf.runtime.loader import LoadedObject, load_object
 from pyebpf.runtime.printed import format_line
 from pyebpf.runtime.resolver import CoreResolver
@@ -54,17 +53,18 @@ from pyebpf.targets import host_target
 
 if TYPE_CHECKING:
     from pyebpf.dsl.probes.alternatives import Alternatives, Loadable
-    from pyebpf.runtime import elf
+    from pyebpf.runtime import bpffs, elf
     from pyebpf.runtime.events import RingBuffer
     from pyebpf.runtime.invoke import Invocation
-    from pyebpf.runtime.links import Link
-    from pyebpf.runtime.maps.shared import GlobalView
+    from pyebpf.runtime.maps import shared
     from pyebpf.runtime.program import Program
-    from pyebpf.spec.objects import MapSpec, ObjectSpec
+    from pyebpf.spec.objects import ObjectSpec
     from pyebpf.spec.target import Target
 
 else:
+    bpffs = lazy("pyebpf.runtime.bpffs")
     elf = lazy("pyebpf.runtime.elf")
+    shared = lazy("pyebpf.runtime.maps.shared")
 
 T = TypeVar("T")
 
@@ -198,7 +198,9 @@ def _open(
     if kept.answers:
         with suppress(FormatError):
             resolver.load(kept.answers)
-    loaded = load_object(kept.spec, features=features, resolver=resolver)
+    loaded = load_object(
+        kept.spec, features=features, resolver=resolver, pins=_pins(kept.spec, found)
+    )
     if start.origin and (start.kept is None or resolver.asked):
         cache.write(start.name, kept.replace(answers=resolver.dump()).to_bytes())
     session = Session(loaded, kept.compiled, found, options, Links(features))
@@ -208,8 +210,15 @@ def _open(
             session.links.attach_all(loaded.programs, kept.compiled.programs)
     except BaseException:
         session.close()
+        loaded.discard()
         raise
     return session
+
+
+def _pins(spec: ObjectSpec, found: Collected) -> dict[str, str]:
+    """Return where maps are pinned, by their names: a path is no part of what was compiled."""
+    used = {one.name for one in spec.maps}
+    return {name: decl.pin for decl, name in found.maps.items() if decl.pin and name in used}
 
 
 class Session(OpenMaps, Owner):
@@ -289,13 +298,50 @@ class Session(OpenMaps, Owner):
         places = {name: self._place(value) for name, value in {**dict(info.at), **at}.items()}
         return self.links.add(program, places, cookie, None)
 
+    def attached(self, probe: Loadable) -> list[Link]:
+        """Return the links of a probe that are still attached, of all its hooks."""
+        wanted = self._found.taken(probe)
+        hooks = program_names(self._found.all_probes(), self._options)
+        names = [name for name, one, _ in hooks if one in wanted]
+        return [link for name in names for link in self.links.of(name)]
+
+    def pin(self, what: Loadable | MapDecl | Link, path: str | os.PathLike[str]) -> None:
+        """Give something of this session a name in a BPF file system, where it outlives it.
+
+        What is pinned stays when the session is closed, and when its process dies, until
+        :func:`pyebpf.unpin` removes the name; :func:`pyebpf.open_pinned` opens it again. A link
+        keeps its probe attached. Directories that are missing are made.
+
+        Args:
+            what: a declared map; a link, as :meth:`attach` and :meth:`attached` give it; a probe,
+                which is its program without what it is attached to: of its hooks the first.
+            path: below where a BPF file system is mounted, such as ``"/sys/fs/bpf/app/counts"``.
+
+        Raises:
+            PinError: the path is in no BPF file system, or something is there already.
+            NotSupportedError: this kernel has no link for what the probe is attached to.
+            KeyError: this session has no such map or probe.
+        """
+        if isinstance(what, Link):
+            what.pin(path)
+        elif isinstance(what, Global):
+            raise PyebpfError(
+                "the Global variables of a session are one map, which has a place only for what "
+                "its probes use: share an Array[…](max_entries=1, pin=…) instead"
+            )
+        elif isinstance(what, MapDecl):
+            bpffs.pin(self._map_fd(what), os.fspath(path))
+        else:
+            bpffs.pin(self._program_fd(what), os.fspath(path))
+
     def _place(self, value: Any) -> Any:
         """Return what attaching takes: of a declared map, its descriptor."""
-        if not isinstance(value, MapDecl):
-            return value
-        opened = self._loaded.maps.get(self._found.maps.get(value, ""))
+        return self._map_fd(value) if isinstance(value, MapDecl) else value
+
+    def _map_fd(self, decl: MapDecl) -> int:
+        opened = self._loaded.maps.get(self._found.maps.get(decl, ""))
         if opened is None:
-            raise KeyError(f"no loaded probe uses this {type(value).__name__}")
+            raise KeyError(f"no loaded probe uses this {type(decl).__name__}")
         return opened.fd
 
     def read(self, probe: Loadable) -> Any:
@@ -344,46 +390,15 @@ class Session(OpenMaps, Owner):
         if opened is None:
             shown = name or type(decl).__name__
             raise KeyError(f"no loaded probe uses {shown}, so there is no such map")
-        spec = decl.spec(name, possible_count())
-        fd = os.dup(opened.fd)
-        if isinstance(decl, TailCalls):
-            from pyebpf.runtime.maps.programs import ProgramTable
+        return open_view(decl, opened, self._options, self._program_fd)
 
-            return ProgramTable(fd, spec, self._program_fd)
-        if isinstance(decl, (UserEvents, PerfEventArray, Events)):
-            return _stream(decl, fd, opened.spec)
-        if getattr(decl, "programs", False):
-            from pyebpf.runtime.maps.places import ProgrammedPlaceMap
-
-            return ProgrammedPlaceMap(fd, spec, self._program_fd)
-        from pyebpf.runtime.maps import open_map
-        from pyebpf.runtime.maps.hist import HistView
-
-        shape = decl.histogram()
-        if shape is None:
-            return open_map(fd, spec)
-        summed = bool(value_of(getattr(decl, "totals", False), self._options))
-        return HistView(
-            open_map(fd, spec),
-            kind=shape.kind,
-            unit=shape.unit,
-            low=shape.low,
-            step=shape.step,
-            slots=shape.slots,
-            totals=shape.totals,
-            summed=summed,
-            key=shape.key,
-        )
-
-    def _global(self, name: str, kind: DataType) -> GlobalView:
-        from pyebpf.runtime.maps.shared import GlobalView
-
+    def _global(self, name: str, kind: DataType) -> shared.GlobalView:
         opened = self._loaded.maps.get(DATA_MAP)
         section = opened.spec.value if opened else None
         field = section.field(name) if isinstance(section, Record) else None
         if opened is None or field is None:
             raise KeyError(f"no loaded probe uses {name or 'this Global'}")
-        return GlobalView(os.dup(opened.fd), opened.spec, field.replace(type=kind))
+        return shared.GlobalView(os.dup(opened.fd), opened.spec, field.replace(type=kind))
 
     def option(self, const: T) -> T:
         """Return the value that a ``Const`` has in this session."""
@@ -475,26 +490,6 @@ def explain(compiled: Compiled) -> str:
         out += [f"    reads {field}" for field in info.fields]
         out += [f"    {note}" for note in info.notes]
     return "\n".join(out)
-
-
-def _stream(
-    decl: UserEvents[Any] | PerfEventArray[Any] | Events[Any], fd: int, spec: MapSpec
-) -> Any:
-    """Return the view of a map that records go through."""
-    if isinstance(decl, UserEvents):
-        from pyebpf.runtime.maps.user_ring import UserRing
-
-        return UserRing(fd, spec, decl.record())
-    if isinstance(decl, Events):
-        from pyebpf.runtime.stream import EventStream
-
-        return EventStream(fd, spec.max_entries, decl.record(), spec.name)
-    from pyebpf.runtime.maps.perf import PerfCounters, PerfStream
-
-    kind = decl.record()
-    if kind is None:
-        return PerfCounters(fd, spec, online())
-    return PerfStream(fd, spec, kind, decl.pages, online())
 
 
 def _number_at(fd: int, index: int) -> int:

@@ -67,9 +67,10 @@ TWO_WORDS = Struct("=2I")
 # target_fd attach_bpf_fd attach_type attach_flags replace_bpf_fd
 PROG_ATTACH = Struct("=5I")
 
-# struct bpf_map_info up to btf_value_type_id: type id key_size value_size max_entries map_flags | name |
-# ifindex btf_vmlinux_value_type_id | netns_dev netns_ino | btf_id btf_key_type_id btf_value_type_id
-MAP_INFO = Struct("=6I16s2I2Q3I4x")
+# struct bpf_map_info up to map_extra: type id key_size value_size max_entries map_flags | name |
+# ifindex btf_vmlinux_value_type_id | netns_dev netns_ino | btf_id btf_key_type_id btf_value_type_id |
+# map_extra (0 before Linux 5.16)
+MAP_INFO = Struct("=6I16s2I2Q3I4xQ")
 # struct bpf_prog_info: type id | tag | jited_prog_len xlated_prog_len | jited_prog_insns xlated_prog_insns |
 # load_time | created_by_uid nr_map_ids | map_ids | name | ifindex, gpl_compatible | netns_dev netns_ino |
 # nr_jited_ksyms nr_jited_func_lens | jited_ksyms jited_func_lens | btf_id func_info_rec_size | func_info |

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+import os
+from typing import TypeAlias, TypedDict
 
 from pyebpf.abi.constants import BPF_F_NUMA_NODE
 from pyebpf.abi.map_flags import MAP_FLAGS, NUMA_KINDS
 from pyebpf.errors import PyebpfError
 
+Path: TypeAlias = "str | os.PathLike[str]"
+
 
 class MapFlags(TypedDict, total=False):
     """The words that declarations take; :data:`pyebpf.abi.map_flags.MAP_FLAGS` says what they do.
 
-    ``numa_node`` is the node whose memory the map is in.
+    ``numa_node`` is the node whose memory the map is in; ``pin`` is its path in a BPF file system,
+    where it outlives the session and is shared with others: docs/pinning.md.
     """
 
     no_prealloc: bool
@@ -28,6 +32,7 @@ class MapFlags(TypedDict, total=False):
     clone: bool
     rb_overwrite: bool
     numa_node: int
+    pin: Path
 
 
 class Chosen:
@@ -37,6 +42,7 @@ class Chosen:
         bits: ``BPF_F_*``, those that were given as true.
         off: those that were given as false.
         numa_node: whose memory to take; 0 without ``BPF_F_NUMA_NODE`` in ``bits``.
+        pin: where the map is pinned; None if it is not.
     """
 
     def __init__(self, name: str, kind: str, words: MapFlags) -> None:
@@ -46,7 +52,10 @@ class Chosen:
             PyebpfError: maps of this kind take no such flag.
         """
         self.bits = self.off = self.numa_node = 0
+        self.pin = pin_path(name, words.get("pin"))
         for word, value in words.items():
+            if word == "pin":
+                continue
             row = MAP_FLAGS.get(word)
             takes = NUMA_KINDS if word == "numa_node" else row.kinds if row else frozenset()
             if kind not in takes:
@@ -62,6 +71,21 @@ class Chosen:
                 self.off |= row.bit
         if {"rdonly", "wronly"} <= words.keys() or {"rdonly_prog", "wronly_prog"} <= words.keys():
             raise PyebpfError(f"{name}: a map that can be neither read nor written is of no use")
+
+
+def pin_path(name: str, path: Path | None) -> str | None:
+    """Return where a declaration pins its map.
+
+    Raises:
+        PyebpfError: that is no absolute path.
+    """
+    if path is None:
+        return None
+    text = os.fspath(path)
+    if not text.startswith("/") or text.endswith("/"):
+        like = f"/sys/fs/bpf/app/{name.lower()}"
+        raise PyebpfError(f"{name}: pin={path!r} is no absolute path of a file: pin={like!r}")
+    return text
 
 
 def _known(kind: str) -> str:

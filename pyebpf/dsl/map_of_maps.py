@@ -36,6 +36,16 @@ class OfMaps(Sized, Generic[M]):
         if len(entries) > self.max_entries:
             name = type(self).__name__
             raise PyebpfError(f"{name}: {len(entries)} maps in {self.max_entries} entries")
+        if inner.pin and inner not in entries:
+            raise PyebpfError(
+                f"{type(self).__name__}: the inner map says what the maps are like, and is none of "
+                f"them: its pin={inner.pin!r} would do nothing"
+            )
+        if self.pin and not all(entry.pin for entry in entries):
+            raise PyebpfError(
+                f"{type(self).__name__}(pin={self.pin!r}): each of its maps needs a pin=… too, or "
+                "those of the next session would not be those in it"
+            )
         self.inner, self.entries = inner, entries
 
     def spec(self, name: str, cpus: int) -> MapSpec:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, get
 from pyebpf.abi.constants import BPF_F_INNER_MAP, BPF_F_MMAPABLE
 from pyebpf.abi.maps import MAP_KINDS
 from pyebpf.dsl.annotations import data_type
-from pyebpf.dsl.map_flags import Chosen
+from pyebpf.dsl.map_flags import Chosen, pin_path
 from pyebpf.errors import PyebpfError
 from pyebpf.spec.kernel_fields import kernel_fields
 from pyebpf.spec.objects import MapSpec
@@ -23,7 +23,7 @@ from pyebpf.spec.views import HistogramSpec
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from pyebpf.dsl.map_flags import MapFlags
+    from pyebpf.dsl.map_flags import MapFlags, Path
     from pyebpf.dsl.map_verbs import HelperVerb
 
 K = TypeVar("K")
@@ -39,10 +39,13 @@ class MapDecl:
     Attributes:
         kind: the row's name in ``pyebpf.abi.maps``.
         verbs: the methods that are calls of a helper, by name.
+        pin: where the map is pinned, if it is.
     """
 
     kind: ClassVar[str]
     verbs: ClassVar[dict[str, HelperVerb]] = {}
+    #: The path in a BPF file system where the map is pinned. No part of what is compiled.
+    pin: str | None = None
     #: What the compiler made of it, if it stands for a map that a program found in another one.
     found: Any = None
 
@@ -80,6 +83,7 @@ class Sized(MapDecl):
             raise PyebpfError(f"{name}: max_entries={max_entries}: a map holds at least 1 entry")
         self.max_entries = max_entries
         self.chosen = Chosen(name, self.kind, flags)
+        self.pin = self.chosen.pin
 
     def types(self, example: str, count: int) -> list[DataType]:
         """Return what stands in the brackets as types of data.
@@ -291,7 +295,8 @@ class PerCpuArray(Numbered[V]):
 class _Histogram(MapDecl):
     """Counters of values by size, exact: every CPU adds atomically into a row of its own."""
 
-    def __init__(self, unit: str, key: Any, max_keys: int, totals: Any) -> None:
+    def __init__(self, unit: str, key: Any, max_keys: int, totals: Any, pin: Path | None) -> None:
+        self.pin = pin_path(type(self).__name__, pin)
         self.unit = unit
         self.key = key
         self.max_keys = max_keys
@@ -336,12 +341,19 @@ class Log2Hist(_Histogram):
         key: count separately for each key of this type: ``hist[key].add(value)``.
         max_keys: how many keys there may be; more are refused and counted as lost.
         totals: keep the sum of the values as well, for averages; may be a ``Const``.
+        pin: its path in a BPF file system, where it outlives the session.
     """
 
     def __init__(
-        self, unit: str = "", *, key: Any = None, max_keys: int = 1024, totals: Any = False
+        self,
+        unit: str = "",
+        *,
+        key: Any = None,
+        max_keys: int = 1024,
+        totals: Any = False,
+        pin: Path | None = None,
     ) -> None:
-        super().__init__(unit, key, max_keys, totals)
+        super().__init__(unit, key, max_keys, totals, pin)
 
     def histogram(self) -> HistogramSpec:
         return HistogramSpec(
@@ -363,7 +375,7 @@ class LinearHist(_Histogram):
         slots: how many counters.
         low: the least value of the first slot.
         step: how many values each slot takes.
-        key, max_keys, totals: as in :class:`Log2Hist`.
+        key, max_keys, totals, pin: as in :class:`Log2Hist`.
     """
 
     def __init__(  # noqa: PLR0913 - each is a word of the declaration
@@ -376,8 +388,9 @@ class LinearHist(_Histogram):
         key: Any = None,
         max_keys: int = 1024,
         totals: Any = False,
+        pin: Path | None = None,
     ) -> None:
-        super().__init__(unit, key, max_keys, totals)
+        super().__init__(unit, key, max_keys, totals, pin)
         if slots < 1 or step < 1:
             raise PyebpfError(f"LinearHist(slots={slots}, step={step}): both must be at least 1")
         self.slots, self.low, self.step = slots, low, step
@@ -402,7 +415,7 @@ class Events(MapDecl, Generic[R]):
 
     Args:
         pages: size of the buffer in pages of 4096 bytes, a power of two.
-        flags: ``rb_overwrite`` and ``numa_node``.
+        flags: ``rb_overwrite``, ``numa_node`` and ``pin``.
 
     Since:  Linux 5.8.
     """
@@ -414,6 +427,7 @@ class Events(MapDecl, Generic[R]):
             raise PyebpfError(f"Events(pages={pages}): the kernel wants a power of two")
         self.pages = pages
         self.chosen = Chosen("Events", self.kind, flags)
+        self.pin = self.chosen.pin
 
     def record(self) -> DataType:
         """Return the layout of what is sent."""

@@ -50,6 +50,7 @@ class PerfEventArray(MapDecl, Generic[R]):
             raise PyebpfError(f"PerfEventArray(pages={pages}): the kernel wants a power of two")
         self.pages = pages
         self.chosen = Chosen("PerfEventArray", self.kind, flags)
+        self.pin = self.chosen.pin
 
     def record(self) -> DataType | None:
         """Return the layout of what is sent; None for counters."""

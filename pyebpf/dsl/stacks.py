@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from pyebpf.dsl.map_flags import pin_path
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.scalars import i64
 from pyebpf.errors import PyebpfError
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import U32, U64, Array
+
+if TYPE_CHECKING:
+    from pyebpf.dsl.map_flags import Path
 
 #: ``PERF_MAX_STACK_DEPTH`` of ``include/uapi/linux/perf_event.h``.
 MAX_DEPTH = 127
@@ -24,6 +30,7 @@ class StackTrace(MapDecl):
             (``session.lost()``).
         depth: how many addresses of a stack are kept, at most 127.
         replace: a new stack takes the place, and ids of the old one give the new one from then on.
+        pin: its path in a BPF file system, where it outlives the session.
 
     Since:  Linux 4.6.
     """
@@ -31,8 +38,14 @@ class StackTrace(MapDecl):
     kind = "stack_trace"
 
     def __init__(
-        self, max_entries: int = 1024, *, depth: int = MAX_DEPTH, replace: bool = False
+        self,
+        max_entries: int = 1024,
+        *,
+        depth: int = MAX_DEPTH,
+        replace: bool = False,
+        pin: Path | None = None,
     ) -> None:
+        self.pin = pin_path("StackTrace", pin)
         if not 1 <= depth <= MAX_DEPTH or max_entries < 1:
             raise PyebpfError(
                 f"StackTrace(max_entries={max_entries}, depth={depth}): there is room for at least "

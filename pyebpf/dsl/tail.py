@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from pyebpf.dsl.map_flags import pin_path
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.probes import Probe
 from pyebpf.errors import PyebpfError
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import U32
+
+if TYPE_CHECKING:
+    from pyebpf.dsl.map_flags import Path
 
 
 class TailCalls(MapDecl):
@@ -19,14 +25,17 @@ class TailCalls(MapDecl):
     Args:
         probes: the entries, from number 0.
         max_entries: how many there may be, if more than are given.
+        pin: its path in a BPF file system. The probes replace what is in a table that is there.
 
     Since:  Linux 4.2.
     """
 
     kind = "prog_array"
 
-    def __init__(self, *probes: Probe | None, max_entries: int | None = None) -> None:
-        self.probes = probes
+    def __init__(
+        self, *probes: Probe | None, max_entries: int | None = None, pin: Path | None = None
+    ) -> None:
+        self.probes, self.pin = probes, pin_path("TailCalls", pin)
         self.max_entries = len(probes) if max_entries is None else max_entries
         if self.max_entries < max(1, len(probes)):
             raise PyebpfError(f"TailCalls: {len(probes)} probes in {self.max_entries} entries")

@@ -40,6 +40,7 @@ class UserEvents(MapDecl, Generic[R]):
             raise PyebpfError(f"UserEvents(pages={pages}): the kernel wants a power of two")
         self.pages = pages
         self.chosen = Chosen("UserEvents", self.kind, flags)
+        self.pin = self.chosen.pin
 
     def record(self) -> DataType:
         """Return the layout of what is sent."""

@@ -7,6 +7,7 @@ tried, so :mod:`pyebpf.runtime.syscall` decides.
 from __future__ import annotations
 
 import ctypes
+import os
 from typing import Any
 
 from pyebpf.abi.attr import SyscallNumbers
@@ -22,6 +23,10 @@ _words.restype = ctypes.c_long
 _ioctl = _libc["ioctl"]
 _ioctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p]
 _ioctl.restype = ctypes.c_int
+
+_statfs = _libc["statfs"]
+_statfs.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
+_statfs.restype = ctypes.c_int
 
 NUMBERS = SyscallNumbers()
 
@@ -59,6 +64,19 @@ def ioctl(fd: int, request: int, argument: int = 0) -> int:
     """Call ``ioctl(2)``; return its result or ``-errno``."""
     result: int = _ioctl(fd, request, argument)
     return result if result >= 0 else -ctypes.get_errno()
+
+
+def file_system(path: str) -> int:
+    """Return the number of the kind of file system that ``path`` is on, or ``-errno``.
+
+    Source: ``include/uapi/linux/magic.h``.
+    """
+    memory = ctypes.create_string_buffer(256)  # struct statfs and room for what may be added
+    if _statfs(os.fsencode(path), memory):
+        return -ctypes.get_errno()
+    # f_type is a word of the machine, but on s390x, where it has four bytes.
+    word = ctypes.c_uint32 if os.uname().machine == "s390x" else ctypes.c_ulong
+    return int(word.from_buffer(memory).value)
 
 
 def buffer(size: int) -> tuple[Any, int]:

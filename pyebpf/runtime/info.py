@@ -26,6 +26,7 @@ class MapInfo(Frozen):
     btf_id: int
     btf_key_type_id: int
     btf_value_type_id: int
+    extra: int
 
 
 class ProgInfo(Frozen):
@@ -76,10 +77,8 @@ class LinkInfo(Frozen):
 def map_info(fd: int) -> MapInfo:
     """Describe the map open at ``fd``; raises :class:`KernelError`."""
     data = _info(fd, bytearray(layout.MAP_INFO.size), "map")
-    kind, ident, key, value, entries, flags, name, _, _, _, _, btf, key_type, value_type = (
-        layout.MAP_INFO.unpack(data)
-    )
-    return MapInfo(ident, kind, _text(name), key, value, entries, flags, btf, key_type, value_type)
+    kind, ident, key, value, entries, flags, name, *rest = layout.MAP_INFO.unpack(data)
+    return MapInfo(ident, kind, _text(name), key, value, entries, flags, *rest[4:])
 
 
 def prog_info(fd: int) -> ProgInfo:

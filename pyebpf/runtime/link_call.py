@@ -133,13 +133,13 @@ def prog_bind_map(prog_fd: int, map_fd: int) -> None:
 
 
 def obj_pin(fd: int, path: str, flags: int = 0) -> None:
-    """Give the object at ``fd`` a name in a BPF file system, where it outlives this process."""
+    """Give the object at ``fd`` a name in a BPF file system, where it outlives this process.
+
+    ``runtime.bpffs`` knows what a refusal means.
+    """
     text = os.fsencode(path) + b"\0"
     attr = layout.OBJ_PATH.pack(call.address_of(text), fd, flags)
-    _checked(c.BPF_OBJ_PIN, attr, f"pinning to {path!r}", hint=_PIN_HINT, hint_for=errno.EINVAL)
-
-
-_PIN_HINT = "the directory must be in a file system of type bpf, such as /sys/fs/bpf"
+    _checked(c.BPF_OBJ_PIN, attr, f"pinning to {path!r}")
 
 
 def obj_get(path: str, flags: int = 0) -> int:

@@ -6,6 +6,7 @@ Attaching is elsewhere (``runtime.links``); so is deciding what to load (``sessi
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from functools import partial
 from os import close
 from types import MappingProxyType
@@ -27,8 +28,10 @@ from pyebpf.spec.target import Features
 if TYPE_CHECKING:
     from pyebpf.abi.programs import ProgramKind
     from pyebpf.btf import sanitise
+    from pyebpf.runtime import bpffs
     from pyebpf.runtime.resolver import CoreResolver
 else:
+    bpffs = lazy("pyebpf.runtime.bpffs")
     sanitise = lazy("pyebpf.btf.sanitise")
 
 #: A section whose name starts with this is loaded only when its program is asked for.
@@ -56,14 +59,23 @@ class LoadedObject(Owner):
         for opened in self.maps.values():
             opened.close()
 
+    def discard(self) -> None:
+        """Close all of it, and remove the names that this load pinned: it came to nothing."""
+        for opened in self.maps.values():
+            if opened.spec.pinning and not opened.reused:
+                with suppress(PyebpfError, OSError):
+                    bpffs.unpin(opened.spec.pinning)
+        self.close()
 
-def load_object(
+
+def load_object(  # noqa: PLR0913 - one argument for each thing that a load depends on
     obj: ObjectSpec,
     *,
     features: Features,
     resolver: CoreResolver,
     only: Collection[str] | None = None,
     map_sizes: Mapping[str, int] | None = None,
+    pins: Mapping[str, str] | None = None,
     log_level: int = 0,
 ) -> LoadedObject:
     """Create the maps of an object and load its programs. Nothing is left behind on failure.
@@ -75,10 +87,13 @@ def load_object(
         only: names of the programs to load; all, without it, but for those in a section whose name
             begins with ``?``.
         map_sizes: ``max_entries`` of some maps, instead of what the object says.
+        pins: where some maps are pinned, instead of where the object says. A map that is there
+            already is used; a new one gets the name, and keeps it.
         log_level: keep the verifier's log of accepted programs too (1), with every state (2).
 
     Raises:
-        KeyError: ``only`` or ``map_sizes`` names something that the object does not have.
+        KeyError: ``only``, ``map_sizes`` or ``pins`` names what the object does not have.
+        PinError: what is pinned where a map should be is not that map.
         VerifierError: the verifier refuses a program.
         KernelError: the kernel refuses something else, for example for lack of a capability.
         RelocationError: this kernel lacks something that the object needs.
@@ -91,7 +106,7 @@ def load_object(
     try:
         btf_fd = load_btf(obj.btf, features)
         try:
-            for spec in _sized(obj.maps, map_sizes or {}):
+            for spec in _chosen(obj.maps, map_sizes or {}, pins or {}):
                 loaded.maps[spec.name] = create_map(spec, btf_fd, features=features)
             fds = {name: opened.fd for name, opened in loaded.maps.items()}
             loading = _Loading(obj, fds, resolver, features, log_level)
@@ -102,7 +117,7 @@ def load_object(
                 close(btf_fd)
         _fill_slots(loaded)
     except BaseException:
-        loaded.close()
+        loaded.discard()
         raise
     return loaded
 
@@ -113,12 +128,20 @@ def _wanted(obj: ObjectSpec, only: Collection[str] | None) -> list[ProgramSpec]:
     return [spec for spec in obj.programs if not spec.section.startswith(_ON_DEMAND)]
 
 
-def _sized(specs: tuple[MapSpec, ...], sizes: Mapping[str, int]) -> list[MapSpec]:
-    unknown = sizes.keys() - {spec.name for spec in specs}
+def _chosen(
+    specs: tuple[MapSpec, ...], sizes: Mapping[str, int], pins: Mapping[str, str]
+) -> list[MapSpec]:
+    unknown = (sizes.keys() | pins.keys()) - {spec.name for spec in specs}
     if unknown:
         raise KeyError(f"the object has no map {', '.join(sorted(unknown))}")
     return [
-        spec.replace(max_entries=sizes[spec.name]) if spec.name in sizes else spec for spec in specs
+        spec.replace(
+            max_entries=sizes.get(spec.name, spec.max_entries),
+            pinning=pins.get(spec.name, spec.pinning),
+        )
+        if spec.name in sizes or spec.name in pins
+        else spec
+        for spec in specs
     ]
 
 
@@ -202,7 +225,10 @@ def _fill_slots(loaded: LoadedObject) -> None:
     """Give maps of maps and of programs the entries that the object declares."""
     for opened in loaded.maps.values():
         for index, name in opened.spec.slots:
-            entry = loaded.maps.get(name) or loaded.programs.get(name)
+            inner = loaded.maps.get(name)
+            if opened.reused and inner is not None and not inner.spec.pinning:
+                continue  # the entries of whoever pinned it, and what is in them, stay
+            entry = inner or loaded.programs.get(name)
             if entry is not None:
                 _set_slot(opened, index, entry.fd)
             elif all(name != program.name for program in loaded.spec.programs):

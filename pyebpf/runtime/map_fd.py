@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING
 
 from pyebpf.abi import constants as c
 from pyebpf.abi.maps import MAP_KINDS, MapKind
-from pyebpf.errors import KernelError, LoadError
+from pyebpf.errors import KernelError, LoadError, PinError
 from pyebpf.host.cpus import possible
+from pyebpf.lazy import lazy
 from pyebpf.owner import Owner
 from pyebpf.runtime import syscall
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.target import Features
 
 if TYPE_CHECKING:
-    pass
+    from pyebpf.runtime import bpffs, pinned_map
+else:
+    bpffs = lazy("pyebpf.runtime.bpffs")
+    pinned_map = lazy("pyebpf.runtime.pinned_map")
 
 _RINGS = ("ringbuf", "user_ringbuf")
 _KEY_ZERO = bytes(4)
@@ -30,10 +34,11 @@ class MapFd(Owner):
         fd: the descriptor; -1 when closed.
         spec: what it was made from, with the sizes it really has.
         name: its name in the object.
+        reused: whether it was pinned by somebody before, and is shared with them.
     """
 
-    def __init__(self, fd: int, spec: MapSpec, name: str) -> None:
-        self.fd, self.spec, self.name = fd, spec, name
+    def __init__(self, fd: int, spec: MapSpec, name: str, *, reused: bool = False) -> None:
+        self.fd, self.spec, self.name, self.reused = fd, spec, name, reused
 
     def fileno(self) -> int:
         """Return the descriptor."""
@@ -52,7 +57,7 @@ class MapFd(Owner):
 def create_map(spec: MapSpec, btf_fd: int = 0, *, features: Features | None = None) -> MapFd:
     """Create a map, give it its initial data, and freeze it if its spec says so.
 
-    A pinned map that is there already is opened instead.
+    What is pinned at ``spec.pinning`` is opened instead; if nothing is, the new map is pinned.
 
     Args:
         spec: what to create. A ring buffer's size is rounded up to a power of two of whole pages,
@@ -62,12 +67,12 @@ def create_map(spec: MapSpec, btf_fd: int = 0, *, features: Features | None = No
 
     Raises:
         KernelError: the kernel refuses; the message has the name, the kind and the sizes.
-        LoadError: something else is pinned in its place.
+        PinError: something else is pinned in its place, or it cannot be pinned there.
     """
     row = MAP_KINDS.get(spec.kind)
     if row is None:
         raise LoadError(f"map {spec.name!r}: there is no kind of map called {spec.kind!r}")
-    spec = _adjusted(spec, features)
+    spec = adjusted(spec, features)
     if spec.pinning:
         return _pinned(spec, row, btf_fd, features)
     return _create(spec, row, btf_fd, features)
@@ -89,7 +94,8 @@ def _create(spec: MapSpec, row: MapKind, btf_fd: int, features: Features | None)
     return created
 
 
-def _adjusted(spec: MapSpec, features: Features | None) -> MapSpec:
+def adjusted(spec: MapSpec, features: Features | None = None) -> MapSpec:
+    """Return what is really created: with sizes that the kernel takes, without flags it lacks."""
     entries, flags = spec.max_entries, spec.flags
     if spec.kind in _RINGS:
         entries = ring_size(entries)
@@ -159,17 +165,15 @@ def _fill(created: MapFd) -> None:
 def _pinned(spec: MapSpec, row: MapKind, btf_fd: int, features: Features | None) -> MapFd:
     """Open what is pinned, or create and pin it; whoever pins first wins."""
     path = spec.pinning or ""
-    opened = _open_pinned(spec, row, path)
+    opened = _open_pinned(spec, btf_fd, path)
     if opened:
         return opened
     created = _create(spec, row, btf_fd, features)
     try:
-        syscall.obj_pin(created.fd, path)
-    except KernelError as refusal:
+        bpffs.pin(created.fd, path)
+    except PinError:
         created.close()
-        if refusal.errno != errno.EEXIST:
-            raise
-        opened = _open_pinned(spec, row, path)
+        opened = _open_pinned(spec, btf_fd, path)
         if opened is None:
             raise
         return opened
@@ -179,27 +183,15 @@ def _pinned(spec: MapSpec, row: MapKind, btf_fd: int, features: Features | None)
     return created
 
 
-def _open_pinned(spec: MapSpec, row: MapKind, path: str) -> MapFd | None:
+def _open_pinned(spec: MapSpec, btf_fd: int, path: str) -> MapFd | None:
+    # Most often nothing is there: a look costs less than a refusal to explain.
+    if not os.path.lexists(path):
+        return None
+    kind, fd = bpffs.open_pinned(path)
+    opened = MapFd(fd, spec, spec.name, reused=True)
     try:
-        opened = MapFd(syscall.obj_get(path), spec, spec.name)
-    except KernelError as refusal:
-        if refusal.errno == errno.ENOENT:
-            return None
-        raise
-    try:
-        _check_pinned(opened, row, path)
+        pinned_map.check(kind, fd, spec, btf_fd, path)
     except BaseException:
         opened.close()
         raise
     return opened
-
-
-def _check_pinned(opened: MapFd, row: MapKind, path: str) -> None:
-    spec, info = opened.spec, syscall.map_info(opened.fd)
-    found = info.type, info.key_size, info.value_size, info.max_entries
-    wanted = row.id, spec.key_size, spec.value_size, spec.max_entries
-    if found != wanted:
-        raise LoadError(
-            f"map {spec.name!r}: {path} is another map: type, key size, value size and "
-            f"max_entries are {found} there and {wanted} here; remove it, or pin elsewhere"
-        )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
+from pyebpf.owner import Owner
 from pyebpf.runtime.events import RingBuffer
 from pyebpf.spec.dtype import decoded, decoded_dtype, numpy_dtype
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _PATIENCE = 0.25
 
 
-class EventStream:
+class EventStream(Owner):
     """The records that probes send, in order.
 
     Iterating waits for records and yields batches until the session is closed.

@@ -16,7 +16,14 @@ from pyebpf.btf import Btf
 from pyebpf.btf import types as t
 from pyebpf.btf.system import kernel_btf
 from pyebpf.btf.write import Builder
-from pyebpf.errors import KernelError, LoadError, NotSupportedError, RelocationError, VerifierError
+from pyebpf.errors import (
+    KernelError,
+    LoadError,
+    NotSupportedError,
+    PinError,
+    RelocationError,
+    VerifierError,
+)
 from pyebpf.runtime import syscall
 from pyebpf.runtime.features import KernelFeatures
 from pyebpf.runtime.loader import LoadedObject, load_object
@@ -272,7 +279,7 @@ def test_a_pinned_map_is_shared(bpf_file_system: str) -> None:
 
 
 def test_pinning_where_there_is_no_bpf_file_system(tmp_path: Path) -> None:
-    with pytest.raises(KernelError, match=str(tmp_path)):
+    with pytest.raises(PinError, match=f"{tmp_path} is in no BPF file system"):
         create_map(COUNT.replace(pinning=str(tmp_path / "map")))
 
 

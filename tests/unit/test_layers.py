@@ -44,6 +44,8 @@ LAYERS: dict[str, set[str]] = {
     "runtime": FACTS | {"present", "host"},
     "attached": {"runtime", "spec"},
     "open_maps": {"dsl", "runtime"},
+    "map_views": {"dsl", "runtime", "spec", "host"},
+    "pinned": {"abi", "dsl", "runtime", "host", "map_views"},
     "starting": {"spec"},
     "targets": FACTS | {"host", "runtime"},
     "session": FACTS
@@ -57,6 +59,7 @@ LAYERS: dict[str, set[str]] = {
         "attached",
         "open_maps",
         "starting",
+        "map_views",
         "targets",
     },
     "testing": FACTS | {"ir", "dsl", "kernel", "runtime", "session", "open_maps", "targets"},

@@ -5,18 +5,42 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
-from pyebpf.errors import PyebpfError
+from pyebpf.errors import NotSupportedError, PyebpfError
+from pyebpf.lazy import lazy
 from pyebpf.owner import Owner
 from pyebpf.plain import Frozen
 from pyebpf.runtime import syscall
 
 if TYPE_CHECKING:
     from pyebpf.abi.programs import ProgramKind
+    from pyebpf.runtime import bpffs
     from pyebpf.runtime.program import Program
     from pyebpf.runtime.tracefs import Tracefs
     from pyebpf.spec.target import Features
+else:
+    bpffs = lazy("pyebpf.runtime.bpffs")
+
+
+class Unlinked(NamedTuple):
+    """Why an attached program has no ``bpf_link``, which alone can be pinned.
+
+    Attributes:
+        why: in words.
+        since: the Linux version that brought links for it; empty if none did.
+        feature: the row of that, if there is one.
+    """
+
+    why: str
+    since: str = ""
+    feature: str = ""
+
+    def error(self, hook: str) -> NotSupportedError:
+        """Make the exception for pinning it; the caller raises it."""
+        when = f" (links came with Linux {self.since})" if self.since else ""
+        text = f"{hook!r} cannot be pinned: {self.why}{when}"
+        return NotSupportedError(text, feature=self.feature, since=self.since)
 
 
 class Link(Owner):
@@ -25,7 +49,14 @@ class Link(Owner):
     Attributes:
         hook: where it is attached, for messages.
         fd: the descriptor that keeps it attached; -1 after :meth:`close`.
+        unlinked: why there is no ``bpf_link``, where there is none.
     """
+
+    unlinked: ClassVar = Unlinked(
+        "this kernel attaches to it by a perf event; @raw_tracepoint and @tp_btf have links here",
+        "5.15",
+        "perf_link",
+    )
 
     def __init__(
         self, fd: int, hook: str, *, is_bpf_link: bool = True, also: tuple[int, ...] = ()
@@ -59,6 +90,23 @@ class Link(Owner):
         """Describe the link in the kernel; None if there is only a perf event."""
         return syscall.link_info(self.fd) if self._is_bpf_link else None
 
+    def pin(self, path: str | os.PathLike[str]) -> None:
+        """Give the link a name in a BPF file system: the program stays attached without us.
+
+        :func:`pyebpf.open_pinned` opens it again; :func:`pyebpf.unpin` removes the name, and when
+        nobody holds the link any more, the program is detached.
+
+        Args:
+            path: below where a BPF file system is mounted; directories that are missing are made.
+
+        Raises:
+            PinError: the path is in no BPF file system, or something is there already.
+            NotSupportedError: the kernel has no link for this that could have a name.
+        """
+        if not self._is_bpf_link:
+            raise self.unlinked.error(self.hook)
+        bpffs.pin(self.fd, os.fspath(path))
+
     def detach(self) -> None:
         """Detach now, whoever else holds the link, and close.
 
@@ -84,6 +132,18 @@ class Links(Link):
     def __init__(self, links: list[Link], hook: str) -> None:
         super().__init__(links[0].fd, hook, is_bpf_link=False)
         self._links = links
+
+    def pin(self, path: str | os.PathLike[str]) -> None:
+        """Make a directory in a BPF file system, with a numbered name for each of the links.
+
+        Raises:
+            PinError: the path is in no BPF file system, or something is there already.
+            NotSupportedError: the kernel has no links for these.
+        """
+        folder = os.fspath(path)
+        if not all(link.is_bpf_link for link in self._links):
+            raise self.unlinked.error(self.hook)
+        bpffs.pin_all([link.fd for link in self._links], folder)
 
     def detach(self) -> None:
         """Detach all of them."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pyebpf.abi import constants as c
 from pyebpf.errors import AttachError, KernelError
 from pyebpf.runtime import syscall
-from pyebpf.runtime.links.base import Link
+from pyebpf.runtime.links.base import Link, Unlinked
 
 if TYPE_CHECKING:
     from pyebpf.runtime.links.base import Request
@@ -77,6 +77,8 @@ def no_cgroup(path: str, why: str = "") -> AttachError:
 
 class CgroupLink(Link):
     """A program at a cgroup without a ``bpf_link``, until this is closed."""
+
+    unlinked = Unlinked("this kernel puts programs at cgroups without a link", "5.7")
 
     def __init__(self, directory: int, path: str, prog_fd: int, kind: int) -> None:
         # Descriptors of our own: detaching names the cgroup and the program.

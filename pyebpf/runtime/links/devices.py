@@ -12,7 +12,7 @@ from pyebpf.abi import attr as layout
 from pyebpf.abi import constants as c
 from pyebpf.errors import AttachError, KernelError
 from pyebpf.runtime import clsact, netlink, syscall
-from pyebpf.runtime.links.base import Link
+from pyebpf.runtime.links.base import Link, Unlinked
 
 if TYPE_CHECKING:
     from pyebpf.runtime.links.base import Request
@@ -66,6 +66,8 @@ def _refused_xdp(error: KernelError, name: str, mode: str) -> AttachError | Kern
 class XdpLink(Link):
     """An XDP program at a device, put there through netlink, until this is closed."""
 
+    unlinked = Unlinked("this kernel puts XDP programs at devices without a link", "5.9")
+
     def __init__(self, request: Request, device: int, mode: int) -> None:
         self._program = os.dup(request.prog_fd)  # ours: the program may be closed first
         route = netlink.open_route()
@@ -115,6 +117,8 @@ def attach_tc(request: Request) -> Link:
 
 class FilterLink(Link):
     """A program as a filter of traffic control, until this is closed."""
+
+    unlinked = Unlinked("it is a filter of traffic control here", "6.6", "tcx")
 
     def __init__(self, prog_fd: int, device: int, parent: int, name: str) -> None:
         route = netlink.open_route()

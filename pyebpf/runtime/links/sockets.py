@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pyebpf.abi import constants as c
 from pyebpf.errors import AttachError
 from pyebpf.runtime import syscall
-from pyebpf.runtime.links.base import Link
+from pyebpf.runtime.links.base import Link, Unlinked
 
 if TYPE_CHECKING:
     from pyebpf.runtime.links.base import Request
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 class SocketLink(Link):
     """A program at a socket, until this is closed or the socket is."""
+
+    unlinked = Unlinked("a program at a socket is there as long as the socket")
 
     def __init__(self, owned: sockets.socket, option: int) -> None:
         # A descriptor of our own: the caller may close theirs first.
@@ -55,6 +57,8 @@ def attach_socket(request: Request) -> Link:
 
 class SockMapLink(Link):
     """A program at the sockets of a map, until this is closed."""
+
+    unlinked = Unlinked("it is there as long as the map of sockets: pin that instead")
 
     def __init__(self, map_fd: int, request: Request) -> None:
         # Descriptors of our own: the map and the program may be closed first.

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyebpf.owner import Owner
 from pyebpf.present.hist import Hist, Kind, linear_edges, log2_edges
 from pyebpf.present.keyed import KeyedHist
 from pyebpf.runtime.maps.array import ArrayMap, is_mmapable
@@ -27,7 +28,7 @@ from pyebpf.spec.types import DataType
 _FEW_CPUS = 4
 
 
-class HistView:
+class HistView(Owner):
     """A histogram that programs add to, read from Python.
 
     Reading never writes to the map, so no update is ever lost: :meth:`take` and :meth:`clear`

@@ -1,0 +1,86 @@
+"""From an open map and its declaration to what Python reads and writes it with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pyebpf.dsl.constants import value_of
+from pyebpf.dsl.maps import Events, MapDecl
+from pyebpf.dsl.perf import PerfEventArray
+from pyebpf.dsl.tail import TailCalls
+from pyebpf.dsl.user_ring import UserEvents
+from pyebpf.host.cpus import online, possible_count
+from pyebpf.lazy import lazy
+
+if TYPE_CHECKING:
+    from pyebpf.runtime import maps, stream
+    from pyebpf.runtime.map_fd import MapFd
+    from pyebpf.runtime.maps import perf, places, programs, user_ring
+    from pyebpf.spec.objects import MapSpec
+    from pyebpf.spec.views import HistogramSpec
+else:
+    # What reads maps needs numpy, which a start does not wait for.
+    maps = lazy("pyebpf.runtime.maps")
+    perf = lazy("pyebpf.runtime.maps.perf")
+    places = lazy("pyebpf.runtime.maps.places")
+    programs = lazy("pyebpf.runtime.maps.programs")
+    stream = lazy("pyebpf.runtime.stream")
+    user_ring = lazy("pyebpf.runtime.maps.user_ring")
+
+
+def open_view(
+    decl: MapDecl,
+    opened: MapFd,
+    options: Mapping[Any, Any],
+    find: Callable[[object], int],
+) -> Any:
+    """Return the view of an open map.
+
+    Args:
+        decl: what declares it.
+        opened: the map; the view has a descriptor of its own.
+        options: values of ``Const`` declarations.
+        find: gives the descriptor of a program, for tables of them.
+    """
+    spec = decl.spec(opened.spec.name, possible_count())
+    fd = os.dup(opened.fd)
+    if isinstance(decl, TailCalls):
+        return programs.ProgramTable(fd, spec, find)
+    if isinstance(decl, (UserEvents, PerfEventArray, Events)):
+        return _stream(decl, fd, opened.spec)
+    if getattr(decl, "programs", False):
+        return places.ProgrammedPlaceMap(fd, spec, find)
+    shape = decl.histogram()
+    if shape is None:
+        return maps.open_map(fd, spec)
+    return _histogram(shape, fd, spec, bool(value_of(getattr(decl, "totals", False), options)))
+
+
+def _histogram(shape: HistogramSpec, fd: int, spec: MapSpec, summed: bool) -> Any:
+    return maps.HistView(
+        maps.open_map(fd, spec),
+        kind=shape.kind,
+        unit=shape.unit,
+        low=shape.low,
+        step=shape.step,
+        slots=shape.slots,
+        totals=shape.totals,
+        summed=summed,
+        key=shape.key,
+    )
+
+
+def _stream(
+    decl: UserEvents[Any] | PerfEventArray[Any] | Events[Any], fd: int, spec: MapSpec
+) -> Any:
+    """Return the view of a map that records go through."""
+    if isinstance(decl, UserEvents):
+        return user_ring.UserRing(fd, spec, decl.record())
+    if isinstance(decl, Events):
+        return stream.EventStream(fd, spec.max_entries, decl.record(), spec.name)
+    kind = decl.record()
+    if kind is None:
+        return perf.PerfCounters(fd, spec, online())
+    return perf.PerfStream(fd, spec, kind, decl.pages, online())
