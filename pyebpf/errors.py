@@ -84,12 +84,20 @@ class VerifierError(_SourceError, LoadError):
         log: the verifier's whole log.
         span: where in the Python source the refused instruction comes from, if known.
         hint: what to write instead, if known.
+        capability: the capability that is missing, when that is the cause.
     """
 
     def __init__(
-        self, message: str, *, log: str = "", span: object | None = None, hint: str | None = None
+        self,
+        message: str,
+        *,
+        log: str = "",
+        span: object | None = None,
+        hint: str | None = None,
+        capability: str | None = None,
     ) -> None:
         super().__init__(message)
+        self.capability = capability
         self.log = log
         self.span = span
         self.hint = hint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.maps import Events, MapDecl
@@ -30,6 +30,15 @@ else:
     user_ring = lazy("pyebpf.runtime.maps.user_ring")
 
 
+@runtime_checkable
+class HasFileno(Protocol):
+    """Something open."""
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
+        ...
+
+
 def open_view(
     decl: MapDecl,
     opened: MapFd,
@@ -42,16 +51,21 @@ def open_view(
         decl: what declares it.
         opened: the map; the view has a descriptor of its own.
         options: values of ``Const`` declarations.
-        find: gives the descriptor of a program, for tables of them.
+        find: gives the descriptor of a probe's program, for tables of them. A program that was
+            pinned has its own.
     """
+
+    def descriptor(program: object) -> int:
+        return program.fileno() if isinstance(program, HasFileno) else find(program)
+
     spec = decl.spec(opened.spec.name, possible_count())
     fd = os.dup(opened.fd)
     if isinstance(decl, TailCalls):
-        return programs.ProgramTable(fd, spec, find)
+        return programs.ProgramTable(fd, spec, descriptor)
     if isinstance(decl, (UserEvents, PerfEventArray, Events)):
         return _stream(decl, fd, opened.spec)
     if getattr(decl, "programs", False):
-        return places.ProgrammedPlaceMap(fd, spec, find)
+        return places.ProgrammedPlaceMap(fd, spec, descriptor)
     shape = decl.histogram()
     if shape is None:
         return maps.open_map(fd, spec)

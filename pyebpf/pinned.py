@@ -52,6 +52,10 @@ class PinnedProgram(Owner):
     def __del__(self) -> None:
         self.close()
 
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self.fd
+
     def info(self) -> ProgInfo:
         """Describe the program in the kernel."""
         return syscall.prog_info(self.fd)
@@ -145,9 +149,7 @@ def _declared(decl: MapDecl, kind: str, fd: int, path: str) -> Any:
 
 
 def _no_session(probe: object) -> int:
-    if isinstance(probe, PinnedProgram):
-        return probe.fd
-    raise KeyError(f"{probe!r} is no pinned program, and no session has loaded it")
+    raise KeyError(f"{probe!r} is no program that was pinned: there is no session that loaded it")
 
 
 def _link(fd: int, path: str) -> Link:

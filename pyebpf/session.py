@@ -29,6 +29,7 @@ from pyebpf.dsl.shared import Global
 from pyebpf.dsl.unit_names import DATA_MAP, LOST_MAP, PRINT_MAP
 from pyebpf.errors import (
     AttachError,
+    CompileError,
     FormatError,
     KernelError,
     NotSupportedError,
@@ -41,6 +42,7 @@ from pyebpf.map_views import open_view
 from pyebpf.open_maps import OpenMaps
 from pyebpf.owner import Owner
 from pyebpf.runtime import syscall
+from pyebpf.runtime import token as tokens
 from pyebpf.runtime.features import KernelFeatures
 from pyebpf.runtime.links import Link, lacks
 from pyebpf.runtime.loader import LoadedObject, load_object
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from pyebpf.runtime.invoke import Invocation
     from pyebpf.runtime.maps import shared
     from pyebpf.runtime.program import Program
+    from pyebpf.runtime.token import Token
     from pyebpf.spec.objects import ObjectSpec
     from pyebpf.spec.target import Target
 
@@ -100,6 +103,7 @@ def load(
     license: str = "GPL",  # noqa: A002 - the kernel's word
     attach: bool = True,
     btf: str | os.PathLike[str] | None = None,
+    token: str | os.PathLike[str] | None = None,
 ) -> Session:
     """Compile probes, load them into the running kernel and attach them.
 
@@ -116,6 +120,8 @@ def load(
         attach: without it nothing is attached, only loaded.
         btf: a file with the types of the running kernel, if that was built without: raw BTF, as
             from BTFHub, or a ``vmlinux``. ``$PYEBPF_BTF`` names one for a whole program.
+        token: in a container, the path of a BPF file system that it was delegated; by default what
+            ``LIBBPF_BPF_TOKEN_PATH`` says. See docs/privileges.md.
 
     Returns:
         The owner of everything that was opened: use it in a ``with`` statement, or close it.
@@ -128,9 +134,30 @@ def load(
         NotSupportedError: this kernel lacks a feature that is needed.
         OtherKernelError: the target is another machine, or the file of another kernel.
     """
-    chosen = dict(options or {})
+    given = tokens.wanted(token)
+    try:
+        with tokens.using(given):
+            session = _load(
+                probes, target, dict(options or {}), license, os.fspath(btf or ""), attach=attach
+            )
+    except BaseException:
+        if given:
+            given.close()
+        raise
+    session.token = given
+    return session
+
+
+def _load(
+    probes: tuple[Loadable, ...],
+    target: Target | None,
+    chosen: dict[Any, Any],
+    license: str,  # noqa: A002
+    file: str,
+    *,
+    attach: bool,
+) -> Session:
     found = collect(probes)
-    file = os.fspath(btf or "")
     start = Start(None, b"", "")
     if target is None:
         state = KernelFeatures.state() if found.ways else ""
@@ -140,7 +167,7 @@ def load(
         raise OtherKernelError(f"the target is {target.machine}; this machine is {here}")
 
     def aim() -> Target:
-        return host_target(btf) if target is None else target
+        return host_target(file or None) if target is None else target
 
     refused: dict[tuple[Alternatives, int], str] = {}
     while True:
@@ -164,8 +191,21 @@ def _compiled(
 ) -> Kept:
     from pyebpf.dsl import compile as compiler
 
-    compiled = compiler.compile_probes(probes, target(), options, license, refused)
+    aim = target()
+    try:
+        compiled = compiler.compile_probes(probes, aim, options, license, refused)
+    except CompileError as error:
+        raise _unasked(error, aim) from None
     return Kept(start.origin, compiled, elf.parse_object(compiled.object), b"")
+
+
+def _unasked(error: CompileError, target: Target) -> PyebpfError:
+    """Return what is really wrong: what the kernel could not be asked for, it may well have."""
+    lacking = [str(getattr(fault, "feature", "")) for fault in error.diagnostics]
+    if isinstance(target.features, KernelFeatures) and lacking and all(lacking):
+        found = (target.features.refused(name) for name in lacking)
+        return next((refused for refused in found if refused is not None), error)
+    return error
 
 
 def _refused(
@@ -230,6 +270,7 @@ class Session(OpenMaps, Owner):
     Attributes:
         compiled: what was loaded.
         links: what is attached.
+        token: the BPF token that it was loaded with, if it was.
     """
 
     def __init__(
@@ -246,6 +287,7 @@ class Session(OpenMaps, Owner):
         self._options = options
         self.links = links
         super().__init__()
+        self.token: Token | None = None
         self._printed: RingBuffer | None = None
         self._closed = False
 
@@ -267,6 +309,8 @@ class Session(OpenMaps, Owner):
         if self._printed is not None:
             self._printed.close()
         self._loaded.close()
+        if self.token is not None:
+            self.token.close()
 
     def detach(self) -> None:
         """Detach the probes and keep the maps readable."""
@@ -296,7 +340,8 @@ class Session(OpenMaps, Owner):
         program = self._program(probe)
         info = next(info for info in self.compiled.programs if info.name == program.name)
         places = {name: self._place(value) for name, value in {**dict(info.at), **at}.items()}
-        return self.links.add(program, places, cookie, None)
+        with tokens.using(self.token):
+            return self.links.add(program, places, cookie, None)
 
     def attached(self, probe: Loadable) -> list[Link]:
         """Return the links of a probe that are still attached, of all its hooks."""
@@ -390,7 +435,8 @@ class Session(OpenMaps, Owner):
         if opened is None:
             shown = name or type(decl).__name__
             raise KeyError(f"no loaded probe uses {shown}, so there is no such map")
-        return open_view(decl, opened, self._options, self._program_fd)
+        with tokens.using(self.token):
+            return open_view(decl, opened, self._options, self._program_fd)
 
     def _global(self, name: str, kind: DataType) -> shared.GlobalView:
         opened = self._loaded.maps.get(DATA_MAP)

@@ -16,6 +16,8 @@ from struct import Struct
 # map_type key_size value_size max_entries map_flags inner_map_fd numa_node | map_name | map_ifindex
 # btf_fd btf_key_type_id btf_value_type_id btf_vmlinux_value_type_id | map_extra
 MAP_CREATE = Struct("=7I16s5IQ")
+# value_type_btf_obj_fd map_token_fd: what follows where a BPF token is shown
+MAP_CREATE_TOKEN = Struct("=Ii")
 # map_fd | key | value or next_key | flags
 MAP_ELEM = Struct("=I4xQQQ")
 # in_batch out_batch keys values | count map_fd | elem_flags flags
@@ -28,6 +30,8 @@ MAP_BATCH_COUNT = 32  #: where ``count`` is, which the kernel writes back
 # attach_prog_fd or attach_btf_obj_fd, core_relo_cnt | fd_array core_relos |
 # core_relo_rec_size log_true_size
 PROG_LOAD = Struct("=2I2Q2IQ2I16s4IQ2IQ4I2Q2I")
+# prog_token_fd: what follows where a BPF token is shown
+PROG_LOAD_TOKEN = Struct("=i")
 PROG_LOAD_LOG_TRUE_SIZE = 140  #: where the kernel writes the size that the log wanted (Linux 6.4)
 
 # pathname | bpf_fd file_flags
@@ -45,6 +49,8 @@ RAW_TRACEPOINT = Struct("=QI4xQ")
 # btf btf_log_buf | btf_size btf_log_size btf_log_level btf_log_true_size
 BTF_LOAD = Struct("=2Q4I")
 BTF_LOAD_LOG_TRUE_SIZE = 28
+# btf_flags btf_token_fd: what follows where a BPF token is shown
+BTF_LOAD_TOKEN = Struct("=Ii")
 # prog_fd target_fd attach_type flags; what follows depends on the attach type
 LINK_CREATE = Struct("=4I")
 LINK_CREATE_PERF = Struct("=Q")  #: perf_event.bpf_cookie
@@ -61,7 +67,8 @@ ITER_TASK = Struct("=3I")
 LINK_CREATE_NETFILTER = Struct("=2IiI")  #: netfilter: pf hooknum priority flags
 # link_fd new_prog_fd flags old_prog_fd
 LINK_UPDATE = Struct("=4I")
-# one descriptor or number: BPF_LINK_DETACH, BPF_ENABLE_STATS, BPF_MAP_FREEZE, BPF_ITER_CREATE (two)
+# one descriptor or number: BPF_LINK_DETACH, BPF_ENABLE_STATS, BPF_MAP_FREEZE; two: BPF_ITER_CREATE,
+# BPF_TOKEN_CREATE (flags bpffs_fd)
 ONE_WORD = Struct("=I")
 TWO_WORDS = Struct("=2I")
 # target_fd attach_bpf_fd attach_type attach_flags replace_bpf_fd

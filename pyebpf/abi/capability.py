@@ -1,6 +1,7 @@
 """Which capability a command of ``bpf(2)`` needs. Only data: ``runtime.refusal`` reads what is held.
 
-Source: ``include/uapi/linux/capability.h``; ``kernel/bpf/syscall.c`` (``bpf_prog_load``, ``map_create``).
+Source: ``include/uapi/linux/capability.h``; ``kernel/bpf/syscall.c`` (``bpf_prog_load``, ``map_create``,
+``bpf_prog_attach_check_attach_type``).
 """
 
 from __future__ import annotations
@@ -8,12 +9,16 @@ from __future__ import annotations
 from pyebpf.abi import constants as c
 
 CAPABILITIES = {
+    "CAP_DAC_READ_SEARCH": 2,
     "CAP_NET_ADMIN": 12,
+    "CAP_IPC_LOCK": 14,
     "CAP_SYS_ADMIN": 21,
     "CAP_SYS_RESOURCE": 24,
     "CAP_PERFMON": 38,
     "CAP_BPF": 39,
 }
+
+_PARTS_OF_SYS_ADMIN = frozenset({"CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"})
 
 #: Program types that also need CAP_PERFMON, since they read kernel memory (``is_perfmon_prog_type``).
 _PERFMON = frozenset(
@@ -48,7 +53,6 @@ _NET_ADMIN = frozenset(
         c.BPF_PROG_TYPE_CGROUP_SOCKOPT,
         c.BPF_PROG_TYPE_CGROUP_SYSCTL,
         c.BPF_PROG_TYPE_SOCK_OPS,
-        c.BPF_PROG_TYPE_SK_REUSEPORT,
         c.BPF_PROG_TYPE_EXT,
         c.BPF_PROG_TYPE_NETFILTER,
     }
@@ -62,6 +66,27 @@ _NET_MAPS = frozenset(
         c.BPF_MAP_TYPE_XSKMAP,
     }
 )
+#: What needs nothing where ``kernel.unprivileged_bpf_disabled`` is 0.
+_UNPRIVILEGED_PROGRAMS = frozenset({c.BPF_PROG_TYPE_SOCKET_FILTER, c.BPF_PROG_TYPE_CGROUP_SKB})
+_UNPRIVILEGED_MAPS = frozenset(
+    {
+        c.BPF_MAP_TYPE_ARRAY,
+        c.BPF_MAP_TYPE_PERCPU_ARRAY,
+        c.BPF_MAP_TYPE_PROG_ARRAY,
+        c.BPF_MAP_TYPE_PERF_EVENT_ARRAY,
+        c.BPF_MAP_TYPE_CGROUP_ARRAY,
+        c.BPF_MAP_TYPE_ARRAY_OF_MAPS,
+        c.BPF_MAP_TYPE_HASH,
+        c.BPF_MAP_TYPE_PERCPU_HASH,
+        c.BPF_MAP_TYPE_HASH_OF_MAPS,
+        c.BPF_MAP_TYPE_RINGBUF,
+        c.BPF_MAP_TYPE_USER_RINGBUF,
+        c.BPF_MAP_TYPE_CGROUP_STORAGE,
+        c.BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE,
+    }
+)
+#: Programs at these may have been loaded by anybody; the kernel looks when they are attached.
+_LATE_NET_ADMIN = frozenset({c.BPF_CGROUP_INET_INGRESS, c.BPF_CGROUP_INET_EGRESS})
 #: Walking the objects of other processes needs the old all-powerful capability.
 _SYS_ADMIN = frozenset(
     {
@@ -94,22 +119,34 @@ def for_map(map_type: int) -> tuple[str, ...]:
     return ("CAP_BPF", "CAP_NET_ADMIN") if map_type in _NET_MAPS else ("CAP_BPF",)
 
 
+def for_link(attach_type: int) -> tuple[str, ...]:
+    """Return the capabilities that attaching a loaded program needs, all of them."""
+    return ("CAP_BPF", "CAP_NET_ADMIN") if attach_type in _LATE_NET_ADMIN else ("CAP_BPF",)
+
+
 def for_command(cmd: int) -> tuple[str, ...]:
     """Return the capabilities that another command of ``bpf(2)`` needs, all of them."""
-    if cmd in _SYS_ADMIN:
-        return ("CAP_SYS_ADMIN",)
-    if cmd in {c.BPF_RAW_TRACEPOINT_OPEN, c.BPF_LINK_CREATE}:
-        return ("CAP_BPF", "CAP_PERFMON")
-    return ("CAP_BPF",)
+    return ("CAP_SYS_ADMIN",) if cmd in _SYS_ADMIN else ("CAP_BPF",)
+
+
+def unprivileged_program(prog_type: int) -> bool:
+    """Tell whether anybody may load such a program, unless a setting forbids it."""
+    return prog_type in _UNPRIVILEGED_PROGRAMS
+
+
+def unprivileged_map(map_type: int) -> bool:
+    """Tell whether anybody may create such a map, unless a setting forbids it."""
+    return map_type in _UNPRIVILEGED_MAPS
 
 
 def missing(needs: tuple[str, ...], effective: int) -> tuple[str, ...]:
     """Return those of ``needs`` that the set ``effective`` lacks.
 
-    CAP_SYS_ADMIN stands in for every other one but CAP_SYS_RESOURCE, as it did before Linux 5.8.
+    CAP_SYS_ADMIN stands in for those that were split off it in Linux 5.8, and in ``bpf(2)`` for
+    CAP_NET_ADMIN.
     """
     if effective >> CAPABILITIES["CAP_SYS_ADMIN"] & 1:
-        return tuple(n for n in needs if n == "CAP_SYS_RESOURCE" and not _holds(n, effective))
+        needs = tuple(name for name in needs if name not in _PARTS_OF_SYS_ADMIN)
     return tuple(name for name in needs if not _holds(name, effective))
 
 

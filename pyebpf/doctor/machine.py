@@ -7,6 +7,7 @@ from functools import cached_property
 
 from pyebpf.abi.capability import CAPABILITIES, missing
 from pyebpf.plain import Frozen
+from pyebpf.runtime import policy
 from pyebpf.runtime.configuration import KernelConfiguration
 from pyebpf.runtime.refusal import effective_capabilities, in_user_namespace
 
@@ -78,19 +79,18 @@ class Machine:
     def lockdown(self) -> str | None:
         """``none``, ``integrity`` or ``confidentiality``; None if the kernel does not tell."""
         text = self.read("/sys/kernel/security/lockdown")
-        return None if text is None else text.partition("[")[2].partition("]")[0]
+        return None if text is None else policy.lockdown_of(text)
 
     @cached_property
     def security_modules(self) -> tuple[str, ...] | None:
         """The active security modules; None if the kernel does not tell."""
         text = self.read("/sys/kernel/security/lsm")
-        return None if text is None else tuple(text.split(","))
+        return None if text is None else policy.modules_of(text)
 
     @cached_property
     def seccomp(self) -> bool:
         """Whether a filter of system calls is on this process."""
-        status = self.read("/proc/self/status") or ""
-        return any(line.split()[:2] == ["Seccomp:", "2"] for line in status.splitlines())
+        return policy.is_filtered(self.read("/proc/self/status") or "")
 
     def option(self, name: str) -> str | None:
         """Return the value of ``CONFIG_name``; None if it is not set.

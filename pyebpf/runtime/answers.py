@@ -16,11 +16,16 @@ class Support(Enum):
 
 
 class Answer(Frozen):
-    """The result of a probe; ``reason`` says why it is not yes.
+    """The result of a probe.
 
-    ``errno`` is the kernel's, if the answer was a refused system call; 0 otherwise.
+    Attributes:
+        support: yes, no or unknown.
+        reason: why it is not yes.
+        errno: the kernel's, if the answer was a refused system call; 0 otherwise.
+        capability: the capability for lack of which it is unknown.
     """
 
     support: Support
     reason: str = ""
     errno: int = 0
+    capability: str = ""

@@ -96,6 +96,7 @@ _ROWS = (
         )
     ),
     Feature("kallsyms_all", "", probing.probe_kallsyms, "the kernel lists its variables"),
+    Feature("bpf_token", "6.9", probing.probe_token, "a container may be delegated BPF"),
     Feature("memcg_accounting", "5.11", probing.probe_memcg, "no RLIMIT_MEMLOCK on BPF memory"),
     *(
         Feature(name, HELPERS[helper].since, partial(probing.probe_helper, helper, _TRACING), doc)

@@ -7,12 +7,13 @@ decided by them.
 
 from __future__ import annotations
 
+import errno
 import os
 import zlib
 from typing import TYPE_CHECKING
 
 from pyebpf import cache
-from pyebpf.errors import NotSupportedError
+from pyebpf.errors import KernelError, NotSupportedError
 from pyebpf.lazy import lazy
 from pyebpf.runtime.answers import Answer, Support
 from pyebpf.runtime.refusal import effective_capabilities
@@ -24,7 +25,7 @@ else:
     feature_table = lazy("pyebpf.runtime.feature_table")
 
 #: Raise it when a probe changes its meaning: answers on disk are then asked for again.
-_GENERATION = 2
+_GENERATION = 3
 
 
 class KernelFeatures:
@@ -77,6 +78,14 @@ class KernelFeatures:
         if answer.support is Support.YES:
             return None
         return Lack(answer.reason, answer.support is Support.NO)
+
+    def refused(self, name: str) -> KernelError | None:
+        """Return the error to raise if a feature is unknown: that is no lack of the kernel."""
+        answer = self.support(name)
+        if answer.support is not Support.UNKNOWN:
+            return None
+        text = f"whether this kernel has {name} cannot be asked: {answer.reason}"
+        return KernelError(errno.EPERM, text, capability=answer.capability or None)
 
     def require(self, name: str) -> None:
         """Raise :class:`NotSupportedError`, with the reason, unless the kernel has a feature."""

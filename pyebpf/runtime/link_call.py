@@ -81,6 +81,7 @@ def link_create(
         c.BPF_LINK_CREATE,
         layout.LINK_CREATE.pack(prog_fd, target_fd, attach_type, flags) + detail,
         f"creating a link ({attach_type_name(attach_type)})",
+        needs=capability.for_link(attach_type),
     )
 
 
@@ -118,7 +119,12 @@ def iter_create(link_fd: int) -> int:
 def prog_attach(target_fd: int, prog_fd: int, attach_type: int, flags: int = 0) -> None:
     """Attach without a link, which outlives this process until :func:`prog_detach`."""
     attr = layout.PROG_ATTACH.pack(target_fd, prog_fd, attach_type, flags, 0)
-    _checked(c.BPF_PROG_ATTACH, attr, f"attaching ({attach_type_name(attach_type)})")
+    _checked(
+        c.BPF_PROG_ATTACH,
+        attr,
+        f"attaching ({attach_type_name(attach_type)})",
+        needs=capability.for_link(attach_type),
+    )
 
 
 def prog_detach(target_fd: int, prog_fd: int, attach_type: int) -> None:
@@ -185,7 +191,11 @@ def enable_stats(kind: int = c.BPF_STATS_RUN_TIME) -> int:
 
 
 def perf_event_open(
-    attr: bytes, pid: int, cpu: int, group_fd: int = -1, flags: int = c.PERF_FLAG_FD_CLOEXEC
+    attr: bytes,
+    pid: int,
+    cpu: int,
+    group_fd: int = -1,
+    flags: int = c.PERF_FLAG_FD_CLOEXEC,
 ) -> int:
     """Open a perf event; return its descriptor.
 
@@ -205,12 +215,14 @@ def perf_event_open(
             f"opening a perf event (type {kind}, config {config:#x}, pid {pid}, cpu {cpu})",
             needs=("CAP_PERFMON",),
             hint=_PERF_HINTS.get(-result, ""),
+            denials=(errno.EPERM, errno.EACCES),
+            # For uprobes, or for all events (kernel.perf_event_paranoid above 2), in some kernels.
+            beyond="CAP_SYS_ADMIN",
         )
     return result
 
 
 _PERF_HINTS = {
-    errno.EACCES: "/proc/sys/kernel/perf_event_paranoid forbids it without CAP_PERFMON",
     errno.ENOENT: "this machine has no such event",
     errno.ENODEV: "the CPU is offline or has no such counter",
     errno.ESRCH: "there is no such process",
@@ -226,13 +238,21 @@ def ioctl(fd: int, request: int, argument: int = 0) -> int:
     return result
 
 
-def _checked(cmd: int, attr: bytes, tried: str, *, hint: str = "", hint_for: int = 0) -> int:
+def _checked(
+    cmd: int,
+    attr: bytes,
+    tried: str,
+    *,
+    hint: str = "",
+    hint_for: int = 0,
+    needs: tuple[str, ...] = (),
+) -> int:
     result = call.bpf(cmd, attr)
     if result < 0:
         raise refusal(
             -result,
             tried,
-            needs=capability.for_command(cmd),
+            needs=needs or capability.for_command(cmd),
             hint=hint if -result == hint_for else "",
         )
     return result

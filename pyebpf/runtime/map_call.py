@@ -10,7 +10,7 @@ from pyebpf.abi import capability
 from pyebpf.abi import constants as c
 from pyebpf.abi.names import map_type_name
 from pyebpf.errors import KernelError, MapFullError
-from pyebpf.runtime import call, memlock
+from pyebpf.runtime import call, memlock, token
 from pyebpf.runtime.info import map_info
 from pyebpf.runtime.refusal import refusal
 
@@ -48,10 +48,14 @@ def map_create(  # noqa: PLR0913 - one argument for each field of the kernel's s
         numa_node: where to allocate; needs ``BPF_F_NUMA_NODE``.
         extra: ``map_extra``, such as the number of hashes of a bloom filter.
     """
+    shown = token.current()
+    bit = c.BPF_F_TOKEN_FD if shown else 0
     attr = layout.MAP_CREATE.pack(
-        kind, key_size, value_size, max_entries, flags, inner_fd, numa_node,
+        kind, key_size, value_size, max_entries, flags | bit, inner_fd, numa_node,
         call.object_name(name), 0, btf_fd, key_type, value_type, vmlinux_value_type, extra,
     )  # fmt: skip
+    if shown:
+        attr += layout.MAP_CREATE_TOKEN.pack(0, shown.fd)
     result = memlock.charged(c.BPF_MAP_CREATE, attr)
     if result < 0:
         raise refusal(
@@ -60,6 +64,9 @@ def map_create(  # noqa: PLR0913 - one argument for each field of the kernel's s
             f"value {value_size} bytes, {max_entries} entries, flags {flags:#x})",
             needs=capability.for_map(kind),
             hint=_CREATE_HINTS.get(-result, ""),
+            charged=True,
+            open_to_all=capability.unprivileged_map(kind),
+            delegated=f"delegate_cmds=map_create,delegate_maps={map_type_name(kind)}",
         )
     return result
 

@@ -26,7 +26,7 @@ from pyebpf.abi.names import attach_type_name
 from pyebpf.btf.system import kernel_btf
 from pyebpf.btf.types import Enum, Kind
 from pyebpf.errors import KernelError, NotSupportedError, RelocationError
-from pyebpf.runtime import call, kallsyms, memlock, syscall
+from pyebpf.runtime import call, kallsyms, memlock, syscall, token, verifier_rights
 from pyebpf.runtime.answers import Answer, Support
 from pyebpf.runtime.refusal import ENOTSUPP
 
@@ -54,8 +54,8 @@ def no(reason: str) -> Answer:
 
 def failed(error: KernelError) -> Answer:
     """Return what a refused probe means."""
-    unknown = error.errno in _NO_ANSWER
-    return Answer(Support.UNKNOWN if unknown else Support.NO, str(error), error.errno or 0)
+    support = Support.UNKNOWN if error.errno in _NO_ANSWER else Support.NO
+    return Answer(support, str(error), error.errno or 0, error.capability or "")
 
 
 def probe_kallsyms() -> Answer:
@@ -226,14 +226,20 @@ _NO_DEVICE = (1 << 31) - 1
 
 
 def probe_helper(name: str, kinds: tuple[int, ...], attach_type: int = 0, flags: int = 0) -> Answer:
-    """Try to call a helper from a program of each of ``kinds``; yes if one of them may."""
+    """Try to call a helper from a program of each of ``kinds``; yes if one of them may.
+
+    Whoever may load none of them can still find the helpers that programs of every kind have.
+    """
     number = HELPERS[name].id
     answers = [_probe_helper(number, kind, attach_type, flags) for kind in kinds]
-    for support in (Support.YES, Support.UNKNOWN):
-        for answer in answers:
-            if answer.support is support:
-                return answer
-    return answers[-1]
+    best = min(answers, key=lambda answer: _ORDER.index(answer.support))
+    if best.support is Support.UNKNOWN and best.capability and not attach_type and not flags:
+        plain = _probe_helper(number, c.BPF_PROG_TYPE_SOCKET_FILTER, 0, 0)
+        return plain if plain.support is Support.YES else best
+    return best
+
+
+_ORDER = (Support.YES, Support.UNKNOWN, Support.NO)
 
 
 def _probe_helper(number: int, kind: int, attach_type: int, flags: int) -> Answer:
@@ -252,6 +258,9 @@ def _probe_helper(number: int, kind: int, attach_type: int, flags: int) -> Answe
     except syscall.RefusedError as error:
         # Any complaint about arguments means that the helper itself was found.
         log = error.log
+        right = verifier_rights.lacking(log)
+        if right:
+            return Answer(Support.UNKNOWN, right.hint, errno.EPERM, right.capability)
         if "invalid func " in log:
             return no("the kernel does not know this helper")
         if "unknown func " in log or "cannot use helper " in log:
@@ -471,6 +480,14 @@ def probe_memcg() -> Answer:
     if charged is None:
         return Answer(Support.UNKNOWN, "EPERM: this process may not load programs", errno.EPERM)
     return no("BPF memory is charged to RLIMIT_MEMLOCK") if charged else YES
+
+
+def probe_token() -> Answer:
+    """Try to make a token of no file system: a kernel that knows tokens complains of that."""
+    known = token.is_known()
+    if known is None:
+        return Answer(Support.UNKNOWN, "the kernel does not say whether it has BPF tokens")
+    return YES if known else no("BPF_TOKEN_CREATE is no command of this kernel")
 
 
 def _kernel_version() -> int:

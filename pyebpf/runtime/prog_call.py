@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from pyebpf.abi import attr as layout
 from pyebpf.abi import capability
 from pyebpf.abi import constants as c
-from pyebpf.abi.names import prog_type_name
+from pyebpf.abi.names import attach_type_name, prog_type_name
 from pyebpf.errors import KernelError
 from pyebpf.plain import Frozen
-from pyebpf.runtime import call, memlock
+from pyebpf.runtime import call, memlock, token
 from pyebpf.runtime.refusal import ENOTSUPP, refusal
 
 if TYPE_CHECKING:
@@ -57,12 +57,17 @@ def btf_load(data: bytes, log_level: int = 0, *, explain: bool = True) -> int:
     """
     at = call.address_of(data)
 
+    shown = token.current()
+    tail = layout.BTF_LOAD_TOKEN.pack(c.BPF_F_TOKEN_FD, shown.fd) if shown else b""
+
     def attr(level: int, size: int, log: int) -> bytes:
-        return layout.BTF_LOAD.pack(at, log, len(data), size, level, 0)
+        return layout.BTF_LOAD.pack(at, log, len(data), size, level, 0) + tail
 
     result, log = _load(c.BPF_BTF_LOAD, attr, log_level, _FIRST_LOG, explain=explain)
     if result < 0:
-        raise _refused(-result, f"loading BTF ({len(data)} bytes)", ("CAP_BPF",), log)
+        what = f"loading BTF ({len(data)} bytes)"
+        plain = refusal(-result, what, needs=("CAP_BPF",), delegated="delegate_cmds=btf_load")
+        raise RefusedError(-result, str(plain), capability=plain.capability, log=log)
     return result
 
 
@@ -119,6 +124,9 @@ def prog_load(  # noqa: PLR0913 - one argument for each field of the kernel's st
     fds = struct.pack(f"={len(fd_array)}i", *fd_array)
     texts = [code, license.encode() + b"\0", func_info, line_info, fds]
     at_code, at_license, at_func, at_line, at_fds = [call.address_of(t) if t else 0 for t in texts]
+    shown = token.current()
+    tail = layout.PROG_LOAD_TOKEN.pack(shown.fd) if shown else b""
+    flags |= c.BPF_F_TOKEN_FD if shown else 0
 
     def attr(level: int, size: int, log: int) -> bytes:
         return layout.PROG_LOAD.pack(
@@ -127,13 +135,15 @@ def prog_load(  # noqa: PLR0913 - one argument for each field of the kernel's st
             len(func_info) // (func_info_rec_size or 1), line_info_rec_size, at_line,
             len(line_info) // (line_info_rec_size or 1), attach_btf_id, attach_btf_fd, 0, at_fds,
             0, 0, 0,
-        )  # fmt: skip
+        ) + tail  # fmt: skip
 
     sizes = log_level, log_size or _FIRST_LOG
     result, log = _load(c.BPF_PROG_LOAD, attr, *sizes, explain=explain)
     if result < 0:
         what = f"loading program {name!r} ({prog_type_name(kind)}, {len(code) // 8} instructions)"
-        raise _refused(-result, what, capability.for_program(kind), log)
+        attached = attach_type_name(expected_attach_type).removeprefix("BPF_").lower()
+        delegated = f"delegate_progs={prog_type_name(kind)},delegate_attachs={attached}"
+        raise _refused(-result, what, kind, log, f"delegate_cmds=prog_load,{delegated}")
     return result, log
 
 
@@ -191,8 +201,15 @@ def _attempt(
     return result, log.value.decode("utf-8", "replace"), struct.unpack_from("=I", memory, at)[0]
 
 
-def _refused(number: int, tried: str, needs: tuple[str, ...], log: str) -> RefusedError:
-    plain = refusal(number, tried, needs=needs)
+def _refused(number: int, tried: str, kind: int, log: str, delegated: str) -> RefusedError:
+    plain = refusal(
+        number,
+        tried,
+        needs=capability.for_program(kind),
+        charged=True,
+        open_to_all=capability.unprivileged_program(kind),
+        delegated=delegated,
+    )
     return RefusedError(number, str(plain), capability=plain.capability, log=log)
 
 

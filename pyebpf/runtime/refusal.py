@@ -1,27 +1,32 @@
 """Why the kernel said no: an ``errno`` as a :class:`KernelError` that says what to do.
 
-``EPERM`` has two causes that users confuse: a capability that this process lacks, and a policy that
-refuses although the capability is held. They are told apart by reading the effective set.
+``EPERM`` has causes that users confuse: a capability that this process lacks, one that is held
+where it does not count, a limit on memory, and a policy. They are told apart by reading what is
+held. None of them says anything about the kernel's version.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+from typing import TYPE_CHECKING
 
 from pyebpf.abi.capability import missing
 from pyebpf.errors import KernelError
+from pyebpf.lazy import lazy
+
+if TYPE_CHECKING:
+    from pyebpf.runtime import memlock, policy, token
+else:
+    memlock = lazy("pyebpf.runtime.memlock")
+    policy = lazy("pyebpf.runtime.policy")
+    token = lazy("pyebpf.runtime.token")
 
 ENOTSUPP = 524  #: used inside the kernel, and by ``bpf(2)``; the C library has no text for it
 
 _TEXT = {
     ENOTSUPP: "ENOTSUPP: operation not supported",
 }
-_POLICY = (
-    "a policy refuses it: kernel lockdown, a security module, seccomp, a container, or a "
-    "restriction built into this kernel; /sys/kernel/security/lockdown and "
-    "/sys/kernel/security/lsm say which are active"
-)
 
 
 def effective_capabilities() -> int:
@@ -39,10 +44,13 @@ def effective_capabilities() -> int:
 def in_user_namespace() -> bool:
     """Tell whether this process is in a user namespace, where capabilities do not reach bpf."""
     try:
-        with open("/proc/self/uid_map", "rb") as uid_map:  # noqa: PTH123
-            return uid_map.read().split() != [b"0", b"0", b"4294967295"]
+        return os.readlink("/proc/self/ns/user") != _FIRST_NAMESPACE  # noqa: PTH115
     except OSError:
         return False
+
+
+#: ``PROC_USER_INIT_INO`` of ``include/linux/proc_ns.h``.
+_FIRST_NAMESPACE = f"user:[{0xEFFFFFFD}]"
 
 
 def describe(number: int) -> str:
@@ -54,34 +62,68 @@ def describe(number: int) -> str:
     return f"{errno.errorcode.get(number, number)}: {text[:1].lower()}{text[1:]}"
 
 
-def refusal(number: int, tried: str, *, needs: tuple[str, ...] = (), hint: str = "") -> KernelError:
+def refusal(  # noqa: PLR0913 - one argument for each thing that a reason depends on
+    number: int,
+    tried: str,
+    *,
+    needs: tuple[str, ...] = (),
+    hint: str = "",
+    denials: tuple[int, ...] = (errno.EPERM,),
+    beyond: str = "",
+    charged: bool = False,
+    open_to_all: bool = False,
+    delegated: str = "",
+) -> KernelError:
     """Make the exception for a failed system call; the caller raises it.
 
     Args:
         number: the ``errno``.
         tried: what failed, with names and sizes, such as ``"creating map 'started' (hash, …)"``.
-        needs: the capabilities that this needs, for ``EPERM``.
+        needs: the capabilities that this needs.
         hint: what to do next for any other ``errno``.
+        denials: each ``errno`` that means a lack of permission here.
+        beyond: a capability that some kernels want besides.
+        charged: whether this takes memory that kernels before 5.11 charge to RLIMIT_MEMLOCK.
+        open_to_all: whether it needs nothing where ``kernel.unprivileged_bpf_disabled`` is 0.
+        delegated: options of a BPF file system whose tokens allow it.
     """
     lines, lacking = [f"{tried} failed: {describe(number)}"], ""
-    if number == errno.EPERM:
-        reason, lacking = _permission(needs)
+    if number in denials and (number == errno.EPERM or needs):
+        reason, lacking = _permission(needs, beyond, delegated, charged=charged)
         lines.append(reason)
+        setting = policy.unprivileged_bpf_disabled() if open_to_all and lacking else 0
+        lines += [f"kernel.unprivileged_bpf_disabled is {setting}, so nothing is for all"] * bool(
+            setting
+        )
     elif hint:
         lines.append(hint)
     return KernelError(number, "; ".join(lines), capability=lacking or None)
 
 
-def _permission(needs: tuple[str, ...]) -> tuple[str, str]:
-    lacking = missing(needs, effective_capabilities())
+def _permission(
+    needs: tuple[str, ...], beyond: str, delegated: str, *, charged: bool
+) -> tuple[str, str]:
+    """Return the reason for a refusal, and the first capability that is missing."""
+    held = effective_capabilities()
+    lacking = missing(needs, held)
+    if not lacking and in_user_namespace():
+        shown = token.current()
+        if shown and delegated:
+            return f"the BPF token of {shown.path} does not allow it: it takes {delegated}", ""
+        names = " and ".join(needs) or "the capability"
+        outside = "run outside the container, or let it have a BPF token (docs/privileges.md)"
+        return f"{names} held inside a user namespace does not count: {outside}", ""
+    if not lacking and beyond:
+        lacking = missing((beyond,), held)
+        needs = (*needs, beyond)
     if lacking:
         names = " and ".join(lacking)
         return (
             f"this needs {names}, which this process lacks: run it as root, or grant {names}",
             lacking[0],
         )
-    if in_user_namespace():
-        names = " and ".join(needs) or "the capability"
-        return f"{names} held inside a user namespace does not count: run outside the container", ""
-    held = f"{' and '.join(needs)} held, so " if needs else ""
-    return f"{held}{_POLICY}", ""
+    limit = memlock.exhausted() if charged else ""
+    if limit:
+        return limit, "CAP_SYS_RESOURCE"
+    has = f"{' and '.join(needs)} held, so " if needs else ""
+    return f"{has}a policy refuses it: {policy.suspects()}", ""

@@ -135,29 +135,57 @@ class Tracefs(Owner):
 
     def _directory(self) -> int:
         if self._fd < 0:
-            mounted = _open_mounted(self._places)
-            self._fd = _open_detached() if mounted is None else mounted
+            fd, denied = _open_mounted(self._places)
+            if fd >= 0:
+                self._fd = fd
+                return fd
+            try:
+                self._fd = _open_detached()
+            except KernelError:
+                if denied:
+                    raise _closed(denied) from None
+                raise
         return self._fd
 
 
 def _unreadable(error: OSError, path: str) -> KernelError:
     return refusal(
-        error.errno or errno.EIO, f"reading {path!r} of tracefs", needs=("CAP_SYS_ADMIN",),
-        hint="only root may read it, unless its owner was changed",
+        error.errno or errno.EIO, f"reading {path!r} of tracefs", needs=("CAP_DAC_READ_SEARCH",),
+        denials=(errno.EACCES, errno.EPERM),
     )  # fmt: skip
 
 
-def _open_mounted(places: tuple[str, ...]) -> int | None:
-    """Return a descriptor of the first place where tracefs is mounted and may be entered."""
+def _closed(place: str) -> KernelError:
+    """Make the exception for a file system that is mounted, but not for this user."""
+    plain = refusal(
+        errno.EACCES, f"opening {place}", needs=("CAP_DAC_READ_SEARCH",), denials=(errno.EACCES,)
+    )
+    text = (
+        f"{plain}; or let a group in: mount -o remount,gid=GROUP,mode=750 {place}. "
+        "@raw_tracepoint and @tp_btf need no tracefs"
+    )
+    return KernelError(errno.EACCES, text, capability=plain.capability)
+
+
+def _open_mounted(places: tuple[str, ...]) -> tuple[int, str]:
+    """Return a descriptor of the first place where tracefs is mounted and may be entered.
+
+    Returns:
+        -1 if there is none; then also the first place that may not be entered, if there is one.
+    """
+    denied = ""
     for place in places:
         try:
             fd = os.open(place, _FLAGS)
-        except OSError:
+        except OSError as error:
+            # The second place is below a directory that is closed even where nothing is mounted.
+            if error.errno == errno.EACCES and place == places[0]:
+                denied = place
             continue
         if _has_events(fd):
-            return fd
+            return fd, ""
         os.close(fd)
-    return None
+    return -1, denied
 
 
 def _has_events(directory: int) -> bool:

@@ -18,6 +18,7 @@ from pyebpf.runtime.core_relocate import POISON_CALL
 from pyebpf.runtime.faults import RefusedByVerifier
 from pyebpf.runtime.prog_call import LOG_CUT
 from pyebpf.runtime.verifier_hints import HINTS
+from pyebpf.runtime.verifier_rights import lacking
 from pyebpf.runtime.verifier_values import INSN, describe, origin_of
 
 if TYPE_CHECKING:
@@ -141,6 +142,8 @@ def explain(program: LinkedProgram, log: str, resolver: CoreResolver) -> Verifie
     reason, hint = refusal.reason, hint_for(refusal.raw) or refusal.suggestion
     if re.search(_POISON, refusal.raw) and refusal.insn is not None:
         reason, hint = _poisoned(program, refusal.insn, resolver) or (reason, hint)
+    right = lacking(refusal.raw)
+    hint = right.hint if right else hint
     line = _line_of(program, refusal.insn)
     span = _span(line) if line else None
     item = RefusedByVerifier(span, program=program.name, reason=reason, hint=hint)
@@ -151,7 +154,10 @@ def explain(program: LinkedProgram, log: str, resolver: CoreResolver) -> Verifie
         notes += _value_note(program, log, refusal)
     if reason != refusal.reason:
         notes.append(f"  = note: the kernel's words: {refusal.reason}")
-    return VerifierError("\n".join(notes), log=log, span=span, hint=hint or None)
+    capability = right.capability if right else ""
+    return VerifierError(
+        "\n".join(notes), log=log, span=span, hint=hint or None, capability=capability or None
+    )
 
 
 def _value_note(program: LinkedProgram, log: str, refusal: Refusal) -> list[str]:

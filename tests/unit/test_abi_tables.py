@@ -105,7 +105,13 @@ def test_capabilities() -> None:
     assert capability.missing(tracing, bpf) == ("CAP_PERFMON",)
     assert capability.missing(tracing, bpf | perfmon) == ()
     assert capability.missing(tracing, admin) == ()
-    assert capability.missing(("CAP_SYS_RESOURCE",), admin) == ("CAP_SYS_RESOURCE",)
+    assert capability.missing(("CAP_NET_ADMIN",), admin) == ()
+    for name in ("CAP_SYS_RESOURCE", "CAP_IPC_LOCK", "CAP_DAC_READ_SEARCH"):
+        assert capability.missing((name,), admin) == (name,)
+    assert capability.for_program(constants.BPF_PROG_TYPE_SK_REUSEPORT) == ("CAP_BPF",)
+    assert capability.for_link(constants.BPF_XDP) == ("CAP_BPF",)
+    skb = capability.for_link(constants.BPF_CGROUP_INET_EGRESS)
+    assert skb == ("CAP_BPF", "CAP_NET_ADMIN")
     assert capability.for_map(constants.BPF_MAP_TYPE_DEVMAP) == ("CAP_BPF", "CAP_NET_ADMIN")
     assert capability.for_command(constants.BPF_MAP_GET_NEXT_ID) == ("CAP_SYS_ADMIN",)
 

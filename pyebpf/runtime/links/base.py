@@ -173,8 +173,12 @@ class Request(Frozen):
     program: Program | None = None
 
     def has(self, feature: str) -> bool:
-        """Tell whether the kernel has a feature."""
-        return self.features.has(feature)
+        """Tell whether the kernel has a feature, or may not be asked.
+
+        Then what the feature is for is refused, too, and that says what is missing.
+        """
+        lack = self.features.lack(feature)
+        return lack is None or not lack.is_sure
 
 
 #: A strategy attaches, or raises ``AttachError``, ``NotSupportedError`` or ``KernelError``.

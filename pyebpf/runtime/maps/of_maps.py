@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from pyebpf.runtime import call, syscall
+from pyebpf.runtime import call, syscall, token
 from pyebpf.runtime.map_fd import create_map
 from pyebpf.runtime.maps.base import MapHandle
 from pyebpf.runtime.maps.layout import Half
@@ -27,6 +27,7 @@ class OfMaps(MapHandle):
     def __init__(self, fd: int, spec: MapSpec) -> None:
         super().__init__(fd, spec)
         self.key = Half(spec.key, spec.key_size, f"key of map {spec.name!r}")
+        self._token = token.current()
 
     def __setitem__(self, key: object, value: MapHandle) -> None:
         """Put a map into an entry.
@@ -41,7 +42,8 @@ class OfMaps(MapHandle):
         """Make a map like the inner one, put it into an entry, and return a handle of it."""
         inner = self.spec.inner
         assert inner is not None
-        view = type(self).opener(create_map(inner).fd, inner)
+        with token.using(self._token):
+            view = type(self).opener(create_map(inner).fd, inner)
         try:
             self[key] = view
         except BaseException:

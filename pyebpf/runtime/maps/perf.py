@@ -10,6 +10,7 @@ Source: ``include/uapi/linux/perf_event.h``, ``kernel/events/ring_buffer.c``.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import select
@@ -24,6 +25,7 @@ from pyebpf.abi.attr import PERF_EVENT_HEADER, perf_event_attr
 from pyebpf.runtime import call, syscall
 from pyebpf.runtime.maps.base import MapHandle
 from pyebpf.runtime.maps.layout import round_up
+from pyebpf.runtime.refusal import refusal
 from pyebpf.spec.dtype import decoded, decoded_dtype, numpy_dtype
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import DataType
@@ -51,14 +53,25 @@ def _open_event(spec_fd: int, cpu: int, attr: bytes) -> int:
     return event
 
 
+def _map(event: int, size: int) -> mmap.mmap:
+    try:
+        return mmap.mmap(event, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+    except PermissionError:
+        raise refusal(
+            errno.EPERM,
+            f"mapping a buffer of {size} bytes for perf events (all of a user may have "
+            "kernel.perf_event_mlock_kb for each CPU, and RLIMIT_MEMLOCK: fewer pages=… are less)",
+            needs=("CAP_IPC_LOCK",),
+        ) from None
+
+
 class _Buffer:
     """The buffer of one CPU."""
 
     def __init__(self, event: int, pages: int) -> None:
         self.event = event
         self.size = pages * mmap.PAGESIZE
-        protection = mmap.PROT_READ | mmap.PROT_WRITE
-        self._memory = mmap.mmap(event, self.size + mmap.PAGESIZE, mmap.MAP_SHARED, protection)
+        self._memory = _map(event, self.size + mmap.PAGESIZE)
         self._positions = memoryview(self._memory)[: mmap.PAGESIZE].cast("Q")
         self._data = memoryview(self._memory)[mmap.PAGESIZE :]
 

@@ -13,7 +13,8 @@ from pyebpf.spec.objects import MapSpec
 class ProgramTable(MapHandle):
     """An open ``BPF_MAP_TYPE_PROG_ARRAY``: assigning a probe changes what programs go on in.
 
-    The probe must be one that the session loaded, of the same kind as the others in the table.
+    The probe must be one that the session loaded, or a program that was pinned, of the same kind
+    as the others in the table.
 
     Since:  Linux 4.2.
     """
