@@ -28,7 +28,6 @@ fmod_ret(_) fmod_ret(_,sleepable=True) lsm(_) lsm(_,sleepable=True) iter(_) iter
 kprobe(_) kretprobe(_) kprobe("a*") kretprobe("a*") kprobe(_,session=True) syscall
 ksyscall(_) kretsyscall(_)
 uprobe(_,_) uprobe(_,"a*") uretprobe(_,"a*") uprobe(_,_,session=True)
-uprobe(_,_,session=True,sleepable=True)
 uprobe(_,"a*",sleepable=True) uretprobe(_,"a*",sleepable=True) uprobe(_,_,sleepable=True)
 uretprobe(_,_) uretprobe(_,_,sleepable=True) uprobe(_,_,session=True,sleepable=True)
 usdt(_,_) usdt(_,_,sleepable=True)
