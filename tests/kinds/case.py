@@ -58,7 +58,7 @@ class Case(NamedTuple):
     Attributes:
         kind: a row of ``pyebpf.abi.programs``.
         run: loads a program of it, makes it run, compares.
-        needs: features that it takes besides the kind itself.
+        needs: features that it takes.
     """
 
     kind: str
@@ -87,12 +87,21 @@ class Outcome(NamedTuple):
 CASES: dict[str, Case] = {}
 
 
-def case(kind: str, *needs: str) -> Callable[[Callable[[Steps], None]], Callable[[Steps], None]]:
-    """Declare the case of a kind; several decorators give several kinds, the innermost first."""
+def case(
+    kind: str, *needs: str, old_way: bool = False
+) -> Callable[[Callable[[Steps], None]], Callable[[Steps], None]]:
+    """Declare the case of a kind; several decorators give several kinds, the innermost first.
+
+    Args:
+        kind: a row of ``pyebpf.abi.programs``.
+        needs: features that it takes besides the kind itself.
+        old_way: a kernel that does not know the kind attaches such programs all the same, in a way
+            that is older; ``needs`` is then all that it takes.
+    """
 
     def declare(function: Callable[[Steps], None]) -> Callable[[Steps], None]:
         assert kind not in CASES, f"there are two cases of {kind}"
-        CASES[kind] = Case(kind, function, needs)
+        CASES[kind] = Case(kind, function, needs if old_way else (f"prog:{kind}", *needs))
         return function
 
     return declare
@@ -124,7 +133,7 @@ def _run(one: Case) -> Outcome:
 def lacking(one: Case) -> str:
     """Say what the kernel lacks for a case, in the words of the probe; "" if nothing."""
     features = KernelFeatures(keep=False)
-    for name in (f"prog:{one.kind}", *one.needs):
+    for name in one.needs:
         answer = features.support(name)
         if answer.support is not Support.YES:
             return f"{name}: {answer.reason}"

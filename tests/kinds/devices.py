@@ -141,17 +141,17 @@ def passes(ctx: SkBuffContext) -> i32:
     return net.TC_ACT_SHOT if udp.length % 2 else net.TC_ACT_OK
 
 
-@case("tcx_ingress")
+@case("tcx_ingress", "prog:tc", old_way=True)
 def where_packets_come_in(steps: Steps) -> None:
     check(steps, comes_in)
 
 
-@case("tcx_egress")
+@case("tcx_egress", "prog:tc", old_way=True)
 def where_packets_go_out(steps: Steps) -> None:
     check(steps, goes_out)
 
 
-@case("tc", "tcx")
+@case("tc")
 def where_it_is_attached(steps: Steps) -> None:
     check(steps, passes, way="ingress")
 

@@ -126,12 +126,12 @@ def at_its_return(steps: Steps) -> None:
     check(steps, ends, CALLS, CALLS * SIZE)
 
 
-@case("kprobe.multi", "kprobe_attach")
+@case("kprobe.multi", "kprobe_attach", old_way=True)
 def at_a_pattern(steps: Steps) -> None:
     check(steps, many_begin, CALLS, CALLS * WANTED)
 
 
-@case("kretprobe.multi", "kprobe_attach")
+@case("kretprobe.multi", "kprobe_attach", old_way=True)
 def at_the_returns_of_a_pattern(steps: Steps) -> None:
     check(steps, many_end, CALLS, CALLS * SIZE)
 

@@ -128,12 +128,12 @@ def a_function_asleep(steps: Steps) -> None:
     check(steps, begins("pyebpf_probed", sleepable=True), CALLS, GIVEN)
 
 
-@case("uprobe.multi", "uprobe_attach")
+@case("uprobe.multi", "uprobe_attach", old_way=True)
 def a_pattern(steps: Steps) -> None:
     check(steps, begins("pyebpf_*", sleepable=False), CALLS, GIVEN)
 
 
-@case("uprobe.multi.s", "uprobe_attach")
+@case("uprobe.multi.s", "uprobe_attach", "prog:uprobe.s", old_way=True)
 def a_pattern_asleep(steps: Steps) -> None:
     check(steps, begins("pyebpf_*", sleepable=True), CALLS, GIVEN)
 
@@ -148,12 +148,12 @@ def a_return_asleep(steps: Steps) -> None:
     check(steps, ends("pyebpf_probed", sleepable=True), CALLS + 1, RETURNED)
 
 
-@case("uretprobe.multi", "uprobe_attach")
+@case("uretprobe.multi", "uprobe_attach", old_way=True)
 def the_returns_of_a_pattern(steps: Steps) -> None:
     check(steps, ends("pyebpf_*", sleepable=False), CALLS + 1, RETURNED)
 
 
-@case("uretprobe.multi.s", "uprobe_attach")
+@case("uretprobe.multi.s", "uprobe_attach", "prog:uprobe.s", old_way=True)
 def the_returns_of_a_pattern_asleep(steps: Steps) -> None:
     check(steps, ends("pyebpf_*", sleepable=True), CALLS + 1, RETURNED)
 
