@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
@@ -154,6 +154,29 @@ class Links(Link):
         self.fd, links, self._links = -1, getattr(self, "_links", []), []
         for link in links:
             link.close()
+
+
+def together(made: Iterator[Link], hook: str) -> Link | None:
+    """Return the links that an iterator makes, as one; all are undone if one cannot be made.
+
+    Args:
+        made: makes the links, one after the other.
+        hook: where they are, for messages.
+
+    Returns:
+        None if it made none.
+    """
+    links: list[Link] = []
+    try:
+        for link in made:
+            links.append(link)  # noqa: PERF402 - those that were made must be known when one fails
+    except BaseException:
+        for link in links:
+            link.close()
+        raise
+    if len(links) < 2:
+        return links[0] if links else None
+    return Links(links, hook)
 
 
 class Request(Frozen):

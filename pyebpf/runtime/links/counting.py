@@ -13,7 +13,7 @@ from pyebpf.errors import AttachError, KernelError, NotSupportedError
 from pyebpf.host.cpus import online
 from pyebpf.plain import Frozen
 from pyebpf.runtime import syscall
-from pyebpf.runtime.links.base import Link, Links
+from pyebpf.runtime.links.base import Link, together
 from pyebpf.runtime.links.cgroups import no_cgroup, open_cgroup
 from pyebpf.runtime.links.perf import link_perf_event
 from pyebpf.runtime.perf_names import PerfEvent, find_event
@@ -47,25 +47,25 @@ def attach_perf_event(request: Request) -> Link:
 
     Since:  4.9.
     """
-    at, links, name = request.at, list[Link](), str(request.at["event"])
+    at, name = request.at, str(request.at["event"])
     event = find_event(name)
-    attr = _attributes(event, request)
     group = open_cgroup(str(at["cgroup"])) if "cgroup" in at else -1
     try:
-        for where in _places(at, event, group):
-            opened = _open(attr, where, event, at)
-            if opened is not None:
-                links.append(link_perf_event(opened, request, name))
-    except BaseException:
-        for link in links:
-            link.close()
-        raise
+        link = together(_each(request, event, group), name)
     finally:
         if group >= 0:
             os.close(group)
-    if not links:
+    if link is None:
         raise AttachError(f"there is no process {at.get('pid')}", target=name)
-    return links[0] if len(links) == 1 else Links(links, name)
+    return link
+
+
+def _each(request: Request, event: PerfEvent, group: int) -> Iterator[Link]:
+    attr = _attributes(event, request)
+    for where in _places(request.at, event, group):
+        opened = _open(attr, where, event, request.at)
+        if opened is not None:
+            yield link_perf_event(opened, request, str(request.at["event"]))
 
 
 def _attributes(event: PerfEvent, request: Request) -> bytes:

@@ -21,13 +21,13 @@ from pyebpf.runtime.binaries import (
     offset_of_address,
 )
 from pyebpf.runtime.kallsyms import similar_functions
-from pyebpf.runtime.links.base import Link, Links
+from pyebpf.runtime.links.base import Link, together
 from pyebpf.runtime.links.perf import link_perf_event
 from pyebpf.runtime.perf_names import field_bits, source_number
 from pyebpf.runtime.processes import find_in_process
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pyebpf.runtime.links.base import Request
 
@@ -213,18 +213,17 @@ def _has_no_link(request: Request) -> bool:
 def _one_by_one(
     request: Request, pmu: str, places: Sequence[tuple[bytes, int]], cookies: Sequence[int]
 ) -> Link:
-    links, pid = list[Link](), int(request.at.get("pid", ALL_PROCESSES))
-    try:
+    pid = int(request.at.get("pid", ALL_PROCESSES))
+
+    def each() -> Iterator[Link]:
         for (text, offset), cookie in zip(places, cookies or repeat(0), strict=False):
-            event = open_event(request, pmu, text, offset, pid)
-            one = request.replace(cookie=cookie)
+            event, one = open_event(request, pmu, text, offset, pid), request.replace(cookie=cookie)
             # A link to one event refuses a program that was loaded for links to many.
-            links.append(link_perf_event(event, one, request.hook, by_link=bool(cookie)))
-    except BaseException:
-        for link in links:
-            link.close()
-        raise
-    return Links(links, request.hook)
+            yield link_perf_event(event, one, request.hook, by_link=bool(cookie))
+
+    link = together(each(), request.hook)
+    assert link is not None, "the caller has places"
+    return link
 
 
 def binary_of(request: Request, name: str) -> str:
