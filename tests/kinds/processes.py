@@ -23,6 +23,7 @@ from pyebpf import (
     u64,
     uprobe,
     uretprobe,
+    usdt,
 )
 from pyebpf.dsl.probes import Probe
 from tests.kinds.case import Steps, case
@@ -30,7 +31,17 @@ from tests.kinds.case import Steps, case
 CALLS = 10
 SOURCE = """
 #include <string.h>
-long pyebpf_probed(const char *text, long number) { return number + (long)strlen(text); }
+/* What <sys/sdt.h> makes of a probe with one argument. */
+#define NOTE(number) __asm__ volatile( \
+    "990: nop\\n .pushsection .note.stapsdt,\\"\\",\\"note\\"\\n .balign 4\\n" \
+    ".4byte 992f-991f, 994f-993f, 3\\n 991: .asciz \\"stapsdt\\"\\n 992: .balign 4\\n" \
+    "993: .8byte 990b, 0, 0\\n .asciz \\"pyebpf\\"\\n .asciz \\"noted\\"\\n .asciz \\"-8@%0\\"\\n" \
+    "994: .balign 4\\n .popsection" : : "nor"(number))
+long pyebpf_probed(const char *text, long number)
+{
+    NOTE(number);
+    return number + (long)strlen(text);
+}
 """
 
 counts = Array[u64](max_entries=4)
@@ -86,6 +97,18 @@ def begins(symbol: str, sleepable: bool) -> Callable[[Path], Probe]:
     return make
 
 
+def noted(sleepable: bool) -> Callable[[Path], Probe]:
+    def make(path: Path) -> Probe:
+        @usdt(path, "pyebpf:noted", pid=os.getpid(), sleepable=sleepable)
+        def passes(ctx: UprobeContext, number: u64) -> None:
+            counts[0] += 1
+            counts[1] += number
+
+        return passes
+
+    return make
+
+
 def ends(symbol: str, sleepable: bool) -> Callable[[Path], Probe]:
     def make(path: Path) -> Probe:
         @uretprobe(path, symbol, pid=os.getpid(), sleepable=sleepable)
@@ -136,6 +159,16 @@ def a_pattern(steps: Steps) -> None:
 @case("uprobe.multi.s", "uprobe_attach", "prog:uprobe.s", old_way=True)
 def a_pattern_asleep(steps: Steps) -> None:
     check(steps, begins("pyebpf_*", sleepable=True), CALLS, GIVEN)
+
+
+@case("usdt", "uprobe_attach")
+def a_note(steps: Steps) -> None:
+    check(steps, noted(sleepable=False), CALLS + 1, GIVEN + 1000)
+
+
+@case("usdt.s", "uprobe_attach")
+def a_note_asleep(steps: Steps) -> None:
+    check(steps, noted(sleepable=True), CALLS + 1, GIVEN + 1000)
 
 
 @case("uretprobe", "uprobe_attach")
