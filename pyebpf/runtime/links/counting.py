@@ -127,8 +127,8 @@ def _refused(error: KernelError, event: PerfEvent, at: Mapping[str, Any]) -> Pye
             f"most ({_RATE})",
             target=name,
         )
-    if "cgroup" in at and number in (errno.EBADF, errno.EINVAL):
-        return no_cgroup(str(at["cgroup"]), " that perf events can be for (CONFIG_CGROUP_PERF)")
+    if "cgroup" in at and event.kind not in _HARDWARE and number in _NO_CGROUP:
+        return _refused_cgroup(number, str(at["cgroup"]))
     if number in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP) and event.kind in _HARDWARE:
         return NotSupportedError(
             f"this machine cannot count {name!r}: it has no counters in hardware, or none for this "
@@ -144,6 +144,20 @@ def _refused(error: KernelError, event: PerfEvent, at: Mapping[str, Any]) -> Pye
             "counted so many"
         )
     return error
+
+
+_NO_CGROUP = (errno.EBADF, errno.EINVAL, errno.ENOENT)
+
+
+def _refused_cgroup(number: int, path: str) -> AttachError:
+    if number != errno.ENOENT:
+        return no_cgroup(path, " that perf events can be for (CONFIG_CGROUP_PERF)")
+    return AttachError(
+        f"perf events know nothing of the cgroup {path!r}: on a hierarchy where no controller was "
+        "ever enabled they are not there yet; `echo +pids > …/cgroup.subtree_control` in its root "
+        "brings them",
+        target=path,
+    )
 
 
 def _most_samples() -> int:
