@@ -3,7 +3,8 @@
 ``python3 scripts/debian.py`` installs what is missing when run as root, and says what is missing
 otherwise; the tests that would use it are then skipped with that reason. With ``peers`` it does so
 for what ``make bench`` measures beside ours, with ``vm`` for what ``make test-vm`` boots other
-kernels with; nothing else installs those. It never fails: nothing here is needed to use pyebpf.
+kernels with, with ``languages`` for compilers of hundreds of megabytes; nothing else installs
+those. It never fails: nothing here is needed to use pyebpf.
 """
 
 from __future__ import annotations
@@ -47,6 +48,11 @@ PEERS = (
     Command("clang-22", "--version", ("clang-22",), "figures of code that C compiles to"),
 )
 
+LANGUAGES = (
+    Command("go", "version", ("golang-go",), "tests of probes in programs in Go"),
+    Command("rustc", "--version", ("rustc",), "tests of probes in programs in Rust"),
+)
+
 VM = (
     Command("qemu-system-x86_64", "--version", ("qemu-system-x86",), "tests on other kernels"),
     Command("depmod", "--version", ("kmod",), "tests on other kernels"),
@@ -55,7 +61,7 @@ VM = (
 )
 
 #: What is asked for by name; the rest is what `make test` uses.
-GROUPS = {"peers": PEERS, "vm": VM}
+GROUPS = {"peers": PEERS, "vm": VM, "languages": LANGUAGES}
 
 
 def find(command: Command) -> str | None:

@@ -84,7 +84,8 @@ def program() -> Callable[[str], str]:
     """Give a function that finds a program such as ``clang``, and skips the test without it."""
 
     def find(name: str) -> str:
-        (row,) = (row for row in debian.COMMANDS if row.name == name)
+        rows = (*debian.COMMANDS, *debian.LANGUAGES)
+        (row,) = (row for row in rows if row.name == name)
         path = debian.find(row)
         if path is None:
             pytest.skip(f"needs a working {name} (Debian package {row.packages[0]})")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pyebpf.runtime.binaries import find_binary, open_image
+from pyebpf.runtime.binaries import find_binary
+from pyebpf.runtime.image import open_image
 from pyebpf.runtime.usdt.notes import sites_of
 
 COLLECTS = """

@@ -1,7 +1,7 @@
 """``struct pt_regs``: where each machine keeps registers, arguments and results.
 
 Source: ``arch/*/include/asm/ptrace.h`` of Linux, and the calling conventions of System V for
-x86-64 and of AAPCS64. A program sees the kernel's registers in this form.
+x86-64 and of AAPCS64, and Go's "internal ABI specification". A program sees the kernel's registers in this form.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ class Registers(Frozen):
         names: in the order of ``struct pt_regs``, 8 bytes each.
         arguments: those that hold a function's arguments, in order.
         syscall_arguments: those that hold the arguments of a system call.
+        go_arguments: those that hold the arguments of a Go function, word by word (Go 1.17, on
+            ARM64 1.18).
         result: the one that holds what a function gives.
         ip: the instruction pointer.
         sp: the stack pointer.
@@ -27,6 +29,7 @@ class Registers(Frozen):
     names: tuple[str, ...]
     arguments: tuple[str, ...]
     syscall_arguments: tuple[str, ...]
+    go_arguments: tuple[str, ...]
     result: str
     ip: str
     sp: str
@@ -50,6 +53,7 @@ _X86 = Registers(
      "di", "orig_ax", "ip", "cs", "flags", "sp", "ss"),
     ("di", "si", "dx", "cx", "r8", "r9"),
     ("di", "si", "dx", "r10", "r8", "r9"),
+    ("ax", "bx", "cx", "di", "si", "r8", "r9", "r10", "r11"),
     "ax",
     "ip",
     "sp",
@@ -59,6 +63,7 @@ _ARM64 = Registers(
     (*(f"x{number}" for number in range(31)), "sp", "pc", "pstate"),
     _ARM64_ARGUMENTS,
     _ARM64_ARGUMENTS[:6],
+    tuple(f"x{number}" for number in range(16)),
     "x0",
     "pc",
     "sp",

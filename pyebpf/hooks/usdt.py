@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pyebpf.hooks.entries import Binary, Entry
-from pyebpf.runtime.binaries import open_image
+from pyebpf.runtime.image import open_image
 from pyebpf.runtime.usdt.arguments import MACHINES, parse_arguments
 from pyebpf.runtime.usdt.notes import Site, sites_of
 from pyebpf.runtime.usdt.places import Unreadable

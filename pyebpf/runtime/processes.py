@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 
 from pyebpf.errors import AttachError
-from pyebpf.runtime.binaries import find_binary, mapped
+from pyebpf.runtime.binaries import find_binary
+from pyebpf.runtime.mappings import mapped_files
 
 _DELETED = " (deleted)"
 #: As many links as the kernel itself follows.
@@ -29,7 +30,7 @@ def find_in_process(name: str, pid: int) -> str:
         AttachError: there is no such process, or it has no such file.
     """
     try:
-        rows = mapped(pid)
+        rows = mapped_files(pid)
         root = _root(pid)
     except OSError as error:
         raise AttachError(f"there is no process {pid}: {error.strerror}", target=name) from None

@@ -32,7 +32,8 @@ from pyebpf import (
 )
 from pyebpf.errors import AttachError, PyebpfError
 from pyebpf.runtime import kallsyms
-from pyebpf.runtime.binaries import file_offset, mapped, offset_of_address
+from pyebpf.runtime.binaries import file_offset, offset_of_address
+from pyebpf.runtime.mappings import mapped_files
 from pyebpf.runtime.processes import find_in_process
 
 pytestmark = pytest.mark.kernel
@@ -138,7 +139,7 @@ def test_our_own_files_keep_their_names(library: Path) -> None:
     ctypes.CDLL(str(library))
     assert find_in_process("faraway", ME) == str(library)
     assert find_in_process(str(library), ME) == str(library)
-    assert find_in_process("c", ME) in {row.path for row in mapped()}
+    assert find_in_process("c", ME) in {row.path for row in mapped_files()}
 
 
 def test_an_address_and_an_offset_are_the_same_place(library: Path) -> None:

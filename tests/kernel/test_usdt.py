@@ -42,7 +42,8 @@ from pyebpf import (
 )
 from pyebpf.dsl.probes import Probe
 from pyebpf.errors import AttachError, CompileError, PyebpfError
-from pyebpf.runtime.binaries import find_binary, open_image
+from pyebpf.runtime.binaries import find_binary
+from pyebpf.runtime.image import open_image
 from pyebpf.runtime.links import usdt as attaching
 from pyebpf.runtime.usdt.notes import sites_of
 from tests.turns import Turning, interpreter, turning  # noqa: F401 - one is a fixture

@@ -26,7 +26,8 @@ from pyebpf.abi.disasm import disassemble
 from pyebpf.abi.registers import REGISTERS
 from pyebpf.errors import CompileError, FormatError, PyebpfError
 from pyebpf.hooks import Binary, binary_kinds
-from pyebpf.runtime.binaries import find_binary, open_image
+from pyebpf.runtime.binaries import find_binary
+from pyebpf.runtime.image import open_image
 from pyebpf.runtime.usdt.arguments import MACHINES, parse_arguments
 from pyebpf.runtime.usdt.code import read_argument
 from pyebpf.runtime.usdt.notes import Site, sites_of

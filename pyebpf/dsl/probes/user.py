@@ -6,7 +6,15 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from pyebpf.dsl.probes.base import Decorator, cookies_at, hooked, is_pattern, one_by_one
+from pyebpf.dsl.probes.base import (
+    Decorator,
+    Probe,
+    cookies_at,
+    hooked,
+    is_pattern,
+    one_by_one,
+    one_of,
+)
 from pyebpf.errors import PyebpfError
 
 
@@ -17,6 +25,7 @@ def uprobe(  # noqa: PLR0913 - one argument for each thing that may be said
     offset: int = 0,
     address: int | None = None,
     pid: int | None = None,
+    abi: str | None = None,
     session: bool = False,
     sleepable: bool = False,
     cookie: int | None = None,
@@ -30,12 +39,15 @@ def uprobe(  # noqa: PLR0913 - one argument for each thing that may be said
 
     Args:
         binary: a path, or the name of a library as the dynamic linker knows it, ``"c"``.
-        symbol: a function in it, or a pattern, ``"mem*"``, for all that it matches (at once since
-            Linux 6.6); without one, ``offset`` counts from the start of the file.
-        offset: bytes into the function.
+        symbol: a function in it, as the linker names it or as C++ and Rust write it,
+            ``"shop::price(int)"``; or a pattern, ``"mem*"``, for all that it matches (at once since
+            Linux 6.6). Without one, ``offset`` counts from the start of the file.
+        offset: bytes into the function; an instruction has to begin there.
         address: instead of a symbol, where ``objdump`` shows the instruction.
         pid: only in this process, which then says which file the binary is: the one that it has
-            mapped, also in a container. Without it, in all processes that run the binary.
+            mapped, also in a container. Without it, or if it is 0, in all that run the binary.
+        abi: ``"go"`` for the arguments of a Go function, one word after the other: a string is two,
+            its address and its length. Others are passed as C passes them.
         session: run again where the function returns, if the probe gave 0 (Linux 6.13).
         sleepable: may wait, and then read memory that is not there yet.
         cookie: what ``attach_cookie()`` gives (Linux 5.15).
@@ -46,13 +58,14 @@ def uprobe(  # noqa: PLR0913 - one argument for each thing that may be said
     Since:  Linux 4.3; sleepable 6.0.
     """
     kind = "uprobe.session" if session else "uprobe"
-    many = "multi" if session or is_pattern(symbol) else ""
+    many = "multi" if session or _is_pattern(symbol) else ""
     at = cookies_at(kind, cookie, one_by_one(kind, cookies, symbol, many))
     if address is not None:
         if symbol or offset:
             raise PyebpfError("@uprobe takes an address, or a symbol and an offset")
         symbol = f"@{address:#x}"
-    return _user(kind, binary, symbol, offset, {"pid": pid, **at}, sleepable=sleepable, when=when)
+    at |= {"pid": pid, "abi": abi and one_of("uprobe", abi, ("c", "go"))}
+    return _user(kind, binary, symbol, offset, at, sleepable=sleepable, when=when)
 
 
 def uretprobe(  # noqa: PLR0913 - one argument for each thing that may be said
@@ -69,7 +82,7 @@ def uretprobe(  # noqa: PLR0913 - one argument for each thing that may be said
 
     The arguments are those of :func:`uprobe`.
     """
-    many = "multi" if is_pattern(symbol) else ""
+    many = "multi" if _is_pattern(symbol) else ""
     at = cookies_at("uretprobe", cookie, one_by_one("uretprobe", cookies, symbol, many))
     where = {"pid": pid, **at}
     return _user("uretprobe", binary, symbol, 0, where, sleepable=sleepable, when=when)
@@ -124,11 +137,29 @@ def _user(  # noqa: PLR0913 - what two decorators share
     path = os.fspath(binary)
     if not path or not (symbol or offset):
         raise PyebpfError(f"@{kind} needs a binary and a function: @{kind}('c', 'strlen')")
-    if is_pattern(symbol) and not kind.endswith("session"):
+    if _is_pattern(symbol) and not kind.endswith("session"):
         kind = f"{kind}.multi"
     where = f"{path}:{symbol}" if symbol else f"{path}:{offset:#x}"
     target = f"{where}+{offset:#x}" if symbol and offset else where
-    return hooked(f"{kind}.s" if sleepable else kind, target, when, at)
+    full = f"{kind}.s" if sleepable else kind
+
+    def decorate(function: Any) -> Probe:
+        takes = _takes_arguments(getattr(function, "function", function)) or None
+        return hooked(full, target, when, {**at, "takes_arguments": takes})(function)
+
+    return decorate
+
+
+def _takes_arguments(function: Any) -> bool:
+    """Tell whether a probe has parameters besides its context; types may be text as yet."""
+    code, hints = getattr(function, "__code__", None), getattr(function, "__annotations__", {})
+    names = code.co_varnames[: code.co_argcount] if code is not None else ()
+    return any(not str(hints.get(name)).rstrip("'>").endswith("UprobeContext") for name in names)
+
+
+def _is_pattern(symbol: str) -> bool:
+    # Not `main.(*Cart).Price` and `main.Sum[...]` of Go, `price(char*)` and `operator*` of C++.
+    return is_pattern(symbol) and not any(sign in symbol for sign in ("(", "[...]", "operator"))
 
 
 def perf_event(  # noqa: PLR0913 - one argument for each thing that may be said
@@ -154,7 +185,8 @@ def perf_event(  # noqa: PLR0913 - one argument for each thing that may be said
             processes only or in the kernel only.
         freq_hz: run this many times in a second, on each CPU.
         period: or once in so many events (of ``cpu-clock``: nanoseconds).
-        pid: only for this process: all its threads, from Linux 5.13 also those that it begins.
+        pid: only for this process: all its threads, from Linux 5.13 also those that it begins; 0 is
+            for all processes.
         inherit: with ``pid``, also for the processes that it begins.
         cgroup: only for the processes of the cgroup with this directory.
         cpu: only on this CPU; without it, on those that are online when it is attached.

@@ -95,8 +95,8 @@ STRATEGIES: dict[str, How] = {
     ),
 }
 #: What every strategy is given besides: what the caller of ``attach`` has used already, and what a
-#: program declares.
-_ALWAYS = ("cookie", "target", "arguments")
+#: program declares, or its decorator says of it.
+_ALWAYS = ("cookie", "target", "arguments", "abi", "takes_arguments")
 
 
 def lacks(kind: ProgramKind, hook: str, at: Mapping[str, Any]) -> str:

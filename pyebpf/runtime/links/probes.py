@@ -19,7 +19,9 @@ from pyebpf.runtime.binaries import (
     find_binary,
     matching_functions,
     offset_of_address,
+    spot_of,
 )
+from pyebpf.runtime.golang import check_go
 from pyebpf.runtime.kallsyms import similar_functions
 from pyebpf.runtime.links.base import Link, together
 from pyebpf.runtime.links.perf import link_perf_event
@@ -91,17 +93,14 @@ def attach_uprobe(request: Request) -> Link:
 
     Since:  4.17, through the PMU ``uprobe``.
     """
-    binary, _, where = request.hook.rpartition(":")
-    symbol, _, more = where.partition("+")
-    path = binary_of(request, binary)
-    if symbol.startswith("@"):
-        place = offset_of_address(path, int(symbol[1:], 0))
-    elif symbol[:1].isdigit():
-        place = int(symbol, 0)
+    spot, pid = spot_of(request.hook), int(request.at.get("pid", 0))
+    path = binary_of(request, spot.binary)
+    if spot.symbol.startswith("@"):
+        place = offset_of_address(path, int(spot.symbol[1:], 0))
     else:
-        place = file_offset(path, symbol, int(more or "0", 0))
-    pid = int(request.at.get("pid", ALL_PROCESSES))
-    event = open_event(request, "uprobe", os.fsencode(path) + b"\0", place, pid)
+        place = file_offset(path, spot.symbol, spot.offset, pid)
+    where = pid or ALL_PROCESSES
+    event = open_event(request, "uprobe", os.fsencode(path) + b"\0", place, where)
     return link_perf_event(event, request, request.hook)
 
 
@@ -143,10 +142,10 @@ def attach_uprobe_multi(request: Request) -> Link:
 
     Since:  6.6 at once; before it one by one, with a perf event for each.
     """
-    binary, _, pattern = request.hook.rpartition(":")
-    path = binary_of(request, binary)
+    spot, pid = spot_of(request.hook), int(request.at.get("pid", 0))
+    path, pattern = binary_of(request, spot.binary), spot.symbol
     places: dict[int, list[str]] = {}
-    for name, offset in matching_functions(path, pattern):
+    for name, offset in matching_functions(path, pattern, pid):
         places.setdefault(offset, []).append(name)
     if not places:
         raise AttachError(f"no function of {path!r} matches {pattern!r}", target=pattern)
@@ -154,7 +153,6 @@ def attach_uprobe_multi(request: Request) -> Link:
     cookies = _cookies(request, list(places.values()))
     if _has_no_link(request):
         return _one_by_one(request, "uprobe", [(text, offset) for offset in places], cookies)
-    pid = int(request.at.get("pid", 0))
     return link_uprobes(request, text, list(places), pid, cookies=cookies)
 
 
@@ -227,9 +225,18 @@ def _one_by_one(
 
 
 def binary_of(request: Request, name: str) -> str:
-    """Return the path of a binary: what the process has of that name, if it is for one process."""
+    """Return the path of a binary: what the process has of that name, if it is for one process.
+
+    Raises:
+        AttachError: there is none, or it is no binary for such a probe.
+    """
     pid = request.at.get("pid")
-    return find_binary(name) if pid is None else find_in_process(name, int(pid))
+    path = find_binary(name) if pid is None else find_in_process(name, int(pid))
+    kind = request.kind.name
+    returns = kind.startswith("uretprobe") or "session" in kind
+    c_arguments = bool(request.at.get("takes_arguments")) and "abi" not in request.at
+    check_go(path, returns=returns, c_arguments=c_arguments)
+    return path
 
 
 def _cookies(request: Request, places: Sequence[Sequence[str]]) -> list[int]:

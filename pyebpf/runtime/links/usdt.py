@@ -17,7 +17,7 @@ from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.abi.registers import REGISTERS
 from pyebpf.btf.near import nearest
 from pyebpf.errors import AttachError, FormatError, KernelError
-from pyebpf.runtime.binaries import open_image
+from pyebpf.runtime.image import open_image
 from pyebpf.runtime.links.base import Link, Links
 from pyebpf.runtime.links.perf import link_perf_event
 from pyebpf.runtime.links.probes import ALL_PROCESSES, binary_of, link_uprobes, open_event
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pyebpf.abi.programs import ProgramKind
-    from pyebpf.runtime.binaries import Image
+    from pyebpf.runtime.image import Image
     from pyebpf.runtime.links.base import Request
     from pyebpf.runtime.usdt.arguments import Argument
     from pyebpf.spec.types import DataType

@@ -14,7 +14,7 @@ from pyebpf.errors import FormatError
 from pyebpf.plain import Frozen
 
 if TYPE_CHECKING:
-    from pyebpf.runtime.binaries import Image
+    from pyebpf.runtime.image import Image
 
 #: Owner and type of a note about a probe.
 _OWNER, _TYPE = b"stapsdt\0", 3

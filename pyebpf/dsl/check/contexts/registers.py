@@ -144,8 +144,11 @@ class RegisterArguments:
                 why = f"a {self.base} gets the result, as `{RESULT}`, and no arguments"
                 raise bad_argument(item, why, "i64", self.scope)
             return self.registers.result
-        given = self.base == "ksyscall"
-        names = self.registers.syscall_arguments if given else self.registers.arguments
+        names = self.registers.arguments
+        if self.base == "ksyscall":
+            names = self.registers.syscall_arguments
+        elif dict(self.hook.at).get("abi") == "go":
+            names = self.registers.go_arguments
         if number >= len(names):
             why = f"only the first {len(names)} arguments are in registers"
             raise bad_argument(item, why, "u64", self.scope)
