@@ -184,6 +184,7 @@ from pyebpf.dsl.uapi import (
 )
 from pyebpf.dsl.user_ring import UserEvents
 from pyebpf.pinned import PinnedProgram, open_pinned, unpin
+from pyebpf.rows import rows
 from pyebpf.session import Session, compile_probes, load
 from pyebpf.spec.target import Target
 from pyebpf.targets import btf_target, host_target
@@ -341,6 +342,7 @@ __all__ = [
     "read_user",
     "read_user_str",
     "record",
+    "rows",
     "sizeof",
     "sk_lookup",
     "sk_msg",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pyebpf.dsl.constants import ConstDecl
+from pyebpf.errors import PyebpfError
 from pyebpf.plain import Frozen
 
 _COLUMN = 26  # where the explanations begin
@@ -27,7 +28,7 @@ class Option(Frozen):
     Attributes:
         key: what :class:`Choice` files its value under: a ``Const``, or a word of the frame.
         name: as a keyword argument: the long flag without dashes, or the variable's name.
-        flags: its spellings.
+        flags: its spellings; one name without dashes if it is given by its place.
         metavar: what the help calls its argument; empty if it takes none.
         help: one line.
         value: what it means when given without an argument.
@@ -41,6 +42,11 @@ class Option(Frozen):
     help: str
     value: Any = True
     convert: Callable[[str], Any] = str
+
+    @property
+    def is_positional(self) -> bool:
+        """Whether it is given by its place, without a flag."""
+        return not self.flags[0].startswith("-")
 
 
 class Choice(Frozen):
@@ -82,15 +88,15 @@ _TIMESTAMP = Option(
     "timestamp", "timestamp", ("-T", "--timestamp"), "", "include the time in the output"
 )
 _JSON = Option("json", "json", ("-j", "--json"), "", "print JSON, one object per line")
+_DURATION = Option(
+    "duration",
+    "duration",
+    ("--duration",),
+    "SECONDS",
+    "stop after so many seconds",
+    convert=seconds,
+)
 _COMMON = (
-    Option(
-        "duration",
-        "duration",
-        ("--duration",),
-        "SECONDS",
-        "stop after so many seconds",
-        convert=seconds,
-    ),
     Option("dry_run", "dry_run", ("--dry-run",), "", "load and check the programs, trace nothing"),
     Option(
         "explain", "explain", ("--explain",), "", "say what is attached and read; needs no root"
@@ -117,6 +123,12 @@ def declared(names: Iterable[tuple[str, Any]]) -> list[Option]:
 def _of_const(name: str, const: ConstDecl) -> Option:
     long = [flag for flag in const.flags if flag.startswith("--")]
     keyword = long[0].removeprefix("--").replace("-", "_") if long else name
+    by_place = not const.flags[0].startswith("-")
+    if by_place and (len(const.flags) > 1 or isinstance(const.default, bool)):
+        raise PyebpfError(
+            f"Const({const.default!r}, {', '.join(map(repr, const.flags))}): an argument without a "
+            "flag has one name and is no switch"
+        )
     if isinstance(const.default, bool) and const.convert is None:
         return Option(const, keyword, const.flags, "", const.help, not const.default)
     convert = const.convert or (whole if isinstance(const.default, int) else str)
@@ -158,19 +170,25 @@ def scan(
 class CommandLine:
     """The options of one tool.
 
+    Args:
+        own: the tool's own.
+        reports: it has intervals, and formats.
+        lasts: it goes on until it is stopped.
+
     Attributes:
         options: the tool's own, then the frame's.
     """
 
-    def __init__(self, own: Sequence[Option], *, reports: bool) -> None:
+    def __init__(self, own: Sequence[Option], *, reports: bool, lasts: bool = True) -> None:
         taken = {flag for option in own for flag in option.flags}
-        frame = (_TIMESTAMP, _JSON, *_COMMON) if reports else _COMMON
+        frame = (_TIMESTAMP, _JSON) * reports + (_DURATION,) * lasts + _COMMON
         free = (
             option.replace(flags=tuple(flag for flag in option.flags if flag not in taken))
             for option in frame
         )
         self.options = [*own, *(option for option in free if option.flags)]
         self._reports = reports
+        self._placed = [option for option in own if option.is_positional]
 
     def parse(self, argv: Sequence[str]) -> Choice:
         """Read a command line.
@@ -178,8 +196,12 @@ class CommandLine:
         Raises:
             UsageError: it makes no sense.
         """
-        given, rest = scan(self.options, argv)
-        choice = Choice({}, {}, *self._positionals(rest))
+        given, rest = scan([o for o in self.options if not o.is_positional], argv)
+        placed = zip(self._placed, rest, strict=False)  # the last may be left out
+        given += [
+            (option, _converted(option.convert, text, option.flags[0])) for option, text in placed
+        ]
+        choice = Choice({}, {}, *self._intervals(rest[len(self._placed) :]))
         for option, value in given:
             if isinstance(option.key, str):
                 choice.frame[option.key] = value
@@ -187,7 +209,7 @@ class CommandLine:
                 choice.consts[option.key] = value
         return choice
 
-    def _positionals(self, rest: list[str]) -> tuple[float | None, int | None]:
+    def _intervals(self, rest: list[str]) -> tuple[float | None, int | None]:
         if len(rest) > (2 if self._reports else 0):
             raise UsageError(f"{rest[-1]!r} is one argument too many")
         interval = _converted(seconds, rest[0], "interval") if rest else None
@@ -195,15 +217,19 @@ class CommandLine:
 
     def usage(self, program: str) -> str:
         """Return the line that says how to call the tool."""
-        return f"usage: {program} [options]{' [interval [count]]' * self._reports}"
+        words = [option.flags[0] for option in self._placed]
+        words += ["interval", "count"] * self._reports
+        optional = "".join(f" [{word}" for word in words) + "]" * len(words)
+        return f"usage: {program} [options]{optional}"
 
     def help(self) -> str:
         """Return a line or two for each argument and option."""
-        words = []
+        words = [(option.flags[0], option.help) for option in self._placed]
         if self._reports:
             every = "seconds between outputs (default: one, at Ctrl-C)"
-            words = [("interval", every), ("count", "how many outputs")]
-        return "\n".join([*(row(left, text) for left, text in words), *rows(self.options)])
+            words += [("interval", every), ("count", "how many outputs")]
+        flagged = [option for option in self.options if not option.is_positional]
+        return "\n".join([*(row(left, text) for left, text in words), *rows(flagged)])
 
 
 def _converted(convert: Callable[[str], Any], text: str, what: str) -> Any:

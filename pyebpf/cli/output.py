@@ -41,12 +41,12 @@ def write(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as err:
-        _drop_the_rest()
+        drop_the_rest()
         raise OutputError(err) from None
 
 
-def _drop_the_rest() -> None:
-    # Python writes out its buffer once more at exit, and would complain a second time.
+def drop_the_rest() -> None:
+    """Let nothing more be written: Python writes its buffer at exit, and would complain again."""
     try:
         fd = sys.stdout.fileno()
     except (OSError, ValueError):
@@ -61,6 +61,12 @@ def tolerate_any_text() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def write_by_lines() -> None:
+    """Let each line that ``print`` writes come out at once, also into a pipe."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)
 
 
 def complain(program: str, text: str) -> None:

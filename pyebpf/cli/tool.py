@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from pyebpf.cli import output
 from pyebpf.cli.options import Choice, CommandLine, UsageError, declared
@@ -43,6 +43,7 @@ class Tool(Generic[R]):
         module: the tool's ``__name__``.
         probes: what to load.
         report: makes the result of one interval; without it the tool shows what its probes print.
+        follow: what to do with the session instead, until it returns or Ctrl-C.
         show: makes text of a result; ``str`` by default.
         header: printed when the probes are attached.
         exclusive: options of which a command line may have one.
@@ -56,6 +57,7 @@ class Tool(Generic[R]):
         *,
         probes: Iterable[Loadable],
         report: Callable[[Session], R] | None = None,
+        follow: Callable[[Session], object] | None = None,
         show: Callable[[Session, R], str] | None = None,
         header: str = "",
         exclusive: Sequence[Sequence[object]] = (),
@@ -65,6 +67,7 @@ class Tool(Generic[R]):
         self._module = sys.modules[module]
         self.probes = tuple(probes)
         self._report = report
+        self._follow = follow
         self._show = show
         self._header = header
         self._exclusive = exclusive
@@ -82,7 +85,7 @@ class Tool(Generic[R]):
 
     def _command_line(self) -> CommandLine:
         own = declared(list(vars(self._module).items()))
-        return CommandLine(own, reports=self._report is not None)
+        return CommandLine(own, reports=self._report is not None, lasts=self._follow is None)
 
     def run(self, seconds: float = 10, **options: Any) -> R:
         """Trace for some time and return what the tool reports.
@@ -204,6 +207,9 @@ class Tool(Generic[R]):
         )
 
     def _trace(self, choice: Choice) -> None:
+        if self._follow is not None:
+            self._hand_over(self._follow, choice)
+            return
         with Patience() as patience, load(*self.probes, options=choice.consts) as session:
             begin = time.monotonic()
             if self._header and "json" not in choice.frame:
@@ -215,6 +221,21 @@ class Tool(Generic[R]):
             else:
                 importlib.import_module("numpy")  # what reads maps needs it: now there is time
                 self._intervals(session, choice, patience, begin)
+
+    def _hand_over(self, follow: Callable[[Session], object], choice: Choice) -> None:
+        output.write_by_lines()
+        with load(*self.probes, options=choice.consts) as session:
+            if self._header:
+                output.write(f"{self._header}\n")
+            try:
+                follow(session)
+            except KeyboardInterrupt:
+                pass
+            except BrokenPipeError as err:
+                output.drop_the_rest()
+                raise OutputError(err) from None
+            session.detach()
+            self._tell_losses(session, Losses())
 
     def _intervals(
         self, session: Session, choice: Choice, patience: Patience, begin: float
@@ -263,3 +284,26 @@ def _types_from(file: str | None) -> Iterator[None]:
             os.environ["PYEBPF_BTF"] = before
         elif file is not None:
             del os.environ["PYEBPF_BTF"]
+
+
+def run(
+    *probes: Loadable,
+    report: Callable[[Session], object] | None = None,
+    follow: Callable[[Session], object] | None = None,
+    header: str = "",
+) -> NoReturn:
+    """Run probes as the program that the calling module is, and exit.
+
+    A :class:`Tool` in one call: the module's ``Const`` declarations are its options, its docstring
+    is its help, Ctrl-C ends it, and what fails is one message.
+
+    Args:
+        probes: what to load.
+        report: makes the result of one interval; without it and ``follow``, what the probes print
+            is shown.
+        follow: gets the session while the probes are attached.
+        header: printed when they are.
+    """
+    module = sys._getframe(1).f_globals["__name__"]  # noqa: SLF001
+    tool = Tool(module, probes=probes, report=report, follow=follow, header=header)
+    raise SystemExit(tool.main())

@@ -24,7 +24,7 @@ from pyebpf.ir.passes.stack_slots import StackTooLarge
 from pyebpf.spec.compiled import Compiled, ProgramInfo
 
 if TYPE_CHECKING:
-    from pyebpf.dsl.probes import Probe
+    from pyebpf.dsl.probes import Hook, Probe
     from pyebpf.dsl.probes.alternatives import Loadable
     from pyebpf.spec.target import Target
 
@@ -102,9 +102,7 @@ def _compile(
             tuple(unit.reads.get(name, ())),
             (*chosen.notes.get(probe, ()), *unit.choices.get(name, ())),
             attach=probe in unit.collected.probes and PROGRAM_KINDS[hook.kind].context != "custom",
-            at=hook.at
-            if name not in unit.arguments
-            else (*hook.at, ("arguments", unit.arguments[name])),
+            at=_places(name, hook, unit),
             record=unit.written.get(name),
         )
         for name, probe, hook in unit.programs
@@ -117,6 +115,13 @@ def _compile(
         chosen.picks,
     )
     return compiled, made
+
+
+def _places(name: str, hook: Hook, unit: UnitState) -> tuple[tuple[str, Any], ...]:
+    """Return what attaching a program needs besides its target."""
+    declared = unit.arguments.get(name)
+    places = hook.places(unit.options)
+    return places if declared is None else (*places, ("arguments", declared))
 
 
 def build_unit(

@@ -17,7 +17,8 @@ class ConstDecl:
 
     Attributes:
         default: the value when nobody chooses one; its type is the option's type.
-        flags: command-line spellings, ``("-p", "--pid")``.
+        flags: command-line spellings, ``("-p", "--pid")``, or one name, ``("device",)``, of an
+            argument that is given without one.
         help: one line for ``--help``.
         convert: makes the value from the text on the command line.
         metavar: what ``--help`` calls the text.
@@ -57,7 +58,9 @@ def Const(  # noqa: N802 - reads as a type: a declaration, like Hash or Log2Hist
 
     Args:
         default: the value if nothing is chosen: a bool, an int, or a string.
-        flags: command-line spellings; none for a constant that only ``load(options=…)`` sets.
+        flags: command-line spellings, ``"-p", "--pid"``; or one name without dashes, ``"device"``:
+            such arguments are given in the order of their declarations, and may be left out at the
+            end. None for a constant that only ``load(options=…)`` sets.
         help: one line for ``--help``.
         convert: from command-line text to the value; ValueError means a usage error.
         metavar: the name of the text in ``--help``.

@@ -46,7 +46,7 @@ def fingerprint(
     ways = [[*map(len, one.ways)] for one in given if isinstance(one, Alternatives)]
     parts = [f"{len(found.probes)} probes attached, {len(given)} given, {ways}"]
     for probe in found.all_probes():
-        hooks = [(h.kind, h.target, h.at, h.enabled(options)) for h in probe.hooks]
+        hooks = [(h.kind, h.target, h.places(options), h.enabled(options)) for h in probe.hooks]
         parts.append(f"{probe.name} {hooks}")
     files: set[str] = set()
     for function in found.functions:

@@ -31,6 +31,12 @@ class PacketAt(Expr):
     at: Expr
 
 
+class PacketCopy(Expr):
+    """The same, copied out of a packet that the program may not look into."""
+
+    at: Expr
+
+
 class PacketLength(Expr):
     """How many bytes of a packet can be accessed."""
 

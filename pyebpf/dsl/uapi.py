@@ -110,7 +110,7 @@ class Packet:
         """Return the record that lies ``at`` bytes into the data; None if the data ends before.
 
         Fields that are assigned change the packet. After a helper that moves the data it has to be
-        asked for again.
+        asked for again. A socket filter, which may not look into the packet, gets a copy.
         """
         raise PyebpfError("packet() works in a probe only")
 

@@ -8,6 +8,7 @@ from pyebpf.errors import AttachError
 from pyebpf.hooks.entries import Binary, Entry
 from pyebpf.hooks.usdt import Probes
 from pyebpf.runtime import binaries
+from pyebpf.runtime.mappings import mapped_files
 from pyebpf.runtime.processes import find_in_process
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def binaries_of(names: Sequence[str], pid: int) -> list[Binary]:
 
 def _mapped(pid: int) -> list[str]:
     try:
-        return list(dict.fromkeys(row.path for row in binaries.mapped(pid)))
+        return list(dict.fromkeys(row.path for row in mapped_files(pid)))
     except OSError as error:
         raise AttachError(f"there is no process {pid}: {error.strerror}", target=str(pid)) from None
 

@@ -50,26 +50,28 @@ def find_binary(name: str) -> str:
     """Return the path of a program or library.
 
     Args:
-        name: a path, a program on ``PATH``, or a library without ``lib`` and ``.so``: ``"c"``.
+        name: a path, a program on ``PATH``, or a library, ``"c"``, ``"libc"`` or ``"libc.so.6"``.
 
     Raises:
         AttachError: there is none; the message says where it was looked for.
     """
     if "/" in name:
         if os.path.isfile(name):  # noqa: PTH113 - a string is what the kernel takes
-            return os.path.realpath(name)
+            # /proc/PID/exe and /proc/PID/root may lead to files that have no other path here.
+            return name if name.startswith("/proc/") else os.path.realpath(name)
         raise AttachError(f"there is no file {name!r}", target=name)
-    for library in _loaded(f"/lib{name}.so"):
+    stem = name if ".so" in name else f"lib{name.removeprefix('lib')}.so"
+    for library in _loaded(f"/{stem}"):
         return library
     for folder in _FOLDERS:
-        found = sorted(glob.glob(f"{folder}/lib{name}.so*"))  # noqa: PTH207
+        found = sorted(glob.glob(f"{folder}/{stem}*"))  # noqa: PTH207
         if found:
             return os.path.realpath(found[0])
     program = shutil.which(name)
     if program:
         return os.path.realpath(program)
     raise AttachError(
-        f"there is no library lib{name}.so in {', '.join(_FOLDERS)}, and no program {name!r} on "
+        f"there is no library {stem} in {', '.join(_FOLDERS)}, and no program {name!r} on "
         "PATH: give the path of the file",
         target=name,
     )

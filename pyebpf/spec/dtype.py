@@ -57,6 +57,10 @@ class RecordValue(Mapping[str, Any]):
             message = f"{self._kind.name} has no field {name!r}; its fields are {names}"
             raise AttributeError(message) from None
 
+    def mapped(self, change: Callable[[Any], Any]) -> RecordValue:
+        """Return the record with each value changed."""
+        return RecordValue(self._kind, tuple(map(change, self._values)))
+
     def __iter__(self) -> Iterator[str]:
         return (field.name for field in self._kind.fields)
 

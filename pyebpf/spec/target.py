@@ -141,8 +141,16 @@ class Target(Frozen):
     configuration: Configuration = FrozenConfiguration()
 
     def has(self, feature: str) -> bool:
-        """Tell whether the kernel has the feature."""
+        """Tell whether the kernel has the feature, for choosing another way without it."""
         return self.features.has(feature)
+
+    def lacks(self, feature: str) -> bool:
+        """Tell whether the kernel is known not to have it, for refusing what needs it.
+
+        Who may not ask the running kernel knows of nothing that it lacks, and may compile.
+        """
+        lack = self.features.lack(feature)
+        return lack is not None and lack.is_sure
 
     @property
     def machine(self) -> str:

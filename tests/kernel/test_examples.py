@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import pty
 import re
+import socket
+import struct
+import subprocess
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from pyebpf.host.loop import LoopDevice
+from pyebpf.runtime.answers import Support
+from pyebpf.runtime.features import KernelFeatures
+from tests.kernel.namespaces import in_own_network
 from tests.loop import disk  # noqa: F401 - a fixture
-from tests.programs import ROOT, drop_capabilities, histogram_counts, run, running
+from tests.programs import ROOT, Done, drop_capabilities, histogram_counts, run, running
 from tests.turns import Turning, interpreter  # noqa: F401 - one is a fixture
 
 pytestmark = [pytest.mark.kernel, pytest.mark.exact]
 
 FORKS = 7
+#: What a newcomer reads first, each a program of 25 lines or less (and what it imports).
+FIRST = (
+    "minimal", "bootstrap", "uprobe", "kprobe", "fentry", "lsm", "xdp", "tc", "socket_filter",
+    "task_iter", "profiler",
+)  # fmt: skip
 
 
 def fork_some() -> None:
@@ -119,8 +134,222 @@ def test_demo_without_capabilities_shows_the_program() -> None:
     assert "; started[rq] = ktime_get_ns()  @ biolatency.py" in done.out
 
 
+@contextmanager
+def waiting(command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Give a shell that runs a command, in its own place, when it gets a line."""
+    shell = subprocess.Popen(["sh", "-c", f"read go; exec {command}"], stdin=subprocess.PIPE)
+    try:
+        yield shell
+    finally:
+        shell.kill()
+        shell.communicate()
+
+
+def go(shell: subprocess.Popen[bytes]) -> None:
+    assert shell.stdin is not None
+    shell.stdin.write(b"\n")
+    shell.stdin.close()
+    shell.wait()
+
+
+def needs(feature: str) -> None:
+    """Skip where the kernel does not have it, with what it said."""
+    answer = KernelFeatures().support(feature)
+    if answer.support is not Support.YES:
+        pytest.skip(f"{feature}: {answer.reason}")
+
+
+def test_minimal() -> None:
+    with waiting("/bin/true") as shell, running("examples/minimal.py", "-p", f"{shell.pid}") as one:
+        one.wait_for("Hit Ctrl-C")
+        go(shell)
+        assert one.wait_for("runs") == f"{shell.pid} runs /bin/true\n"
+        assert one.interrupt() == (0, "", "")
+
+
+def test_bootstrap() -> None:
+    exits = waiting("sh -c 'exit 3'")
+    with exits as shell, running("examples/bootstrap.py", "-p", f"{shell.pid}") as example:
+        example.wait_for("Hit Ctrl-C")
+        go(shell)
+        assert example.wait_for("begins") == f"{shell.pid} sh begins\n"
+        end = re.fullmatch(
+            rf"{shell.pid} sh ended after (\d+\.\d) ms with 3\n", example.wait_for("ended")
+        )
+        assert end is not None
+        assert 0 < float(end[1]) < 60_000
+        assert example.interrupt() == (0, "", "")
+
+
+def test_uprobe() -> None:
+    master, slave = pty.openpty()
+    shell = subprocess.Popen(["bash", "--norc", "-i"], stdin=slave, stdout=slave, stderr=slave)
+    try:
+        with running("examples/uprobe.py", "-p", str(shell.pid)) as example:
+            example.wait_for("Hit Ctrl-C")
+            # It waits for the first line already, and a return is seen of what begins afterwards.
+            os.write(master, b"true\ntrue 'what is typed'\n")
+            assert example.wait_for("typed") == f"{shell.pid}: true 'what is typed'\n"
+            assert example.interrupt() == (0, "", "")
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(slave)
+        os.close(master)
+
+
+def test_kprobe() -> None:
+    needs("kprobe_attach")
+    with running("examples/kprobe.py", "-p", str(os.getpid())) as example:
+        example.wait_for("Hit Ctrl-C")
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            socket.create_connection(("127.0.0.1", port)).close()
+        comm = Path("/proc/self/comm").read_text().strip()
+        said = f"{comm} {os.getpid()} connects to 127.0.0.1 port {port}\n"
+        assert example.wait_for("connects") == said
+        assert example.interrupt() == (0, "", "")
+
+
+def test_fentry(tmp_path: Path) -> None:
+    needs("fentry_load")
+    with running("examples/fentry.py", "-p", str(os.getpid())) as example:
+        example.wait_for("Hit Ctrl-C")
+        with (tmp_path / "flushed").open("wb") as file:
+            file.write(b"text")
+            file.flush()
+            os.fsync(file.fileno())
+        line = example.wait_for("flushed")
+        assert re.fullmatch(rf"\S+ {os.getpid()} flushed flushed in \d+ us\n", line)
+        assert example.interrupt() == (0, "", "")
+
+
+def on_loopback(
+    example: str, sender: tuple[int, ...], data: bytes, lines: str = ""
+) -> tuple[str, Done]:
+    """Run an example on the loopback device of a network of its own, where it sees three packets.
+
+    Args:
+        example: which; its only argument is the device.
+        sender: what kind of socket sends them.
+        data: what is in them.
+        lines: a text in each of the lines that the example prints of them, if it does.
+    """
+
+    def work() -> tuple[str, Done]:
+        with running(example, "lo") as one, socket.socket(type=socket.SOCK_DGRAM) as listener:
+            listener.bind(("127.0.0.1", 9))  # or the kernel would answer that nobody is there
+            one.wait_for("Hit Ctrl-C")
+            with socket.socket(socket.AF_INET, *sender) as raw:
+                for _ in range(3):
+                    raw.sendto(data, ("127.0.0.1", 9))
+            heard = "".join(one.wait_for(lines) for _ in range(3)) if lines else ""
+            return heard, one.interrupt()
+
+    return in_own_network(work)
+
+
+UDP, PING = (socket.SOCK_DGRAM,), (socket.SOCK_RAW, socket.IPPROTO_ICMP)
+
+
+def test_xdp() -> None:
+    seen, done = on_loopback("examples/xdp.py", UDP, b"ten bytes.", "127.0.0.1")
+    assert seen == "127.0.0.1 -> 127.0.0.1, 38 bytes\n" * 3
+    assert done == (0, "", "")
+
+
+def test_tc() -> None:
+    _, done = on_loopback("examples/tc.py", UDP, b"ten bytes.")
+    assert done == (0, f"\n127.0.0.1       {3 * (14 + 20 + 8 + 10):>7}\n", "")
+
+
+def test_socket_filter() -> None:
+    # Type 8 is an echo request; the kernel's answers, of type 0, are filtered out.
+    ping = struct.pack("!BBHI", 8, 0, 0xF7FF, 0) + bytes(2)
+    seen, done = on_loopback("examples/socket_filter.py", PING, ping, "ping from")
+    assert seen == "ping from 127.0.0.1, 44 bytes\n" * 3
+    assert done == (0, "", "")
+
+
+_BUSY = """
+volatile unsigned long turns;
+__attribute__((noinline)) void busy(void) { for (int i = 0; i < 1000000; i++) turns++; }
+int main(void) { for (;;) { busy(); turns++; } }
+"""
+
+
+def test_profiler(program: Callable[[str], str], tmp_path: Path) -> None:
+    source, made = tmp_path / "busy.c", tmp_path / "busy-one"
+    source.write_text(_BUSY)
+    flags = ["-O1", "-fno-omit-frame-pointer", "-o", made]
+    subprocess.run([program("clang"), *flags, source], check=True)
+    busy = subprocess.Popen([made])
+    try:
+        with running("examples/profiler.py", "-p", str(busy.pid), "1") as example:
+            assert re.search(
+                r"^busy-one;.*main;busy \d+$", example.wait_for(";main;busy "), re.MULTILINE
+            )
+            done = example.interrupt()
+        rows = [line for line in done.out.splitlines() if line]
+        assert all(re.fullmatch(r"busy-one(;\S+)+ \d+", row) for row in rows), rows
+        assert (done.code, done.err) == (0, "")
+    finally:
+        busy.kill()
+        busy.wait()
+
+
+def test_task_iter() -> None:
+    done = run("examples/task_iter.py", "-p", str(os.getpid()))
+    head, *rows = done.out.splitlines()
+    assert head.split() == ["PID", "TID", "COMM"]
+    threads = {
+        path.name: (path / "comm").read_text().strip() for path in Path("/proc/self/task").iterdir()
+    }
+    assert {tuple(row.split(maxsplit=2)) for row in rows} == {
+        (str(os.getpid()), *one) for one in threads.items()
+    }
+    assert (done.code, done.err) == (0, "")
+
+
+def test_lsm(tmp_path: Path) -> None:
+    needs("prog:lsm")
+    active = Path("/sys/kernel/security/lsm")
+    if active.exists() and "bpf" not in active.read_text().split(","):
+        pytest.skip("bpf is not among the active security modules (lsm= of the kernel)")
+    secret = tmp_path / f"secret-{os.getpid()}"
+    secret.write_text("text")
+    with running("examples/lsm.py", secret.name) as example:
+        example.wait_for("Hit Ctrl-C")
+        with pytest.raises(PermissionError):
+            secret.read_text()
+        assert f"{os.getpid()} may not open {secret.name}\n" in example.wait_for("may not open")
+        assert example.interrupt() == (0, "", "")
+    assert secret.read_text() == "text"
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_without_capabilities_an_example_says_which_it_needs(name: str) -> None:
+    done = run(f"examples/{name}.py", prepare=drop_capabilities)
+    assert (done.code, done.out) == (1, "")
+    assert re.match(
+        rf"{name}: .*: EPERM: .*; this needs (CAP_BPF|CAP_SYS_ADMIN), which this process lacks",
+        done.err,
+    )
+    assert done.err.count("\n") == 1
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
-def test_examples_are_short_and_tested(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 60
+def test_examples_are_short_listed_and_tested(path: Path) -> None:
+    assert program_lines(path) <= (25 if path.stem in FIRST else 50)
     assert f"examples/{path.name}" in Path(__file__).read_text(encoding="utf-8")
+    assert f"[{path.name}]({path.name})" in (ROOT / "examples/README.md").read_text(
+        encoding="utf-8"
+    )
+
+
+def program_lines(path: Path) -> int:
+    """Count the lines of a program, but for its docstring, its imports and blank ones."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    program = [node for node in tree.body[1:] if not isinstance(node, ast.ImportFrom | ast.Import)]
+    parts = [part for node in program for part in ast.walk(node) if hasattr(part, "lineno")]
+    return len({number for part in parts for number in (part.lineno, part.end_lineno)})

@@ -14,6 +14,7 @@ from pyebpf.runtime import feature_table, features, probing
 from pyebpf.runtime.answers import Answer, Support
 from pyebpf.runtime.feature_table import FEATURES, Feature
 from pyebpf.runtime.features import KernelFeatures
+from pyebpf.spec.target import Target
 
 pytestmark = pytest.mark.kernel
 
@@ -160,9 +161,17 @@ def test_a_no_is_kept_with_its_reason(directory: Path, monkeypatch: pytest.Monke
 def test_unknown_is_asked_again(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unknown = Answer(Support.UNKNOWN, "refused")
     calls = counted(monkeypatch, "ringbuf", [unknown, probing.YES])
-    assert not KernelFeatures().has("ringbuf")
+    kernel = KernelFeatures()
+    assert not kernel.has("ringbuf")
+    assert not Target(None, kernel).lacks("ringbuf")
     assert KernelFeatures().has("ringbuf")
     assert len(calls) == 2
+
+
+def test_what_a_kernel_lacks_it_has_said(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted(monkeypatch, "ringbuf", [probing.no("none"), probing.YES])
+    assert Target(None, KernelFeatures(keep=False)).lacks("ringbuf")
+    assert not Target(None, KernelFeatures(keep=False)).lacks("ringbuf")
 
 
 def test_other_capabilities_ask_again(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

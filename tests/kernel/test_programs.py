@@ -28,8 +28,10 @@ from pyebpf import (
     load,
     net,
     perf_event,
+    record,
     socket_filter,
     tc,
+    u8,
     u32,
     u64,
     uprobe,
@@ -119,6 +121,44 @@ def turn(ctx: SkBuffContext) -> i32:
 def only_a(ctx: SkBuffContext) -> u32:
     counts[3] += 1
     return ctx.len if ctx.len > 8 + 2 else 0
+
+
+@record
+class Message:
+    at: u8
+    mark: u8
+
+
+@record
+class Tail:
+    what: u32
+
+
+@socket_filter
+def marked(ctx: SkBuffContext) -> u32:
+    message = ctx.packet(Message, at=net.UDP_LENGTH)
+    if message and message.mark == 7:
+        tail = ctx.packet(Tail, at=net.UDP_LENGTH + message.at)
+        far = ctx.packet(Tail, at=(u64_of(message.at) << 32) + net.UDP_LENGTH)
+        if tail and tail.what == 0x64636261 and far is None:
+            return ctx.len
+    return 0
+
+
+def u64_of(number: u64) -> u64:
+    return number
+
+
+def test_a_socket_filter_reads_copies_of_a_packet() -> None:
+    with load(marked) as session, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(5)
+        session.attach(marked, socket=receiver)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            others = (b"", b"\2", b"\2\6abcd", b"\2\7abc", b"\3\7abcd", b"\2\7abce")
+            for text in (*others, b"\2\7abcd", b"\5\7...abcd"):
+                sender.sendto(text, receiver.getsockname())
+            assert [receiver.recv(9), receiver.recv(9)] == [b"\2\7abcd", b"\5\7...abcd"]
 
 
 @cgroup_sock_addr("connect4")

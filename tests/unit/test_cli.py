@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pyebpf import Const
-from pyebpf.cli import Tool, commands, main, output
+from pyebpf.cli import Tool, commands, main, output, run
 from pyebpf.cli import tool as framed
 from pyebpf.errors import AttachError, CompileError
 from pyebpf.present.listing import listing
@@ -170,6 +170,57 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert [text.index(word) for word in order] == sorted(text.index(word) for word in order)
     assert tool.main(["--version"]) == 0
     assert re.fullmatch(r"counted \(pyebpf \d.*\)\n", capsys.readouterr().out)
+
+
+def test_follow_has_the_session_until_it_returns_or_is_interrupted(
+    sessions: list[Pretended], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def follow(session: Any) -> None:
+        print("followed", len(session.options))
+        if session.options:
+            raise KeyboardInterrupt
+
+    tool = make_tool(report=None, follow=follow, header="Head")
+    assert tool.main([]) == tool.main(["-q"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "Head\nfollowed 0\nHead\nfollowed 1\n"
+    assert err.count("map 'started' was full: 3 updates") == 2
+    assert [session.detached for session in sessions] == [True, True]
+
+
+def test_follow_ends_when_nobody_reads(sessions: list[Pretended]) -> None:
+    code = """
+import sys
+from tests.unit.test_cli import Pretended, framed, make_tool
+from contextlib import nullcontext
+framed.load = lambda *_, options: nullcontext(Pretended(options, {}))
+def follow(session):
+    while True:
+        print("x" * 1000)
+sys.exit(make_tool(report=None, follow=follow).main([]))
+"""
+    done = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=-1, stderr=-1)
+    assert done.stdout is not None
+    assert done.stdout.readline() == b"x" * 1000 + b"\n"
+    done.stdout.close()
+    assert done.wait() == 141
+    assert done.stderr is not None
+    assert done.stderr.read() == b""
+    done.stderr.close()
+
+
+def test_run_makes_a_program_of_the_module_that_calls_it(
+    sessions: list[Pretended], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_tool()  # the module
+    module = sys.modules["counted"]
+    vars(module).update(run=run, count=count)
+    monkeypatch.setattr(sys, "argv", ["counted", "-q", "1", "1"])
+    with pytest.raises(SystemExit) as ended:
+        exec("run(report=count, header='Head')", vars(module))
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == "Head\n\n{'asked': 1}\n"
+    assert sessions[0].options == {vars(module)["quick"]: True}
 
 
 def test_the_front_door(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pyebpf import Const
 from pyebpf.cli.options import CommandLine, UsageError, declared, seconds, whole
 from pyebpf.cli.output import Losses, json_lines
+from pyebpf.errors import PyebpfError
 from pyebpf.present.hist import Hist
 
 quick = Const(False, "-q", "--quick-mode", help="go faster")
@@ -108,6 +109,53 @@ def test_help_aligns_and_names_arguments(line: CommandLine) -> None:
     assert "  -n, --name WORD" in rows
     assert "  --even EVEN" in rows
     assert max(map(len, rows)) <= 80
+
+
+device, port = Const("lo", "device", help="of the network"), Const(80, "port")
+
+
+def placed(*, reports: bool) -> CommandLine:
+    return CommandLine(
+        declared([("device", device), ("pid", pid), ("port", port)]), reports=reports
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "consts", "interval"),
+    [
+        ([], {}, None),
+        (["eth0"], {device: "eth0"}, None),
+        (["eth0", "-p", "3", "443"], {device: "eth0", port: 443, pid: 3}, None),
+        (["eth0", "443", "0.5"], {device: "eth0", port: 443}, 0.5),
+    ],
+)
+def test_arguments_by_their_place(
+    argv: list[str], consts: dict[object, object], interval: float | None
+) -> None:
+    choice = placed(reports=True).parse(argv)
+    assert (choice.consts, choice.interval_s) == (consts, interval)
+
+
+def test_arguments_by_their_place_are_explained() -> None:
+    line = placed(reports=True)
+    assert line.usage("x") == "usage: x [options] [device [port [interval [count]]]]"
+    assert placed(reports=False).usage("x") == "usage: x [options] [device [port]]"
+    assert line.help().splitlines()[0] == "  device                  of the network"
+    with pytest.raises(UsageError, match="port: 'http' is no whole number"):
+        line.parse(["eth0", "http"])
+    with pytest.raises(UsageError, match="'1' is one argument too many"):
+        placed(reports=False).parse(["eth0", "80", "1"])
+
+
+@pytest.mark.parametrize("wrong", [Const("", "one", "-o"), Const(False, "switch")])
+def test_arguments_by_their_place_have_one_name_and_are_no_switches(wrong: object) -> None:
+    with pytest.raises(PyebpfError, match="has one name and is no switch"):
+        declared([("wrong", wrong)])
+
+
+def test_what_ends_by_itself_has_no_duration() -> None:
+    with pytest.raises(UsageError, match="--duration"):
+        CommandLine([], reports=False, lasts=False).parse(["--duration", "1"])
 
 
 @given(st.text(max_size=8), st.sampled_from([seconds, whole]))

@@ -24,6 +24,7 @@ counts = Array[u64](max_entries=4)
 latency = Log2Hist(unit="us", totals=Const(False))
 verbose = Const(False)
 only = Const(0)
+device = Const("lo")
 
 class Kind(enum.IntEnum):
     READ = 4
@@ -37,6 +38,7 @@ rows = Hash[u32, Row](max_entries=4)
 def scaled(n: u64, *, by: u64 = other.FACTOR) -> u64:
     return n * by + other.deep.SHIFT
 
+@xdp(device=device)
 @raw_tracepoint("sys_enter", when=verbose)
 @raw_tracepoint("sys_exit")
 def probe() -> None:
@@ -87,6 +89,7 @@ def test_the_same_gives_the_same(key: Callable[..., bytes | None]) -> None:
 CHANGES: dict[str, dict[str, Any]] = {
     "the text": {"text": TEXT + "\n# a comment\n"},
     "an option": {"options": {"only": 7}},
+    "an option that says where": {"options": {"device": "eth0"}},
     "a hook that an option enables": {"options": {"verbose": True}},
     "the number of CPUs": {"cpus": 3},
     "a default from another module": {"factor": 3},

@@ -46,6 +46,7 @@ LAYERS: dict[str, set[str]] = {
     "open_maps": {"dsl", "runtime"},
     "map_views": {"dsl", "runtime", "spec", "host"},
     "pinned": {"abi", "dsl", "runtime", "host", "map_views"},
+    "rows": {"present", "spec"},
     "starting": {"spec"},
     "targets": FACTS | {"host", "runtime"},
     "session": FACTS

@@ -11,7 +11,7 @@ from pyebpf.dsl.faults import Fault, Mismatch, TooLarge, UnguardedLookup
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.typed import Cast, Choice, Expr, Literal, Read, Truth, Variable
-from pyebpf.dsl.typed_context import ContextField, PacketAt
+from pyebpf.dsl.typed_context import ContextField, PacketAt, PacketCopy
 from pyebpf.dsl.typed_kernel import (
     HelperCall,
     KfuncCall,
@@ -62,6 +62,7 @@ _SOURCES: dict[type[Expr], str] = {
     HelperCall: "what this helper gives",
     Taken: "what this method gives",
     PacketAt: "a look into a packet",
+    PacketCopy: "a look into a packet",
     ContextField: "a pointer of the context",
 }
 

@@ -12,6 +12,7 @@ from pyebpf.dsl.typed_context import (
     ContextObject,
     ContextText,
     PacketAt,
+    PacketCopy,
     PacketLength,
 )
 from pyebpf.dsl.typed_kernel import After
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _PURE = (
     Literal, typed.Text, typed.TextData, typed.Object, typed.Read, typed.Helper, typed.Comm,
     typed.CurrentTask, ContextField, ContextText, ContextObject,
-    typed.Swapped, ContextBound, PacketAt, PacketLength,
+    typed.Swapped, ContextBound, PacketAt, PacketCopy, PacketLength,
     typed.KernelRead, typed.KernelPlace, typed.CoreQuestion, typed.MapContains, typed.Cmp,
     typed.Same, typed.Logic, typed.Negation, typed.Truth, typed.IsNone, typed.Choice, typed.Cast,
     typed.Unwrap, typed.RecordField, typed.EntryKey, typed.EntryText, typed.EntryValue, Pack,

@@ -59,7 +59,7 @@ def entries_of(node: ast.expr, scope: Scope) -> Entries | None:
     if isinstance(node, ast.Call) and (node.args or node.keywords):
         raise Fault(WrongCall(scope.span(node), name=word, why="takes no arguments"))
     made = use(decl, scope.span(owner), scope)
-    if not scope.unit.target.has("helper:for_each_map_elem"):
+    if scope.unit.target.lacks("helper:for_each_map_elem"):
         what, advice = "a loop over a map", "look single keys up, or read the map from user space"
         raise Fault(
             NeedsFeature(

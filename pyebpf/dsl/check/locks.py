@@ -55,7 +55,7 @@ def check_kernel_fields(decl: MapDecl, spec: MapSpec, span: Span, scope: Scope) 
     # All tracing programs have the same helpers; of a typed one, no kernel can be asked by trying.
     typed = PROGRAM_KINDS[hook].prog_type == BPF_PROG_TYPE_TRACING
     helper, without = _NEEDS[found[0].name]
-    if typed and not scope.unit.target.has(f"helper:{helper}@raw_tp"):
+    if typed and scope.unit.target.lacks(f"helper:{helper}@raw_tp"):
         advice = f"this kernel has no {name} for tracing programs: {without}"
         raise Fault(NoKernelFields(span, kind=hook, field=name, advice=advice))
 

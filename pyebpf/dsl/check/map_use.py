@@ -64,7 +64,7 @@ def use(decl: MapDecl, span: Span, scope: Scope) -> MapUse:
         why = f"cannot have values `{made.spec.value}`"
         advice = "put it in a record"
         raise Fault(WrongCall(span, name=type(decl).__name__, why=why, advice=advice))
-    if made.spec.kind == "ringbuf" and not scope.unit.target.has("ringbuf"):
+    if made.spec.kind == "ringbuf" and scope.unit.target.lacks("ringbuf"):
         raise Fault(
             NeedsFeature(
                 span,

@@ -85,7 +85,7 @@ def _address(node: ast.expr, space: Space, name: str, scope: Scope) -> Expr:
 
 
 def _need_helper(helper: str, name: str, node: ast.Call, scope: Scope) -> None:
-    if not scope.unit.target.has(f"helper:{helper}"):
+    if scope.unit.target.lacks(f"helper:{helper}"):
         raise Fault(
             NeedsFeature(scope.span(node), what=name, feature=f"helper:{helper}", since="5.5")
         )

@@ -30,7 +30,7 @@ def need_helper(row: Helper, name: str, span: Span, scope: Scope) -> None:
     if kind is None or kind.needs_btf_id:
         return  # such a program cannot be tried without its hook: the verifier will say
     feature = f"helper:{row.name}@{kind.name}"
-    if not scope.unit.target.has(feature):
+    if scope.unit.target.lacks(feature):
         what = f"{name} in a {scope.unit.hook_kind} probe"
         advice = "it may offer the helper to programs of another kind"
         raise Fault(NeedsFeature(span, what=what, feature=feature, since=row.since, advice=advice))

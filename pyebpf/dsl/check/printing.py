@@ -113,7 +113,7 @@ def _format(expr: Expr, value: object, spec: str) -> str:
 def print_line(node: ast.Call, scope: Scope) -> Expr:
     """Check ``print(...)``."""
     span = scope.span(node)
-    if not scope.unit.target.has("ringbuf"):
+    if scope.unit.target.lacks("ringbuf"):
         raise Fault(NeedsFeature(span, what="print", feature="ringbuf", since="5.8"))
     words = {"sep": " ", "end": "\n"}
     for keyword in node.keywords:
@@ -135,7 +135,7 @@ def print_line(node: ast.Call, scope: Scope) -> Expr:
 def failure_line(name: str, args: list[ast.expr], node: ast.stmt, scope: Scope) -> Stmt:
     """Return the line that an exception leaves: its name, its message, and where."""
     span = scope.span(node)
-    if not scope.unit.target.has("ringbuf"):
+    if scope.unit.target.lacks("ringbuf"):
         word = "assert" if isinstance(node, ast.Assert) else "raise"
         raise Fault(NeedsFeature(span, what=f"`{word}`", feature="ringbuf", since="5.8"))
     line = _Line()

@@ -55,7 +55,7 @@ def variable_of(decl: Global[object], span: Span, scope: Scope) -> GlobalVariabl
     Raises:
         Fault: it has no type, or the target has no such variables.
     """
-    if not scope.unit.target.has("global_data"):
+    if scope.unit.target.lacks("global_data"):
         need = NeedsFeature(
             span, what="a Global", feature="global_data", since="5.2", advice="use an Array of one"
         )
@@ -124,7 +124,7 @@ def _counted(kind: ValueType, name: str, span: Span) -> Int:
 
 def need_atomics(what: str, span: Span, scope: Scope, advice: str) -> None:
     """Raise :class:`Fault` where the target has no atomic operation but an addition."""
-    if not scope.unit.target.has("atomics"):
+    if scope.unit.target.lacks("atomics"):
         raise Fault(NeedsFeature(span, what=what, feature="atomics", since="5.12", advice=advice))
 
 

@@ -58,7 +58,7 @@ def _find(decl: KernelVariable[Any], span: Span, scope: Scope) -> Found | None:
     numbers = kernel.btf.find_all(decl.name, Kind.VAR)
     if not numbers:
         return None
-    if not scope.unit.target.has("kallsyms_all"):
+    if scope.unit.target.lacks("kallsyms_all"):
         advice = "the kernel knows its own variables only if it lists their symbols"
         what, feature = f"the variable {decl.name}", "kallsyms_all"
         raise Fault(NeedsFeature(span, what=what, feature=feature, since="2.6", advice=advice))
@@ -179,7 +179,7 @@ def has_variable(node: ast.Call, scope: Scope) -> Expr:
     if not isinstance(decl, KernelVariable) or node.keywords:
         raise Fault(WrongCall(span, name="has_variable", why="takes one KernelVariable"))
     if scope.unit.kernel.btf.find_all(decl.name, Kind.VAR):
-        if not scope.unit.target.has("kallsyms_all"):
+        if scope.unit.target.lacks("kallsyms_all"):
             scope.unit.note_choice(f"the variable {decl.name} cannot be found")
             return Literal(BOOL, span, False)
         scope.unit.note_choice(f"has the variable {decl.name}")

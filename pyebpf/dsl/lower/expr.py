@@ -20,7 +20,7 @@ from pyebpf.dsl.lower.number import NUMBERS, choose
 from pyebpf.dsl.lower.places import PLACE_NUMBERS
 from pyebpf.dsl.lower.prepare import mentions, prepare, prepare_apart
 from pyebpf.dsl.lower.symbols import SYMBOL_OPTIONALS
-from pyebpf.dsl.typed_context import ContextField, PacketAt
+from pyebpf.dsl.typed_context import ContextField, PacketAt, PacketCopy
 from pyebpf.dsl.typed_kernel import After, HelperCall, KfuncCall, MemoryRead
 from pyebpf.dsl.typed_places import ElementOf, View
 from pyebpf.dsl.types import (
@@ -371,5 +371,6 @@ _OPTIONALS: dict[type[typed.Expr], Callable[[Expressions, Any], Optional]] = {
     After: _after_optional,
     ContextField: lower_packet.optional_pointer_of,
     PacketAt: lower_packet.packet_at,
+    PacketCopy: lower_packet.packet_copy,
     **SYMBOL_OPTIONALS,
 }

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 
 from pyebpf.dsl.lower.maps import Optional
 from pyebpf.dsl.lower.symbols import optional_pointer
-from pyebpf.dsl.typed_context import ContextField, PacketAt
-from pyebpf.dsl.types import BOOL, Maybe, Pointer
+from pyebpf.dsl.typed_context import ContextField, PacketAt, PacketCopy
+from pyebpf.dsl.types import BOOL, Maybe, Pointer, Record
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import CompareOp, Const, Value
-from pyebpf.ir.types import U64
+from pyebpf.ir.types import I64, U32, U64
 
 if TYPE_CHECKING:
     from pyebpf.dsl.lower.expr import Expressions
+
+#: An offset that ``skb_load_bytes`` refuses.
+_NOWHERE = 0xFFFFFFFF
 
 
 def optional_pointer_of(low: Expressions, expr: ContextField) -> Optional:
@@ -50,6 +53,25 @@ def packet_at(low: Expressions, expr: PacketAt) -> Optional:
     build.jump(miss)
     build.start(miss)
     return Optional(build.read(flag), build.read(value))
+
+
+def packet_copy(low: Expressions, expr: PacketCopy) -> Optional:
+    """Lower a look at a place of a packet that can only be copied from."""
+    assert isinstance(expr.type, Maybe)
+    kind = expr.type.inner
+    assert isinstance(kind, Pointer)
+    assert isinstance(kind.to, Record)
+    build = low.build
+    at = low.number(expr.at)
+    build.span = expr.span
+    last = build.const(_NOWHERE, U64)  # no offset loses its upper half below
+    near = build.compare(CompareOp.LT, at, last)
+    offset = build.convert(build.add(nodes.Select(U64, expr.span, near, at, last)), U32)
+    target = build.addr(build.slot("copy", kind.to))
+    size = build.const(kind.to.size, U32)
+    answer = build.call("skb_load_bytes", (low.context, offset, target, size), I64)
+    good = build.compare(CompareOp.EQ, answer, build.const(0, I64))
+    return Optional(good, build.convert(target, kind))
 
 
 def _moved(low: Expressions, begin: Value, at: Value, kind: Pointer, miss: nodes.Block) -> Value:

@@ -21,7 +21,8 @@ class Hook(Frozen):
         kind: a row of ``pyebpf.abi.programs``.
         target: the name there: a tracepoint, a function; empty for kinds that have none.
         when: the option that enables it.
-        at: what attaching needs besides, by the names of ``Session.attach``'s arguments.
+        at: what attaching needs besides, by the names of ``Session.attach``'s arguments; constants
+            stand for their values.
     """
 
     kind: str
@@ -32,6 +33,11 @@ class Hook(Frozen):
     def enabled(self, options: Mapping[Any, Any]) -> bool:
         """Tell whether the option that this hook depends on is set."""
         return bool(value_of(self.when, options))
+
+    def places(self, options: Mapping[Any, Any]) -> tuple[tuple[str, Any], ...]:
+        """Return ``at`` with the values of constants; no text and process 0 say nothing."""
+        found = ((name, value_of(value, options)) for name, value in self.at)
+        return tuple(one for one in found if one[1] != "" and one != ("pid", 0))
 
 
 class Probe(Plain):

@@ -34,7 +34,7 @@ def xdp(
 
     Args:
         function: the program, where the decorator has no parentheses.
-        device: the name of the device to attach to, ``"eth0"``.
+        device: the name of the device to attach to, ``"eth0"``; a constant (``Const``) for example.
         entry_of: for packets that a map redirects: ``"devmap"`` or ``"cpumap"``.
         frags: packets may be in several pieces, of which only the first can be read in place.
 
@@ -57,7 +57,7 @@ def tc(way: str | Callable[..., Any] = "", /, *, device: str | None = None) -> P
 
     Args:
         way: ``"ingress"`` or ``"egress"``; without it, where it is attached decides.
-        device: the name of the device to attach to, ``"eth0"``.
+        device: the name of the device to attach to, ``"eth0"``; a constant (``Const``) for example.
 
     Since:  Linux 4.5; by a link (tcx) 6.6.
     """

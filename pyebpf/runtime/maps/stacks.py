@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pyebpf.runtime import call, syscall
 from pyebpf.runtime.maps.hash import HashMap
+from pyebpf.runtime.names import KernelNames, ProcessNames, named
 
 
 class StackTraceMap(HashMap):
@@ -21,6 +22,30 @@ class StackTraceMap(HashMap):
     Shape:  a stack is ``(n,)`` of ``uint64``; a snapshot has values ``(m, d)``, 0 behind the end.
     Since:  Linux 4.6.
     """
+
+    _known: dict[int, KernelNames | ProcessNames] | None = None
+
+    def names(self, key: int, pid: int = 0) -> list[str]:
+        """Return the functions of a stack, innermost first.
+
+        A place without a name is the file in brackets, or the address in hexadecimal: processes
+        that have ended are not known any more, and stripped files say little.
+
+        Args:
+            key: the id; if it is negative, as where there was no stack, there are no functions.
+            pid: the process whose stack it is; 0 for a stack of the kernel.
+
+        Shape:  n names of a stack of n addresses.
+        Cost:   the first of the kernel 0.3 s, the first in a file its symbols; then some µs.
+        """
+        found = self._lookup(key)
+        if found is None:
+            return []
+        if self._known is None:
+            self._known = {}
+        if pid not in self._known:
+            self._known[pid] = ProcessNames(pid) if pid else KernelNames()
+        return named(found.tolist(), self._known[pid])
 
     def _lookup(self, key: object) -> NDArray[np.uint64] | None:
         if isinstance(key, int | np.integer) and key < 0:
