@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from pyebpf import (
     PinnedProgram,
     Ptr,
     RawTracepointContext,
+    SkBuffContext,
     TailCalls,
     iter,  # noqa: A004 - the kernel's word
     load,
@@ -35,6 +37,7 @@ from pyebpf import (
     perf_event,
     raw_tracepoint,
     record,
+    socket_filter,
     tgid,
     tracepoint,
     u32,
@@ -562,6 +565,23 @@ def test_a_pinned_iterator_is_a_file_to_read() -> None:
     with open_pinned(f"{APP}/threads") as link:
         assert isinstance(link, Link)
         assert link.read()[:4] == tid
+
+
+@socket_filter
+def take_all(ctx: SkBuffContext) -> int:
+    return ctx.len
+
+
+@in_own_bpffs
+def test_what_has_no_link_says_why() -> None:
+    with (
+        load(take_all, attach=False) as session,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as given,
+    ):
+        link = session.attach(take_all, socket=given)
+        with pytest.raises(NotSupportedError, match="is there as long as the socket") as refused:
+            link.pin(f"{APP}/link")
+        assert refused.value.feature == ""
 
 
 # Objects of other compilers
