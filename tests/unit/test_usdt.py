@@ -23,15 +23,18 @@ from pyebpf import (
     usdt,
 )
 from pyebpf.abi.disasm import disassemble
+from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.abi.registers import REGISTERS
-from pyebpf.errors import CompileError, FormatError, PyebpfError
+from pyebpf.errors import AttachError, CompileError, FormatError, PyebpfError
 from pyebpf.hooks import Binary, binary_kinds
 from pyebpf.runtime.binaries import find_binary
 from pyebpf.runtime.image import open_image
+from pyebpf.runtime.links import attach
 from pyebpf.runtime.usdt.arguments import MACHINES, parse_arguments
 from pyebpf.runtime.usdt.code import read_argument
 from pyebpf.runtime.usdt.notes import Site, sites_of
 from pyebpf.runtime.usdt.places import Constant, Memory, Register, Unreadable
+from pyebpf.spec.target import FrozenFeatures
 from pyebpf.testing import run
 
 # -- operands
@@ -328,6 +331,13 @@ def test_a_library_has_several_names() -> None:
 def test_a_path_through_a_process_is_left_alone() -> None:
     """It may lead to a file that has no other path here."""
     assert find_binary("/proc/self/exe") == "/proc/self/exe"
+
+
+@pytest.mark.parametrize("hook", ["", "app", "app:probe"])
+def test_a_hook_without_three_parts_is_refused(hook: str) -> None:
+    """It may come from an object of another compiler."""
+    with pytest.raises(AttachError, match="write binary:provider:probe"):
+        attach(-1, PROGRAM_KINDS["usdt"], hook, features=FrozenFeatures())
 
 
 # -- declarations

@@ -55,6 +55,9 @@ def attach_usdt(request: Request) -> Link:
 
     Since:  4.17, through the PMU ``uprobe``; with a semaphore 4.20; at once 6.6.
     """
+    if request.hook.count(":") < 2:
+        why = "write binary:provider:probe, as in '/usr/bin/python3:python:gc__start'"
+        raise AttachError(f"{request.hook!r} is no USDT probe: {why}", target=request.hook)
     binary, provider, name = request.hook.rsplit(":", 2)
     path = binary_of(request, binary)
     with open_image(path) as image:
