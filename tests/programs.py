@@ -8,10 +8,14 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.forked import FORKED, become
 
 ROOT = Path(__file__).resolve().parent.parent
 BIOLATENCY = ("-m", "pyebpf.tools.biolatency")
@@ -62,15 +66,19 @@ def start(
     *args: str, stdout: int = subprocess.PIPE, prepare: Callable[[], None] | None = None
 ) -> subprocess.Popen[bytes]:
     """Start ``python args…`` with this checkout's package."""
-    return subprocess.Popen(
-        [sys.executable, *args],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        bufsize=0,  # what is read as lines is not read ahead, and communicate() sees the rest
-        preexec_fn=prepare,  # noqa: PLW1509 - the tests that use it have no threads
-    )
+    if os.environ.get(FORKED) and prepare is None:
+        prepare = partial(become, args)
+    with warnings.catch_warnings():  # a fork of the tests uses none of their libraries' threads
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return subprocess.Popen(
+            [sys.executable, *args],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            bufsize=0,  # what is read as lines is not read ahead, and communicate() sees the rest
+            preexec_fn=prepare,  # noqa: PLW1509 - the tests that use it have no threads
+        )
 
 
 @contextmanager

@@ -87,11 +87,8 @@ _ROWS = (
     *(
         Feature(name, "", probe, doc)
         for name, probe, doc in (
-            (
-                "sleepable_functions",
-                functions.probe_sleepable_functions,
-                "calls let programs sleep",
-            ),
+            ("sleepable_functions", functions.probe_sleepable_functions, "system calls let sleep"),
+            ("sleepable_hooks", functions.probe_sleepable_hooks, "security hooks let sleep"),
             ("lsm_active", functions.probe_lsm_active, "programs at security hooks are asked"),
         )
     ),

@@ -46,21 +46,30 @@ _SYSCALLS = ("__x64_sys_getpgid", "__arm64_sys_getpgid", "__riscv_sys_getpgid", 
 
 def probe_sleepable_functions() -> Answer:
     """Try to load a program that sleeps for a system call; other functions may be closed to it."""
+    return _probe_sleepable(c.BPF_PROG_TYPE_TRACING, c.BPF_TRACE_FENTRY, _SYSCALLS)
+
+
+def probe_sleepable_hooks() -> Answer:
+    """Try to load a program that sleeps for a security hook that lets programs, if one does."""
+    return _probe_sleepable(c.BPF_PROG_TYPE_LSM, c.BPF_LSM_MAC, ("bpf_lsm_inode_unlink",))
+
+
+def _probe_sleepable(prog_type: int, attach_type: int, names: tuple[str, ...]) -> Answer:
     try:
         btf = kernel_btf()
     except NotSupportedError as error:
         return Answer(Support.UNKNOWN, str(error))
-    found = next((n for name in _SYSCALLS for n in btf.find_all(name, Kind.FUNC)), 0)
+    found = next((n for name in names for n in btf.find_all(name, Kind.FUNC)), 0)
     if not found:
-        return no(f"the kernel's BTF has none of {', '.join(_SYSCALLS)}")
+        return no(f"the kernel's BTF has no {' or '.join(names)}")
     try:
         fd, _ = syscall.prog_load(
-            c.BPF_PROG_TYPE_TRACING, RETURN_0, "GPL", expected_attach_type=c.BPF_TRACE_FENTRY,
-            attach_btf_id=found, flags=c.BPF_F_SLEEPABLE, log_level=1, log_size=4096,
+            prog_type, RETURN_0, "GPL", expected_attach_type=attach_type, attach_btf_id=found,
+            flags=c.BPF_F_SLEEPABLE, log_level=1, log_size=4096,
         )  # fmt: skip
     except syscall.RefusedError as error:
         first = error.log.strip().partition("\n")[0]
-        # CONFIG_FUNCTION_ERROR_INJECTION opens them.
+        # CONFIG_FUNCTION_ERROR_INJECTION opens functions.
         return no(first) if "sleepable" in first else failed(error)
     os.close(fd)
     return YES

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, NamedTuple
 
-#: Nothing is judged by it: it ends a run that hangs. Seconds.
-PATIENCE = 60.0
+#: Nothing is judged by it: it ends a run that hangs, in an emulator too. Seconds.
+PATIENCE = 300.0
 #: How long a program that was told to end may be silent before it is told again. Seconds.
 IMPATIENCE = 5.0
 #: Where programs start, so that an uninstalled checkout is found too.

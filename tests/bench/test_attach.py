@@ -1,8 +1,8 @@
 """Attaching one program to many functions of the kernel, beside bpftrace.
 
 It probes what everybody calls: on a machine of one's own, or in the emulator:
-``python -m tests.vm bench 6.12 -- -k attach``. There the same loop in Python, timed here and on the
-machine outside, says how many times slower the emulator is.
+``python -m tests.vm bench 6.12 -- -k attaching``. There the same loop in Python, timed here and on
+the machine outside, says how many times slower the emulator is.
 """
 
 from __future__ import annotations

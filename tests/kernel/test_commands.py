@@ -157,6 +157,7 @@ def test_symbols() -> None:
     assert line.replace('")', f'", pid={os.getpid()})') in mine
 
 
+@pytest.mark.thorough
 def test_json_has_all() -> None:
     rows = [json.loads(line) for line in listed("-j", "sched_*", "-k", "tp_btf")]
     switch = next(row for row in rows if row["name"] == "sched_switch")
@@ -165,6 +166,7 @@ def test_json_has_all() -> None:
     assert [row["name"] for row in rows] == sorted(row["name"] for row in rows)
 
 
+@pytest.mark.thorough
 def test_a_long_list_is_cut_and_says_so() -> None:
     code, out, err = pyebpf("list", "*", "-k", "tp_btf", "-n", "3")
     assert (code, len(out.splitlines())) == (0, 3)
@@ -172,6 +174,7 @@ def test_a_long_list_is_cut_and_says_so() -> None:
     assert len(listed("*", "-k", "tp_btf", "-n", "0")) > 100
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -190,6 +193,7 @@ def test_nothing_is_found(words: list[str], said: str) -> None:
     assert "Traceback" not in err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -259,6 +263,7 @@ def pasted(entry: Any) -> str:
 # compile
 
 
+@pytest.mark.thorough
 def test_compile_takes_constants_and_single_probes(tmp_path: Path) -> None:
     plain, queued, one = (tmp_path / name for name in ("plain.o", "queued.o", "one.o"))
     assert pyebpf("compile", BIOLATENCY, "-o", plain) == (
@@ -301,6 +306,7 @@ def test_bpftool_loads_what_is_compiled(program: Callable[[str], str], tmp_path:
     assert (done.returncode, done.stdout.split()) == (0, ["counted"]), done.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -320,6 +326,7 @@ def test_what_cannot_be_compiled(words: list[str], code: int, said: str) -> None
 # all of them
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("words", [["doctor"], ["list", "*", "-n", "0"], ["doctor", "-j"]])
 def test_nobody_reads_what_is_said(words: list[str]) -> None:
     read, write = os.pipe()

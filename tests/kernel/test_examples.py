@@ -52,6 +52,7 @@ def test_hello_world() -> None:
     assert (done.code, done.out, done.err) == (0, "", "")
 
 
+@pytest.mark.thorough
 def test_trace_fields() -> None:
     with running("examples/trace_fields.py", str(os.getpid())) as example:
         example.wait_for("PID MESSAGE")
@@ -125,6 +126,7 @@ def test_demo(disk: LoopDevice) -> None:  # noqa: F811 - asked for, to skip wher
     assert done.out.endswith("540 requests counted, 540 made: they match\n")
 
 
+@pytest.mark.thorough
 def test_demo_without_capabilities_shows_the_program() -> None:
     done = run("examples/demo.py", prepare=drop_capabilities)
     assert (done.code, done.err) == (0, "")

@@ -214,6 +214,43 @@ def test_frames_go_where_the_map_says(requires: Callable[[str], None]) -> None:
         assert session[out].snapshot()[1][:3].tolist() == [XDP_REDIRECT] * 3
 
 
+next_ports = DevMap(max_entries=4, programs=True)
+next_workers = CpuMap(max_entries=4, programs=True)
+
+
+@xdp
+def forward_on(ctx: XdpContext) -> i32:
+    return next_ports.redirect(0) if ctx.rx_queue_index else next_workers.redirect(0)
+
+
+@xdp(entry_of="devmap")
+def at_port(ctx: XdpContext) -> i32:
+    return XDP_PASS
+
+
+@xdp(entry_of="cpumap")
+def at_worker(ctx: XdpContext) -> i32:
+    return XDP_PASS
+
+
+def test_entries_hold_a_place_and_a_program(requires: Callable[[str], None]) -> None:
+    """That such programs run is among the kinds (``tests/kinds/devices.py``)."""
+    requires("prog:xdp_devmap")
+    requires("prog:xdp_cpumap")
+    with load(forward_on, at_port, at_worker, attach=False) as session:
+        for decl, probe, place in ((next_ports, at_port, "lo"), (next_workers, at_worker, 64)):
+            opened = session[decl]
+            opened[0], opened[1] = (place, probe), place
+            assert opened[0] == opened[1] == (1 if place == "lo" else 64)
+            assert 2 not in opened
+            with pytest.raises(KeyError, match="is no probe that this session loaded"):
+                opened[2] = (place, forward)
+            with pytest.raises(IndexError, match="entries 0 to 3"):
+                opened[4] = (place, probe)
+        with pytest.raises(KernelError):
+            session[next_ports][2] = ("lo", at_worker)
+
+
 @record
 class Traffic:
     packets: u64

@@ -45,6 +45,7 @@ def test_names_that_the_kernel_lacks(tmp_path: Path) -> None:
     assert ": 1 types, 1 tracepoints, 0 kfuncs" in out
 
 
+@pytest.mark.thorough
 def test_files_that_are_no_programs(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("import pyebpf\ndef (")
     code, _, err = stubs("-o", tmp_path, tmp_path / "broken.py")
@@ -56,6 +57,7 @@ def test_files_that_are_no_programs(tmp_path: Path) -> None:
     assert "No such file" in stubs("-o", tmp_path, "absent.py")[2]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("args", [["-x"], ["--outptu=x", "list_head"], ["-o"], ["-o", "", "x"]])
 def test_wrong_arguments(args: list[str]) -> None:
     code, out, err = stubs(*args)
@@ -63,6 +65,7 @@ def test_wrong_arguments(args: list[str]) -> None:
     assert "usage: pyebpf stubs" in err
 
 
+@pytest.mark.thorough
 def test_a_full_disk(tmp_path: Path) -> None:
     def small() -> None:  # a file of a stub cannot be written, as if the disk were full
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
@@ -75,6 +78,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert (code, out, "Not a directory" in err) == (1, "", True)
 
 
+@pytest.mark.thorough
 def test_nobody_reads_what_it_says(tmp_path: Path) -> None:
     read, write = os.pipe()
     os.close(read)

@@ -18,6 +18,10 @@ from pyebpf.runtime.links import Link
 STEPS = ("compiled", "verified", "attached", "fired")
 
 
+#: What a reason begins with where a program runs though the kernel lacks its kind.
+BY_OTHER_MEANS = "by other means, for "
+
+
 class Steps:
     """What a case has reached. ``without`` says why there is a step that it does not take."""
 
@@ -72,8 +76,9 @@ class Outcome(NamedTuple):
     Attributes:
         kind: of its program.
         reached: steps.
-        reason: why the others were not: what the probe of a feature says.
-        wrong: what is wrong, if the kernel has all that it takes, or lacks it and runs it.
+        reason: why the others were not: what the probe of a feature says; or why it runs by other
+            means than those of its kind.
+        wrong: what is wrong, if the kernel has all that it takes.
         seconds: the case took.
     """
 
@@ -122,12 +127,12 @@ def _run(one: Case) -> Outcome:
         reached = tuple(steps.reached)
         reason = "" if _is_ours(error) else lacking(one)
         return Outcome(one.kind, reached, reason, "" if reason else _told(error))
-    reached, lies = tuple(steps.reached), lacking(one)
-    wrong = f"it runs, though the probe says: {lies}" if lies else ""
+    reached = tuple(steps.reached)
     missing = [step for step in STEPS if step not in reached]
     if missing and not steps.without:
-        wrong = f"the case does not try {', '.join(missing)}"
-    return Outcome(one.kind, reached, steps.without, wrong)
+        return Outcome(one.kind, reached, "", f"the case does not try {', '.join(missing)}")
+    lacks = lacking(one)
+    return Outcome(one.kind, reached, steps.without or (lacks and f"{BY_OTHER_MEANS}{lacks}"))
 
 
 def lacking(one: Case) -> str:

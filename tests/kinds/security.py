@@ -70,7 +70,7 @@ def a_hook(steps: Steps) -> None:
     check(steps, closed, lambda path: path.open().close())
 
 
-@case("lsm.s", "lsm_active")
+@case("lsm.s", "lsm_active", "sleepable_hooks")
 def a_hook_asleep(steps: Steps) -> None:
     check(steps, kept, Path.unlink)
 

@@ -49,6 +49,7 @@ def test_every_request_is_counted_once(disk: LoopDevice) -> None:
     assert head[2].startswith("         0 -> 1          : ")
 
 
+@pytest.mark.thorough
 def test_milliseconds(disk: LoopDevice) -> None:
     done = traced(disk, "-m")
     assert "     msecs               : count     distribution" in done.out
@@ -73,6 +74,7 @@ def test_by_flags(disk: LoopDevice) -> None:
     assert counts in ({kind: READS, "Idle-Sync-Write": WRITES} for kind in ("Sync-Read", "Read"))
 
 
+@pytest.mark.thorough
 def test_average(disk: LoopDevice) -> None:
     done = traced(disk, "-e")
     found = re.search(r"\n\navg = (\d+) usecs, total: (\d+) usecs, count: (\d+)\n\n", done.out)
@@ -104,6 +106,7 @@ def test_queued_where_requests_wait_in_a_scheduler(disk: LoopDevice) -> None:
         scheduler.write_text(chosen[1] if chosen else "none", encoding="ascii")
 
 
+@pytest.mark.thorough
 def test_json(disk: LoopDevice) -> None:
     (line,) = json_of(disk).splitlines()
     found = json.loads(line)
@@ -143,6 +146,7 @@ def attached(pid: int) -> bool:
     return sum("bpf_link" in name or "bpf-raw-tracepoint" in name for name in names) >= 2
 
 
+@pytest.mark.thorough
 def test_intervals_and_count(disk: LoopDevice) -> None:
     with running(*BIOLATENCY, "-T", "-d", disk.name, "0.3", "3") as tool:
         tool.wait_for(HEADER)
@@ -161,6 +165,7 @@ def test_other_disks_are_not_counted(disk: LoopDevice) -> None:
         assert histogram_counts(tool.interrupt().out) == []
 
 
+@pytest.mark.thorough
 def test_sigterm_is_like_ctrl_c(disk: LoopDevice) -> None:
     with running(*BIOLATENCY, "-d", disk.name) as tool:
         tool.wait_for(HEADER)

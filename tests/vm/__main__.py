@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("kernels", nargs="*", metavar="KERNEL", help="without any: all rows")
     verb.add_argument("--page", type=Path, metavar="FILE", help="write the table, too")
     verb.set_defaults(verb=_kinds)
-    verb = verbs.add_parser("bench", help="measure on a kernel: bench 6.12 -- -k attach")
+    verb = verbs.add_parser("bench", help="measure on a kernel: bench 6.12 -- -k attaching")
     verb.add_argument("kernel", metavar="KERNEL")
     verb.add_argument("--limit", type=float, default=900, metavar="SECONDS")
     verb.set_defaults(verb=_bench)

@@ -6,12 +6,12 @@ import io
 import json
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.kinds.case import STEPS, Outcome
+from tests.kinds.case import BY_OTHER_MEANS, STEPS, Outcome
 from tests.vm import image, machine
 from tests.vm.archive import VmError
 from tests.vm.kernels import Row
@@ -42,6 +42,13 @@ cell lacks, a probe of the kernel explains [below](#why-not); nothing here looks
 ## Why not
 
 {reasons}
+
+## By other means
+
+Kinds that the kernel lacks, whose programs run there all the same: pyebpf attaches them in a way
+that the kernel has.
+
+{others}
 """
 
 
@@ -114,7 +121,8 @@ def render(ran: Sequence[Ran]) -> str:
     return PAGE.format(
         releases="\n".join(releases),
         table="\n".join(_table(ran)),
-        reasons="\n".join(together(_reasons(ran))),
+        reasons="\n".join(together(_reasons(ran, by_other_means=False))),
+        others="\n".join(together(_reasons(ran, by_other_means=True))),
     )
 
 
@@ -136,10 +144,12 @@ def cell(outcome: Outcome) -> str:
     return "".join(step[0].upper() if step in outcome.reached else "·" for step in STEPS)
 
 
-def _reasons(ran: Sequence[Ran]) -> Iterable[tuple[str, str, str]]:
-    return (
-        (one.name, outcome.kind, " ".join((outcome.wrong or outcome.reason).split()))
-        for one in ran
-        for outcome in one.outcomes
-        if outcome.wrong or outcome.reason
-    )
+def _reasons(ran: Sequence[Ran], *, by_other_means: bool) -> Iterator[tuple[str, str, str]]:
+    """Say kernel, kind and reason of those that do not run, or of those that do by other means."""
+    for one in ran:
+        for outcome in one.outcomes:
+            text = " ".join((outcome.wrong or outcome.reason).split())
+            if text and text.startswith(BY_OTHER_MEANS) is by_other_means:
+                # Without what the line says already.
+                text = text.removeprefix(BY_OTHER_MEANS).removeprefix(f"prog:{outcome.kind}: ")
+                yield one.name, outcome.kind, text

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.forked import FORKED
 from tests.vm import image, machine
 from tests.vm.archive import VmError
 from tests.vm.kernels import Row
@@ -32,15 +33,15 @@ SELECTION = ("-m", _MARKED, *_FOLDERS)
 CI_SELECTION = ("-m", f"{_MARKED} and not thorough", *_FOLDERS)
 #: After how many seconds a test says where it is.
 _STUCK_S = 240
-#: As many as the test machines have processors: one emulated process keeps one busy.
-AT_ONCE = 2
+#: As many as there are processors: one emulated process keeps one busy.
+AT_ONCE = os.cpu_count() or 1
 
 
 def test(rows: Sequence[Row], selection: Sequence[str], limit: float, page: Path | None) -> int:
     """Run the tests on each row; return 0 when all is well on all of them.
 
     Args:
-        rows: two at a time.
+        rows: as many at a time as there are processors.
         selection: of tests, as arguments for pytest.
         limit: for each row, in seconds.
         page: where to write the table of what came of it, if at all.
@@ -103,7 +104,7 @@ def _compile_tests(selection: Sequence[str]) -> None:
 
 
 def _environment(row: Row) -> dict[str, str]:
-    return {"PYTHONPATH": str(ROOT), "PYEBPF_TESTS_LACK": ",".join(row.lacks)}
+    return {"PYTHONPATH": str(ROOT), "PYEBPF_TESTS_LACK": ",".join(row.lacks), FORKED: "1"}
 
 
 class Lines:
