@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pyebpf.abi.helpers import HELPERS
+from pyebpf.abi.registers import REGISTERS
 from pyebpf.btf import types as btf
 from pyebpf.btf.types import Kind as BtfKind
 from pyebpf.dsl.check.contexts.arguments import annotation_of
@@ -124,6 +125,12 @@ class _Kernel:
         return found is not None and self._from.kernel.has_members(found)
 
 
+def with_context(kind: str, params: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Put the context in front of parameters, of which none may have its name."""
+    rest = (("ctx_" if name == "ctx" else name, hint) for name, hint in params)
+    return (("ctx", kind), *rest)
+
+
 class Tracepoints(_Kernel):
     """Tracepoints with the fields of their records."""
 
@@ -195,10 +202,17 @@ class Functions(_Kernel):
             found = self._from.kernel.function(name, Space.BTF)
         if found is None:
             note = "no types in the kernel's BTF"
-            return Entry(self.name, name, f'@kprobe("{name}")', note=note)
+            return Entry(
+                self.name, name, f'@kprobe("{name}")', with_context("KprobeContext", ()), note=note
+            )
         params = self._named(found.arguments, self._parameters(name))
         result = self._written(found.result)
         decorator, note = self._place(name)
+        if decorator == "@kprobe":  # its arguments are those that are passed in registers
+            machine = REGISTERS.get(os.uname().machine)
+            params = with_context(
+                "KprobeContext", params[: len(machine.arguments) if machine else 0]
+            )
         return Entry(self.name, name, f'{decorator}("{name}")', params, result, note=note)
 
     def _place(self, name: str) -> tuple[str, str]:
@@ -229,16 +243,13 @@ class Syscalls(_Kernel):
         with suppress(KernelError, NotSupportedError, KeyError):
             fields = self._from.tracefs.fields("syscalls", f"sys_enter_{name}")
         params = [
-            (
-                "ctx_" if field.name == "ctx" else python_name(field.name),
-                self._annotation(field.c_type),
-            )
+            (python_name(field.name), self._annotation(field.c_type))
             for field in visible_fields(fields)
             if field.name not in ("__syscall_nr", "nr")
         ]
-        params = [("ctx", "KprobeContext"), *params]
         note = "" if fields else "its arguments are not known"
-        return Entry(self.name, name, f'@ksyscall("{name}")', tuple(params), note=note)
+        given = with_context("KprobeContext", params)
+        return Entry(self.name, name, f'@ksyscall("{name}")', given, note=note)
 
     def _annotation(self, c_type: str) -> str:
         """Return the annotation of an argument, whose field has 8 bytes whatever its type has."""
@@ -301,7 +312,7 @@ class Iterators(_Kernel):
         rest = self._named(found.arguments, self._parameters(f"{_ITER}{name}"))[1:]
         # After the last object it is called once more, with nothing.
         visited = [(n, f"{hint} | None" if hint.startswith("Ptr[") else hint) for n, hint in rest]
-        return Entry(self.name, name, f'@iter("{name}")', (("ctx", "IterContext"), *visited))
+        return Entry(self.name, name, f'@iter("{name}")', with_context("IterContext", visited))
 
 
 class Kfuncs(_Kernel):

@@ -90,12 +90,15 @@ def test_fields_of_a_tracepoint(sources: Sources) -> None:
 def test_where_a_function_can_be_traced(sources: Sources) -> None:
     assert described(sources, "function", "vfs_read").note == ""
     found = described(sources, "function", "security_inode_getattr")
-    assert (found.code, found.note) == (
-        '@kprobe("security_inode_getattr")', "no fentry: ftrace does not trace it",
+    assert (found.code, found.signature, found.note) == (
+        '@kprobe("security_inode_getattr")', "(ctx: KprobeContext, path: Ptr[path]) -> i32",
+        "no fentry: ftrace does not trace it",
     )  # fmt: skip
     assert "inlined" in described(sources, "function", "bpf_iter_task").note
     found = described(sources, "function", "of_a_module")
-    assert (found.code, found.note) == ('@kprobe("of_a_module")', "no types in the kernel's BTF")
+    assert (found.code, found.signature, found.note) == (
+        '@kprobe("of_a_module")', "(ctx: KprobeContext)", "no types in the kernel's BTF",
+    )  # fmt: skip
 
 
 def test_what_can_be_traced_is_not_always_known(sources: Sources) -> None:
