@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 
 _TRACING = ("CAP_BPF", "CAP_PERFMON")
 #: Single features whose probe loads a tracing program.
-_TRACED = ("bpf_loop", "cookie", "probe_read_kernel", "perf_link", "raw_tp_btf", "fentry_load")
+_TRACED = (
+    "sleepable_functions",
+    "bpf_loop",
+    "cookie",
+    "probe_read_kernel",
+    "perf_link",
+    "raw_tp_btf",
+    "fentry_load",
+)
 #: ``bpf_get_probe_write_proto`` of ``kernel/trace/bpf_trace.c``.
 _HIDDEN_BY_LOCKDOWN = ("helper:probe_write_user",)
 _PASSING = (errno.ENOMEM, errno.EAGAIN, errno.EINTR, errno.EMFILE, errno.ENFILE)

@@ -14,6 +14,7 @@ _OPTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("kallsyms_all", ("KALLSYMS_ALL",)),
     ("kprobe_attach", ("KPROBE_EVENTS",)),
     ("uprobe_attach", ("UPROBE_EVENTS",)),
+    ("sleepable_functions", ("FUNCTION_ERROR_INJECTION",)),
     ("tcx", ("NET_XGRESS",)),
     ("helper:override_return", ("BPF_KPROBE_OVERRIDE",)),
     ("helper:*", ("BPF_EVENTS",)),

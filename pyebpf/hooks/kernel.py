@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from pyebpf.spec.target import Target, TracepointField
 
 _TRACEPOINT, _LSM, _ITER = "btf_trace_", "bpf_lsm_", "bpf_iter_"
-#: ``union security_list_options`` of ``include/linux/lsm_hooks.h`` has a member for each hook.
 #: Numbers as C calls them, where they are no typedef.
 _NUMBERS = {
     "int": "i32", "unsigned": "u32", "unsigned int": "u32", "long": "i64", "unsigned long": "u64",
     "char": "i8", "unsigned char": "u8", "short": "i16", "unsigned short": "u16",
 }  # fmt: skip
 _META = "struct bpf_iter_meta *"
+#: This union of ``include/linux/lsm_hooks.h`` has a member for each hook.
 _LSM_HOOKS = "security_list_options"
 
 
