@@ -13,7 +13,7 @@ from pyebpf.cli import output
 from pyebpf.cli.commands import Arguments, option
 from pyebpf.cli.options import UsageError
 from pyebpf.cli.tool import FAILED
-from pyebpf.doctor import Word, survey
+from pyebpf.doctor import Cause, Word, survey
 from pyebpf.doctor.machine import Machine
 from pyebpf.doctor.settings import user
 
@@ -106,8 +106,14 @@ def _text(found: Survey, *, verbose: bool) -> Iterator[str]:
 
 def _numbered(groups: Iterable[Group]) -> dict[str, int]:
     """Number what there is to do, each once, in the order in which it is first said."""
-    texts = dict.fromkeys(each.advice for group in groups for each in group.findings)
+    found = (each for group in groups for each in group.findings if not _is_short(each))
+    texts = dict.fromkeys(each.advice for each in found)
     return {text: number for number, text in enumerate(filter(None, texts), 1)}
+
+
+def _is_short(each: Finding) -> bool:
+    """Tell whether the advice stands in the line itself: another kernel is all that helps."""
+    return each.cause is Cause.KERNEL
 
 
 def _lines(group: Group, advice: dict[str, int], *, verbose: bool) -> Iterator[str]:
@@ -135,8 +141,10 @@ _KINDS = {Word.YES: "good", Word.NO: "bad", Word.CANNOT_TELL: "bad", Word.FACT: 
 def _row(each: Finding, advice: dict[str, int]) -> Iterator[str]:
     word = _painted(f"{each.word.value:<3}", _KINDS[each.word])
     reason = f": {each.reason}" if each.reason else ""
-    number = f" ({advice[each.advice]})" if each.advice else ""
-    yield from _wrapped(f"  {word}  ", f"{each.label}{reason}{number}", indent=7)
+    todo = ""
+    if each.advice:
+        todo = f"; {each.advice}" if _is_short(each) else f" ({advice[each.advice]})"
+    yield from _wrapped(f"  {word}  ", f"{each.label}{reason}{todo}", indent=7)
 
 
 def _wrapped(first: str, text: str, indent: int = 0) -> Iterator[str]:

@@ -3,7 +3,7 @@
 Everything is asked afresh, without root too; nothing stays in the kernel.
 """
 
-from pyebpf.doctor.findings import Finding, Group, Word
+from pyebpf.doctor.findings import Cause, Finding, Group, Word
 from pyebpf.doctor.survey import Survey, survey
 
-__all__ = ["Finding", "Group", "Survey", "Word", "survey"]
+__all__ = ["Cause", "Finding", "Group", "Survey", "Word", "survey"]

@@ -21,7 +21,8 @@ class Cause(Enum):
     """What keeps a feature away."""
 
     NONE = ""
-    KERNEL = "kernel"  #: it is too old, or was built without
+    KERNEL = "kernel"  #: it does not know the feature
+    CONFIGURATION = "configuration"  #: it was built without
     PRIVILEGE = "privilege"  #: this process lacks a capability
     POLICY = "policy"  #: it is refused although the capabilities are held
     SETTING = "setting"  #: a sysctl, a mount, a limit

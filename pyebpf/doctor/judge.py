@@ -118,15 +118,21 @@ def _absent(feature: str, label: str, answer: Answer, machine: Machine) -> Findi
     if off:
         names = ", ".join(f"CONFIG_{name}" for name in off)
         advice = f"a kernel built with {' and '.join(f'CONFIG_{name}=y' for name in off)}"
-        return Finding(feature, label, Word.NO, f"{names} is not set", advice, Cause.KERNEL)
+        return Finding(feature, label, Word.NO, f"{names} is not set", advice, Cause.CONFIGURATION)
     if feature in _HIDDEN_BY_LOCKDOWN and machine.is_configured("BPF_EVENTS"):
         reason = _first_clause(answer.reason)
         return Finding(feature, label, Word.NO, reason, policy_advice(machine), Cause.POLICY)
-    word = describe(answer.errno).partition(":")[0] if answer.errno else ""
-    reason = f"{word}: this kernel does not know it" if word else _first_clause(answer.reason)
+    kind = feature.partition("@")[2]
+    if kind and answer.errno:
+        reason = f"this kernel has no {kind} programs"
+        since, options = PROGRAM_KINDS[kind].since, ()
+    elif answer.errno:
+        reason = f"{describe(answer.errno).partition(':')[0]}: this kernel does not know it"
+    else:
+        reason = _first_clause(answer.reason)
     wanted = " and ".join(f"CONFIG_{name}=y" for name in options)
-    built = f", built with {wanted}" if wanted else ""
-    advice = f"{f'Linux {since} or newer' if since else 'a newer kernel'}{built}"
+    newer = f"Linux {since} or newer" if since else "" if wanted else "a newer kernel"
+    advice = ", with ".join(filter(None, (newer, wanted)))
     return Finding(feature, label, Word.NO, reason, advice, Cause.KERNEL)
 
 

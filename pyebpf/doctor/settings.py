@@ -178,7 +178,7 @@ def _mount(kind: str, place: str, option: str, machine: Machine) -> Finding:
     if not machine.has_filesystem(kind):
         reason = "this kernel does not have it"
         advice = f"a kernel with {option}=y"
-        return Finding(name, label, Word.NO, reason, advice, Cause.KERNEL)
+        return Finding(name, label, Word.NO, reason, advice, Cause.CONFIGURATION)
     return Finding(
         name, label, Word.NO, "nowhere", f"mount -t {kind} {kind} {place}", Cause.SETTING
     )
@@ -202,13 +202,13 @@ def _listed(name: str, label: str, ask: Callable[[], tuple[str, ...]], machine: 
         return Finding(name, label, Word.NO, str(error), "", Cause.KERNEL)
     except NotSupportedError as error:
         return Finding(
-            name, label, Word.NO, str(error), "a kernel with CONFIG_FTRACE=y", Cause.KERNEL
+            name, label, Word.NO, str(error), "a kernel with CONFIG_FTRACE=y", Cause.CONFIGURATION
         )
     if count:
         return Finding(name, label, Word.YES, f"{count} of them")
     reason = "this kernel has none: it was built without dynamic ftrace"
     advice = "a kernel built with CONFIG_FUNCTION_TRACER=y and CONFIG_DYNAMIC_FTRACE=y"
-    return Finding(name, label, Word.NO, reason, advice, Cause.KERNEL)
+    return Finding(name, label, Word.NO, reason, advice, Cause.CONFIGURATION)
 
 
 def user() -> str:

@@ -98,15 +98,21 @@ def test_a_kernel_that_is_too_old() -> None:
     found = judge("prog:netkit_peer", "netkit_peer", UNKNOWN_KIND, Pretended())
     assert (found.word, found.cause) == (Word.NO, Cause.KERNEL)
     assert found.reason == "EINVAL: this kernel does not know it"
-    assert found.advice == "Linux 6.7 or newer, built with CONFIG_NETKIT=y"
+    assert found.advice == "Linux 6.7 or newer, with CONFIG_NETKIT=y"
     newer = judge("prog:tp_btf.s", "tp_btf.s", UNKNOWN_KIND, Pretended())
     assert newer.advice == "a newer kernel"
+
+
+def test_a_helper_of_programs_that_there_are_not() -> None:
+    found = judge("helper:copy_from_user@syscall", "", UNKNOWN_KIND, Pretended())
+    assert found.reason == "this kernel has no syscall programs"
+    assert found.advice == "Linux 5.14 or newer"
 
 
 def test_a_kernel_that_was_built_without() -> None:
     here = Pretended(config={"CONFIG_BPF": "y"})
     found = judge("prog:netkit_peer", "netkit_peer", UNKNOWN_KIND, here)
-    assert found.reason == "CONFIG_NETKIT is not set"
+    assert (found.reason, found.cause) == ("CONFIG_NETKIT is not set", Cause.CONFIGURATION)
     assert found.advice == "a kernel built with CONFIG_NETKIT=y"
     built_in = Pretended(config={"CONFIG_NETKIT": "y"})
     assert judge("prog:netkit_peer", "", UNKNOWN_KIND, built_in).reason.startswith("EINVAL")
@@ -204,6 +210,10 @@ FOUND = Survey(
             Finding("map:hash", "hash", Word.YES),
             Finding("map:arena", "arena", Word.NO, "EINVAL: …", "a newer kernel", Cause.KERNEL),
             Finding("map:rhash", "rhash", Word.NO, "EINVAL: …", "a newer kernel", Cause.KERNEL),
+            Finding(
+                "map:xskmap", "xskmap", Word.NO, "CONFIG_XDP_SOCKETS is not set",
+                "a kernel with it", Cause.CONFIGURATION,
+            ),
         ), terse=True),
     ),
     False, ("@uprobe",), ("@kprobe",),
@@ -223,17 +233,20 @@ def test_the_text(pretended: None, capsys: pytest.CaptureFixture[str]) -> None:
         "",
         "Kinds of maps",
         "  yes  hash",
-        "  no   arena, rhash: EINVAL: … (1)",
+        "  no   arena, rhash: EINVAL: …; a newer kernel",
+        "  no   xskmap: CONFIG_XDP_SOCKETS is not set (1)",
         "",
         "What to do",
-        "  (1) a newer kernel",
+        "  (1) a kernel with it",
         "",
         "No tracing program can run here, as far as this process can tell",
     ]
     assert main(["doctor", "-v"]) == 1
     said = capsys.readouterr().out.splitlines()
     assert said[3:6] == [
-        "  yes  hash", "  no   arena: EINVAL: … (1)", "  no   rhash: EINVAL: … (1)",
+        "  yes  hash",
+        "  no   arena: EINVAL: …; a newer kernel",
+        "  no   rhash: EINVAL: …; a newer kernel",
     ]  # fmt: skip
 
 
@@ -250,6 +263,11 @@ def test_the_data(pretended: None, capsys: pytest.CaptureFixture[str]) -> None:
         {
             "name": "map:rhash", "label": "rhash", "answer": "no", "reason": "EINVAL: …",
             "advice": "a newer kernel", "cause": "kernel",
+        },
+        {
+            "name": "map:xskmap", "label": "xskmap", "answer": "no",
+            "reason": "CONFIG_XDP_SOCKETS is not set", "advice": "a kernel with it",
+            "cause": "configuration",
         },
     ]  # fmt: skip
 
