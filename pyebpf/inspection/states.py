@@ -19,6 +19,7 @@ _INSN = re.compile(r"(\d+): \([0-9a-f]{2}\) (.*)")
 _STATE = re.compile(
     r"(?:from \d+ to )?(\d+):(?: safe| \(speculative execution\))?(?: frame(\d+):)? ?(R.*)?$"
 )
+_SCRATCHED = ("R1", "R2", "R3", "R4", "R5")
 _FROM = re.compile(r"from (\d+) to \d+")
 #: A register or a place on the stack; behind it may stand how it was used: ``R0_w=``.
 _NAME = re.compile(r"(?:^|\s)(R\d+|fp-\d+)(?:_[a-zA-Z]+)?=")
@@ -67,6 +68,9 @@ class _Reader:
         return self._found
 
     def _instruction(self, number: int, text: str) -> None:
+        if text.startswith("call"):
+            for register in _SCRATCHED:  # a call leaves nothing in them
+                self._known.setdefault(self._frame, {}).pop(register, None)
         behind = _BEHIND.search(text)
         reads = self._values.follow(number, text[: behind.start()].rstrip() if behind else text)
         self._visited(number, reads)

@@ -86,6 +86,7 @@ def test_states_after_each_instruction(log: str, scalar: str, most: str, five: s
     assert dict(found[6].changed) == {"R6": five}
     assert dict(found[6].known)["R0"] in ("5", "inv5")
     assert (found[7].visits, found[4].visits) == (2, 1)
+    assert "R1" not in dict(found[0].known)  # the call has left nothing in it
 
 
 def test_states_in_a_function_that_is_called() -> None:
