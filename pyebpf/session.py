@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pyebpf import cache
 from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.attached import Links
-from pyebpf.btf.system import kernel_btf, types_ident
+from pyebpf.btf.system import kernel_btf, modules_asked, types_ident
 from pyebpf.dsl.collect import Collected, collect
 from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.fingerprint import fingerprint
@@ -242,7 +242,9 @@ def _open(
         kept.spec, features=features, resolver=resolver, pins=_pins(kept.spec, found)
     )
     if start.origin and (start.kept is None or resolver.asked):
-        cache.write(start.name, kept.replace(answers=resolver.dump()).to_bytes())
+        found_in = kept.modules or modules_asked()
+        kept = kept.replace(answers=resolver.dump(), modules=found_in)
+        cache.write(start.name, kept.to_bytes())
     session = Session(loaded, kept.compiled, found, options, Links(features))
     try:
         session.open_buffers()

@@ -8,6 +8,7 @@ import zlib
 from contextlib import suppress
 
 from pyebpf import cache
+from pyebpf.btf.system import modules_ident
 from pyebpf.errors import FormatError
 from pyebpf.plain import Frozen
 from pyebpf.spec.compiled import Kept
@@ -46,9 +47,13 @@ def recall(text: bytes | None, license: str, kernel: str) -> Start:  # noqa: A00
         data = cache.read(name)
         kept = Kept.from_bytes(data) if data else None
         # The name is short; what counts is that it was made from the very same.
-        if kept is not None and kept.origin == origin:
+        if kept is not None and kept.origin == origin and _has_its_modules(kept):
             return Start(kept, origin, name)
     return Start(None, origin, name)
+
+
+def _has_its_modules(kept: Kept) -> bool:
+    return not kept.modules or kept.modules == modules_ident()
 
 
 #: The folders whose files decide what a probe is compiled to.

@@ -37,7 +37,8 @@ TYPES = (
     "bpf_link_type", "bpf_rdonly_cast", "btf_module", "vfs_read", "file", "task_struct",
     "bpf_perf_event_data", "req_op", "req_flag_bits", "gendisk", "request_queue", "request",
     "btf_trace_block_rq_insert", "trace_event_raw_block_rq", "trace_event_raw_sched_switch",
-    "__do_sys_flock",
+    "__do_sys_flock", "security_inode_unlink", "inode", "dentry", "super_block", "mm_struct",
+    "dentry__safe_trusted_or_null", "task_struct__safe_rcu", "mm_struct__safe_rcu_or_null",
 )  # fmt: skip
 #: What a kernel's types do not have: the arguments of system calls whose function is inlined.
 SYSCALLS = {

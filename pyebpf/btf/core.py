@@ -44,12 +44,17 @@ class CoreResult(t.Node):
 
 
 class _Value(t.Node):
-    """The answer for one side; ``size`` and ``type`` of the field, if a load may be adjusted."""
+    """The answer for one side.
+
+    ``size`` and ``type`` of the field, if a load may be adjusted; of a bit-field ``word``, the size
+    of what is loaded.
+    """
 
     value: int
     size: int = 0
     type: int = 0
     check: bool = True
+    word: int = 0
 
 
 def relocate(
@@ -110,7 +115,10 @@ def _missing(here: Access, kind: int) -> CoreResult:
 def _compare(here: Access, there: Access, kind: int) -> CoreResult:
     old, new = _value(here, kind), _value(there, kind)
     size, unsafe = None, False
-    if kind == a.FIELD_BYTE_OFFSET and old.size != new.size:
+    if kind == a.FIELD_BYTE_OFFSET and not old.type:
+        # The shifts that follow such a load are those of this kernel, and so is its word.
+        size = new.word or None
+    elif kind == a.FIELD_BYTE_OFFSET and old.size != new.size:
         unsafe = not _adjustable(here.btf.type(old.type), there.btf.type(new.type))
         size = None if unsafe else new.size
     return CoreResult(new.value, True, False, old.value, old.check, size, unsafe, there.btf)
@@ -199,7 +207,7 @@ def _place(kind: int, begin: int, size: int, bits: int, where: tuple[int, int]) 
     """Answer for a field of ``bits`` bits, in the word of ``size`` bytes at byte ``begin``."""
     bit_offset, type_id = where  # a type only if the field is no bitfield
     if kind == a.FIELD_BYTE_OFFSET:
-        return _Value(begin, size if type_id else 0, type_id, bool(type_id))
+        return _Value(begin, size if type_id else 0, type_id, bool(type_id), size)
     if kind == a.FIELD_BYTE_SIZE:
         return _Value(size, check=bool(type_id))
     if kind == a.FIELD_LSHIFT_U64:

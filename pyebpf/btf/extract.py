@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from pyebpf.btf import types as t
 from pyebpf.btf.parse import Btf
+from pyebpf.btf.renumber import renumbered
 from pyebpf.btf.write import Builder
 
 Change: TypeAlias = Callable[[t.Struct], t.Struct]
@@ -27,9 +28,9 @@ def extract(
     Args:
         btf: where to take them from.
         names: of types; all types of each name are taken.
-        changes: by the name of a struct, what to make of it: see :func:`move`,
-            :func:`rename_field`, :func:`drop_field` and :func:`rename`. Names in ``names`` and here
-            are those in ``btf``.
+        changes: by the name of a struct, what to make of it: see :func:`move`, :func:`retype`,
+            :func:`as_bits`, :func:`rename_field`, :func:`drop_field` and :func:`rename`. Names in
+            ``names`` and here are those in ``btf``.
         deep: take what pointers point to as well; else a struct that is only pointed to becomes a
             declaration of it.
 
@@ -84,26 +85,10 @@ class _Extraction:
         return self._declared[old]
 
     def _copy(self, node: t.Type) -> t.Type:
-        copy = node
-        match node:
-            case t.Struct() | t.Union():
-                members = (m.replace(type=self._take(m.type)) for m in node.members)
-                copy = self._changed(node.replace(members=tuple(members)))
-            case t.Array():
-                copy = t.Array(self._take(node.element), self._take(node.index), node.count)
-            case t.FuncProto():
-                params = (t.Param(p.name, self._point(p.type)) for p in node.params)
-                copy = t.FuncProto(self._point(node.result), tuple(params))
-            case t.DataSec():
-                rows = (v.replace(type=self._take(v.type)) for v in node.vars)
-                copy = node.replace(vars=tuple(rows))
-            case t.Ptr():
-                copy = t.Ptr(self._point(node.type))
-            case t.Typedef() | t.Func() | t.Var() | t.DeclTag():
-                copy = node.replace(type=self._take(node.type))
-            case t.Const() | t.Volatile() | t.Restrict() | t.TypeTag():
-                copy = node.replace(type=self._take(node.type))
-        return copy
+        if isinstance(node, (t.FuncProto, t.Ptr)):
+            return renumbered(node, self._point)
+        copy = renumbered(node, self._take)
+        return self._changed(copy) if isinstance(copy, (t.Struct, t.Union)) else copy
 
     def _changed(self, node: t.Struct | t.Union) -> t.Type:
         change = self._changes.get(node.name)
@@ -118,6 +103,23 @@ def move(field: str, offset: int) -> Change:
         return moved.replace(size=max(node.size, offset + 8))
 
     return change
+
+
+def retype(field: str, like: str) -> Change:
+    """Give a field the type of another field of the struct."""
+
+    def change(node: t.Struct) -> t.Struct:
+        (other,) = (member for member in node.members if member.name == like)
+        return _edit(node, field, lambda m: m.replace(type=other.type, bitfield_size=0))
+
+    return change
+
+
+def as_bits(field: str, bits: int) -> Change:
+    """Make a bit-field of a number; 0 makes it whole again, where its word begins."""
+    return lambda node: _edit(
+        node, field, lambda m: m.replace(bit_offset=m.bit_offset & ~63, bitfield_size=bits)
+    )
 
 
 def rename_field(field: str, name: str) -> Change:

@@ -21,6 +21,8 @@ from pyebpf.errors import FormatError
 if TYPE_CHECKING:
     from mmap import mmap
 
+    from typing_extensions import Self
+
 #: A chain of modifiers, typedefs or nested types longer than this is a cycle.
 MAX_DEPTH = 64
 
@@ -53,6 +55,7 @@ class Btf:
         data: the bytes, or the memory map they are read from.
         base: the types that this BTF builds upon, if it is split.
         first: the id of the first type of its own.
+        end: one past the last of its own.
         starts: where each of its own types starts in the type section, in 32-bit words.
         strings_end: one past the last offset of a string, over the base's strings and its own.
     """
@@ -68,7 +71,7 @@ class Btf:
         types, types_end, text, text_end = sections
         self.data = data
         self.base = base
-        self.first = len(base) if base is not None else 1
+        self.first = base.end if base is not None else 1
         self._types, self._text, self._text_end = types, text, text_end
         self._words: Sequence[int] = memoryview(data)[types:types_end].cast("I")
         self._first_string = base.strings_end if base is not None else 0
@@ -77,13 +80,14 @@ class Btf:
         self._store = store
         self._tables: dict[str, index.NameTable] = {}
         self.starts = self._load_starts(types_end)
+        self.end: int = self.first + len(self.starts)
         self._decoded: dict[int, Type] = {}
         self._found: dict[tuple[str, bool], list[int]] = {}
 
     @classmethod
     def parse(
         cls, data: bytes | mmap, base: Btf | None = None, *, store: Store | None = None
-    ) -> Btf:
+    ) -> Self:
         """Return the types in ``data``.
 
         Args:
@@ -103,7 +107,7 @@ class Btf:
         return bytes(self._words), self.data[self._text : self._text_end]
 
     def __len__(self) -> int:
-        return self.first + len(self.starts)
+        return self.end
 
     def type(self, type_id: int) -> Type:
         """Return the node of a type id."""
@@ -134,7 +138,7 @@ class Btf:
 
     def string(self, offset: int) -> str:
         """Return the string at an offset of the string section."""
-        return index.decode(self._string(offset)) if offset else ""
+        return index.decode(self.raw_string(offset)) if offset else ""
 
     def find(self, name: str, *kinds: Kind) -> int:
         """Return the id of the first type called ``name``, of one of ``kinds`` or of any.
@@ -164,6 +168,26 @@ class Btf:
         if not kinds or Kind.FUNC in kinds:
             ids = sorted(ids + self._memoised(name, functions=True))
         return [i for i in ids if not kinds or self.kind(i) in kinds]
+
+    def within(self, module: str, name: str, *kinds: Kind) -> list[int]:  # noqa: ARG002
+        """Return the ids of the types called ``name`` of a module.
+
+        Raises:
+            KeyError: there are no types of that module; :meth:`without` says why.
+        """
+        raise KeyError(module)
+
+    def without(self, module: str) -> str:
+        """Say why there are no types of a module, and what to do."""
+        return f"the target has no types of a module {module}"
+
+    def beside(self, type_id: int, name: str, *kinds: Kind) -> list[int]:  # noqa: ARG002
+        """Return the ids of the types called ``name`` of the blob that has ``type_id``."""
+        return self.find_all(name, *kinds)
+
+    def place(self, type_id: int) -> tuple[str, int]:
+        """Return where the kernel has a type: the module, empty for itself, and the id there."""
+        return "", type_id
 
     def skip(self, type_id: int) -> int:
         """Return the type behind typedefs and modifiers."""
@@ -208,14 +232,15 @@ class Btf:
             raise FormatError(msg)
         return self.starts[number]
 
-    def _string(self, offset: int) -> bytes:
+    def raw_string(self, offset: int) -> bytes:
+        """Return the bytes of a string at an offset of the string section."""
         if self.base is not None and offset < self._first_string:
-            return self.base._string(offset)  # noqa: SLF001 - same class
+            return self.base.raw_string(offset)
         return self._read_string(offset - self._first_string)
 
     def _strings(self, offsets: Sequence[int]) -> list[bytes]:
         if self.base is not None:
-            return [self._string(offset) for offset in offsets]
+            return [self.raw_string(offset) for offset in offsets]
         return index.read_all(self.data[self._text : self._text_end], offsets)
 
     def _decode(self, type_id: int) -> Type:

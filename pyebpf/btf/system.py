@@ -15,16 +15,21 @@ from pyebpf.errors import NotSupportedError, OtherKernelError
 from pyebpf.lazy import lazy
 
 if TYPE_CHECKING:
-    from pyebpf.btf import belonging, parse
+    from pyebpf.btf import belonging, modular, modules, parse
+    from pyebpf.btf.modular import ModularBtf
+    from pyebpf.btf.modules import LoadedModules
     from pyebpf.btf.parse import Btf
 else:
     belonging = lazy("pyebpf.btf.belonging")
+    modular = lazy("pyebpf.btf.modular")
+    modules = lazy("pyebpf.btf.modules")
     parse = lazy("pyebpf.btf.parse")
 
 DIRECTORY = "/sys/kernel/btf"
 NOTES = "/sys/kernel/notes"
 
 _loaded: dict[str, Btf] = {}
+_known_modules: dict[str, LoadedModules] = {}
 
 
 class _CacheStore:
@@ -43,6 +48,8 @@ class _CacheStore:
 def kernel_btf(file: str = "") -> Btf:
     """Return the types of the running kernel; the same object each time.
 
+    Types of loaded modules are found too, when they are asked for by name.
+
     Args:
         file: with its types, instead of what ``$PYEBPF_BTF`` names and of the kernel's own.
 
@@ -57,7 +64,7 @@ def kernel_btf(file: str = "") -> Btf:
     """
     own = file or os.environ.get("PYEBPF_BTF", "")
     if not own:
-        return _load_once(f"{DIRECTORY}/vmlinux", kernel_ident())
+        return _own_types()
     ident = _file_ident(own)
     btf = _load_once(own, ident)
     why = _foreign(own, ident, btf)
@@ -92,19 +99,48 @@ def module_btf(name: str) -> Btf:
         NotSupportedError: there is no such module, or it has no BTF.
     Since:   Linux 5.11, with ``CONFIG_DEBUG_INFO_BTF_MODULES``.
     """
-    file = f"{DIRECTORY}/{name}"
-    if name not in module_names():
-        msg = f"the kernel has no types of a module called {name!r} (there is no {file})"
-        raise NotSupportedError(msg, feature="module_btf", since="5.11")
-    return parse.Btf.parse(_read(file).data, _load_once(f"{DIRECTORY}/vmlinux", kernel_ident()))
+    kernel, loaded = _own_types(), _modules()
+    try:
+        return loaded.open(name, kernel)
+    except KeyError:
+        raise NotSupportedError(loaded.advice(name), feature="module_btf", since="5.11") from None
 
 
 def module_names() -> list[str]:
     """Return the modules whose types the kernel offers, sorted."""
-    try:
-        return sorted(name for name in os.listdir(DIRECTORY) if name != "vmlinux")  # noqa: PTH208
-    except FileNotFoundError:
-        return []
+    return _modules().names()
+
+
+def modules_asked() -> str:
+    """Return what tells the loaded modules from others; empty if nobody has asked for any."""
+    known = _known_modules.get(_key(DIRECTORY, kernel_ident()))
+    return known.ident() if known is not None and known.asked else ""
+
+
+def modules_ident() -> str:
+    """Return what tells the loaded modules from others.
+
+    Cost:    a file for each module.
+    """
+    return _modules().ident()
+
+
+def _own_types() -> ModularBtf:
+    path, ident = f"{DIRECTORY}/vmlinux", kernel_ident()
+    key = _key(path, ident)
+    if key not in _loaded:
+        own = modular.ModularBtf.parse(_read(path).data, store=_CacheStore(ident))
+        _loaded[key] = own.with_modules(_modules())
+    found = _loaded[key]
+    assert isinstance(found, modular.ModularBtf)
+    return found
+
+
+def _modules() -> LoadedModules:
+    key = _key(DIRECTORY, kernel_ident())
+    if key not in _known_modules:
+        _known_modules[key] = modules.LoadedModules(DIRECTORY, kernel_ident(), _CacheStore)
+    return _known_modules[key]
 
 
 def kernel_ident() -> str:
@@ -129,10 +165,14 @@ def _content(path: str) -> bytes:
 
 
 def _load_once(file: str, ident: str) -> Btf:
-    key = f"{file}\0{ident}"
+    key = _key(file, ident)
     if key not in _loaded:
         _loaded[key] = parse.Btf.parse(_read(file).data, store=_CacheStore(ident))
     return _loaded[key]
+
+
+def _key(file: str, ident: str) -> str:
+    return f"{file}\0{ident}"
 
 
 def _read(file: str) -> files.Contents:

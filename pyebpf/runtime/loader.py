@@ -19,6 +19,7 @@ from pyebpf.lazy import lazy
 from pyebpf.owner import Owner
 from pyebpf.runtime import syscall
 from pyebpf.runtime.map_fd import MapFd, create_map
+from pyebpf.runtime.module_fds import ModuleFds
 from pyebpf.runtime.object_btf import without_externs
 from pyebpf.runtime.program import Program, load_program
 from pyebpf.runtime.relocate import link_program
@@ -193,18 +194,25 @@ class _Loading(NamedTuple):
         own, hook = program_kind_of_section(spec.section.removeprefix(_ON_DEMAND))
         kind = other or own
         try:
-            linked = link_program(
-                self.obj, spec.name, map_fds=self.fds, resolver=self.resolver, bodies=bodies
-            )
-            program = load_program(
-                linked,
-                kind,
-                hook,
-                resolver=self.resolver,
-                license=self.obj.license,
-                btf_fd=btf_fd,
-                log_level=self.log_level,
-            )
+            with ModuleFds() as modules:
+                linked = link_program(
+                    self.obj,
+                    spec.name,
+                    map_fds=self.fds,
+                    resolver=self.resolver,
+                    modules=modules,
+                    bodies=bodies,
+                )
+                program = load_program(
+                    linked,
+                    kind,
+                    hook,
+                    resolver=self.resolver,
+                    modules=modules,
+                    license=self.obj.license,
+                    btf_fd=btf_fd,
+                    log_level=self.log_level,
+                )
         except PyebpfError as err:
             err.program = spec.name
             raise

@@ -13,11 +13,13 @@ from pyebpf.lazy import lazy
 from pyebpf.owner import Owner
 from pyebpf.runtime import syscall
 from pyebpf.runtime.relocate import FUNC_INFO_SIZE, LINE_INFO_SIZE, LinkedProgram
+from pyebpf.runtime.resolver import KernelPlace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pyebpf.runtime import verifier
+    from pyebpf.runtime.module_fds import ModuleFds
     from pyebpf.runtime.resolver import CoreResolver
 else:
     verifier = lazy("pyebpf.runtime.verifier")
@@ -63,6 +65,7 @@ def load_program(  # noqa: PLR0913 - one argument for each thing that a load dep
     hook: str,
     *,
     resolver: CoreResolver,
+    modules: ModuleFds,
     license: str = "GPL",  # noqa: A002 - the kernel's name
     btf_fd: int = 0,
     log_level: int = 0,
@@ -74,6 +77,7 @@ def load_program(  # noqa: PLR0913 - one argument for each thing that a load dep
         kind: what kind of program it is.
         hook: what it will be attached to.
         resolver: knows the ids of kernel types, for the kinds that name their hook when loaded.
+        modules: the types of modules that it names.
         license: of the object.
         btf_fd: the object's BTF, loaded; 0 for none.
         log_level: 0 asks for the verifier's log only after a refusal; 1 keeps that of an accepted
@@ -85,7 +89,10 @@ def load_program(  # noqa: PLR0913 - one argument for each thing that a load dep
         RelocationError: the hook does not exist in this kernel.
         NotSupportedError: the kind of hook cannot be named on this kernel.
     """
-    target = attach_btf_id(kind, hook, linked.name, resolver) if kind.needs_btf_id else 0
+    target = KernelPlace(0)
+    if kind.needs_btf_id:
+        target = attach_place(kind, hook, linked.name, resolver)
+    of_modules = [modules[name] for name in linked.modules]
     func_info = linked.func_info if btf_fd else b""
     line_info = linked.line_info if btf_fd else b""
     try:
@@ -95,7 +102,8 @@ def load_program(  # noqa: PLR0913 - one argument for each thing that a load dep
             license,
             name=linked.name,
             expected_attach_type=kind.attach_type,
-            attach_btf_id=target,
+            attach_btf_id=target.id,
+            attach_btf_fd=modules[target.module] if target.module else 0,
             btf_fd=btf_fd,
             func_info=func_info,
             func_info_rec_size=FUNC_INFO_SIZE if func_info else 0,
@@ -103,6 +111,7 @@ def load_program(  # noqa: PLR0913 - one argument for each thing that a load dep
             line_info_rec_size=LINE_INFO_SIZE if line_info else 0,
             log_level=log_level,
             flags=kind.flags,
+            fd_array=[0, *of_modules] if of_modules else (),
         )
     except syscall.RefusedError as refusal:
         if verifier.gives_reason(refusal.log):
@@ -132,8 +141,8 @@ _TARGETS = {
 }
 
 
-def attach_btf_id(kind: ProgramKind, hook: str, name: str, resolver: CoreResolver) -> int:
-    """Return the kernel's BTF id of a hook, such as that of the function ``vfs_read``.
+def attach_place(kind: ProgramKind, hook: str, name: str, resolver: CoreResolver) -> KernelPlace:
+    """Return where the kernel's types have a hook, such as ``vfs_read`` or ``xfs:xfs_file_open``.
 
     Raises:
         RelocationError: the kernel has no such hook.
@@ -147,4 +156,5 @@ def attach_btf_id(kind: ProgramKind, hook: str, name: str, resolver: CoreResolve
             feature="freplace",
         )
     prefix, what = known
-    return resolver.type_id(prefix + hook, what)
+    module, _, own = hook.rpartition(":")
+    return resolver.place(prefix + own, what, module)

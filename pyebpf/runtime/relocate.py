@@ -30,6 +30,7 @@ from pyebpf.spec.objects import (
 )
 
 if TYPE_CHECKING:
+    from pyebpf.runtime.module_fds import ModuleFds
     from pyebpf.runtime.resolver import CoreResolver
 
 #: Set in the ``addend`` of an EXTERN reference that may stay unresolved.
@@ -53,6 +54,7 @@ class LinkedProgram(NamedTuple):
         lines: the source lines, by instruction of ``code``.
         poisoned: the instructions that refer to what this kernel does not have.
         names: of the functions in it, the entry first.
+        modules: those whose functions it calls; the first is number 1 in its instructions.
     """
 
     name: str
@@ -63,6 +65,7 @@ class LinkedProgram(NamedTuple):
     lines: tuple[LineInfo, ...]
     poisoned: tuple[Poison, ...]
     names: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
 
 
 def link_program(
@@ -71,6 +74,7 @@ def link_program(
     *,
     map_fds: Mapping[str, int],
     resolver: CoreResolver,
+    modules: ModuleFds | None = None,
     bodies: Mapping[str, bytes] = MappingProxyType({}),
 ) -> LinkedProgram:
     """Put a program and the functions it calls together and fill in all references.
@@ -80,6 +84,7 @@ def link_program(
         program_name: one of its programs.
         map_fds: descriptors by the names of the object's maps.
         resolver: answers what depends on the kernel.
+        modules: the types of modules, for variables of theirs.
         bodies: code that takes the place of functions, by their names; it refers to nothing.
 
     Raises:
@@ -91,7 +96,7 @@ def link_program(
     Cost: proportional to the program's own code, and one question to ``resolver`` for each CO-RE
         relocation.
     """
-    return _Linker(obj, program_name, map_fds, resolver, bodies).link()
+    return _Linker(obj, program_name, map_fds, resolver, modules, bodies).link()
 
 
 class _Placed(NamedTuple):
@@ -109,10 +114,12 @@ class _Linker:
         name: str,
         map_fds: Mapping[str, int],
         resolver: CoreResolver,
+        modules: ModuleFds | None,
         bodies: Mapping[str, bytes],
     ) -> None:
         self._bodies = bodies
         self._obj, self._name, self._map_fds, self._resolver = obj, name, map_fds, resolver
+        self._modules, self._called = modules, list[str]()
         self._sections = {section.name: section for section in obj.sections}
         self._placed: list[_Placed] = []
         self._starts: dict[tuple[str, int], int] = {}
@@ -140,6 +147,7 @@ class _Linker:
             lines,
             tuple(self._poisoned),
             tuple(placed.function.name for placed in self._placed),
+            tuple(self._called),
         )
 
     def _entry(self) -> FunctionSpec:
@@ -225,7 +233,7 @@ class _Linker:
     def _kfunc(self, insn: int, reloc: SymbolReloc) -> None:
         weak = bool(reloc.addend & WEAK)
         try:
-            found = self._resolver.type_id(reloc.symbol, Kind.FUNC, weak=weak)
+            found = self._resolver.place(reloc.symbol, Kind.FUNC, weak=weak)
         except RelocationError as error:
             if weak:
                 self._poison(insn, f"kernel function {reloc.symbol!r} is not resolved")
@@ -233,7 +241,15 @@ class _Linker:
             raise RelocationError(f"program {self._name!r}: {error}") from None
         opcode, regs, _, _ = _INSN.unpack_from(self._code, 8 * insn)
         regs = regs & 15 | c.BPF_PSEUDO_KFUNC_CALL << 4
-        _INSN.pack_into(self._code, 8 * insn, opcode, regs, 0, found)
+        _INSN.pack_into(self._code, 8 * insn, opcode, regs, self._number(found.module), found.id)
+
+    def _number(self, module: str) -> int:
+        """Return the number of a module in the program's array of types; 0 is the kernel."""
+        if not module:
+            return 0
+        if module not in self._called:
+            self._called.append(module)
+        return self._called.index(module) + 1
 
     def _variable(self, insn: int, reloc: SymbolReloc) -> None:
         """Put in a kernel variable: its id if the object gives it a type, else its address."""
@@ -241,8 +257,9 @@ class _Linker:
         try:
             kind = self._resolver.kind_of(reloc.symbol)
             if kind is not None:
-                found = self._resolver.type_id(reloc.symbol, kind, weak=weak)
-                self._wide(insn, c.BPF_PSEUDO_BTF_ID, found, 0)
+                found = self._resolver.place(reloc.symbol, kind, weak=weak)
+                own = self._modules[found.module] if self._modules and found.module else 0
+                self._wide(insn, c.BPF_PSEUDO_BTF_ID, found.id, own)
                 return
             address = kallsyms.address(reloc.symbol)
         except RelocationError as error:

@@ -7,7 +7,7 @@ kernel's BTF, which is megabytes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from pyebpf.btf.types import Kind
 from pyebpf.errors import FormatError, NotSupportedError, RelocationError
@@ -25,7 +25,14 @@ else:
     parse = lazy("pyebpf.btf.parse")
     types = lazy("pyebpf.btf.types")
 
-_VERSION = "pyebpf answers 1"
+_VERSION = "pyebpf answers 2"
+
+
+class KernelPlace(NamedTuple):
+    """Where a type of the kernel is: its id, and the module that it is in; empty for none."""
+
+    id: int
+    module: str = ""
 
 
 class CoreResolver:
@@ -48,7 +55,7 @@ class CoreResolver:
         self._local: Btf | None = None
         self._kernel: Btf | None = None
         self._answers: _Answers = {}
-        self._ids: _Ids = {}
+        self._places: _Places = {}
         self.asked = False
 
     def ask(self, reloc: CoreReloc) -> CoreAnswer:
@@ -66,23 +73,25 @@ class CoreResolver:
             self.asked = True
         return answer
 
-    def type_id(self, name: str, kind: Kind, *, weak: bool = False) -> int:
-        """Return the id of a kernel type, such as the typedef ``btf_trace_sched_switch``.
+    def place(self, name: str, kind: Kind, module: str = "", *, weak: bool = False) -> KernelPlace:
+        """Return the place of a kernel type, such as the typedef ``btf_trace_sched_switch``.
 
         Args:
             name: of the type.
             kind: what it is.
+            module: to look into; else the kernel, then all modules.
             weak: nobody minds if there is none: the error names no similar ones, which takes long.
 
         Raises:
             RelocationError: the kernel has no such type.
             NotSupportedError: the kernel has no BTF.
         """
-        number = self._ids.get((name, int(kind)))
-        if number is None:
-            number = self._ids[name, int(kind)] = self._find_id(name, kind, weak=weak)
+        key = name, int(kind), module
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = self._find_place(name, kind, module, weak=weak)
             self.asked = True
-        return number
+        return place
 
     def kind_of(self, name: str) -> Kind | None:
         """Return what the object declares an external symbol as; None if it gives it no type."""
@@ -113,7 +122,10 @@ class CoreResolver:
             "\t".join(map(str, ("a", kind, number, path, *map(int, answer))))
             for (number, path, kind), answer in self._answers.items()
         ]
-        lines += [f"i\t{kind}\t{number}\t{name}" for (name, kind), number in self._ids.items()]
+        lines += [
+            f"i\t{kind}\t{found.id}\t{found.module}\t{module}\t{name}"
+            for (name, kind, module), found in self._places.items()
+        ]
         return "\n".join(lines).encode()
 
     def load(self, data: bytes) -> None:
@@ -123,13 +135,13 @@ class CoreResolver:
             FormatError: the data is damaged, or of another version; nothing is taken then.
         """
         try:
-            answers, ids = _parse(data.decode())
+            answers, places = _parse(data.decode())
         except ValueError as error:
             raise FormatError(
                 f"cached answers about the kernel's types are damaged: {error}"
             ) from None
         self._answers.update(answers)
-        self._ids.update(ids)
+        self._places.update(places)
 
     def _find(self, reloc: CoreReloc) -> CoreAnswer:
         local = self._local_types()
@@ -137,22 +149,33 @@ class CoreResolver:
             return CoreAnswer(reloc.type_id, reloc.type_id)
         kernel = self._kernel_types(self.describe(reloc))
         found = core.relocate(local, reloc.type_id, reloc.access, reloc.kind, kernel)
+        value = found.value
+        if reloc.kind is CoreKind.TYPE_ID_TARGET:
+            _, value = kernel.place(value)
         return CoreAnswer(
             found.original,
-            found.value,
+            value,
             found.poison,
             found.check,
             found.insn_size or 0,
             found.unsafe_size,
         )
 
-    def _find_id(self, name: str, kind: Kind, *, weak: bool) -> int:
+    def _find_place(self, name: str, kind: Kind, module: str, *, weak: bool) -> KernelPlace:
         kernel = self._kernel_types(name)
         try:
-            return kernel.find(name, kind)
+            found = kernel.within(module, name, kind) if module else kernel.find_all(name, kind)
         except KeyError:
-            close = "" if weak else near.did_you_mean(kernel.similar(name, (kind,)))
+            raise RelocationError(
+                f"`{module}:{name}` is not there: {kernel.without(module)}"
+            ) from None
         word = _WORDS.get(kind, kind.name.lower())
+        if found:
+            where, number = kernel.place(found[0])
+            return KernelPlace(number, where)
+        if module:
+            raise RelocationError(f"the module {module} has no {word} `{name}`")
+        close = "" if weak else near.did_you_mean(kernel.similar(name, (kind,)))
         raise RelocationError(f"this kernel has no {word} `{name}`{close}")
 
     def _local_types(self) -> Btf:
@@ -175,13 +198,13 @@ class CoreResolver:
 
 _WORDS = {Kind.FUNC: "function", Kind.VAR: "variable"}
 _Answers: TypeAlias = "dict[tuple[int, str, int], CoreAnswer]"
-_Ids: TypeAlias = "dict[tuple[str, int], int]"
+_Places: TypeAlias = "dict[tuple[str, int, str], KernelPlace]"
 
 
-def _parse(text: str) -> tuple[_Answers, _Ids]:
+def _parse(text: str) -> tuple[_Answers, _Places]:
     """Read what ``dump`` wrote; ``ValueError`` if it is anything else."""
     answers: _Answers = {}
-    ids: _Ids = {}
+    places: _Places = {}
     version, *lines = text.split("\n")
     if version != _VERSION:
         raise ValueError(f"they begin with {version[:20]!r}")
@@ -190,9 +213,9 @@ def _parse(text: str) -> tuple[_Answers, _Ids]:
         if what == "a":
             answers[int(number), rest[0], int(kind)] = _answer(rest[1:])
         else:
-            (name,) = rest
-            ids[name, int(kind)] = int(number)
-    return answers, ids
+            found_in, module, name = rest
+            places[name, int(kind), module] = KernelPlace(int(number), found_in)
+    return answers, places
 
 
 def _answer(fields: list[str]) -> CoreAnswer:

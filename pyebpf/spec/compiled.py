@@ -60,12 +60,14 @@ class Kept(Frozen):
         compiled: as the compiler gave it.
         spec: the object file, read.
         answers: what depended on the kernel's types (``CoreResolver.dump``).
+        modules: the loaded modules, if any of that was looked for in them.
     """
 
     origin: bytes
     compiled: Compiled
     spec: ObjectSpec
     answers: bytes
+    modules: str = ""
 
     def to_bytes(self) -> bytes:
         """Return a form to keep; :meth:`from_bytes` reads it."""

@@ -52,9 +52,9 @@ def fire(session: Session, probe: Probe | str, *args: int) -> int:
     return prog_test_run(session._loaded.programs[name].fd, ctx=context).retval
 
 
-def cell(text: str, **names: Any) -> ModuleType:
+def cell(text: str, title: str = "", **names: Any) -> ModuleType:
     """Run a text as a notebook runs a cell: a module without a file, its source in linecache."""
-    name = f"<cell {next(_numbers)}>"
+    name = f"<{title or f'cell {next(_numbers)}'}>"
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     module = ModuleType(f"cell_{next(_numbers)}")
     sys.modules[module.__name__] = module

@@ -6,6 +6,7 @@ The other kernel is this one with its types changed: fields moved, a struct unde
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pyebpf import (
     Target,
     chars,
     current_task,
+    has_enumerator,
     has_field,
     host_target,
     load,
@@ -32,10 +34,20 @@ from pyebpf import (
     u64,
 )
 from pyebpf.btf import Btf
-from pyebpf.btf.extract import all_of, drop_field, extract, move, rename, rename_field
+from pyebpf.btf.extract import (
+    all_of,
+    as_bits,
+    drop_field,
+    extract,
+    move,
+    rename,
+    rename_field,
+    retype,
+)
 from pyebpf.btf.system import kernel_btf
+from pyebpf.btf.write import Builder
 from pyebpf.errors import VerifierError
-from pyebpf.kernel import task_struct, task_struct___doctored
+from pyebpf.kernel import bpf_map_type, task_struct, task_struct___doctored
 from tests.kernel.running import fire, loaded
 
 pytestmark = pytest.mark.kernel
@@ -160,3 +172,106 @@ def test_has_field_is_answered_by_the_kernel_that_runs() -> None:
     with loaded(guarded, target=target({"task_struct": drop_field("comm")})) as session:
         assert fire(session, guarded) == 1
         assert session[numbers].view()[:3].tolist() == [OWN, 1, 0]
+
+
+@raw_tracepoint("sys_enter")
+def retyped() -> int:
+    task = current_task()
+    numbers[0] = task.flags
+    numbers[1] = task.start_time
+    numbers[2] = task.pid
+    numbers[3] = task.tgid
+    return 1
+
+
+def values(probe: Probe, chosen: Target | None) -> list[int]:
+    with loaded(probe, target=chosen) as session:
+        assert fire(session, probe) == 1
+        found: list[int] = session[numbers].view()[:4].tolist()
+        return found
+
+
+def test_numbers_that_are_wider_or_narrower_here() -> None:
+    """The target has 64 bits where this kernel has 32, and the other way round."""
+    changes = all_of(retype("flags", "start_time"), move("flags", 8_000))
+    swapped = target({"task_struct": all_of(changes, retype("start_time", "personality"))})
+    right = values(retyped, None)
+    found = values(retyped, swapped)
+    assert right[2:] == found[2:] == [OWN, OWN]
+    assert found[0] == right[0]
+    assert found[1] & 0xFFFFFFFF == right[1] & 0xFFFFFFFF
+    assert right[0] < 1 << 32 < right[1]
+
+
+def test_a_number_that_is_a_bit_field_in_the_target() -> None:
+    """It is read by what this kernel says of it: where it lies, and how wide it is."""
+    bits = all_of(move("pid", 8_000), as_bits("pid", 3), move("tgid", 8_016), as_bits("tgid", 22))
+    assert values(retyped, target({"task_struct": bits}))[2:] == [OWN, OWN]
+
+
+@raw_tracepoint("sys_enter")
+def reads_a_number() -> int:
+    numbers[0] = current_task().sched_reset_on_fork
+    return 1
+
+
+def test_a_number_that_is_a_bit_field_here_is_refused_by_name() -> None:
+    """A load of a word that holds other bits too would give a wrong number."""
+    whole = target({"task_struct": all_of(as_bits("sched_reset_on_fork", 0))})
+    with pytest.raises(VerifierError, match="sched_reset_on_fork") as refusal:
+        values(reads_a_number, whole)
+    assert "numbers[0] = current_task().sched_reset_on_fork" in str(refusal.value)
+
+
+@raw_tracepoint("sys_enter")
+def reads_a_limit() -> int:
+    signal = current_task().signal
+    numbers[0] = signal.rlim[7].rlim_cur
+    numbers[1] = signal.rlim[7].rlim_max
+    return 1
+
+
+def test_elements_of_an_array_whose_records_differ() -> None:
+    """The fields of the target's elements are in another order."""
+    swapped = all_of(move("rlim_cur", 8), move("rlim_max", 0))
+    changed = target({"rlimit": swapped}, "signal_struct")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limits = before[0] - 1, before[1]
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert values(reads_a_limit, changed)[:2] == list(limits)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@raw_tracepoint("sys_enter")
+def counts_maps() -> int:
+    numbers[0] = bpf_map_type.BPF_MAP_TYPE_HASH
+    if has_enumerator(bpf_map_type, "BPF_MAP_TYPE_RINGBUF"):
+        numbers[1] = bpf_map_type.BPF_MAP_TYPE_RINGBUF
+    return 1
+
+
+@raw_tracepoint("sys_enter")
+def counts_maps_of_tomorrow() -> int:
+    numbers[0] = bpf_map_type.BPF_MAP_TYPE_OF_TOMORROW
+    return 1
+
+
+def with_other_numbers() -> Target:
+    """Return a kernel whose maps have other numbers, and one kind that no kernel has."""
+    here = host_target()
+    made = Builder()
+    names = {"BPF_MAP_TYPE_HASH": 77, "BPF_MAP_TYPE_RINGBUF": 78, "BPF_MAP_TYPE_OF_TOMORROW": 79}
+    made.add_enum("bpf_map_type", names)
+    return here.replace(btf=made.build())
+
+
+def test_enumerators_have_the_numbers_of_this_kernel() -> None:
+    assert values(counts_maps, with_other_numbers())[:2] == [1, 27]  # enum bpf_map_type
+
+
+def test_an_enumerator_that_this_kernel_lacks_is_refused_by_name() -> None:
+    with pytest.raises(VerifierError, match="no value `BPF_MAP_TYPE_OF_TOMORROW`") as refusal:
+        values(counts_maps_of_tomorrow, with_other_numbers())
+    assert "numbers[0] = bpf_map_type.BPF_MAP_TYPE_OF_TOMORROW" in str(refusal.value)

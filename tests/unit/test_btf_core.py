@@ -137,7 +137,9 @@ def test_bitfields(access: str, offset: int, size: int, left: int, right: int) -
     assert [result.value for result in results] == [offset, size, left, right]
     is_bitfield = access in ("0:4", "0:5")
     assert [result.check for result in results] == [*[not is_bitfield] * 3, True]
-    assert all(result.insn_size is None and not result.unsafe_size for result in results)
+    # A load must be as wide as this kernel's word, whatever the object's was.
+    assert [result.insn_size for result in results] == [size if is_bitfield else None, *[None] * 3]
+    assert not any(result.unsafe_size for result in results)
 
 
 def test_a_bitfield_is_read_back_from_memory() -> None:

@@ -47,7 +47,7 @@ LAYERS: dict[str, set[str]] = {
     "map_views": {"dsl", "runtime", "spec", "host"},
     "pinned": {"abi", "dsl", "runtime", "host", "map_views"},
     "rows": {"present", "spec"},
-    "starting": {"spec"},
+    "starting": {"btf", "spec"},
     "targets": FACTS | {"host", "runtime"},
     "session": FACTS
     | {

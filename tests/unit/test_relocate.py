@@ -294,7 +294,7 @@ def test_answers_are_remembered_and_survive_a_dump() -> None:
     ]
     first = CoreResolver(local, kernel)
     answers = [first.ask(question) for question in questions]
-    number = first.type_id("task", Kind.STRUCT)
+    number = first.place("task", Kind.STRUCT)
     assert [a.value for a in answers] == [8, 0, 0, 12]
     assert [a.missing for a in answers] == [False, False, True, False]
     assert (len(calls), first.asked) == (1, True)
@@ -302,7 +302,7 @@ def test_answers_are_remembered_and_survive_a_dump() -> None:
     second = CoreResolver(local, no_kernel)
     second.load(first.dump())
     assert [second.ask(question) for question in questions] == answers
-    assert second.type_id("task", Kind.STRUCT) == number
+    assert second.place("task", Kind.STRUCT) == number
     assert second.asked is False
 
 
@@ -336,7 +336,7 @@ def test_what_is_missing_is_said_with_what_there_is() -> None:
 def test_a_hook_that_is_not_there() -> None:
     resolver = CoreResolver(b"", counted(task("pid")[0])[0])
     with pytest.raises(RelocationError, match=r"this kernel has no struct `tasc`.*`task`"):
-        resolver.type_id("tasc", Kind.STRUCT)
+        resolver.place("tasc", Kind.STRUCT)
 
 
 def test_a_kernel_without_types() -> None:

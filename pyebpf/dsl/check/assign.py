@@ -13,6 +13,7 @@ from pyebpf.dsl.check.maps import set_entry
 from pyebpf.dsl.check.member import record_field, record_of
 from pyebpf.dsl.check.scope import ADVICE
 from pyebpf.dsl.check.shared import global_of, set_global
+from pyebpf.dsl.check.trust import of_pointer
 from pyebpf.dsl.faults import Fault, Mismatch
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.typed import (
@@ -101,7 +102,7 @@ def store_name(name: str, value: Expr, target: ast.Name, scope: Scope) -> list[S
     variable = scope.variable(name)
     stored = assign_to(variable, value)
     present = not isinstance(value.type, (Maybe, NoneType))
-    scope.flow = scope.flow.assign(name, present=present)
+    scope.flow = scope.flow.assign(name, present=present, **of_pointer(value, scope))
     return [Assign(scope.span(target), variable, stored)]
 
 

@@ -26,6 +26,7 @@ from pyebpf.dsl.check.signature import annotated_type, match_arguments, width_or
 from pyebpf.dsl.check.subprogram import call_subprogram
 from pyebpf.dsl.check.text import affix, is_text
 from pyebpf.dsl.check.timers import is_timer, timer_call
+from pyebpf.dsl.check.trust import of_pointer
 from pyebpf.dsl.check.tuple_results import TupleResult, widths_of
 from pyebpf.dsl.check.unpacking import starred_items
 from pyebpf.dsl.check.variables import variable_call
@@ -232,6 +233,7 @@ def _bind(function: FunctionType, node: ast.Call, scope: Scope, inner: Scope) ->
         if isinstance(wanted, Int):
             variable.fixed = wanted
         stored = assign_to(variable, value)
-        inner.flow = inner.flow.assign(name, present=stored.type == value.type)
+        present = stored.type == value.type
+        inner.flow = inner.flow.assign(name, present=present, **of_pointer(value, scope))
         out.append(Assign(value.span, variable, stored))
     return out

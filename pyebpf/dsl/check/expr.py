@@ -34,6 +34,7 @@ from pyebpf.dsl.check.octets import compare_octets, is_octets
 from pyebpf.dsl.check.operators import operate
 from pyebpf.dsl.check.questions import answer_of, for_others
 from pyebpf.dsl.check.text import compare_text, either, is_text
+from pyebpf.dsl.check.trust import of_pointer
 from pyebpf.dsl.check.tuples import choose_items, tuples_to_choose, tuples_to_compare
 from pyebpf.dsl.check.unpacking import starred_items
 from pyebpf.dsl.faults import Fault, Mismatch
@@ -278,7 +279,8 @@ def _walrus(node: ast.NamedExpr, scope: Scope) -> Expr:
     variable = scope.variable(node.target.id)
     stored = assign_to(variable, value)
     present = not isinstance(value.type, (Maybe, NoneType))
-    scope.flow = scope.flow.assign(node.target.id, present=present)
+    pointer = of_pointer(value, scope)
+    scope.flow = scope.flow.assign(node.target.id, present=present, **pointer)
     assert variable.type is not None
     bound = Bind(variable.type, scope.span(node), variable, stored)
     if present and isinstance(variable.type, Maybe):

@@ -50,6 +50,7 @@ class Kernel:
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        self._safe: dict[str, frozenset[str]] = {}
 
     @property
     def btf(self) -> Btf:
@@ -139,6 +140,8 @@ class Kernel:
         if self._has_tag(target_id, "user") or space is Space.COPY:
             space = Space.USER
         inner = self.btf.skip(target_id)
+        if isinstance(self.btf.type(inner), btf.Fwd):
+            inner, space = self._defined(inner), Space.USER if space is Space.USER else Space.KERNEL
         node = self.btf.type(inner)
         if isinstance(node, (btf.Struct, btf.Union)):
             keeps = space is Space.BTF and isinstance(node, btf.Struct)
@@ -149,6 +152,16 @@ class Kernel:
             return Pointer(space if keeps or space is Space.USER else Space.KERNEL, ref)
         ref = KernelRef(target_id, layout.c_name(self.btf, target_id))
         return Pointer(Space.USER if space is Space.USER else Space.KERNEL, ref)
+
+    def _defined(self, declared: int) -> int:
+        """Return the struct or union that a declaration is of, which a module may have.
+
+        To the verifier a pointer to it stays a number.
+        """
+        node = self.btf.type(declared)
+        assert isinstance(node, btf.Fwd)
+        kind = Kind.UNION if node.is_union else Kind.STRUCT
+        return next(iter(self.btf.find_all(node.name, kind)), declared)
 
     def element(self, ref: KernelRef) -> tuple[KernelRef, int] | None:
         """Return the element type and the length of an array type."""
@@ -164,6 +177,19 @@ class Kernel:
             return {}
         return {item.name: item.value for item in node.values}
 
+    def safe_members(self, struct: str, kind: str) -> frozenset[str]:
+        """Return the members that the verifier lists for a struct, as ``trusted_or_null``."""
+        key = f"{struct}__safe_{kind}"
+        if key not in self._safe:
+            found = self.btf.beside(0, key, Kind.STRUCT)
+            self._safe[key] = frozenset(layout.field_names(self.btf, found[0]) if found else ())
+        return self._safe[key]
+
+    def is_rcu(self, ref: KernelRef) -> bool:
+        """Tell whether a type is a pointer that kernel code marks ``__rcu``, as far as BTF says."""
+        node = self.btf.type(self.btf.skip(ref.id))
+        return isinstance(node, btf.Ptr) and self._has_tag(node.type, "rcu")
+
     def spelling(self, type_id: int) -> str:
         """Return how C spells a type."""
         return layout.c_name(self.btf, type_id)
@@ -178,7 +204,7 @@ class Kernel:
 
     def tracepoint(self, name: str) -> Prototype | None:
         """Return what the kernel passes at a tracepoint; None if there is none of that name."""
-        found = self.btf.find_all(f"btf_trace_{name}", Kind.TYPEDEF)
+        found = self._named(name, "btf_trace_", Kind.TYPEDEF)
         if not found:
             return None
         pointer = self.btf.type(self.btf.skip(found[0]))
@@ -188,14 +214,15 @@ class Kernel:
         # The first argument is the registered data, which is not the program's business.
         return Prototype(self._arguments(proto.params[1:], Space.BTF))
 
-    def function(self, name: str, space: Space) -> Prototype | None:
+    def function(self, name: str, space: Space, prefix: str = "") -> Prototype | None:
         """Return what a function takes and gives; None if BTF describes none of that name.
 
         Args:
-            name: of the function.
+            name: of the function, also with its module, ``xfs:xfs_file_open``.
             space: where the pointers among its arguments lead: ``BTF`` if the verifier knows them.
+            prefix: of the function's name in the kernel.
         """
-        found = self.btf.find_all(name, Kind.FUNC)
+        found = self._named(name, prefix, Kind.FUNC)
         node = self.btf.type(found[0]) if found else None
         proto = self.btf.type(node.type) if isinstance(node, btf.Func) else None
         if not isinstance(proto, btf.FuncProto):
@@ -209,6 +236,25 @@ class Kernel:
             kind = self.value(proto.result, Space.KERNEL)
             result = Argument(kind, layout.c_name(self.btf, proto.result), word)
         return Prototype(arguments, result)
+
+    def _named(self, name: str, prefix: str, kind: Kind) -> list[int]:
+        module, _, own = name.rpartition(":")
+        if not module:
+            return self.btf.find_all(prefix + own, kind)
+        try:
+            return self.btf.within(module, prefix + own, kind)
+        except KeyError:
+            return []
+
+    def without_module(self, name: str) -> str:
+        """Say why a name with a module in front is not there, and what to do; empty without."""
+        module = name.rpartition(":")[0]
+        try:
+            if module:
+                self.btf.within(module, "")
+        except KeyError:
+            return self.btf.without(module)
+        return ""
 
     def _arguments(self, params: tuple[Param, ...], space: Space) -> tuple[Argument, ...]:
         out, word = [], 0
@@ -234,7 +280,8 @@ class Kernel:
 
     def kfunc(self, name: str) -> Signature | None:
         """Return the signature of a function for programs; None if there is none of that name."""
-        found, marked = self.btf.find_all(name, Kind.FUNC), self._kfuncs()
+        found = self.btf.find_all(name, Kind.FUNC)
+        marked = self._kfuncs(found[0]) if found else set()
         if marked:
             found = [number for number in found if number in marked]
         if not found:
@@ -247,11 +294,13 @@ class Kernel:
 
     def kfunc_names(self) -> list[str]:
         """Return the functions for programs, sorted; none of a kernel that does not mark them."""
-        return sorted({self.btf.name(number) for number in self._kfuncs()})
+        return sorted({self.btf.name(number) for number in self._kfuncs(0)})
 
-    def _kfuncs(self) -> set[int]:
-        # Since Linux 6.10 the kernel says which functions are for programs.
-        tags = (self.btf.type(tag) for tag in self.btf.find_all("bpf_kfunc", Kind.DECL_TAG))
+    def _kfuncs(self, beside: int) -> set[int]:
+        # Since Linux 6.10 the kernel says which functions are for programs; modules say it of
+        # theirs.
+        found = self.btf.beside(beside, "bpf_kfunc", Kind.DECL_TAG)
+        tags = (self.btf.type(tag) for tag in found)
         return {tag.type for tag in tags if isinstance(tag, btf.DeclTag)}
 
     def _ref(self, type_id: int) -> KernelRef:

@@ -99,6 +99,9 @@ def _arguments(
             out.append(_size_of(out[-1], param, scope))
         else:
             expr = next(rest)
+            if _is_context(param, expr, scope):
+                out.append(ContextPointer(Pointer(Space.CTX), expr.span))
+                continue
             sized = number + 1 in sizes
             out.append(_argument(name, param, expr, sized=sized, scope=scope))
     return out
@@ -140,6 +143,16 @@ def _argument(name: str, param: btf.Param, expr: Expr, *, sized: bool, scope: Sc
     if param.name.endswith(abi.IGNORED_SUFFIX):
         return typed.Cast(Pointer(Space.KERNEL), expr.span, need_number(expr))
     return _object(name, param, node, expr, scope)
+
+
+def _is_context(param: btf.Param, expr: Expr, scope: Scope) -> bool:
+    """Tell whether a parameter takes the context of the program, and is given it."""
+    given = expr.type.value if isinstance(expr.type, Static) else None
+    types = scope.unit.kernel.btf
+    node = types.type(types.skip(param.type))
+    if not isinstance(given, Context) or not isinstance(node, btf.Ptr):
+        return False
+    return PROGRAM_KINDS[scope.unit.hook_kind].context == types.name(types.skip(node.type))
 
 
 def in_own_memory(expr: Expr) -> bool:

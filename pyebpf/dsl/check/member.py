@@ -22,6 +22,7 @@ from pyebpf.dsl.check.scope import closest
 from pyebpf.dsl.check.shared import global_value
 from pyebpf.dsl.check.slices import text_part
 from pyebpf.dsl.check.text import is_text
+from pyebpf.dsl.check.trust import readable
 from pyebpf.dsl.check.variables import variable_value
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownField
 from pyebpf.dsl.maps import LinearHist, Log2Hist, MapDecl
@@ -36,7 +37,7 @@ from pyebpf.dsl.typed import (
     Pack,
     RecordField,
 )
-from pyebpf.dsl.types import Array, KernelRef, Place, Pointer, Record, Static, shown
+from pyebpf.dsl.types import Array, KernelRef, Place, Pointer, Record, Space, Static, shown
 from pyebpf.ir.nodes import FieldPath, IndexStep, MemberStep, Step
 from pyebpf.kernel import KernelType
 
@@ -51,6 +52,7 @@ def attribute(node: ast.Attribute, scope: Scope) -> Expr:
     if isinstance(kind, Static):
         return _static(kind.value, node, scope)
     if isinstance(kind, Pointer) and isinstance(kind.to, KernelRef):
+        base = readable(base, scope)
         return _kernel_member(base, FieldPath(kind.to, ()), kind.to, node, scope)
     if isinstance(base, KernelPlace) and isinstance(kind, Place):
         return _kernel_member(base.base, base.path, kind.to, node, scope)
@@ -145,9 +147,16 @@ def _kernel_step(base: Expr, path: FieldPath, step: Step, node: ast.expr, scope:
         raise scope.unsupported(node, f"a value of type `{step.type.name}`", advice)
     if isinstance(kind, Place):
         return KernelPlace(kind, span, base, longer)
-    scope.unit.note_read(str(longer))
+    scope.unit.note_read(f"{longer}{_way(base.type.space)}")
     bits = step.bits if isinstance(step, MemberStep) else 0
     return KernelRead(kind, span, base, longer, bits)
+
+
+def _way(space: Space) -> str:
+    """Say how a field is read, if it is not loaded directly."""
+    if space in (Space.KERNEL, Space.USER):
+        return f", by probe_read_{space.name.lower()}"
+    return ""
 
 
 def subscript(  # noqa: PLR0911 - one return for each kind of thing with parts

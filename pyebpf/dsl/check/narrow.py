@@ -79,7 +79,7 @@ def none_test(node: ast.Compare, scope: Scope) -> tuple[Expr, Facts]:
 
 
 def _optional_name(value: Expr) -> frozenset[str]:
-    if isinstance(value.type, Maybe) and isinstance(value, (Read, Bind)):
+    if isinstance(value.type, (Maybe, Pointer)) and isinstance(value, (Read, Bind)):
         return frozenset((value.variable.name,))
     return _NOTHING
 

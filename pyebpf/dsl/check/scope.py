@@ -7,7 +7,7 @@ import builtins
 import difflib
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -73,12 +73,15 @@ class Flow:
     """What holds on every way to this point.
 
     ``assigned`` variables have a value; ``present`` ones were tested not to be None; ``live`` is
-    false after a ``return``.
+    false after a ``return``; ``doubtful`` ones hold a pointer which the verifier takes for NULL
+    until it is tested; ``untrusted`` ones hold a pointer that it does not trust.
     """
 
     assigned: frozenset[str] = frozenset()
     present: frozenset[str] = frozenset()
     live: bool = True
+    doubtful: frozenset[str] = frozenset()
+    untrusted: frozenset[str] = frozenset()
 
     def merge(self, other: Flow) -> Flow:
         """Return what holds where two ways meet."""
@@ -86,20 +89,42 @@ class Flow:
             return other
         if not other.live:
             return self
-        return Flow(self.assigned & other.assigned, self.present & other.present)
+        return replace(
+            self,
+            assigned=self.assigned & other.assigned,
+            present=self.present & other.present,
+            doubtful=self.doubtful | other.doubtful,
+            untrusted=self.untrusted & other.untrusted,
+        )
 
-    def assign(self, name: str, *, present: bool) -> Flow:
-        kept = self.present | {name} if present else self.present - {name}
-        return Flow(self.assigned | {name}, kept, self.live)
+    def assign(
+        self, name: str, *, present: bool, doubtful: bool = False, untrusted: bool = False
+    ) -> Flow:
+        return replace(
+            self,
+            assigned=self.assigned | {name},
+            present=_with(self.present, name, present),
+            doubtful=_with(self.doubtful, name, doubtful),
+            untrusted=_with(self.untrusted, name, untrusted),
+        )
 
     def without(self, name: str) -> Flow:
-        return Flow(self.assigned - {name}, self.present - {name}, self.live)
+        return replace(self, assigned=self.assigned - {name}, present=self.present - {name})
 
     def knowing(self, names: frozenset[str]) -> Flow:
-        return Flow(self.assigned | names, self.present | names, self.live)
+        return replace(
+            self,
+            assigned=self.assigned | names,
+            present=self.present | names,
+            doubtful=self.doubtful - names,
+        )
 
     def forgetting(self, names: frozenset[str]) -> Flow:
-        return Flow(self.assigned, self.present - names, self.live)
+        return replace(self, present=self.present - names)
+
+
+def _with(names: frozenset[str], name: str, is_in: bool) -> frozenset[str]:
+    return names | {name} if is_in else names - {name}
 
 
 @dataclass
@@ -184,7 +209,7 @@ class Scope:
 
     def end_flow(self) -> None:
         """Note that nothing after this place is reached from here."""
-        self.flow = Flow(self.flow.assigned, self.flow.present, live=False)
+        self.flow = replace(self.flow, live=False)
 
     def span(self, node: ast.AST) -> Span:
         return self.source.span(node)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pyebpf.abi.attr import KPROBE_MULTI, UPROBE_MULTI, perf_event_attr
 from pyebpf.btf.near import nearest
 from pyebpf.errors import AttachError, KernelError, NotSupportedError
+from pyebpf.lazy import lazy
 from pyebpf.runtime import syscall
 from pyebpf.runtime.binaries import (
     file_offset,
@@ -31,7 +32,10 @@ from pyebpf.runtime.processes import find_in_process
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pyebpf.btf import modules
     from pyebpf.runtime.links.base import Request
+else:
+    modules = lazy("pyebpf.btf.modules")
 
 ALL_PROCESSES = -1
 _ANY_CPU = 0
@@ -62,8 +66,8 @@ def _kprobe_at(request: Request, place: str) -> Link:
 
 def _why_not(name: str) -> str:
     module, colon, function = name.rpartition(":")
-    if colon and not os.path.isdir(f"/sys/module/{module}"):  # noqa: PTH112
-        return f": the module {module!r} is not loaded"
+    if colon and (why := modules.missing(module)):
+        return f": {why}"
     if name.startswith("0x"):
         return ": no instruction of a function that may be probed begins there"
     return similar_functions(function)

@@ -50,7 +50,7 @@ def prototype_of(hook: Hook, kernel: Kernel) -> Prototype | None:
     base = _base(hook)
     if base == "tp_btf":
         return kernel.tracepoint(hook.target)
-    return kernel.function(_PREFIX.get(base, "") + hook.target, Space.BTF)
+    return kernel.function(hook.target, Space.BTF, _PREFIX.get(base, ""))
 
 
 def _prototype(hook: Hook, scope: Scope) -> Prototype:
@@ -58,11 +58,15 @@ def _prototype(hook: Hook, scope: Scope) -> Prototype:
     found = prototype_of(hook, kernel)
     if found is not None:
         return found
-    if base == "tp_btf":
-        near = kernel.similar_tracepoints(hook.target)
-    else:
+    module, _, name = hook.target.rpartition(":")
+    if why := kernel.without_module(hook.target):
+        raise unknown_hook(hook, scope, "", why)
+    near: list[str] = []
+    if base == "tp_btf" and not module:
+        near = kernel.similar_tracepoints(name)
+    elif not module:
         prefix = _PREFIX.get(base, "")
-        names = kernel.similar_functions(prefix + hook.target)
+        names = kernel.similar_functions(prefix + name)
         near = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
     close = f"; did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
     raise unknown_hook(hook, scope, close)

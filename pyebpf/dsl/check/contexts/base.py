@@ -71,6 +71,8 @@ _CALLED = {
     "fentry": "function",
     "fexit": "function",
     "fmod_ret": "function",
+    "kprobe": "function",
+    "kretprobe": "function",
     "lsm": "LSM hook",
     "lsm_cgroup": "LSM hook",
     "iter": "iterator",
@@ -79,16 +81,18 @@ _CALLED = {
 
 #: Where the kernel lists what there is.
 _LISTS = {
-    "tracepoint": "/sys/kernel/tracing/available_events lists what there is",
-    "function": "/proc/kallsyms lists the functions; those that are inlined are not there",
+    "tracepoint": "/sys/kernel/tracing/available_events lists what there is"
+    "; those of modules are there once they are loaded (modprobe)",
+    "function": "/proc/kallsyms lists the functions; those that are inlined are not there, "
+    "and those of modules once they are loaded (modprobe)",
 }
 
 
-def unknown_hook(hook: Hook, scope: Scope, close: str) -> Fault:
-    """Return the fault of a hook that the target lacks."""
+def unknown_hook(hook: Hook, scope: Scope, close: str, why: str = "") -> Fault:
+    """Return the fault of a hook that the target lacks; ``why`` if that is known."""
     span, kind = hook_span(scope, hook), hook.kind.removesuffix(".s")
     what = _CALLED.get(kind, kind)
-    advice = "" if close else _LISTS.get(what, "")
+    advice = why or ("" if close else _LISTS.get(what, ""))
     return Fault(UnknownHook(span, kind=what, name=hook.target, close=close, advice=advice))
 
 

@@ -8,7 +8,12 @@ from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.abi.registers import REGISTERS, Registers
 from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.check.contexts.arguments import RESULT, argument_type
-from pyebpf.dsl.check.contexts.base import Context, Given, bad_argument, one_context
+from pyebpf.dsl.check.contexts.base import (
+    Context,
+    Given,
+    bad_argument,
+    one_context,
+)
 from pyebpf.dsl.check.convert import literal, to_bool, to_int
 from pyebpf.dsl.check.kernel_types import Argument, Prototype
 from pyebpf.dsl.check.number import arithmetic
