@@ -75,7 +75,7 @@ def ask_for_a_device() -> int:
 
 @fentry("loop:loop_control_ioctl")
 def asked(file: Ptr[file], cmd: u32, parm: u64) -> None:
-    if tgid() == OWN:
+    if tgid() == OWN and cmd == _GET_FREE:  # Python asks whether a file is a terminal
         numbers[0] += 1
         numbers[1] = cmd
         numbers[2] = file.f_flags
@@ -109,7 +109,7 @@ def test_functions_of_a_module() -> None:
 
 @fentry("lo_ioctl")
 def device(bdev: Ptr[block_device], mode: u32, cmd: u32, arg: u64) -> None:
-    if tgid() == OWN:
+    if tgid() == OWN and cmd == _GET_STATUS64:
         lo = cast(Ptr[loop_device], bdev.bd_disk.private_data)
         numbers[0] += 1
         numbers[1] = lo.lo_number
