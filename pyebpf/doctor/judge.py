@@ -130,10 +130,13 @@ def _absent(feature: str, label: str, answer: Answer, machine: Machine) -> Findi
         reason = f"{describe(answer.errno).partition(':')[0]}: this kernel does not know it"
     else:
         reason = _first_clause(answer.reason)
-    wanted = " and ".join(f"CONFIG_{name}=y" for name in options)
-    newer = f"Linux {since} or newer" if since else "" if wanted else "a newer kernel"
-    advice = ", with ".join(filter(None, (newer, wanted)))
-    return Finding(feature, label, Word.NO, reason, advice, Cause.KERNEL)
+    # What is known to be on is not what is missing.
+    unknown = [name for name in options if machine.is_configured(name) is None]
+    wanted = " and ".join(f"CONFIG_{name}=y" for name in unknown)
+    newer = f"Linux {since} or newer" if since else "a newer kernel" if answer.errno else ""
+    if wanted:
+        newer = f"{newer}, with {wanted}" if newer else f"a kernel with {wanted}"
+    return Finding(feature, label, Word.NO, reason, newer, Cause.KERNEL)
 
 
 def _first_clause(text: str) -> str:

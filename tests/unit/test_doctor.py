@@ -115,7 +115,18 @@ def test_a_kernel_that_was_built_without() -> None:
     assert (found.reason, found.cause) == ("CONFIG_NETKIT is not set", Cause.CONFIGURATION)
     assert found.advice == "a kernel built with CONFIG_NETKIT=y"
     built_in = Pretended(config={"CONFIG_NETKIT": "y"})
-    assert judge("prog:netkit_peer", "", UNKNOWN_KIND, built_in).reason.startswith("EINVAL")
+    found = judge("prog:netkit_peer", "", UNKNOWN_KIND, built_in)
+    assert (found.reason[:6], found.advice) == ("EINVAL", "Linux 6.7 or newer")
+
+
+def test_what_no_version_of_linux_is_known_for() -> None:
+    many = judge("prog:fentry.multi", "", UNKNOWN_KIND, Pretended())
+    assert many.advice == "a newer kernel, with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS=y"
+    known = Pretended(config={"CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS": "y"})
+    assert judge("prog:fentry.multi", "", UNKNOWN_KIND, known).advice == "a newer kernel"
+    asleep = Answer(Support.NO, "__x64_sys_getpgid is not sleepable")
+    found = judge("sleepable_functions", "", asleep, Pretended())
+    assert found.advice == "a kernel with CONFIG_FUNCTION_ERROR_INJECTION=y"
 
 
 def test_memory_that_ran_out() -> None:
