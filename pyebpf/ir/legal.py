@@ -215,8 +215,8 @@ def _compare(instr: nodes.Compare) -> str | None:
     return f"{left} has no order" if ordered and not _is_number(left) else None
 
 
-def _not(instr: nodes.Not) -> str | None:
-    return None if instr.type == BOOL == instr.value.type else "negation takes and gives bool"
+def _not(instr: nodes.Not | nodes.Opaque) -> str | None:
+    return None if instr.type == BOOL == instr.value.type else "it takes and gives bool"
 
 
 def _swap(instr: nodes.Swap) -> str | None:
@@ -387,6 +387,7 @@ RULES: dict[type[Value], Callable[[Any], str | None]] = {
     nodes.Binary: _binary,
     nodes.Compare: _compare,
     nodes.Not: _not,
+    nodes.Opaque: _not,
     nodes.Swap: _swap,
     nodes.Select: _select,
     nodes.Convert: _convert,

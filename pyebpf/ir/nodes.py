@@ -140,6 +140,15 @@ class Swap(Value):
     value: Value
 
 
+class Opaque(Value):
+    """A boolean that no pass of LLVM looks through, so that none computes it once more elsewhere.
+
+    What the verifier knows of it belongs to the way on which it was computed.
+    """
+
+    value: Value
+
+
 class Select(Value):
     """``then if condition else other``, both already computed and without effect."""
 

@@ -115,6 +115,16 @@ def negation(code: Code, instr: nodes.Not) -> Operation:
     return do
 
 
+def opaque(code: Code, instr: nodes.Opaque) -> Operation:
+    """Make a boolean that is what it is."""
+    value, to = code.place(instr.value), code.place(instr)
+
+    def do(r: Frame) -> None:
+        r[to] = r[value]
+
+    return do
+
+
 def swap(code: Code, instr: nodes.Swap) -> Operation:
     """Make an exchange of bytes."""
     value, to, kind = code.place(instr.value), code.place(instr), instr.type
@@ -161,6 +171,7 @@ NUMBERS: dict[type[Value], Callable[[Code, Any], Operation]] = {
     nodes.Compare: compare,
     nodes.Not: negation,
     nodes.Swap: swap,
+    nodes.Opaque: opaque,
     nodes.Select: select,
     nodes.Convert: convert,
 }

@@ -144,6 +144,12 @@ def swap(b: Body, instr: nodes.Swap) -> str:
     return b.op(f"call {kind} @llvm.bswap.{kind}({b.typed(instr.value)})")
 
 
+def opaque(b: Body, instr: nodes.Opaque) -> str:
+    """Write a boolean that passes cannot look through."""
+    wide = b.op(f"zext i1 {b.value(instr.value)} to i64")
+    return b.op(f"trunc i64 {b.opaque('i64', wide)} to i1")
+
+
 def select(b: Body, instr: nodes.Select) -> str:
     """Write a choice between two values."""
     then, other = b.typed(instr.then), b.typed(instr.other)
@@ -168,6 +174,7 @@ ARITHMETIC: dict[type[Value], Callable[[Body, Any], str]] = {
     nodes.Compare: compare,
     nodes.Not: negation,
     nodes.Swap: swap,
+    nodes.Opaque: opaque,
     nodes.Select: select,
     nodes.Convert: convert,
 }
