@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import struct
 from typing import Any
 
 from pyebpf.abi import attr as layout
 from pyebpf.abi import constants as c
+from pyebpf.errors import KernelError
 from pyebpf.plain import Frozen
 from pyebpf.runtime import call
 from pyebpf.runtime.refusal import refusal
@@ -111,7 +113,14 @@ def btf_info(fd: int) -> BtfInfo:
     """Describe the BTF blob open at ``fd``; raises :class:`KernelError`."""
     name, address = call.buffer(64)
     data = bytearray(layout.BTF_INFO.pack(0, 0, 0, address, 64, 0))
-    _, size, ident, _, _, kernel = layout.BTF_INFO.unpack(_info(fd, data, "BTF"))
+    try:
+        _info(fd, data, "BTF")
+    except KernelError as error:
+        if error.errno != errno.E2BIG:
+            raise
+        # Names of BTF came with Linux 5.11; a kernel before that takes no address for one.
+        data = _info(fd, bytearray(layout.BTF_INFO.size), "BTF")
+    _, size, ident, _, _, kernel = layout.BTF_INFO.unpack(data)
     return BtfInfo(ident, _text(name.raw), size, bool(kernel))
 
 

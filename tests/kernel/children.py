@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import signal
 import traceback
 import warnings
 from collections.abc import Callable
@@ -35,8 +36,14 @@ def in_child(
             os.write(writer, traceback.format_exc().encode()[-60_000:])
         os._exit(0)
     os.close(writer)
-    if beside is not None:
-        beside(child)
+    try:
+        if beside is not None:
+            beside(child)
+    except BaseException:
+        os.close(reader)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
     with os.fdopen(reader, encoding="utf-8") as told:
         text = told.read()
     _, status = os.waitpid(child, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -80,6 +81,8 @@ def _mount(context: int, delegated: dict[str, str]) -> int:
             if result < 0:
                 break  # a kernel without tokens knows no such option; the test sees that
         result = call.words(call.NUMBERS.fsconfig, context, _FSCONFIG_CMD_CREATE)
+        if result == -errno.EPERM:  # before tokens, none is mounted for a namespace below
+            raise NoNamespaceError("the kernel makes no bpffs for a user namespace from outside")
         assert result >= 0, os.strerror(-result)
         mount = call.words(call.NUMBERS.fsmount, context, 0, 0)
         assert mount >= 0, os.strerror(-mount)

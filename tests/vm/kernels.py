@@ -33,7 +33,14 @@ class Row(NamedTuple):
 
 ROWS = (
     Row("5.10", (5, 10), "bullseye-security", "the oldest that pyebpf supports", ci=True),
-    Row("6.1", (6, 1), "bookworm-security", "Debian 12", ci=True),
+    Row(
+        "6.1",
+        (6, 1),
+        "bookworm-security",
+        "Debian 12",
+        ci=True,
+        lacks=("prog:kprobe.multi", "prog:kretprobe.multi"),
+    ),  # no CONFIG_FPROBE
     Row("6.12", (6, 12), "trixie-security", "Debian 13"),
     Row("6.18", (6, 18), "trixie-backports", "the long-term kernel after that"),
     Row("7", (7,), "trixie-backports", "the newest there is", ci=True),

@@ -10,7 +10,13 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pyebpf.dsl.check.convert import need_number, need_value, to_int
+from pyebpf.dsl.check.convert import (
+    need_number,
+    need_value,
+    points_to_text,
+    text_behind,
+    to_int,
+)
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.faults_kernel import NeedsFeature
 from pyebpf.dsl.typed import Effect, Expr, Literal, Pack, Print, Stmt, Text
@@ -24,6 +30,10 @@ if TYPE_CHECKING:
 
 #: A printed record starts with its number (4 bytes) and padding (4 bytes).
 HEADER = 8
+#: So much is printed of a text that a pointer points to: the longest name of a file, and its NUL.
+_POINTED_TO = 256
+#: With what formats of numbers end: a pointer is printed as one if it is asked for so.
+_NUMBERS = tuple("bcdnoxX")
 _CONVERSIONS = {-1: "", 115: "s", 114: "r", 97: "a"}
 
 
@@ -41,7 +51,9 @@ class _Line:
 
     def value(self, expr: Expr, conversion: str, spec: str, numbers: tuple[Expr, ...] = ()) -> None:
         """Add a value. Each NUL in the specification stands for one of the numbers."""
-        kind = need_value(expr).type
+        if points_to_text(need_value(expr).type) and spec[-1:] not in _NUMBERS:
+            expr = text_behind(expr, _POINTED_TO)
+        kind = expr.type
         if isinstance(expr, Pack) and not spec:
             self.tuple(expr)
             return

@@ -6,11 +6,13 @@ import errno
 import os
 import re
 import struct
+from contextlib import ExitStack
 from fnmatch import fnmatchcase, translate
 from itertools import accumulate, repeat
 from typing import TYPE_CHECKING
 
 from pyebpf.abi.attr import KPROBE_MULTI, UPROBE_MULTI, perf_event_attr
+from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.btf.near import nearest
 from pyebpf.errors import AttachError, KernelError, NotSupportedError
 from pyebpf.lazy import lazy
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from pyebpf.btf import modules
     from pyebpf.runtime.links.base import Request
+    from pyebpf.runtime.program import Program
 else:
     modules = lazy("pyebpf.btf.modules")
 
@@ -216,16 +219,29 @@ def _one_by_one(
     request: Request, pmu: str, places: Sequence[tuple[bytes, int]], cookies: Sequence[int]
 ) -> Link:
     pid = int(request.at.get("pid", ALL_PROCESSES))
+    with ExitStack() as stack:
+        if cookies:
+            # A link to one event, as cookies need, refuses a program that was loaded for links to
+            # many; the links keep the one that was not.
+            program = stack.enter_context(_as_single(request))
+            request = request.replace(prog_fd=program.fd)
 
-    def each() -> Iterator[Link]:
-        for (text, offset), cookie in zip(places, cookies or repeat(0), strict=False):
-            event, one = open_event(request, pmu, text, offset, pid), request.replace(cookie=cookie)
-            # A link to one event refuses a program that was loaded for links to many.
-            yield link_perf_event(event, one, request.hook, by_link=bool(cookie))
+        def each() -> Iterator[Link]:
+            for (text, offset), cookie in zip(places, cookies or repeat(0), strict=False):
+                event = open_event(request, pmu, text, offset, pid)
+                one = request.replace(cookie=cookie)
+                yield link_perf_event(event, one, request.hook, by_link=bool(cookies))
 
-    link = together(each(), request.hook)
+        link = together(each(), request.hook)
     assert link is not None, "the caller has places"
     return link
+
+
+def _as_single(request: Request) -> Program:
+    """Load a program for many places once more, for one at a time."""
+    assert request.program is not None
+    assert request.program.again is not None
+    return request.program.again({}, PROGRAM_KINDS[request.kind.name.replace(".multi", "")])
 
 
 def binary_of(request: Request, name: str) -> str:
