@@ -326,9 +326,8 @@ def test_a_function_of_a_binary_needs_what_the_kernel_wants(
 def test_packets_need_two_capabilities(
     uid: int, monkeypatch: pytest.MonkeyPatch, requires: Callable[[str], None]
 ) -> None:
-    requires(
-        "memcg_accounting"
-    )  # of 5.11, as is comparing addresses in packets without CAP_PERFMON
+    # Of 5.11, as it is that addresses in packets may be compared without CAP_PERFMON.
+    requires("memcg_accounting")
     monkeypatch.setenv("PYEBPF_CACHE", "off")
     tcx = KernelFeatures(keep=False).has("tcx")
 
