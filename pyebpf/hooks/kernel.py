@@ -245,7 +245,8 @@ class Syscalls(_Kernel):
         params = [
             (python_name(field.name), self._annotation(field.c_type))
             for field in visible_fields(fields)
-            if field.name not in ("__syscall_nr", "nr")
+            # The number of the call, and since Linux 7 the texts that arguments point to.
+            if field.name != "nr" and not field.name.startswith("__")
         ]
         note = "" if fields else "its arguments are not known"
         given = with_context("KprobeContext", params)

@@ -370,9 +370,14 @@ def test_what_packets_need_more_for_some_things(
         load(probe, attach=False).close()
 
     def without() -> None:
-        with pytest.raises(VerifierError, match="lacks CAP_PERFMON, without which") as refused:
+        try:
             only_loaded()
-        assert refused.value.capability == "CAP_PERFMON"
+        except VerifierError as refused:
+            assert "lacks CAP_PERFMON, without which" in str(refused)
+            assert refused.capability == "CAP_PERFMON"
+        else:
+            # The verifier of Linux 7 knows the limits of such arithmetic without it.
+            assert probe is far_into_the_packet
 
     with_only((*NETWORK, "CAP_PERFMON"), only_loaded)
     with_only(NETWORK, without)
