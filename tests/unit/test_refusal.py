@@ -55,7 +55,7 @@ def test_where_the_kernel_does_not_tell_that_is_said(machine: Path) -> None:
 def test_the_limit_on_memory_is_blamed_only_where_memory_is_taken(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memlock, "exhausted", lambda: "the limit")
+    monkeypatch.setattr(refusal.memlock, "exhausted", lambda: "the limit")
     assert "the limit" not in refused()
     assert refused(charged=True).endswith("; the limit")
 
