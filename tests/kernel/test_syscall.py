@@ -8,14 +8,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from pyebpf.abi import constants as c
 from pyebpf.abi import insn as i
-from pyebpf.errors import KernelError, MapFullError
+from pyebpf.btf.system import kernel_btf
+from pyebpf.errors import KernelError, MapFullError, NotSupportedError
 from pyebpf.runtime import syscall
 from pyebpf.runtime.refusal import ENOTSUPP
 
@@ -46,6 +47,8 @@ class Cell:
 
 @pytest.fixture(autouse=True)
 def _no_descriptor_is_left() -> Iterator[None]:
+    with suppress(NotSupportedError):
+        kernel_btf()  # a process maps it once, and keeps it
     before = open_descriptors()
     yield
     assert open_descriptors() == before
