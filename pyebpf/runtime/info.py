@@ -59,10 +59,13 @@ class ProgInfo(Frozen):
 
 
 class BtfInfo(Frozen):
-    """``struct bpf_btf_info``. ``size`` in bytes; ``kernel`` for vmlinux and modules."""
+    """``struct bpf_btf_info``. ``size`` in bytes; ``kernel`` for vmlinux and modules.
+
+    ``name`` is None where the kernel knows no names of BTF, before Linux 5.11.
+    """
 
     id: int
-    name: str
+    name: str | None
     size: int
     kernel: bool
 
@@ -111,17 +114,19 @@ def prog_xlated(fd: int) -> bytes:
 
 def btf_info(fd: int) -> BtfInfo:
     """Describe the BTF blob open at ``fd``; raises :class:`KernelError`."""
-    name, address = call.buffer(64)
+    memory, address = call.buffer(64)
+    name: str | None = None
     data = bytearray(layout.BTF_INFO.pack(0, 0, 0, address, 64, 0))
     try:
         _info(fd, data, "BTF")
+        name = _text(memory.raw)
     except KernelError as error:
         if error.errno != errno.E2BIG:
             raise
-        # Names of BTF came with Linux 5.11; a kernel before that takes no address for one.
+        # A kernel that knows no names takes no address for one.
         data = _info(fd, bytearray(layout.BTF_INFO.size), "BTF")
     _, size, ident, _, _, kernel = layout.BTF_INFO.unpack(data)
-    return BtfInfo(ident, _text(name.raw), size, bool(kernel))
+    return BtfInfo(ident, name, size, bool(kernel))
 
 
 def btf_data(fd: int) -> bytes:

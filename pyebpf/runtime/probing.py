@@ -367,12 +367,12 @@ def probe_module_btf() -> Answer:
     except KernelError as error:
         return failed(error)
     try:
-        syscall.btf_info(fd)
+        named = syscall.btf_info(fd).name is not None
     except KernelError as error:
         return failed(error)
     finally:
         os.close(fd)
-    return YES
+    return YES if named else no("BTF has no names here")
 
 
 def probe_debug_info(name: str) -> Answer:
