@@ -87,6 +87,7 @@ def shopper(shop: Path) -> Iterator[Speaker]:
         yield made
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "argument"),
     [
@@ -108,6 +109,7 @@ def test_a_function_of_cpp(shop: Path, shopper: Speaker, name: str, argument: in
         assert calls() == [2, argument]
 
 
+@pytest.mark.thorough
 def test_a_name_of_cpp_that_is_none_is_answered_with_those_it_may_be(shop: Path) -> None:
     with pytest.raises(AttachError, match=r"no function 'shop::price'; the nearest: ") as caught:
         file_offset(str(shop), "shop::price")
@@ -118,6 +120,7 @@ def test_a_name_of_cpp_that_is_none_is_answered_with_those_it_may_be(shop: Path)
         file_offset(str(shop), "only")
 
 
+@pytest.mark.thorough
 def test_a_name_of_several_functions_is_answered_with_all(shop: Path) -> None:
     with pytest.raises(AttachError, match="has 2 functions 'shop::Cart::price'") as caught:
         file_offset(str(shop), "shop::Cart::price")
@@ -125,6 +128,7 @@ def test_a_name_of_several_functions_is_answered_with_all(shop: Path) -> None:
         assert name in str(caught.value)
 
 
+@pytest.mark.thorough
 def test_without_the_library_of_cpp_names_are_the_linkers(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +174,7 @@ def test_a_stripped_program_by_the_place_in_the_file(worker: Path, tmp_path: Pat
         assert calls() == [1, 42]
 
 
+@pytest.mark.thorough
 def test_a_place_without_code_is_refused(program: Program, tmp_path: Path) -> None:
     fixed = compiled(program, tmp_path / "fixed", C, "-no-pie")
     place = file_offset(str(fixed), "work")
@@ -209,6 +214,7 @@ def inside(symbols: Path, folder: Path, bare: Path) -> None:
 WITH, WITHOUT = "-Wl,--build-id", "-Wl,--build-id=none"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("put", "build_id"),
     [(by_build_id, WITH), (by_link, WITH), (by_link, WITHOUT), (inside, WITHOUT)],
@@ -229,6 +235,7 @@ def test_symbols_that_are_elsewhere(
         assert calls() == [1, 42]
 
 
+@pytest.mark.thorough
 def test_symbols_of_another_build_are_not_believed(
     program: Program, worker: Path, tmp_path: Path
 ) -> None:
@@ -280,6 +287,7 @@ def tiny(program: Program, folder: Path) -> Path:
     return made
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "argument"), [("answer", 10), ("answer@@TINY_2", 10), ("answer@TINY_1", 20)]
 )
@@ -329,6 +337,7 @@ int main(void) {
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("flags", [("-static",), ("-no-pie",), ("-pie", "-fPIE")], ids=str)
 def test_a_chosen_function_of_a_program(
     program: Program, tmp_path: Path, flags: tuple[str, ...]
@@ -428,6 +437,7 @@ def go_shop(program: Program, folder: Path) -> Path:
     return of_go(program, folder / "go-shop", GO)
 
 
+@pytest.mark.thorough
 def test_a_function_of_go_has_its_arguments(go_shop: Path) -> None:
     with speaking(go_shop) as speaker:
 
@@ -442,6 +452,7 @@ def test_a_function_of_go_has_its_arguments(go_shop: Path) -> None:
             assert session[seen].values()[:3] == [1, 42, 6]
 
 
+@pytest.mark.thorough
 def test_arguments_of_go_are_not_mistaken_for_those_of_c(go_shop: Path) -> None:
     @uprobe(go_shop, PRICE)
     def argumentless(ctx: UprobeContext) -> None:
@@ -465,6 +476,7 @@ def test_arguments_of_go_are_not_mistaken_for_those_of_c(go_shop: Path) -> None:
             assert session[seen][0] == 1
 
 
+@pytest.mark.thorough
 def test_a_return_probe_would_end_a_program_of_go(go_shop: Path) -> None:
     @uretprobe(go_shop, PRICE)
     def returned(ctx: UprobeContext, ret: u64) -> None:
@@ -491,6 +503,7 @@ fn main() {
 """
 
 
+@pytest.mark.thorough
 def test_a_function_of_rust(program: Program, tmp_path: Path) -> None:
     made = of_rust(program, tmp_path / "rusty", RUST)
     with pytest.raises(AttachError, match="the nearest: ") as caught:

@@ -54,6 +54,7 @@ def test_the_doctor_says_what_the_probes_say() -> None:
     assert "@raw_tracepoint" in json.loads(out)["works"]
 
 
+@pytest.mark.thorough
 def test_the_doctor_without_privileges() -> None:
     code, out, err = pyebpf("doctor", "-j", prepare=drop_capabilities)
     assert (code, err) == (1, "")
@@ -83,6 +84,7 @@ def isolated(script: str, *words: str) -> tuple[int, str, str]:
 NO_TYPES = "mkdir -p /sys/kernel/btf; mount -t tmpfs none /sys/kernel/btf"
 
 
+@pytest.mark.thorough
 def test_the_doctor_on_a_kernel_without_types() -> None:
     code, out, err = isolated(NO_TYPES, "doctor", "--json")
     assert (code, err) == (0, "")
@@ -94,6 +96,7 @@ def test_the_doctor_on_a_kernel_without_types() -> None:
     assert "@tp_btf" not in works
 
 
+@pytest.mark.thorough
 def test_the_doctor_where_nothing_is_mounted() -> None:
     hide = "umount -a -t bpf,tracefs,debugfs,securityfs; true"
     code, out, _ = isolated(hide, "doctor", "--json")
@@ -150,6 +153,7 @@ def test_iterators_and_hooks_of_security_modules() -> None:
         assert listed("file_open", "-k", "lsm") == ['@lsm("file_open")  (file: Ptr[file]) -> i32']
 
 
+@pytest.mark.thorough
 def test_symbols() -> None:
     (line,) = listed("strlen", "-b", "c")
     found = re.fullmatch(r'@uprobe\("(/.*)", "strlen"\)  \(ctx: UprobeContext\)', line)
@@ -213,6 +217,7 @@ def test_wrong_words(words: list[str], said: str) -> None:
     assert "\nusage: pyebpf list [options] PATTERN\n" in err
 
 
+@pytest.mark.thorough
 def test_types_are_listed_to_all() -> None:
     code, out, err = pyebpf("list", "block_rq_complete", prepare=drop_capabilities)
     assert code == 0
@@ -223,6 +228,7 @@ def test_types_are_listed_to_all() -> None:
         assert pyebpf("list", "sched:*", prepare=drop_capabilities)[0] == 1
 
 
+@pytest.mark.thorough
 def test_a_kernel_without_types_lists_tracepoints() -> None:
     code, out, err = isolated(NO_TYPES, "list", "sched_switch")
     assert code == 0
@@ -240,6 +246,7 @@ KINDS = {
 }
 
 
+@pytest.mark.thorough
 def test_what_is_listed_compiles(tmp_path: Path) -> None:
     """What a list says is pasted, and compiled: some of each kind, others at every commit."""
     sources, chosen = Sources(host_target()), random.Random(7)
@@ -280,6 +287,7 @@ def test_compile_takes_constants_and_single_probes(tmp_path: Path) -> None:
     assert plain.read_bytes() != queued.read_bytes()
 
 
+@pytest.mark.thorough
 def test_compile_needs_no_privileges(tmp_path: Path) -> None:
     file, made = tmp_path / "probe.py", tmp_path / "probe.o"
     file.write_text(
@@ -291,6 +299,7 @@ def test_compile_needs_no_privileges(tmp_path: Path) -> None:
     assert made.read_bytes()[:4] == b"\x7fELF"
 
 
+@pytest.mark.thorough
 def test_bpftool_loads_what_is_compiled(program: Callable[[str], str], tmp_path: Path) -> None:
     bpftool, made, folder = program("bpftool"), tmp_path / "counted.o", tmp_path / "bpf"
     folder.mkdir()
@@ -378,6 +387,7 @@ def test_the_four_sides_of_a_program(inspected: Path) -> None:
     assert lines[-1] == ""
 
 
+@pytest.mark.thorough
 def test_some_sides_of_a_program(inspected: Path) -> None:
     code, out, _ = pyebpf("inspect", inspected, "-w", "source,bpf")
     assert code == 0
@@ -386,6 +396,7 @@ def test_some_sides_of_a_program(inspected: Path) -> None:
     assert "probe.py:10  table[tgid()] = found + ktime_get_ns()" in out
 
 
+@pytest.mark.thorough
 def test_an_object_is_inspected(inspected: Path, tmp_path: Path) -> None:
     made = tmp_path / "probe.o"
     assert pyebpf("compile", inspected, "-o", made)[0] == 0
@@ -397,6 +408,7 @@ def test_an_object_is_inspected(inspected: Path, tmp_path: Path) -> None:
     assert (code, err) == (1, "pyebpf: there is no program 'kepes'; did you mean `keeps`?\n")
 
 
+@pytest.mark.thorough
 def test_without_privileges_three_sides(inspected: Path) -> None:
     code, out, err = pyebpf("inspect", inspected, prepare=drop_capabilities)
     assert (code, err) == (0, "")
@@ -406,6 +418,7 @@ def test_without_privileges_three_sides(inspected: Path) -> None:
     assert "call bpf_map_lookup_elem" in out
 
 
+@pytest.mark.thorough
 def test_a_refused_program(inspected: Path, tmp_path: Path) -> None:
     """A damaged object: where a look-up is tested, the test is taken out."""
     made = tmp_path / "probe.o"

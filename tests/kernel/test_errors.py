@@ -85,6 +85,7 @@ exec(compile(TEXT, "<cell>", "exec"))
 '''
 
 
+@pytest.mark.thorough
 def test_a_missing_capability_is_named() -> None:
     # Of all capabilities none is left; capset(2), version 3.
     done = run_python(

@@ -329,6 +329,7 @@ def test_lsm(tmp_path: Path) -> None:
     assert secret.read_text() == "text"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", FIRST)
 def test_without_capabilities_an_example_says_which_it_needs(name: str) -> None:
     done = run(f"examples/{name}.py", prepare=drop_capabilities)

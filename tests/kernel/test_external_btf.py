@@ -85,6 +85,7 @@ def whole(tmp_path: Path) -> str:
     return str(path)
 
 
+@pytest.mark.thorough
 def test_without_a_file_it_says_what_to_do(program: str) -> None:
     done = hidden(program, PYEBPF_CACHE="off")
     assert done.returncode
@@ -92,6 +93,7 @@ def test_without_a_file_it_says_what_to_do(program: str) -> None:
     assert "load(btf=…)" in done.stderr
 
 
+@pytest.mark.thorough
 def test_a_file_is_given(program: str, whole: str) -> None:
     for _ in range(2):  # the second starts from the cache
         done = hidden(program, whole)
@@ -108,6 +110,7 @@ def test_a_reduced_file_is_given(program: str, tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("read\n", "")
 
 
+@pytest.mark.thorough
 def test_a_file_of_another_kernel_is_refused(program: str, tmp_path: Path) -> None:
     made = kernel_btf()
     path = tmp_path / "other.btf"
@@ -120,6 +123,7 @@ def test_a_file_of_another_kernel_is_refused(program: str, tmp_path: Path) -> No
     assert "this kernel has no tracepoint sched_swatch" in done.stderr
 
 
+@pytest.mark.thorough
 def test_a_tool_takes_the_file(whole: str) -> None:
     said = hidden("-m", "pyebpf.tools.biolatency", "--explain", "--btf", whole)
     assert (said.returncode, said.stderr) == (0, "")

@@ -229,6 +229,7 @@ def fou() -> Iterator[None]:
     subprocess.run(["modprobe", "-r", "fou"], check=True)
 
 
+@pytest.mark.thorough
 def test_a_kept_program_knows_which_modules_were_there(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -57,6 +57,7 @@ def programs() -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("case", "name"), programs())
 def test_the_verifier_takes_it(case: str, name: str) -> None:
     with load_case(HERE / "accept" / "programs" / f"{case}.py") as module:

@@ -23,6 +23,7 @@ def stubs(*args: object, **how: object) -> tuple[int, str, str]:
     return run("-m", "pyebpf", "stubs", *map(str, args), **how)  # type: ignore[arg-type]
 
 
+@pytest.mark.thorough
 def test_what_is_said(tmp_path: Path) -> None:
     done = stubs("-o", tmp_path, "list_head", "sched:sched_switch")
     size = sum(path.stat().st_size for path in (tmp_path / "pyebpf_stubs").iterdir())
@@ -33,6 +34,7 @@ def test_what_is_said(tmp_path: Path) -> None:
     assert (tmp_path / "pyebpf_stubs" / "types.pyi").read_bytes() == before
 
 
+@pytest.mark.thorough
 def test_names_that_the_kernel_lacks(tmp_path: Path) -> None:
     done = stubs("-o", tmp_path, "list_haed")
     assert (done[0], done[1]) == (1, "")

@@ -90,7 +90,12 @@ BUILDS = {
 }
 
 
-@pytest.fixture(scope="module", params=BUILDS)
+#: What a compiler makes is the same on each kernel: one of them is enough to see how it takes it.
+_EACH = [name if name == "gcc-pie" else pytest.param(name, marks=pytest.mark.thorough)
+         for name in BUILDS]  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=_EACH)
 def binary(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     compiler, *flags = BUILDS[request.param]
     made = tmp_path_factory.mktemp("usdt") / "probes"
@@ -339,6 +344,7 @@ def test_what_cannot_be_read_is_zero(library: Path, called: ctypes.CDLL) -> None
     assert values_after(nothing_there, called.by_hand, 2) == [0, 1]
 
 
+@pytest.mark.thorough
 @only_x86
 def test_what_no_program_can_read_is_named(library: Path, called: ctypes.CDLL) -> None:
     @usdt(library, "usdt:unreadable", pid=ME)
@@ -414,6 +420,7 @@ def test_libc_is_found_by_each_of_its_names() -> None:
             load(jumps)
 
 
+@pytest.mark.thorough
 def test_an_unknown_probe_names_the_nearest(library: Path) -> None:
     def refused(name: str, path: str | Path = library) -> str:
         @usdt(path, name, pid=ME)
@@ -750,6 +757,7 @@ int main() {
 """
 
 
+@pytest.mark.thorough
 def test_the_probes_of_the_library_of_c_plus_plus(tmp_path: Path) -> None:
     compiler = shutil.which("g++")
     if compiler is None:
