@@ -61,12 +61,12 @@ from pyebpf.dsl.builtins import (
 )
 from pyebpf.dsl.byte_order import htonl, htonll, htons, ntohl, ntohll, ntohs
 from pyebpf.dsl.constants import Const
+from pyebpf.dsl.events import Events
 from pyebpf.dsl.functions import noinline
 from pyebpf.dsl.locks import SpinLock
 from pyebpf.dsl.map_of_maps import ArrayOfMaps, HashOfMaps
 from pyebpf.dsl.maps import (
     Array,
-    Events,
     Hash,
     LinearHist,
     Log2Hist,
@@ -184,6 +184,7 @@ from pyebpf.dsl.uapi import (
 )
 from pyebpf.dsl.user_ring import UserEvents
 from pyebpf.pinned import PinnedProgram, open_pinned, unpin
+from pyebpf.recordings import replay
 from pyebpf.rows import rows
 from pyebpf.session import Session, compile_probes, load
 from pyebpf.spec.target import Target
@@ -342,6 +343,7 @@ __all__ = [
     "read_user",
     "read_user_str",
     "record",
+    "replay",
     "rows",
     "sizeof",
     "sk_lookup",

@@ -133,6 +133,10 @@ class NotSupportedError(PyebpfError):
         self.since = since
 
 
+class RecordingError(PyebpfError):
+    """A recording cannot be written, or not on: what is in the file already stays there."""
+
+
 class OtherKernelError(PyebpfError):
     """A file of types, or a target, is not of the kernel or machine that runs."""
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pyebpf.dsl.constants import value_of
-from pyebpf.dsl.maps import Events, MapDecl
+from pyebpf.dsl.events import PERF, Events
+from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.perf import PerfEventArray
 from pyebpf.dsl.tail import TailCalls
 from pyebpf.dsl.user_ring import UserEvents
@@ -15,13 +16,14 @@ from pyebpf.host.cpus import online, possible_count
 from pyebpf.lazy import lazy
 
 if TYPE_CHECKING:
-    from pyebpf.runtime import maps, stream
+    from pyebpf.runtime import events, maps, stream
     from pyebpf.runtime.map_fd import MapFd
     from pyebpf.runtime.maps import perf, places, programs, user_ring
     from pyebpf.spec.objects import MapSpec
     from pyebpf.spec.views import HistogramSpec
 else:
     # What reads maps needs numpy, which a start does not wait for.
+    events = lazy("pyebpf.runtime.events")
     maps = lazy("pyebpf.runtime.maps")
     perf = lazy("pyebpf.runtime.maps.perf")
     places = lazy("pyebpf.runtime.maps.places")
@@ -44,6 +46,7 @@ def open_view(
     opened: MapFd,
     options: Mapping[Any, Any],
     find: Callable[[object], int],
+    lost: Callable[[], int] | None = None,
 ) -> Any:
     """Return the view of an open map.
 
@@ -53,6 +56,7 @@ def open_view(
         options: values of ``Const`` declarations.
         find: gives the descriptor of a probe's program, for tables of them. A program that was
             pinned has its own.
+        lost: tells how many updates of the map were refused.
     """
 
     def descriptor(program: object) -> int:
@@ -62,8 +66,10 @@ def open_view(
     fd = os.dup(opened.fd)
     if isinstance(decl, TailCalls):
         return programs.ProgramTable(fd, spec, descriptor)
-    if isinstance(decl, (UserEvents, PerfEventArray, Events)):
-        return _stream(decl, fd, opened.spec)
+    if isinstance(decl, UserEvents):
+        return user_ring.UserRing(fd, opened.spec, decl.record())
+    if isinstance(decl, (PerfEventArray, Events)):
+        return _stream(decl, fd, opened.spec, lost)
     if getattr(decl, "programs", False):
         return places.ProgrammedPlaceMap(fd, spec, descriptor)
     shape = decl.histogram()
@@ -87,14 +93,17 @@ def _histogram(shape: HistogramSpec, fd: int, spec: MapSpec, summed: bool) -> An
 
 
 def _stream(
-    decl: UserEvents[Any] | PerfEventArray[Any] | Events[Any], fd: int, spec: MapSpec
+    decl: PerfEventArray[Any] | Events[Any],
+    fd: int,
+    spec: MapSpec,
+    lost: Callable[[], int] | None,
 ) -> Any:
-    """Return the view of a map that records go through."""
-    if isinstance(decl, UserEvents):
-        return user_ring.UserRing(fd, spec, decl.record())
-    if isinstance(decl, Events):
-        return stream.EventStream(fd, spec.max_entries, decl.record(), spec.name)
-    kind = decl.record()
-    if kind is None:
+    """Return the view of a map that records go through, or of counters."""
+    shape = decl.shape()
+    if shape is None:
         return perf.PerfCounters(fd, spec, online())
-    return perf.PerfStream(fd, spec, kind, decl.pages, online())
+    if spec.kind == PERF:
+        buffers = perf.PerfBuffers(fd, spec.name, decl.pages, online())
+        return stream.EventStream(buffers, shape.replace(perf=True), lost)
+    ring = events.RingBuffer(fd, spec.max_entries, spec.name)
+    return stream.EventStream(ring, shape, lost)

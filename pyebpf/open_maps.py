@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
+    from pyebpf.dsl.events import Events
     from pyebpf.dsl.map_of_maps import OfMaps
-    from pyebpf.dsl.maps import Array, Events, Hash, LinearHist, Log2Hist, MapDecl, PerCpuArray
+    from pyebpf.dsl.maps import Array, Hash, LinearHist, Log2Hist, MapDecl, PerCpuArray
     from pyebpf.dsl.perf import PerfEventArray
     from pyebpf.dsl.queues import BloomFilter, Queue
     from pyebpf.dsl.redirects import Places
@@ -81,6 +82,11 @@ class OpenMaps:
         if decl not in self._views:
             self._views[decl] = self._view(decl)
         return self._views[decl]
+
+    def summary(self) -> str:
+        """Say in a line for each stream of records what came, what was lost, how full it is."""
+        streams = (view for view in self._views.values() if hasattr(view, "received"))
+        return "\n".join(f"{stream.name}: {stream.summary()}" for stream in streams)
 
     def _view(self, decl: MapDecl) -> Any:
         raise NotImplementedError

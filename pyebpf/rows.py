@@ -28,8 +28,8 @@ def rows(kind: type[T], batches: NDArray[Any] | Iterable[NDArray[Any]]) -> Itera
 
     Args:
         kind: the class of the records, marked ``@record``.
-        batches: ``session[events]``, whose records are yielded as they come; or an array,
-            ``session.read(…)`` for example.
+        batches: ``session[events]``, whose records are yielded as they come, of several types
+            those of ``kind``; or an array, ``session.read(…)`` for example.
 
     Cost:   about 1 µs a record.
 
@@ -40,16 +40,18 @@ def rows(kind: type[T], batches: NDArray[Any] | Iterable[NDArray[Any]]) -> Itera
     if record is None:
         raise PyebpfError(f"rows({getattr(kind, '__name__', kind)}, …): it is no @record class")
     wanted = dtype.decoded_dtype(record)
-    found: Any = [batches] if hasattr(batches, "dtype") and hasattr(batches, "size") else batches
-    for batch in found:
+    found: Any = [batches] if hasattr(batches, "itemsize") or hasattr(batches, "tags") else batches
+    for one in found:
+        batch = one[kind] if hasattr(one, "tags") else one
         if batch.dtype != wanted:
             raise PyebpfError(f"rows({kind.__name__}, …): the array has {batch.dtype}")
-        yield from map(_shown, dtype.python_values(record, batch))
+        yield from map(shown, dtype.python_values(record, batch))
 
 
-def _shown(value: Any) -> Any:
+def shown(value: Any) -> Any:
+    """Return a value with its texts safe to print."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, tuple):
-        return tuple(map(_shown, value))
-    return value.mapped(_shown) if isinstance(value, dtype.RecordValue) else value
+        return tuple(map(shown, value))
+    return value.mapped(shown) if isinstance(value, dtype.RecordValue) else value

@@ -6,11 +6,8 @@ numpy when something is read: a start from the cache attaches its probes with ne
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,10 +20,9 @@ from pyebpf.dsl.collect import Collected, collect
 from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.fingerprint import fingerprint
 from pyebpf.dsl.maps import MapDecl
-from pyebpf.dsl.perf import PerfEventArray
 from pyebpf.dsl.probes import Probe, program_names
 from pyebpf.dsl.shared import Global
-from pyebpf.dsl.unit_names import DATA_MAP, LOST_MAP, PRINT_MAP
+from pyebpf.dsl.unit_names import DATA_MAP
 from pyebpf.errors import (
     AttachError,
     CompileError,
@@ -39,26 +35,23 @@ from pyebpf.errors import (
 from pyebpf.host.cpus import possible_count
 from pyebpf.lazy import lazy
 from pyebpf.map_views import open_view
-from pyebpf.open_maps import OpenMaps
 from pyebpf.owner import Owner
-from pyebpf.runtime import syscall
 from pyebpf.runtime import token as tokens
 from pyebpf.runtime.features import KernelFeatures
 from pyebpf.runtime.links import Link, lacks
 from pyebpf.runtime.loader import LoadedObject, load_object
-from pyebpf.runtime.printed import format_line
 from pyebpf.runtime.resolver import CoreResolver
 from pyebpf.spec.compiled import Compiled, Kept
 from pyebpf.spec.types import DataType, Record
 from pyebpf.starting import Start, recall
+from pyebpf.streams import Streams
 from pyebpf.targets import host_target
 
 if TYPE_CHECKING:
     from pyebpf.dsl.probes.alternatives import Alternatives, Loadable
-    from pyebpf.runtime import bpffs, elf
-    from pyebpf.runtime.events import RingBuffer
+    from pyebpf.runtime import bpffs, elf, events
     from pyebpf.runtime.invoke import Invocation
-    from pyebpf.runtime.maps import shared
+    from pyebpf.runtime.maps import perf, shared
     from pyebpf.runtime.program import Program
     from pyebpf.runtime.token import Token
     from pyebpf.spec.objects import ObjectSpec
@@ -67,6 +60,8 @@ if TYPE_CHECKING:
 else:
     bpffs = lazy("pyebpf.runtime.bpffs")
     elf = lazy("pyebpf.runtime.elf")
+    events = lazy("pyebpf.runtime.events")
+    perf = lazy("pyebpf.runtime.maps.perf")
     shared = lazy("pyebpf.runtime.maps.shared")
 
 T = TypeVar("T")
@@ -263,7 +258,7 @@ def _pins(spec: ObjectSpec, found: Collected) -> dict[str, str]:
     return {name: decl.pin for decl, name in found.maps.items() if decl.pin and name in used}
 
 
-class Session(OpenMaps, Owner):
+class Session(Streams, Owner):
     """Loaded and attached probes, and the maps they share with user space. It owns all of them.
 
     ``session[declaration]`` is the open map of a declaration. Closing detaches the probes first,
@@ -283,21 +278,11 @@ class Session(OpenMaps, Owner):
         options: Mapping[Any, Any],
         links: Links,
     ) -> None:
-        self.compiled = compiled
-        self._loaded = loaded
-        self._found = found
+        super().__init__(loaded, compiled, found)
         self._options = options
         self.links = links
-        super().__init__()
         self.token: Token | None = None
-        self._printed: RingBuffer | None = None
         self._closed = False
-
-    def open_buffers(self) -> None:
-        """Open the buffers of perf events: what is sent before they are there is lost."""
-        for decl in self._found.maps:
-            if isinstance(decl, PerfEventArray) and decl.record() is not None:
-                self[decl]
 
     def close(self) -> None:
         """Detach the probes, then close programs and maps. Idempotent."""
@@ -308,8 +293,7 @@ class Session(OpenMaps, Owner):
         for view in self._views.values():
             view.close()
         self._views.clear()
-        if self._printed is not None:
-            self._printed.close()
+        self.close_lines()
         self._loaded.close()
         if self.token is not None:
             self.token.close()
@@ -438,7 +422,8 @@ class Session(OpenMaps, Owner):
             shown = name or type(decl).__name__
             raise KeyError(f"no loaded probe uses {shown}, so there is no such map")
         with tokens.using(self.token):
-            return open_view(decl, opened, self._options, self._program_fd)
+            lost = partial(self._losses.of, name)
+            return open_view(decl, opened, self._options, self._program_fd, lost)
 
     def _global(self, name: str, kind: DataType) -> shared.GlobalView:
         opened = self._loaded.maps.get(DATA_MAP)
@@ -452,54 +437,6 @@ class Session(OpenMaps, Owner):
         """Return the value that a ``Const`` has in this session."""
         value: T = value_of(const, self._options)
         return value
-
-    def sleep(self, seconds: float) -> None:
-        """Wait, writing what probes print to standard output as it comes.
-
-        Args:
-            seconds: how long; ``float("inf")`` waits until Ctrl-C.
-        """
-        end = time.monotonic() + seconds
-        if PRINT_MAP not in self._loaded.maps:
-            _wait_until(end)
-            return
-        for line in self.lines(seconds):
-            sys.stdout.write(line)
-            sys.stdout.flush()
-
-    def lines(self, seconds: float = float("inf")) -> Iterator[str]:
-        """Yield what probes print, line by line with line ends, for some seconds."""
-        end = time.monotonic() + seconds
-        ring = self._ring()
-        while True:
-            for record in ring.read_raw():
-                yield format_line(record, self.compiled.prints)
-            left = end - time.monotonic()
-            if left <= 0:
-                return
-            ring.wait(min(left, 1.0))
-
-    def _ring(self) -> RingBuffer:
-        if self._printed is None:
-            from pyebpf.runtime.events import RingBuffer
-
-            opened = self._loaded.maps[PRINT_MAP]
-            fd = os.dup(opened.fd)
-            self._printed = RingBuffer(fd, opened.spec.max_entries, "print")
-        return self._printed
-
-    def lost(self) -> dict[str, int]:
-        """Return how many updates the kernel refused, by map; empty if none were.
-
-        A hash or histogram that is full refuses new keys; a ring buffer that is full refuses
-        records (``print`` is the buffer of printed lines).
-        """
-        opened = self._loaded.maps.get(LOST_MAP)
-        if opened is None:
-            return {}
-        names = {number: name for name, number in self.compiled.lost} | {0: "print"}
-        counts = ((name, _number_at(opened.fd, number)) for number, name in names.items())
-        return {name: count for name, count in counts if count}
 
     def test_run(self, probe: Probe, *args: Any, data: bytes = b"", repeat: int = 1) -> Invocation:
         """Run a probe now, in the kernel, on a context that we give.
@@ -523,6 +460,14 @@ class Session(OpenMaps, Owner):
 
         return invoke(self._program(probe).fd, probe.record(), args, data, repeat)
 
+    def __repr__(self) -> str:
+        if self._closed:
+            return "<Session closed>"
+        count = len(self._loaded.programs)
+        parts = [f"{count} program{'s' * (count != 1)}", *self.summary().splitlines()]
+        parts += [f"{name}: {lost:,} lost" for name, lost in self.lost().items()]
+        return f"<Session of {'; '.join(parts)}>"
+
     def explain(self) -> str:
         """Say which hooks are attached and which fields are read there."""
         return explain(self.compiled)
@@ -538,15 +483,3 @@ def explain(compiled: Compiled) -> str:
         out += [f"    reads {field}" for field in info.fields]
         out += [f"    {note}" for note in info.notes]
     return "\n".join(out)
-
-
-def _number_at(fd: int, index: int) -> int:
-    # Without numpy: a tool may ask for losses and nothing else.
-    key, value = ctypes.c_uint32(index), ctypes.c_uint64()
-    syscall.map_lookup(fd, ctypes.addressof(key), ctypes.addressof(value))
-    return value.value
-
-
-def _wait_until(end: float) -> None:
-    while (left := end - time.monotonic()) > 0:
-        time.sleep(min(left, 0.2))  # a Ctrl-C just before it is not seen before it ends

@@ -102,9 +102,6 @@ PERF_ATTR_EXCLUDE_HV = 1 << 6
 PERF_ATTR_FREQ = 1 << 10
 PERF_ATTR_INHERIT_THREAD = 1 << 35
 
-# struct perf_event_header: type misc size
-PERF_EVENT_HEADER = Struct("=IHH")
-
 
 def perf_event_attr(  # noqa: PLR0913 - one argument for each field of the kernel's structure
     kind: int,

@@ -55,6 +55,7 @@ def fingerprint(
         parts.append(f"{code.co_filename}:{code.co_firstlineno} {function.__name__}")
     for decl, name in found.maps.items():
         parts.append(f"{name} {type(decl).__name__} {decl.spec(name, cpus)} {decl.histogram()}")
+        parts.append(f"sends {decl.shape()}, keeps {decl.stored()}")
         goes_on_in = [p and found.all_probes().index(p) for p in getattr(decl, "probes", ())]
         parts.append(f"goes on in {goes_on_in}")
         totals = value_of(getattr(decl, "totals", None), options)

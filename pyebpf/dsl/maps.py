@@ -6,7 +6,6 @@ The methods exist for probes and for type checkers. Outside a probe, read the op
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, get_args, overload
 
 from pyebpf.abi.constants import BPF_F_INNER_MAP, BPF_F_MMAPABLE
@@ -25,10 +24,11 @@ if TYPE_CHECKING:
 
     from pyebpf.dsl.map_flags import MapFlags, Path
     from pyebpf.dsl.map_verbs import HelperVerb
+    from pyebpf.spec.events import EventShape
+    from pyebpf.spec.target import Target
 
 K = TypeVar("K")
 V = TypeVar("V")
-R = TypeVar("R")
 
 LOG2_SLOTS = 64
 
@@ -53,8 +53,16 @@ class MapDecl:
         """Return what is to be created under ``name`` on a machine with ``cpus`` possible CPUs."""
         raise NotImplementedError
 
+    def spec_for(self, name: str, target: Target) -> MapSpec:
+        """Return what is to be created for a kernel."""
+        return self.spec(name, target.cpus)
+
     def histogram(self) -> HistogramSpec | None:
         """Say how to read the map as a histogram, if it is one."""
+        return None
+
+    def shape(self) -> EventShape | None:
+        """Say how records lie in the map, if it is a stream of them."""
         return None
 
     def stored(self) -> DataType | None:
@@ -404,56 +412,3 @@ class LinearHist(_Histogram):
     def __getitem__(self, key: Any) -> LinearHist:
         """Return the histogram of one key; it appears when first added to."""
         self._outside("[]")
-
-
-class Events(MapDecl, Generic[R]):
-    """A stream to user space: ``Events[Opened](pages=64)``, a ring buffer of records.
-
-    Numbers and tuples can be sent too: ``Events[u64]()``, ``Events[tuple[u32, u64]]()``.
-
-    What the buffer has no room for is counted (``session.lost()``), never silently dropped.
-
-    Args:
-        pages: size of the buffer in pages of 4096 bytes, a power of two.
-        flags: ``rb_overwrite``, ``numa_node`` and ``pin``.
-
-    Since:  Linux 5.8.
-    """
-
-    kind = "ringbuf"
-
-    def __init__(self, pages: int = 64, **flags: Unpack[MapFlags]) -> None:
-        if pages < 1 or pages & (pages - 1):
-            raise PyebpfError(f"Events(pages={pages}): the kernel wants a power of two")
-        self.pages = pages
-        self.chosen = Chosen("Events", self.kind, flags)
-        self.pin = self.chosen.pin
-
-    def record(self) -> DataType:
-        """Return the layout of what is sent."""
-        args = self.type_arguments()
-        kind = data_type(args[0]) if args else None
-        if kind is None:
-            raise PyebpfError("Events needs a type with a size: Events[Opened](pages=64)")
-        return kind
-
-    def spec(self, name: str, cpus: int) -> MapSpec:
-        size, chosen = self.pages * 4096, self.chosen
-        value, node = self.record(), chosen.numa_node
-        return MapSpec(name, self.kind, 0, 0, size, chosen.bits, value=value, numa_node=node)
-
-    def reserve(self) -> AbstractContextManager[R]:
-        """Build a record where it will be sent from: ``with events.reserve() as e: …``.
-
-        Fields that are not set are 0. The record is sent when the block is left, by ``return`` too.
-        Without room in the buffer the block is skipped and the record counted as lost.
-        """
-        self._outside("reserve()")
-
-    def discard(self, record: R) -> None:
-        """Give a reserved record up: it is not sent when its block is left."""
-        self._outside("discard()")
-
-    def emit(self, record: R) -> None:
-        """Send one record: ``events.emit(Opened(pid=tgid()))``."""
-        self._outside("emit()")

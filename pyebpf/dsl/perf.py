@@ -10,6 +10,7 @@ from pyebpf.dsl.map_flags import Chosen
 from pyebpf.dsl.map_verbs import Gives, HelperVerb
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.errors import PyebpfError
+from pyebpf.spec.events import EventShape
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import U32, U64, DataType, record
 
@@ -59,6 +60,11 @@ class PerfEventArray(MapDecl, Generic[R]):
         if args and kind is None:
             raise PyebpfError(f"PerfEventArray: {args[0]!r} has no size in the kernel")
         return kind
+
+    def shape(self) -> EventShape | None:
+        """Say how records lie in the buffers; None for counters."""
+        kind = self.record()
+        return EventShape((kind,), perf=True) if kind else None
 
     def stored(self) -> DataType:
         return self.record() or COUNTED

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pyebpf.dsl.maps import MapDecl
     from pyebpf.dsl.types import ValueType
     from pyebpf.ir.nodes import BinaryOp, CompareOp, FieldPath
+    from pyebpf.spec.events import EventShape
     from pyebpf.spec.objects import CoreKind, MapSpec
     from pyebpf.spec.types import DataType, Field, Int
     from pyebpf.spec.views import PrintSpec
@@ -34,7 +35,8 @@ class Variable(Plain):
     type: ValueType | None = None
     range: Range | None = None
     fixed: Int | None = None
-    #: Of a reserved record: it may be given up.
+    #: It is a reserved record, and may be given up.
+    reserved: bool = False
     discarded: bool = False
     origin: Span | None = None
     can_be_none: bool = False
@@ -441,14 +443,23 @@ class HistAdd(Stmt):
 
 
 class Emit(Stmt):
+    """``events.emit(record)``: it is number ``number`` of the types of ``shape``."""
+
     map: MapUse
+    shape: EventShape
+    number: int
     record: Expr
 
 
 class Reserve(Stmt):
-    """``with events.reserve() as variable:``; without room the body is skipped and counted lost."""
+    """``with events.reserve() as variable:``, a record of number ``number`` of ``shape``.
+
+    Where it is built in the buffer, the body is skipped without room, and it is counted lost.
+    """
 
     map: MapUse
+    shape: EventShape
+    number: int
     variable: Variable
     body: list[Stmt]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pyebpf.abi.constants import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG
 from pyebpf.diag import Diagnostics
 from pyebpf.dsl.check.kernel_types import Kernel
+from pyebpf.dsl.events import PERF
 from pyebpf.dsl.typed import MapUse, Range, Subprogram, Variable
 from pyebpf.dsl.unit_names import LOST_MAP, LOST_SLOTS, PRINT_MAP, PRINT_PAGES, ZERO_MAP
 from pyebpf.spec.objects import MapSpec
@@ -85,7 +86,7 @@ class UnitState:
         """Return the map of a declaration, adding it to the unit on first use."""
         if decl not in self.maps:
             chosen = self.collected.name_map(decl, name)
-            spec = decl.spec(chosen, self.target.cpus)
+            spec = decl.spec_for(chosen, self.target)
             self.maps[decl] = MapUse(decl, spec, len(self.maps) + 1)
         return self.maps[decl]
 
@@ -118,7 +119,9 @@ class UnitState:
         return MapSpec(f"{ZERO_MAP}_{size}", "array", 4, size, 1, BPF_F_RDONLY_PROG, U32, value)
 
     def print_map(self) -> MapSpec:
-        """Return the ring buffer of printed lines."""
+        """Return the buffer of printed lines: perf events where there are no ring buffers."""
+        if self.target.lacks("ringbuf"):
+            return MapSpec(PRINT_MAP, PERF, 4, 4, self.target.cpus, 0, U32, U32)
         return MapSpec(PRINT_MAP, "ringbuf", 0, 0, PRINT_PAGES * 4096)
 
 

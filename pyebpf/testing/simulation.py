@@ -10,7 +10,8 @@ from pyebpf.dsl.choose import choose
 from pyebpf.dsl.collect import collect
 from pyebpf.dsl.compile import build_unit
 from pyebpf.dsl.constants import value_of
-from pyebpf.dsl.maps import Events, MapDecl
+from pyebpf.dsl.events import Events
+from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.perf import PerfEventArray
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.shared import Global
@@ -35,8 +36,8 @@ from pyebpf.testing.objects import KernelObject, Objects, UserMemory, address_of
 from pyebpf.testing.views import (
     MemoryGlobal,
     MemoryOfMaps,
-    MemoryPerf,
     MemoryPrograms,
+    MemorySource,
     MemoryStream,
     MemoryUserRing,
     open_table,
@@ -248,7 +249,7 @@ class Simulation(OpenMaps):
 
     def _collect_lines(self) -> None:
         ring = self.machine.tables.get(PRINT_MAP)
-        if isinstance(ring, Ring):
+        if isinstance(ring, (Ring, PerfTable)):
             self.printed += [format_line(record, self._prints) for record in ring.read()]
 
     def _step(self, code: Code, span: Span, frame: Frame) -> None:
@@ -286,13 +287,25 @@ class Simulation(OpenMaps):
         if table is None:
             shown = name or type(decl).__name__
             raise KeyError(f"no probe here uses {shown}, so there is no such map")
-        if isinstance(table, (Ring, PerfTable, UserRingTable)):
-            return _stream(decl, table)
+        if isinstance(table, UserRingTable):
+            assert isinstance(decl, UserEvents)
+            return MemoryUserRing(table, decl.record())
+        if isinstance(table, (Ring, PerfTable)):
+            return self._stream(decl, table)
         if isinstance(table, OfMapsTable):
             return MemoryOfMaps(table, self.machine.table)
         if isinstance(table, ProgramsTable):
             return MemoryPrograms(table, self._name_of)
         return self._histogram(decl, table) if decl.histogram() else open_table(table)
+
+    def _stream(self, decl: MapDecl, table: Ring | PerfTable) -> MemoryStream:
+        """Return the view of a map that records go through."""
+        assert isinstance(decl, (Events, PerfEventArray))
+        shape, name = decl.shape(), table.spec.name
+        assert shape is not None
+        shape = shape.replace(perf=isinstance(table, PerfTable))
+        source = MemorySource(table, decl.pages * 4096)
+        return MemoryStream(source, shape, lambda: self.lost().get(name, 0))
 
     def _histogram(self, decl: MapDecl, table: Table) -> HistView:
         shape = decl.histogram()
@@ -314,7 +327,8 @@ class Simulation(OpenMaps):
 
         Shape:  ``(n,)``, n ≥ 0.
         """
-        return self[decl].read()
+        sent: NDArray[Any] = self[decl].read()
+        return sent
 
     def lost(self) -> dict[str, int]:
         """Return how many updates were refused, by map, as ``Session.lost`` does."""
@@ -347,18 +361,6 @@ class Simulation(OpenMaps):
                 for number, probe in enumerate(decl.probes):
                     if probe is not None:
                         table.programs[number] = self._name_of(probe)
-
-
-def _stream(decl: MapDecl, table: Ring | PerfTable | UserRingTable) -> Any:
-    """Return the view of a map that records go through."""
-    if isinstance(table, Ring):
-        assert isinstance(decl, Events)
-        return MemoryStream(table, decl.record())
-    if isinstance(table, PerfTable):
-        assert isinstance(decl, PerfEventArray)
-        return MemoryPerf(table, decl.stored())
-    assert isinstance(decl, UserEvents)
-    return MemoryUserRing(table, decl.record())
 
 
 def _supplied(name: str, value: Any) -> Helper:

@@ -26,13 +26,13 @@ from pyebpf.ir.interp.kinds import (
 )
 from pyebpf.ir.interp.ring import Ring
 from pyebpf.ir.interp.tables import ArrayTable, HashTable, ProgramsTable, StackTable, Table
+from pyebpf.runtime.batches import Batch, copied
 from pyebpf.runtime.maps.array import ArrayMap, is_mmapable
 from pyebpf.runtime.maps.base import EntryMap
 from pyebpf.runtime.maps.hash import HashMap
 from pyebpf.runtime.maps.layout import Half, Layout
 from pyebpf.runtime.maps.of_maps import OfMaps
 from pyebpf.runtime.maps.percpu import PerCpuArrayMap
-from pyebpf.runtime.maps.perf import PerfStream
 from pyebpf.runtime.maps.programs import ProgramTable
 from pyebpf.runtime.maps.queues import BloomMap, QueueMap
 from pyebpf.runtime.maps.shared import GlobalView
@@ -41,13 +41,13 @@ from pyebpf.runtime.maps.storage import ObjectMap
 from pyebpf.runtime.maps.tries import LpmMap
 from pyebpf.runtime.maps.user_ring import UserRing
 from pyebpf.runtime.stream import EventStream
-from pyebpf.spec.dtype import decoded, decoded_dtype, numpy_dtype
 from pyebpf.spec.types import Field
 from pyebpf.testing.objects import address_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pyebpf.spec.events import EventShape
     from pyebpf.spec.objects import MapSpec
     from pyebpf.spec.types import DataType
 
@@ -185,33 +185,6 @@ class MemoryPlaces(MemoryHash):
     """Devices, CPUs, sockets, cgroups: numbers of the test."""
 
 
-class MemoryPerf(PerfStream):
-    """The records that probes sent through perf events."""
-
-    def __init__(self, table: PerfTable, record: DataType) -> None:
-        self.fd = _NO_FD
-        self.spec = table.spec
-        self.dtype = decoded_dtype(record)
-        self._record = record
-        self._table = table
-
-    def _taken(self) -> NDArray[Any]:
-        sent, self._table.sent = self._table.sent, []
-        return np.frombuffer(bytearray().join(sent), numpy_dtype(self._record))
-
-    def read(self, timeout_s: float | None = 0.0) -> NDArray[Any]:  # noqa: ARG002 - nothing to wait for
-        """Return what was sent since the last reading.
-
-        Shape:  ``(n,)``, n ≥ 0, a copy.
-        """
-        self.open_fd()
-        return decoded(self._record, self._taken())
-
-    def close(self) -> None:
-        """Refuse further reading."""
-        self.fd = -1
-
-
 class MemoryQueue(QueueMap):
     """A queue or a stack."""
 
@@ -324,45 +297,71 @@ class MemoryGlobal(GlobalView):
         self.fd = -1
 
 
-class MemoryStream(EventStream):
-    """The records that probes sent. Iterating ends when there are no more."""
+class MemorySource:
+    """A buffer of the interpreter, as a stream reads it."""
 
-    def __init__(self, ring: Ring, record: DataType) -> None:
-        self.dtype = decoded_dtype(record)
-        self._record = record
-        self._memory_ring = ring
-        self._open = True
-
-    def read(self, timeout_s: float | None = 0.0) -> NDArray[Any]:  # noqa: ARG002 - nothing to wait for
-        """Return what was sent since the last reading.
-
-        Shape:  ``(n,)``, n ≥ 0, a copy.
-        """
-        if not self._open:
-            raise ValueError(f"events {self._memory_ring.spec.name!r} are closed")
-        data = bytearray().join(self._memory_ring.read())
-        return decoded(self._record, np.frombuffer(data, numpy_dtype(self._record)))
+    def __init__(self, table: Ring | PerfTable, size: int) -> None:
+        self._table = table
+        self.name = table.spec.name
+        self.size = size
 
     @property
     def pending_bytes(self) -> int:
         """How much of the buffer waits to be read, in bytes."""
-        return self._memory_ring.pending_bytes
+        return self._table.pending_bytes
+
+    @property
+    def fill(self) -> float:
+        """How much of the buffer is taken, from 0 to 1."""
+        return self.pending_bytes / self.size
 
     def fileno(self) -> int:
         """Return -1: there is no descriptor."""
         return -1
 
-    def __iter__(self) -> Iterator[NDArray[Any]]:
+    def wait(self, timeout_s: float | None) -> bool:  # noqa: ARG002 - nothing to wait for
+        """Return at once."""
+        return self.pending_bytes > 0
+
+    def read(self, shape: EventShape) -> NDArray[Any] | Batch:
+        """Return what was sent since the last reading.
+
+        Shape:  ``(n,)``, n ≥ 0, a copy; several types are a batch.
+        """
+        sent = self._table.read()
+        sizes = np.array([len(record) for record in sent], np.intp)
+        return copied(shape, memoryview(b"".join(sent)), np.cumsum(sizes) - sizes, sizes)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to give back."""
+
+
+class MemoryStream(EventStream):
+    """The records that probes sent. Iterating ends when there are no more."""
+
+    def read(self, timeout_s: float | None = 0.0) -> Any:  # noqa: ARG002 - nothing to wait for
+        """Return what was sent since the last reading.
+
+        Shape:  ``(n,)``, n ≥ 0, a copy.
+        """
+        if not self._open:
+            raise ValueError(f"events {self.name!r} are closed")
+        return self._take()
+
+    def __iter__(self) -> Iterator[Any]:
         while len(batch := self.read()):
             yield batch
 
-    async def __aiter__(self) -> AsyncIterator[NDArray[Any]]:
+    async def __aiter__(self) -> AsyncIterator[Any]:
         for batch in self:
             yield batch
 
-    def close(self) -> None:
-        """Refuse further reading."""
-        self._open = False
+    def each(self, call: Callable[[Any], object], seconds: float = float("inf")) -> int:  # noqa: ARG002
+        """Call a function with all that was sent; return how many records that were."""
+        before = self.received
+        for batch in self:
+            call(batch)
+        return self.received - before
 
 
 _VIEWS: dict[type[Table], Any] = {

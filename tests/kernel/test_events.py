@@ -15,7 +15,8 @@ from pyebpf.abi import constants as c
 from pyebpf.abi import insn as i
 from pyebpf.errors import FormatError
 from pyebpf.runtime import syscall
-from pyebpf.runtime.events import RingBuffer, _LockFence
+from pyebpf.runtime.events import RingBuffer
+from pyebpf.runtime.ring import _LockFence
 
 pytestmark = pytest.mark.kernel
 
@@ -83,7 +84,7 @@ def test_a_batch_is_a_copy(ring: RingBuffer) -> None:
         before = batch.copy()
         for start in range(0, 20_000, 1_000):  # more than once around
             run(program, start)
-            ring.drain()
+            ring.read_raw()
     assert (batch == before).all()
 
 
@@ -150,7 +151,7 @@ def test_waiting_ends_when_a_record_comes_and_not_before(ring: RingBuffer) -> No
         assert ring.wait(30)
         late.join()
         assert ring.wait(0)
-        assert ring.drain(words(32))["w0"].tolist() == [1]
+        assert ring.read_batch(words(32))["w0"].tolist() == [1]
     assert not ring.wait(0.001)
 
 

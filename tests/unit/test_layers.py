@@ -47,6 +47,9 @@ LAYERS: dict[str, set[str]] = {
     "map_views": {"dsl", "runtime", "spec", "host"},
     "pinned": {"abi", "dsl", "runtime", "host", "map_views"},
     "rows": {"present", "spec"},
+    "recordings": {"rows", "runtime", "spec"},
+    "recorder": {"recordings", "runtime", "spec"},
+    "streams": {"dsl", "host", "open_maps", "recorder", "recordings", "runtime", "spec"},
     "starting": {"btf", "spec"},
     "targets": FACTS | {"host", "runtime"},
     "session": FACTS
@@ -61,6 +64,7 @@ LAYERS: dict[str, set[str]] = {
         "open_maps",
         "starting",
         "map_views",
+        "streams",
         "targets",
     },
     "testing": FACTS | {"ir", "dsl", "kernel", "runtime", "session", "open_maps", "targets"},

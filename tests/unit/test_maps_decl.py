@@ -108,7 +108,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "pages": (lambda: Events[Row](pages=3), "Events(pages=3): the kernel wants a power of two"),
     "no record": (
-        lambda: Events[int]().record(),
+        lambda: Events[int]().shape(),
         "Events needs a type with a size: Events[Opened](pages=64)",
     ),
     "tracepoint": (

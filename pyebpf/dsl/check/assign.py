@@ -88,7 +88,7 @@ def store_name(name: str, value: Expr, target: ast.Name, scope: Scope) -> list[S
         raise Fault(
             Mismatch(value.span, expected=f"{count} values, as before", got=shown(value.type))
         )
-    if isinstance(value.type, Pointer) and value.type.space is Space.RING:
+    if isinstance(value, Read) and value.variable.reserved:
         advice = "use the name that `with` gave it"
         raise scope.unsupported(target, "a second name for a reserved record", advice)
     note_copy(name, value, scope)

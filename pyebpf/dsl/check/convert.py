@@ -200,7 +200,7 @@ def to_data(  # noqa: PLR0911 - one return for each kind of data
         return _fit_text(expr, kind)
     if isinstance(kind, Chars) and isinstance(expr.type, Chars):
         return expr if expr.type == kind else ResizedText(kind, expr.span, expr)
-    if isinstance(kind, Record) and _record_of(expr.type) == kind:
+    if isinstance(kind, Record) and record_of(expr.type) == kind:
         return expr
     if isinstance(kind, Chars) and points_to_text(expr.type):
         return text_behind(expr, kind.length)
@@ -239,7 +239,8 @@ def _check_copyable(expr: Expr, kind: DataType) -> None:
         )
 
 
-def _record_of(kind: ValueType) -> ValueType | None:
+def record_of(kind: ValueType) -> ValueType | None:
+    """Return the record that a pointer points to, or the type itself."""
     if isinstance(kind, Pointer) and isinstance(kind.to, Record):
         return kind.to
     return kind
@@ -407,7 +408,7 @@ def choice(condition: Expr, then: Expr, other: Expr, span: Span) -> Expr:
 
 def tuple_in_memory(expr: Expr) -> typed.Pack | None:
     """Return the items of a tuple that a map keeps; None if it is something else."""
-    kind, span = _record_of(expr.type), expr.span
+    kind, span = record_of(expr.type), expr.span
     if isinstance(expr, typed.Pack) or not isinstance(kind, Record) or not kind.is_tuple:
         return None
     inner = expr.value if isinstance(expr, typed.Unwrap) else expr

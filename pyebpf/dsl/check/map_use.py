@@ -12,7 +12,6 @@ from pyebpf.dsl.check.elements import index_of
 from pyebpf.dsl.check.locks import check_kernel_fields
 from pyebpf.dsl.check.objects import need_helper, vouched
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
-from pyebpf.dsl.faults_kernel import NeedsFeature
 from pyebpf.dsl.map_of_maps import OfMaps
 from pyebpf.dsl.maps import Numbered
 from pyebpf.dsl.storage import Storage
@@ -59,21 +58,11 @@ def use(decl: MapDecl, span: Span, scope: Scope) -> MapUse:
     if isinstance(decl, OfMaps) and decl.entries:
         names = [use(entry, span, scope).spec.name for entry in decl.entries]
         made.spec = made.spec.replace(slots=tuple(enumerate(names)))
-    if isinstance(made.spec.value, Octets) and made.spec.kind != "ringbuf":
+    if isinstance(made.spec.value, Octets) and decl.shape() is None:
         # What a look-up gives would change with the entry, and Python's value does not.
         why = f"cannot have values `{made.spec.value}`"
         advice = "put it in a record"
         raise Fault(WrongCall(span, name=type(decl).__name__, why=why, advice=advice))
-    if made.spec.kind == "ringbuf" and scope.unit.target.lacks("ringbuf"):
-        raise Fault(
-            NeedsFeature(
-                span,
-                what="a ring buffer (Events, print)",
-                feature="ringbuf",
-                since="5.8",
-                advice="use a histogram or a hash",
-            )
-        )
     return made
 
 

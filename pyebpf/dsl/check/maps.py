@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pyebpf.abi.constants import BPF_F_RDONLY_PROG
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.convert import Ranged, choice, need_number, need_value, to_data
+from pyebpf.dsl.check.events import discard, emit
 from pyebpf.dsl.check.map_use import (
     as_declared,
     as_map,
@@ -20,17 +21,18 @@ from pyebpf.dsl.check.map_verbs import constant_truth, helper_verb
 from pyebpf.dsl.check.shared import FETCHES, arguments, change, fetch, global_value, need_place
 from pyebpf.dsl.check.tables import stack_id, tail_call
 from pyebpf.dsl.constants import value_of
+from pyebpf.dsl.events import Events
 from pyebpf.dsl.faults import Fault, Mismatch, MissingKey, WrongCall
 from pyebpf.dsl.map_of_maps import OfMaps
-from pyebpf.dsl.maps import Events, Hash, LinearHist, Log2Hist, MapDecl, Numbered
+from pyebpf.dsl.maps import Hash, LinearHist, Log2Hist, MapDecl, Numbered
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.stacks import StackTrace
 from pyebpf.dsl.storage import Storage
 from pyebpf.dsl.tail import TailCalls
-from pyebpf.dsl.typed import Effect, Expr, Literal, MapUse, Object, Read, Stmt
+from pyebpf.dsl.typed import Effect, Expr, Literal, MapUse, Object, Stmt
 from pyebpf.dsl.typed_maps import Element, GetOr, Obtain
 from pyebpf.dsl.typed_shared import Entry
-from pyebpf.dsl.types import BOOL, NONE, Maybe, NoneType, Pointer, Space, Static, shown
+from pyebpf.dsl.types import BOOL, NONE, Maybe, NoneType, Pointer, Space, Static
 from pyebpf.ir.nodes import BinaryOp
 from pyebpf.plain import Plain
 from pyebpf.spec.kernel_fields import kernel_fields
@@ -243,23 +245,6 @@ def _add(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
     return Effect(NONE, span, add)
 
 
-def _emit(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
-    made = use(decl, span, scope)
-    kind = made.spec.value
-    assert kind is not None
-    return Effect(NONE, span, typed.Emit(span, made, to_data(args[0], kind, "an event")))
-
-
-def _discard(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
-    record = args[0]
-    own = isinstance(record.type, Pointer) and record.type.space is Space.RING
-    if not own or not isinstance(record, Read):
-        expected = "the record that `with` reserved"
-        raise Fault(Mismatch(record.span, expected=expected, got=shown(record.type)))
-    record.variable.discarded = True
-    return Effect(NONE, span, typed.Discard(span, record.variable))
-
-
 def _stack(name: str) -> Callable[[Any, list[Expr], Span, Scope], Expr]:
     def check(decl: StackTrace, args: list[Expr], span: Span, scope: Scope) -> Expr:
         return stack_id(decl, use(decl, span, scope), name, args, span)
@@ -287,8 +272,8 @@ VERBS: dict[str, Verb] = {
     "pop": Verb(_FOUND, 1, WITH_DEFAULT, _pop),
     "setdefault": Verb(_FOUND, 2, 2, _setdefault),
     "add": Verb((Log2Hist, LinearHist, HistRef), 1, 1, _add),
-    "emit": Verb((Events,), 1, 1, _emit),
-    "discard": Verb((Events,), 1, 1, _discard),
+    "emit": Verb((Events,), 1, 1, emit),
+    "discard": Verb((Events,), 1, 1, discard),
     "kernel": Verb((StackTrace,), 0, 1, _stack("kernel")),
     "user": Verb((StackTrace,), 0, 1, _stack("user")),
     "call": Verb((TailCalls,), 1, 1, _call),

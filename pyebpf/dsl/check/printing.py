@@ -1,4 +1,4 @@
-"""``print`` in a probe: the values travel in a ring buffer and are formatted in user space.
+"""``print`` in a probe: the values travel in a buffer of records and are formatted in user space.
 
 The f-string is taken apart here; Python's own ``format`` puts it together again on the other side,
 so any number of values and every format specification works.
@@ -10,6 +10,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pyebpf.abi.helpers import HELPERS
 from pyebpf.dsl.check.convert import (
     need_number,
     need_value,
@@ -17,8 +18,8 @@ from pyebpf.dsl.check.convert import (
     text_behind,
     to_int,
 )
+from pyebpf.dsl.check.objects import need_helper
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
-from pyebpf.dsl.faults_kernel import NeedsFeature
 from pyebpf.dsl.typed import Effect, Expr, Literal, Pack, Print, Stmt, Text
 from pyebpf.dsl.types import I64, NONE, U64, Address, Bool, Chars, Int, Pointer, shown
 from pyebpf.spec.octets import octets_value
@@ -26,6 +27,7 @@ from pyebpf.spec.types import Octets
 from pyebpf.spec.views import PrintPart, PrintSpec
 
 if TYPE_CHECKING:
+    from pyebpf.diag import Span
     from pyebpf.dsl.check.scope import Scope
 
 #: A printed record starts with its number (4 bytes) and padding (4 bytes).
@@ -125,8 +127,7 @@ def _format(expr: Expr, value: object, spec: str) -> str:
 def print_line(node: ast.Call, scope: Scope) -> Expr:
     """Check ``print(...)``."""
     span = scope.span(node)
-    if scope.unit.target.lacks("ringbuf"):
-        raise Fault(NeedsFeature(span, what="print", feature="ringbuf", since="5.8"))
+    _need_buffer("print", span, scope)
     words = {"sep": " ", "end": "\n"}
     for keyword in node.keywords:
         if keyword.arg not in words:
@@ -147,9 +148,7 @@ def print_line(node: ast.Call, scope: Scope) -> Expr:
 def failure_line(name: str, args: list[ast.expr], node: ast.stmt, scope: Scope) -> Stmt:
     """Return the line that an exception leaves: its name, its message, and where."""
     span = scope.span(node)
-    if scope.unit.target.lacks("ringbuf"):
-        word = "assert" if isinstance(node, ast.Assert) else "raise"
-        raise Fault(NeedsFeature(span, what=f"`{word}`", feature="ringbuf", since="5.8"))
+    _need_buffer("`assert`" if isinstance(node, ast.Assert) else "`raise`", span, scope)
     line = _Line()
     line.text(name)
     for number, arg in enumerate(args):
@@ -158,6 +157,12 @@ def failure_line(name: str, args: list[ast.expr], node: ast.stmt, scope: Scope) 
     line.text(f" ({scope.source.node.name}, line {span.line})")
     layout = PrintSpec(tuple(line.literals), tuple(line.parts), line.size, "\n")
     return Print(span, _number(layout, scope), layout, tuple(line.values))
+
+
+def _need_buffer(what: str, span: Span, scope: Scope) -> None:
+    """Check that lines come out: without ring buffers they go through perf events."""
+    if scope.unit.target.lacks("ringbuf"):
+        need_helper(HELPERS["perf_event_output"], what, span, scope)
 
 
 def _number(layout: PrintSpec, scope: Scope) -> int:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.convert import need_number
+from pyebpf.dsl.check.events import reserved
 from pyebpf.dsl.check.locks import locked
-from pyebpf.dsl.check.map_use import use
+from pyebpf.dsl.events import Events
 from pyebpf.dsl.faults import Fault, WrongCall
-from pyebpf.dsl.maps import Events
 from pyebpf.dsl.typed import Expr, RecordField, Stmt
 from pyebpf.dsl.types import I64, Chars, Pointer, Record, Space, Static
 
@@ -30,37 +30,38 @@ def with_(node: ast.With, scope: Scope) -> list[Stmt]:
     held = locked(node, scope)
     if held is not None:
         return held
-    decl = _reserved(node, scope)
+    made = _reserved(node, scope)
     target = node.items[0].optional_vars
-    if decl is None or not isinstance(target, ast.Name):
+    if made is None or not isinstance(target, ast.Name):
         advice = "there are `with events.reserve() as e:` and `with entry.lock:`"
         raise scope.unsupported(node.items[0].context_expr, "this `with`", advice)
-    made = use(decl, scope.span(node.items[0].context_expr), scope)
-    if not isinstance(made.spec.value, Record) or made.spec.value.is_tuple:
-        why = f"builds a record, and here are {made.spec.value}"
-        span = scope.span(node.items[0].context_expr)
-        raise Fault(WrongCall(span, name="reserve", why=why, advice="send them with emit()"))
-    variable = scope.variable(target.id)
-    variable.type = Pointer(Space.RING, made.spec.value)
+    made.variable = variable = scope.variable(target.id)
+    kind = made.shape.kinds[made.number]
+    assert isinstance(kind, Record)
+    variable.type = Pointer(Space.STACK if made.shape.is_apart else Space.RING, kind)
+    variable.reserved = True
     before = scope.flow
     scope.flow = before.assign(target.id, present=True)
     scope.held = (*scope.held, "the block of a reserved record")
-    body = scope.block(node.body)
+    made.body = scope.block(node.body)
     scope.held = scope.held[:-1]
     # The body is skipped when the buffer is full, so nothing that it assigns is certain.
     scope.flow = before.merge(scope.flow).without(target.id)
-    return [typed.Reserve(scope.span(node.items[0].context_expr), made, variable, body)]
+    return [made]
 
 
-def _reserved(node: ast.With, scope: Scope) -> Events[object] | None:
+def _reserved(node: ast.With, scope: Scope) -> typed.Reserve | None:
     call = node.items[0].context_expr
-    if len(node.items) != 1 or not isinstance(call, ast.Call) or call.args or call.keywords:
+    if len(node.items) != 1 or not isinstance(call, ast.Call) or call.keywords:
         return None
     if not isinstance(call.func, ast.Attribute) or call.func.attr != "reserve":
         return None
     base = scope.expr(call.func.value).type
     value = base.value if isinstance(base, Static) else None
-    return value if isinstance(value, Events) else None
+    if not isinstance(value, Events) or len(call.args) > 1:
+        return None
+    given = scope.expr(call.args[0]) if call.args else None
+    return reserved(value, given, scope.span(call), scope)
 
 
 def is_text_place(base: Expr) -> bool:
@@ -68,7 +69,7 @@ def is_text_place(base: Expr) -> bool:
     if not isinstance(base, RecordField) or not isinstance(base.type, Chars):
         return False
     kind = base.base.type
-    return isinstance(kind, Pointer) and kind.space in (Space.MAP, Space.RING)
+    return isinstance(kind, Pointer) and kind.space in (Space.MAP, Space.RING, Space.STACK)
 
 
 def read_text(base: Expr, name: str, args: list[Expr], span: Span) -> Expr:

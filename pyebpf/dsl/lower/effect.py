@@ -8,11 +8,11 @@ from pyebpf.abi.constants import BPF_ANY, BPF_LOCAL_STORAGE_GET_F_CREATE
 from pyebpf.abi.maps import MAP_KINDS
 from pyebpf.dsl import typed, typed_maps, typed_shared
 from pyebpf.dsl.check.printing import HEADER
+from pyebpf.dsl.lower import events
 from pyebpf.dsl.lower import maps as lower_map
 from pyebpf.dsl.lower import shared as lower_shared
 from pyebpf.dsl.lower.memory import fill, member
 from pyebpf.dsl.lower.places import PLACE_EFFECTS
-from pyebpf.dsl.lower.prepare import prepare
 from pyebpf.dsl.types import Chars, Int, Pointer, Space
 from pyebpf.ir import nodes
 from pyebpf.ir.nodes import BinaryOp, CompareOp, Const, Value
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from pyebpf.dsl.lower.expr import Expressions
     from pyebpf.spec.objects import MapSpec
-    from pyebpf.spec.types import DataType
     from pyebpf.spec.views import HistogramSpec
 
 
@@ -40,7 +39,7 @@ def _set(low: Expressions, stmt: typed.MapSet) -> None:
     key = low.in_slot(stmt.key, "key")
     low.build.span = stmt.span
     answer = lower_map.update(low, stmt.map, key, value, BPF_ANY)
-    _if_negative(low, answer, lambda: lower_map.count_lost(low, stmt.map.index))
+    lower_map.if_negative(low, answer, lambda: lower_map.count_lost(low, stmt.map.index))
 
 
 def _set_element(low: Expressions, stmt: typed.MapSet) -> None:
@@ -71,17 +70,7 @@ def _set_of_object(low: Expressions, stmt: typed.MapSet) -> None:
 def _counted_call(low: Expressions, stmt: typed_maps.CountedCall) -> None:
     answer = low.number(stmt.call)
     low.build.span = stmt.span
-    _if_negative(low, answer, lambda: lower_map.count_lost(low, stmt.map.index))
-
-
-def _if_negative(low: Expressions, answer: Value, then: Callable[[], None]) -> None:
-    build = low.build
-    bad, end = build.new_block("refused"), build.new_block("end")
-    build.branch(build.compare(CompareOp.LT, answer, build.const(0, answer.type)), bad, end)
-    build.start(bad)
-    then()
-    build.jump(end)
-    build.start(end)
+    lower_map.if_negative(low, answer, lambda: lower_map.count_lost(low, stmt.map.index))
 
 
 def _delete(low: Expressions, stmt: typed.MapDelete) -> None:
@@ -190,45 +179,6 @@ def _linear_slot(low: Expressions, value: Value, shape: HistogramSpec) -> Value:
     return _select(low, below, build.const(0, U64), slot)
 
 
-def _emit(low: Expressions, stmt: typed.Emit) -> None:
-    kind = stmt.map.spec.value
-    assert kind is not None
-    write = prepare(low, stmt.record)
-    low.build.span = stmt.span
-    _send(low, stmt.map.spec, kind.size, stmt.map.index, write)
-
-
-def _send(
-    low: Expressions, spec: MapSpec, size: int, number: int, write: Callable[[Value], None]
-) -> None:
-    """Reserve a record in a ring buffer, write it there, and hand it over; or count it as lost."""
-    build = low.build
-    record = reserve_bytes(low, spec, size, None)
-
-    def fill_in(pointer: Value) -> None:
-        write(pointer)
-        build.call("ringbuf_submit", (pointer, build.const(0, U64)), VOID)
-
-    lower_map.either(low, record, fill_in, lambda: lower_map.count_lost(low, number))
-
-
-def reserve(low: Expressions, spec: MapSpec, kind: DataType) -> Value:
-    """Reserve room for a record in a ring buffer; null if there is none."""
-    return reserve_bytes(low, spec, kind.size, kind)
-
-
-def reserve_bytes(low: Expressions, spec: MapSpec, size: int, kind: DataType | None) -> Value:
-    """Reserve ``size`` bytes in a ring buffer; null if there is no room."""
-    build = low.build
-    pointer = Pointer(Space.RING, kind, nullable=True)
-    arguments = (build.map(spec), build.const(size, U64), build.const(0, U64))
-    return build.call("ringbuf_reserve", arguments, pointer)
-
-
-def _discard(low: Expressions, stmt: typed.Discard) -> None:
-    low.build.write(low.given_up_by[stmt.variable], low.build.const(1, BOOL))
-
-
 def _print(low: Expressions, stmt: typed.Print) -> None:
     build = low.build
     # Computed before the record is reserved: nothing may end the program while it is held.
@@ -250,7 +200,7 @@ def _print(low: Expressions, stmt: typed.Print) -> None:
             else:
                 build.store(member(low, record, value.type, part.offset), value)
 
-    _send(low, low.unit.print_map(), stmt.layout.size, 0, write)
+    events.send(low, low.unit.print_map(), stmt.layout.size, 0, write)
 
 
 def _tail_call(low: Expressions, stmt: typed_maps.TailCall) -> None:
@@ -268,7 +218,7 @@ EFFECTS: dict[type[typed.Stmt], Callable[[Any, Any], None]] = {
     typed_shared.Change: lower_shared.change,
     **PLACE_EFFECTS,
     typed.HistAdd: _hist,
-    typed.Emit: _emit,
-    typed.Discard: _discard,
+    typed.Emit: events.emit,
+    typed.Discard: events.discard,
     typed.Print: _print,
 }

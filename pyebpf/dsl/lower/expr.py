@@ -72,6 +72,8 @@ class Expressions:
         self.ended = 0
         #: Records that are reserved here, the innermost last.
         self.held: list[Value] = []
+        #: What sends a record that is built outside of its buffer.
+        self.senders: dict[Value, Callable[[], None]] = {}
         #: Whether a record is given up when its block is left, by the record and by its name.
         self.given_up: dict[Value, Slot] = {}
         self.given_up_by: dict[typed.Variable, Slot] = {}
@@ -316,7 +318,14 @@ class Expressions:
             if pointer in self.given_up:
                 self._give_up_or(pointer, helper)
             else:
-                self.build.call(helper, (pointer, self.build.const(0, U64)), VOID)
+                self._finish(pointer, helper)
+
+    def _finish(self, pointer: Value, helper: str) -> None:
+        """Send or discard one record."""
+        if pointer not in self.senders:
+            self.build.call(helper, (pointer, self.build.const(0, U64)), VOID)
+        elif helper == "ringbuf_submit":
+            self.senders[pointer]()
 
     def _give_up_or(self, pointer: Value, helper: str) -> None:
         """Discard a record if the program asked for that, or do what is done with the others."""
@@ -326,7 +335,7 @@ class Expressions:
         build.branch(build.read(self.given_up[pointer]), discard, go_on)
         for start, name in ((discard, "ringbuf_discard"), (go_on, helper)):
             build.start(start)
-            build.call(name, (pointer, build.const(0, U64)), VOID)
+            self._finish(pointer, name)
             build.jump(end)
         build.start(end)
 

@@ -106,6 +106,17 @@ def update(low: Expressions, made: typed.MapUse, key: Value, value: Value, flags
     return build.convert(build.call("map_update_elem", arguments, I64), I32)
 
 
+def if_negative(low: Expressions, answer: Value, then: Callable[[], None]) -> None:
+    """Do something if a helper answers with an error."""
+    build = low.build
+    bad, end = build.new_block("refused"), build.new_block("end")
+    build.branch(build.compare(CompareOp.LT, answer, build.const(0, answer.type)), bad, end)
+    build.start(bad)
+    then()
+    build.jump(end)
+    build.start(end)
+
+
 def count_lost(low: Expressions, number: int) -> None:
     """Count one refused update of the map with a number."""
     build = low.build

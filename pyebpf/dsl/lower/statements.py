@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.lower import effect as lower_effect
-from pyebpf.dsl.lower import maps as lower_map
+from pyebpf.dsl.lower.events import SUBMIT, reserve
 from pyebpf.dsl.lower.expr import Expressions
 from pyebpf.dsl.lower.locks import locked
 from pyebpf.dsl.lower.loops import LOOPS, Around
-from pyebpf.dsl.lower.memory import fill
 from pyebpf.dsl.typed_locks import Locked
 from pyebpf.ir.build import Builder
 from pyebpf.ir.nodes import Block, Function, Param, Value
-from pyebpf.ir.types import BOOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyebpf.dsl.unit import UnitState
-
-
-_SUBMIT = "ringbuf_submit"
 
 
 @dataclass
@@ -87,20 +81,20 @@ class Lowering(Expressions):
         self.build.start(end)
 
     def break_(self, _: typed.Break) -> None:
-        self.release(self.loops[-1].held, _SUBMIT)
+        self.release(self.loops[-1].held, SUBMIT)
         self.build.jump(self.loops[-1].after)
 
     def continue_(self, _: typed.Continue) -> None:
-        self.release(self.loops[-1].held, _SUBMIT)
+        self.release(self.loops[-1].held, SUBMIT)
         self.build.jump(self.loops[-1].next)
 
     def return_(self, statement: typed.Return) -> None:
         if self._frames:
-            self.release(self._frames[-1].held, _SUBMIT)
+            self.release(self._frames[-1].held, SUBMIT)
             self.build.jump(self._frames[-1].end)
             return
         value = self.returned(statement)
-        self.release(0, _SUBMIT)
+        self.release(0, SUBMIT)
         self.build.ret(value)
 
     def returned(self, statement: typed.Return) -> Value | None:
@@ -108,27 +102,6 @@ class Lowering(Expressions):
         if statement.value is None:
             return self.build.const(self.ended, self.build.function.result)
         return self.number(statement.value)
-
-    def reserve(self, statement: typed.Reserve) -> None:
-        kind = statement.map.spec.value
-        assert kind is not None
-
-        def fill_in(pointer: Value) -> None:
-            fill(self, pointer, kind.size)
-            self.take(statement.variable, pointer)
-            if statement.variable.discarded:
-                self.given_up[pointer] = flag = self.build.slot("discarded", BOOL)
-                self.given_up_by[statement.variable] = flag
-                self.build.write(flag, self.build.const(0, BOOL))
-            self.held.append(pointer)
-            self.block(statement.body)
-            if not self.build.done:
-                self.release(len(self.held) - 1, _SUBMIT)
-            self.held.pop()
-
-        record = lower_effect.reserve(self, statement.map.spec, kind)
-        count = partial(lower_map.count_lost, self, statement.map.index)
-        lower_map.either(self, record, fill_in, count)
 
     def fail(self, _: typed.Abort) -> None:
         self.abort()
@@ -149,7 +122,7 @@ _STATEMENTS: dict[type[typed.Stmt], Callable[[Lowering, Any], None]] = {
     typed.Break: Lowering.break_,
     typed.Continue: Lowering.continue_,
     typed.Return: Lowering.return_,
-    typed.Reserve: Lowering.reserve,
+    typed.Reserve: reserve,
     Locked: locked,
     **dict.fromkeys(lower_effect.EFFECTS, Lowering.effect),
 }

@@ -120,6 +120,16 @@ class PerfTable(Table):
         super().__init__(spec, memory, cpus)
         self.sent: list[bytes] = []
 
+    @property
+    def pending_bytes(self) -> int:
+        """How many bytes wait to be read."""
+        return sum(map(len, self.sent))
+
+    def read(self) -> list[bytes]:
+        """Take the records out."""
+        sent, self.sent = self.sent, []
+        return sent
+
 
 class OfMapsTable(Table):
     """``array_of_maps`` and ``hash_of_maps``: a look-up gives a map."""

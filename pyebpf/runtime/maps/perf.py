@@ -13,31 +13,30 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import platform
 import select
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyebpf.abi import constants as c
-from pyebpf.abi.attr import PERF_EVENT_HEADER, perf_event_attr
+from pyebpf.abi.attr import perf_event_attr
+from pyebpf.owner import Owner
 from pyebpf.runtime import call, syscall
+from pyebpf.runtime.batches import Batch, copied
 from pyebpf.runtime.maps.base import MapHandle
-from pyebpf.runtime.maps.layout import round_up
 from pyebpf.runtime.refusal import refusal
-from pyebpf.spec.dtype import decoded, decoded_dtype, numpy_dtype
+from pyebpf.runtime.ring import chain, fence_of
+from pyebpf.spec.events import EventShape
 from pyebpf.spec.objects import MapSpec
-from pyebpf.spec.types import DataType
 
 _ALL = -1
 #: Offsets of ``data_head`` and ``data_tail`` in ``struct perf_event_mmap_page``, in words.
 _HEAD, _TAIL = 128, 129
-#: Where the data of a sample begins, and which bytes before it are the same in all: not ``misc``,
-#: which says what the CPU was doing.
-_DATA = 12
-_FIXED = [0, 1, 2, 3, 6, 7, 8, 9, 10, 11]
-_PATIENCE = 0.25
+#: Where the data of a sample begins: behind the header and its own length; the least sample.
+_DATA, _LEAST = 12, 16
+_WORD = 8
 
 
 def _open_event(spec_fd: int, cpu: int, attr: bytes) -> int:
@@ -74,33 +73,22 @@ class _Buffer:
         self._memory = _map(event, self.size + mmap.PAGESIZE)
         self._positions = memoryview(self._memory)[: mmap.PAGESIZE].cast("Q")
         self._data = memoryview(self._memory)[mmap.PAGESIZE :]
+        self._fence = fence_of(platform.machine())
 
-    def read(self, size: int) -> list[NDArray[np.uint8]]:
-        """Take the records of ``size`` bytes out, each part ``(n, size)``."""
+    @property
+    def pending_bytes(self) -> int:
+        """How much of it is taken."""
+        return self._positions[_HEAD] - self._positions[_TAIL]
+
+    def take(self) -> bytes:
+        """Copy out everything, from one record to the end of another, and give the room back."""
         head, tail = self._positions[_HEAD], self._positions[_TAIL]
+        self._fence()
         start, end = tail % self.size, tail % self.size + head - tail
-        if end <= self.size:
-            data = bytes(self._data[start:end])
-        else:
-            data = bytes(self._data[start:]) + bytes(self._data[: end - self.size])
+        data = bytes(self._data[start:end]) + bytes(self._data[: max(end - self.size, 0)])
+        self._fence()
         self._positions[_TAIL] = head
-        return list(self._records(data, size))
-
-    def _records(self, data: bytes, size: int) -> Iterator[NDArray[np.uint8]]:
-        stride = round_up(size + 4) + PERF_EVENT_HEADER.size
-        wanted = np.frombuffer(_sample(stride), np.uint8)[_FIXED]
-        at = 0
-        while at < len(data):
-            count = (len(data) - at) // stride
-            rows = np.frombuffer(data, np.uint8, count * stride, at).reshape(count, stride)
-            same = (rows[:, _FIXED] == wanted).all(axis=1)
-            run = count if same.all() else int(np.argmin(same))
-            if run:
-                yield rows[:run, _DATA : _DATA + size]
-                at += run * stride
-                continue
-            # What had no room is counted by the program itself, so this record adds nothing.
-            at += PERF_EVENT_HEADER.unpack_from(data, at)[2]
+        return data
 
     def close(self) -> None:
         """Unmap the buffer and close the event."""
@@ -110,27 +98,45 @@ class _Buffer:
         os.close(self.event)
 
 
-def _sample(stride: int) -> bytes:
-    """Return how each sample begins: its header, and the length of its data with the padding."""
-    header: bytes = PERF_EVENT_HEADER.pack(c.PERF_RECORD_SAMPLE, 0, stride)
-    return header + (stride - _DATA).to_bytes(4, "little")
+def samples(data: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Find the samples in what a buffer held, which begins with a record.
+
+    Returns:
+        where the data of each begins, and its length with the padding.
+
+    Shape:  both ``(n,)``.
+    """
+    words = np.frombuffer(data, np.uint64)
+    sizes = (words >> np.uint64(48)).astype(np.intp)
+    # What lies in a sample may look like one; the chain of records leads past it.
+    alike = (words & np.uint64(0xFFFFFFFF) == c.PERF_RECORD_SAMPLE) & (sizes >= _LEAST)
+    places, found, at = np.flatnonzero(alike), [], 0
+    following = places + sizes[places] // _WORD
+    while at < len(words):
+        first = int(np.searchsorted(places, at))
+        if first == len(places) or places[first] != at:
+            # What had no room is counted by the program itself, so this record adds nothing.
+            at += max(int(sizes[at]) // _WORD, 1)
+            continue
+        numbers, at = chain(places[first:], following[first:], len(words))
+        found.append(places[first:][numbers])
+    starts = np.concatenate([np.empty(0, np.intp), *found])
+    lengths = np.frombuffer(data, np.uint32)[2 * starts + 2].astype(np.intp)
+    return starts * _WORD + _DATA, lengths
 
 
-class PerfStream(MapHandle):
-    """The records that programs send to the buffers of all CPUs. It owns the buffers.
+class PerfBuffers(Owner):
+    """The buffers of all CPUs that programs write records to. It owns them and the map.
 
-    Iterating waits for records and yields batches until the session is closed.
+    Records are read in order for each CPU, one CPU after the other. One thread reads at a time.
 
     Attributes:
-        dtype: of one record.
+        name: of the map, for messages.
+        size: of all buffers together in bytes.
     """
 
-    def __init__(
-        self, fd: int, spec: MapSpec, record: DataType, pages: int, cpus: tuple[int, ...]
-    ) -> None:
-        super().__init__(fd, spec)
-        self._record = record
-        self.dtype: np.dtype[Any] = decoded_dtype(record)
+    def __init__(self, fd: int, name: str, pages: int, cpus: tuple[int, ...]) -> None:
+        self.fd, self.name = fd, name
         self._poll = select.epoll()
         self._buffers: list[_Buffer] = []
         attr = perf_event_attr(
@@ -147,40 +153,62 @@ class PerfStream(MapHandle):
         except BaseException:
             self.close()
             raise
+        self.size = sum(buffer.size for buffer in self._buffers)
 
-    def read(self, timeout_s: float | None = 0.0) -> NDArray[Any]:
-        """Return what has arrived, waiting for the first record if there is none.
+    @property
+    def pending_bytes(self) -> int:
+        """How much of the buffers is taken: records and their headers."""
+        self._check_open()
+        return sum(buffer.pending_bytes for buffer in self._buffers)
 
-        Args:
-            timeout_s: how long to wait at most; 0 does not wait, None waits for ever.
+    @property
+    def fill(self) -> float:
+        """How much is taken of the buffer that is fullest, from 0 to 1."""
+        self._check_open()
+        return max(buffer.pending_bytes / buffer.size for buffer in self._buffers)
 
-        Shape:  ``(n,)``, n ≥ 0, a copy; in order for each CPU, one CPU after the other.
+    def fileno(self) -> int:
+        """Return a descriptor that polls as readable while there are records."""
+        return self._poll.fileno()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until there is something to read; False when the time is over first."""
+        self._check_open()
+        return bool(self._poll.poll(timeout_s, 1))
+
+    def read(self, shape: EventShape) -> NDArray[Any] | Batch:
+        """Copy out all records of a shape.
+
+        Shape:  ``(n,)``; several types are a :class:`Batch`.
         """
-        self.open_fd()
-        batch = self._taken()
-        if len(batch) == 0 and timeout_s != 0 and self._poll.poll(timeout_s, 1):
-            batch = self._taken()
-        return decoded(self._record, batch)
+        data, starts, sizes = self._take()
+        return copied(shape, memoryview(data), starts, sizes)
 
-    def _taken(self) -> NDArray[Any]:
-        there = numpy_dtype(self._record)
-        parts = [part for buffer in self._buffers for part in buffer.read(there.itemsize)]
-        rows = np.concatenate([np.empty((0, there.itemsize), np.uint8), *parts])
-        return rows.reshape(-1).view(there)
+    def read_raw(self) -> list[bytes]:
+        """Copy out all records of any size, up to seven bytes of no meaning behind each."""
+        data, starts, sizes = self._take()
+        ends = (starts + sizes).tolist()
+        return [data[a:b] for a, b in zip(starts.tolist(), ends, strict=True)]
 
-    def __iter__(self) -> Iterator[NDArray[Any]]:
-        while self.fd >= 0:
-            batch = self.read(_PATIENCE)
-            if len(batch):
-                yield batch
+    def _take(self) -> tuple[bytes, NDArray[np.intp], NDArray[np.intp]]:
+        self._check_open()
+        data = b"".join(buffer.take() for buffer in self._buffers)
+        return data, *samples(data)
+
+    def _check_open(self) -> None:
+        if self.fd < 0:
+            raise ValueError(f"events {self.name!r} are closed: read them before the session ends")
 
     def close(self) -> None:
-        """Unmap the buffers and close their events. Idempotent."""
+        """Unmap the buffers, close their events and the map. Idempotent."""
+        fd, self.fd = self.fd, -1
+        if fd < 0:
+            return
         for buffer in self._buffers:
             buffer.close()
         self._buffers.clear()
         self._poll.close()
-        super().close()
+        os.close(fd)
 
 
 class PerfCounters(MapHandle):
