@@ -23,7 +23,7 @@ test: setup system ## install what the tests need, run all of them
 	$(PYTEST) $(ARGS)
 
 setup:             ## the environment for development: .venv
-	@$(PYTHON) scripts/environment.py test lint
+	@$(PYTHON) scripts/environment.py test lint frames
 
 system:            ## the Debian packages that some tests use (root installs them, others are told)
 	@$(PYTHON) scripts/debian.py

@@ -184,6 +184,7 @@ from pyebpf.dsl.uapi import (
 )
 from pyebpf.dsl.user_ring import UserEvents
 from pyebpf.pinned import PinnedProgram, open_pinned, unpin
+from pyebpf.present.interchange import Table
 from pyebpf.recordings import replay
 from pyebpf.rows import rows
 from pyebpf.session import Session, compile_probes, load
@@ -250,6 +251,7 @@ __all__ = [
     "Stack",
     "StackTrace",
     "SysctlContext",
+    "Table",
     "TailCalls",
     "Target",
     "TaskStorage",

@@ -18,7 +18,7 @@ from pyebpf.map_views import open_view
 from pyebpf.owner import Owner
 from pyebpf.runtime import syscall
 from pyebpf.runtime.links import Link, attach
-from pyebpf.runtime.map_fd import MapFd, adjusted
+from pyebpf.runtime.map_fd import ONE_SIDED, MapFd, adjusted
 
 if TYPE_CHECKING:
     from pyebpf.runtime import bpffs, maps, pinned_map
@@ -115,10 +115,10 @@ def open_pinned(where: Path | MapDecl, declaration: MapDecl | None = None) -> An
     path = os.fspath(where)
     if os.path.isdir(path):  # noqa: PTH112
         return _links(path)
+    if declaration is not None:
+        return _declared(declaration, path)
     kind, fd = bpffs.open_pinned(path)
     try:
-        if declaration is not None:
-            return _declared(declaration, kind, fd, path)
         if kind == "map":
             return maps.open_map(os.dup(fd), pinned_map.spec_of(fd, path))
         if kind == "link":
@@ -140,12 +140,14 @@ def unpin(path: Path) -> None:
     bpffs.unpin(os.fspath(path))
 
 
-def _declared(decl: MapDecl, kind: str, fd: int, path: str) -> Any:
+def _declared(decl: MapDecl, path: str) -> Any:
     if isinstance(decl, Global):
         raise PyebpfError("Global variables are part of their session: share an Array[…] instead")
     spec = adjusted(decl.spec(os.path.basename(path), possible_count()))  # noqa: PTH119
-    pinned_map.check(kind, fd, spec, 0, path)
-    return open_view(decl, MapFd(fd, spec, spec.name), MappingProxyType({}), _no_session)
+    kind, fd = bpffs.open_pinned(path, spec.flags & ONE_SIDED)
+    with MapFd(fd, spec, spec.name) as opened:
+        pinned_map.check(kind, fd, spec, 0, path)
+        return open_view(decl, opened, MappingProxyType({}), _no_session)
 
 
 def _no_session(probe: object) -> int:

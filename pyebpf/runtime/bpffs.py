@@ -116,15 +116,19 @@ def _exists(path: str) -> str:
     return f"{path} exists already: remove it with unpin({path!r}), or pin elsewhere"
 
 
-def open_pinned(path: str) -> tuple[str, int]:
+def open_pinned(path: str, side: int = 0) -> tuple[str, int]:
     """Open what is pinned: return ``"map"``, ``"prog"`` or ``"link"``, and its descriptor.
+
+    Args:
+        path: its name.
+        side: ``BPF_F_RDONLY`` or ``BPF_F_WRONLY`` for a map that is only read or only written.
 
     Raises:
         PinError: nothing is pinned there.
         KernelError: the kernel refuses, for example because the file is somebody else's.
     """
     try:
-        fd = syscall.obj_get(path)
+        fd = syscall.obj_get(path, side)
     except KernelError as error:
         if error.errno == errno.ENOENT:
             raise PinError(f"nothing is pinned at {path}", path=path) from None

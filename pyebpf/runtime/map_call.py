@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
 import sys
 
 from pyebpf.abi import attr as layout
@@ -12,7 +14,7 @@ from pyebpf.abi.names import map_type_name
 from pyebpf.errors import KernelError, MapFullError
 from pyebpf.runtime import call, memlock, token
 from pyebpf.runtime.info import map_info
-from pyebpf.runtime.refusal import refusal
+from pyebpf.runtime.refusal import ENOTSUPP, refusal
 
 
 def map_create(  # noqa: PLR0913 - one argument for each field of the kernel's structure
@@ -138,7 +140,8 @@ def map_lookup_batch(  # noqa: PLR0913 - one argument for each field of the kern
         delete: also remove what was copied.
 
     Returns:
-        how many entries were copied, and whether there may be more.
+        how many entries were copied, and whether there may be more. (``EINTR``, which a map that
+        changes gives, is no more than that.)
 
     Raises:
         KernelError: ``ENOSPC`` means that ``count`` is less than one bucket holds: try a larger
@@ -149,9 +152,9 @@ def map_lookup_batch(  # noqa: PLR0913 - one argument for each field of the kern
     cmd = c.BPF_MAP_LOOKUP_AND_DELETE_BATCH if delete else c.BPF_MAP_LOOKUP_BATCH
     attr = bytearray(layout.MAP_BATCH.pack(in_batch, out_batch, keys, values, count, fd, 0, 0))
     result = call.bpf(cmd, attr)
-    if result < 0 and result != -errno.ENOENT:
+    if result < 0 and -result not in (errno.ENOENT, errno.EINTR):
         raise _failure(-result, f"reading {count} entries at once from", fd, full=False)
-    return _batch_count(attr), result == 0
+    return _batch_count(attr), result != -errno.ENOENT
 
 
 def map_update_batch(fd: int, keys: int, values: int, count: int, flags: int = 0) -> int:
@@ -181,6 +184,14 @@ def map_freeze(fd: int) -> None:
     result = call.bpf(c.BPF_MAP_FREEZE, layout.ONE_WORD.pack(fd))
     if result < 0:
         raise _failure(-result, "freezing", fd, full=False)
+
+
+def map_access(fd: int) -> int:
+    """Return what a descriptor of a map is for: ``O_RDWR``, ``O_RDONLY`` or ``O_WRONLY``.
+
+    ``BPF_F_RDONLY`` and ``BPF_F_WRONLY`` belong to the descriptor; the map has no such flags.
+    """
+    return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE
 
 
 def _found(cmd: int, fd: int, key: int, value: int, flags: int) -> bool:
@@ -213,6 +224,9 @@ def _failure(number: int, verb: str, fd: int, *, full: bool = True) -> KernelErr
     what = f"{verb} map {info.name!r} ({map_type_name(info.type)}, {info.max_entries} entries)"
     if full and number in (errno.E2BIG, errno.ENOSPC):
         return MapFullError(number, f"{what} failed: it is full, or the index is too large")
+    if number == errno.EPERM and map_access(fd) != os.O_RDWR:
+        word, can = ("rdonly", "read") if map_access(fd) == os.O_RDONLY else ("wronly", "write")
+        return KernelError(number, f"{what} failed: with {word}=True, user space can only {can} it")
     return refusal(number, what, needs=("CAP_BPF",), hint=_HINTS.get(number, ""))
 
 
@@ -221,5 +235,8 @@ _HINTS = {
     errno.ENOENT: "the key is not there, and BPF_EXIST was asked for",
     errno.ENOSPC: "the buffer is smaller than one bucket of the map: read more entries at once",
     errno.EINVAL: "this kind of map has no such operation, or not with these flags",
+    **dict.fromkeys(
+        (errno.EOPNOTSUPP, ENOTSUPP), "the kernel has no such operation on this kind of map"
+    ),
     errno.EBUSY: "it is mapped for writing, in use, or frozen",
 }

@@ -23,6 +23,8 @@ else:
     bpffs = lazy("pyebpf.runtime.bpffs")
     pinned_map = lazy("pyebpf.runtime.pinned_map")
 
+#: What a descriptor of a map is not for. The map itself has no such flag.
+ONE_SIDED = c.BPF_F_RDONLY | c.BPF_F_WRONLY
 _RINGS = ("ringbuf", "user_ringbuf")
 _KEY_ZERO = bytes(4)
 
@@ -187,7 +189,7 @@ def _open_pinned(spec: MapSpec, btf_fd: int, path: str) -> MapFd | None:
     # Most often nothing is there: a look costs less than a refusal to explain.
     if not os.path.lexists(path):
         return None
-    kind, fd = bpffs.open_pinned(path)
+    kind, fd = bpffs.open_pinned(path, spec.flags & ONE_SIDED)
     opened = MapFd(fd, spec, spec.name, reused=True)
     try:
         pinned_map.check(kind, fd, spec, btf_fd, path)

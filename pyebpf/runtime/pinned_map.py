@@ -66,8 +66,10 @@ def _properties(found: MapInfo, spec: MapSpec) -> Iterator[tuple[str, Any, Any]]
     yield "key", f"{found.key_size} bytes", f"{spec.key_size} bytes"
     yield "value", f"{found.value_size} bytes", f"{spec.value_size} bytes"
     yield "max_entries", found.max_entries, _entries(spec)
-    # The kernel adds this one to maps of devices (dev_map_alloc_check).
-    own = c.BPF_F_RDONLY_PROG if spec.kind.startswith("devmap") else 0
+    # Of one side is the descriptor, not the map (bpf_map_flags_retain_permanent).
+    own = c.BPF_F_RDONLY | c.BPF_F_WRONLY
+    if spec.kind.startswith("devmap"):
+        own |= c.BPF_F_RDONLY_PROG  # which the kernel adds by itself (dev_map_alloc_check)
     yield "flags", _flags(found.flags & ~own, spec.kind), _flags(spec.flags & ~own, spec.kind)
     yield "map_extra", found.extra, spec.extra
 

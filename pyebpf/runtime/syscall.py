@@ -47,6 +47,7 @@ from pyebpf.runtime.link_call import (
     raw_tracepoint_open,
 )
 from pyebpf.runtime.map_call import (
+    map_access,
     map_create,
     map_delete,
     map_delete_batch,
@@ -84,6 +85,7 @@ __all__ = [
     "link_detach",
     "link_info",
     "link_update",
+    "map_access",
     "map_create",
     "map_delete",
     "map_delete_batch",

@@ -136,6 +136,25 @@ def decoded_dtype(kind: DataType) -> np.dtype[Any]:
     return np.dtype([(field.name, decoded_dtype(field.type)) for field in kind.fields])
 
 
+@cache
+def padding(dtype: np.dtype[Any]) -> NDArray[np.bool_]:
+    """Tell which bytes of a dtype belong to no field.
+
+    Copies of numpy's have anything there, and to the kernel it is part of a key.
+
+    Shape:  ``(dtype.itemsize,)``.
+    """
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return np.tile(padding(base), int(np.prod(shape)))
+    if dtype.fields is None:
+        return np.zeros(dtype.itemsize, np.bool_)
+    free = np.ones(dtype.itemsize, np.bool_)
+    for field, offset, *_ in dtype.fields.values():
+        free[offset : offset + field.itemsize] &= padding(field)
+    return free
+
+
 def records(kind: DataType, data: bytes) -> NDArray[Any]:
     """Return bytes as an array of what they hold.
 
@@ -385,7 +404,7 @@ def _converter(kind: DataType) -> Callable[[Any], Any] | None:
             return lambda value: octets_value(kind.role, bytes(value))
         case Array():
             element = _converter(kind.element)
-            return tuple if element is None else lambda value: tuple(map(element, value))
+            return _items if element is None else lambda value: tuple(map(element, _items(value)))
         case Record():
             return _record_converter(kind)
         case _:
@@ -408,6 +427,11 @@ def _record_converter(kind: Record) -> Callable[[Any], Any]:
 def _tuple(value: Any) -> tuple[Any, ...]:
     # ``tolist`` leaves numpy's own records in an array that is a field of a record.
     return value if isinstance(value, tuple) else tuple(value)
+
+
+def _items(value: Any) -> tuple[Any, ...]:
+    # An array that is a field of a record is still numpy's.
+    return tuple(value.tolist() if isinstance(value, np.ndarray) else value)
 
 
 def _text(value: bytes) -> str:

@@ -101,6 +101,11 @@ class MemoryHash(_InMemory, HashMap):
         self.open_fd()
         return not self._table.delete(self._pack_key(key))
 
+    def _pop(self, key: bytes) -> bytes | None:
+        self.open_fd()
+        found = self._table.value(key)
+        return found if not self._table.delete(key) else None
+
     def take(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Copy all entries out and remove them."""
         taken = self.snapshot()
@@ -149,6 +154,9 @@ class MemoryOfMaps(OfMaps):
         found = self._table.inside.get(self.key.pack(key))
         return open_table(found) if found else None
 
+    def _listed(self) -> list[bytes]:
+        return list(self._table.inside)
+
     def __delitem__(self, key: object) -> None:
         del self._table.inside[self.key.pack(key)]
 
@@ -194,9 +202,9 @@ class MemoryQueue(QueueMap):
         self.value = Half(table.spec.value, table.spec.value_size, f"value of {table.spec.name!r}")
         self._table = table
 
-    def _put(self, value: object, flags: int) -> None:
+    def _put(self, packed: bytes, flags: int) -> None:
         self.open_fd()
-        if self._table.push(self.value.pack(value), flags):
+        if self._table.push(packed, flags):
             message = f"map {self.name!r} is full: it has room for {self.spec.max_entries} values"
             raise MapFullError(errno.E2BIG, message)
 

@@ -166,6 +166,11 @@ def test_networks_are_found_by_their_longest_prefix() -> None:
         with pytest.raises(KeyError):
             del table[ip_network("10.0.0.0/9")]
         assert sorted(map(str, table)) == ["10.1.0.0/16", "10.1.2.0/30"]
+        table.take()
+        assert not table.items()
+        table.update({ip_network("10.0.0.0/8"): 9, IPv4Address("10.0.0.1"): 10})
+        assert (table[IPv4Address("10.0.0.1")], table[IPv4Address("10.7.0.1")]) == (10, 9)
+        assert "data" in repr(table.table())
 
 
 calls = TaskStorage[u64]()
@@ -214,8 +219,13 @@ def test_values_of_threads(requires: Callable[[str], None]) -> None:
             session[calls][os.getpid()]
         del session[states][os.getpid()]
         assert os.getpid() not in session[states]
-        with pytest.raises(TypeError, match="does not list"):
-            list(session[calls])
+        states_now = session[states]
+        states_now.update_many([os.getpid()], [(4, 5)])
+        assert states_now.pop(os.getpid()) == {"pid": 4, "size": 5}
+        assert states_now.pop(os.getpid(), "none") == "none"
+        for listing in (list, len, lambda view: view.keys(), lambda view: view.table()):
+            with pytest.raises(TypeError, match=r"does not (list|count)"):
+                listing(session[calls])
 
 
 states_of = SkStorage[u64](clone=True)

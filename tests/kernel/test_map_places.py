@@ -159,6 +159,8 @@ def test_sockets() -> None:
                 sockets[3] = one
                 cookie = one.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8)
                 assert sockets[3] == int.from_bytes(cookie, "little")
+                assert sockets.items() == [(3, sockets[3])]
+                assert len(sockets) == 1
                 del sockets[3]
                 assert 3 not in sockets
 
@@ -210,6 +212,9 @@ def test_frames_go_where_the_map_says(requires: Callable[[str], None]) -> None:
         session[ports][2] = "lo"
         session[others][77] = socket.if_nametoindex("lo")
         session[workers][0] = 64
+        assert session[ports].keys() == [2]
+        assert dict(session[others].items()) == {77: socket.if_nametoindex("lo")}
+        assert list(session[workers]) == [0]
         session.test_run(forward, data=bytes(64))
         assert session[out].snapshot()[1][:3].tolist() == [XDP_REDIRECT] * 3
 

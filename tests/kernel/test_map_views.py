@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import pyebpf
 from pyebpf.abi import constants as c
 from pyebpf.abi import insn as i
 from pyebpf.errors import KernelError, MapFullError
@@ -18,7 +19,9 @@ from pyebpf.host.cpus import possible_count
 from pyebpf.present.hist import Hist
 from pyebpf.present.keyed import KeyedHist
 from pyebpf.runtime import syscall
+from pyebpf.runtime.map_fd import create_map
 from pyebpf.runtime.maps import ArrayMap, HashMap, HistView, MapHandle, PerCpuArrayMap, open_map
+from pyebpf.spec.dtype import numpy_dtype
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import I32, U32, U64, Array, Chars, DataType, record
 
@@ -38,6 +41,9 @@ PAIR = record("pair", [("_0", U32), ("_1", U64)], is_tuple=True)
 OPENED = record("Opened", [("pid", U32), ("ret", I32), ("comm", Chars(16))])
 CPUS = possible_count()
 ON_CPU = 1  # BPF_F_TEST_RUN_ON_CPU
+
+BATCHES = {c.BPF_MAP_LOOKUP_BATCH, c.BPF_MAP_LOOKUP_AND_DELETE_BATCH}
+TAKE_ONE = c.BPF_MAP_LOOKUP_AND_DELETE_ELEM
 
 Open = Callable[..., Any]
 
@@ -137,10 +143,11 @@ def test_many_entries_come_back_by_batches_and_one_by_one(opened: Open, kind: st
     seen = opened(kind, n=20_000)
     keys = np.arange(n, dtype=np.uint32) * 7
     seen.update_many(keys, keys.astype(np.uint64) + 1)
-    assert seen._reader.has_batch
+    assert not seen._reader.lacking
     seen._reader._count = 64  # so that there are many batches, and buckets that do not fit one
     found, values = seen.snapshot()
-    seen._reader.has_batch = False
+    assert not seen._reader.lacking
+    seen._reader.lacking |= BATCHES
     slowly, slow_values = seen.snapshot()
     for got, of in ((found, values), (slowly, slow_values)):
         order = np.argsort(got)
@@ -151,11 +158,11 @@ def test_many_entries_come_back_by_batches_and_one_by_one(opened: Open, kind: st
         assert (of[order].reshape(n, -1) == expected[:, None]).all()
 
 
-@pytest.mark.parametrize("has_batch", [True, False])
+@pytest.mark.parametrize("lacking", [set(), BATCHES, BATCHES | {TAKE_ONE}])
 @pytest.mark.parametrize("kind", [*HASHES, "percpu_hash"])
-def test_take_copies_and_removes(opened: Open, kind: str, has_batch: bool) -> None:
+def test_take_copies_and_removes(opened: Open, kind: str, lacking: set[int]) -> None:
     seen = opened(kind, n=4096)
-    seen._reader.has_batch = has_batch
+    seen._reader.lacking |= lacking
     seen.update_many(list(range(1, 24)), list(range(23)))
     keys, values = seen.take()
     assert sorted(keys.tolist()) == list(range(1, 24))
@@ -175,7 +182,9 @@ def test_a_kind_without_batches_is_read_all_the_same(
     seen = opened("hash")
     seen.update_many([1, 2], [10, 20])
     assert sorted(seen.items()) == [(1, 10), (2, 20)]
-    assert not seen._reader.has_batch
+    assert seen._reader.lacking == {c.BPF_MAP_LOOKUP_BATCH}
+    assert sorted(seen.take()[0].tolist()) == [1, 2]
+    assert len(seen) == 0
 
 
 def test_other_errors_of_a_batch_are_not_swallowed(
@@ -244,6 +253,71 @@ def test_arrays_read_the_same_in_place_and_by_calls(
     assert table.get(10) is None
     assert 9 in table
     assert -1 not in table
+
+
+def made(declaration: Any) -> Any:
+    """Create the map of a declaration, and open it."""
+    spec = declaration.spec("seen", CPUS)
+    return open_map(create_map(spec).fd, spec)
+
+
+def test_an_array_with_one_side_is_not_mapped() -> None:
+    with made(pyebpf.Array[pyebpf.u64](max_entries=4, rdonly=True)) as table:
+        assert table[1] == 0
+        assert table.snapshot()[1].tolist() == [0] * 4
+        for write in (
+            lambda: table.__setitem__(1, 5),
+            table.clear,
+            lambda: table.update_many([1], [5]),
+        ):
+            with pytest.raises(KernelError, match="rdonly=True, user space can only read it"):
+                write()
+        with pytest.raises(TypeError, match="only read or only write"):
+            table.view()
+    with made(pyebpf.Array[pyebpf.u64](max_entries=4, wronly=True)) as table:
+        table[1] = 5
+        with pytest.raises(KernelError, match="wronly=True, user space can only write it"):
+            table.snapshot()
+
+
+def test_what_programs_may_only_read_is_seen_in_place_and_written_by_calls() -> None:
+    with made(pyebpf.Array[pyebpf.u64](max_entries=4, rdonly_prog=True)) as table:
+        live = table.view()
+        assert not live.flags.writeable
+        table[1] = 5
+        table.update_many([2], [6])
+        assert live.tolist() == [0, 5, 6, 0] == table.values()
+        table.clear()
+        assert live.tolist() == [0] * 4
+
+
+def test_the_entries_of_a_dict_are_stored_at_once(opened: Open) -> None:
+    seen = opened("hash")
+    seen.update({1: 10, 2: 20})
+    seen.update([(2, 21), (3, 30)])
+    seen.update({})
+    assert dict(seen.items()) == {1: 10, 2: 21, 3: 30}
+
+
+def test_holes_in_records_are_no_part_of_a_key(opened: Open) -> None:
+    holed = record("holed", [("a", U32), ("b", U64)])
+    seen = opened("hash", key=holed)
+    keys = np.frombuffer(bytearray(b"\xff" * 32), numpy_dtype(holed)).copy()
+    keys["a"], keys["b"] = 1, [2, 3]
+    seen.update_many(keys, np.array([20, 30]))
+    assert seen[1, 2] == 20
+    assert seen[1, 3] == 30
+    seen.update_many(*seen.snapshot())
+    assert len(seen) == 2
+
+
+def test_entries_become_tables(opened: Open) -> None:
+    seen = opened("percpu_hash", key=PAIR, value=OPENED)
+    seen[3, 4] = (5, -2, "sh")
+    table = seen.table()
+    assert table.names == ("key_0", "key_1", "value")  # a list of records, one for each CPU
+    assert len(table) == 1
+    assert opened("hash", key=PAIR, value=OPENED).table().names[2:] == ("pid", "ret", "comm")
 
 
 def test_a_view_is_live_in_both_directions(opened: Open) -> None:

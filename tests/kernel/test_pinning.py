@@ -155,6 +155,21 @@ def test_two_sessions_at_once_have_one_map() -> None:
 
 
 @in_own_bpffs
+def test_one_side_of_a_map_that_is_shared() -> None:
+    reader = Hash[u32, u64](max_entries=64, rdonly=True)
+    watcher = Array[Seen](max_entries=4, rdonly=True)
+    fired(3)
+    for _ in range(2):
+        with open_pinned(counts.pin, reader) as only_read, open_pinned(counts) as both:
+            assert only_read[7] == 1
+            with pytest.raises(KernelError, match="rdonly=True, user space can only read it"):
+                only_read[7] = 5
+            both[7] = 1
+    with open_pinned(seen.pin, watcher) as only_read:
+        assert only_read[1]["calls"] == 1
+
+
+@in_own_bpffs
 def test_maps_are_opened_without_a_session() -> None:
     fired(3, 4)
     with open_pinned(counts) as by_declaration, open_pinned(f"{APP}/counts") as by_kernel:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyebpf.spec.dtype import numpy_dtype, pack, python_values, unpack
+from pyebpf.spec.dtype import numpy_dtype, pack, padding, python_values, unpack
 from pyebpf.spec.types import (
     BOOL,
     I8,
@@ -187,3 +187,18 @@ def test_tuples_in_an_array_in_a_record_are_tuples() -> None:
     pair = record("t", [("_0", U8)], is_tuple=True)
     kind = record("r", [("f0", Array(pair, 1))])
     assert unpack(kind, pack(kind, {"f0": ((7,),)})) == {"f0": ((7,),)}
+
+
+def test_bytes_that_belong_to_no_field_are_known() -> None:
+    inner = record("inner", [("a", U8), ("b", U32)])
+    outer = record("outer", [("x", Array(inner, 2)), ("y", U64), ("z", U8)])
+    hole = [False, True, True, True, False, False, False, False]
+    assert padding(numpy_dtype(outer)).tolist() == hole * 2 + [False] * 9 + [True] * 7
+    assert not padding(numpy_dtype(U32)).any()
+
+
+def test_arrays_in_records_have_values_of_python() -> None:
+    kind = record("kind", [("parts", Array(U16, 2)), ("rows", Array(Array(U8, 2), 2))])
+    value = unpack(kind, bytes(range(8)))
+    assert value == {"parts": (0x0100, 0x0302), "rows": ((4, 5), (6, 7))}
+    assert {type(item) for item in (*value.parts, *value.rows[0])} == {int}

@@ -165,6 +165,10 @@ def test_maps_of_maps() -> None:
         t[days][1] = t[first]
         t.fire(sort, 1)
         assert t[days][1][7] == 2
+        past = t[days].swap(1)
+        t.fire(sort, 1)
+        assert (past[7], t[days][1].pop(7), len(t[days][1])) == (2, 1, 0)
+        assert list(t[days]) == [0, 2, 1]
 
 
 commands = UserEvents[u64](pages=1)

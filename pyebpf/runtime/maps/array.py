@@ -6,6 +6,7 @@ Shapes below: ``n`` elements.
 from __future__ import annotations
 
 import mmap
+import os
 from operator import index
 from typing import Any
 
@@ -14,8 +15,12 @@ from numpy.typing import NDArray
 
 from pyebpf.abi import constants as c
 from pyebpf.errors import KernelError
+from pyebpf.runtime import syscall
 from pyebpf.runtime.maps.base import EntryMap
 from pyebpf.spec.objects import MapSpec
+
+#: Shared memory needs a descriptor that is for both.
+_ONE_SIDED = c.BPF_F_RDONLY | c.BPF_F_WRONLY
 
 
 class ArrayElements(EntryMap):
@@ -73,7 +78,7 @@ class ArrayMap(ArrayElements):
 
     def __init__(self, fd: int, spec: MapSpec) -> None:
         super().__init__(fd, spec)
-        self._memory = _mapped(fd, spec, self.layout.stride) if is_mmapable(spec) else None
+        self._memory = _mapped(fd, spec, self.layout.stride) if _is_mapped(fd, spec) else None
         self._live: NDArray[Any] | None = None
         if self._memory is not None:
             stride = (self.layout.stride,)
@@ -82,8 +87,8 @@ class ArrayMap(ArrayElements):
     def view(self) -> NDArray[Any]:
         """Return the kernel's memory itself: programs' writes show in it, and ours show to them.
 
-        A view may outlive this handle; the memory stays as long as a view does. A read-only map
-        gives a read-only view.
+        A view may outlive this handle; the memory stays as long as a view does. An array that is
+        frozen, or that programs may only read, gives a read-only view.
 
         Shape:  ``(n,)`` of the value's dtype, elements at multiples of 8 bytes.
 
@@ -92,10 +97,10 @@ class ArrayMap(ArrayElements):
         """
         self.layout.value.need_view()
         if self._live is None:
-            message = (
-                f"map {self.name!r} cannot be viewed in place: BPF_F_MMAPABLE is not among its "
-            )
-            raise TypeError(message + "flags; use snapshot(), or declare it mmap-able")
+            why = "BPF_F_MMAPABLE is not among its flags; use snapshot(), or declare it mmap-able"
+            if is_mmapable(self.spec) or self.spec.flags & _ONE_SIDED:
+                why = "the kernel maps none that user space may only read or only write"
+            raise TypeError(f"map {self.name!r} cannot be viewed in place: {why}")
         return self._live
 
     def snapshot(self) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -109,10 +114,10 @@ class ArrayMap(ArrayElements):
 
     def clear(self) -> None:
         """Set all elements to zero."""
-        if self._live is None:
+        self._check_writable()
+        if self._live is None or not self._live.flags.writeable:
             super().clear()
             return
-        self._check_writable()
         self._live[...] = np.zeros((), self.layout.value.dtype)
 
     def close(self) -> None:
@@ -131,7 +136,7 @@ class ArrayMap(ArrayElements):
     def __setitem__(self, key: object, value: object) -> None:
         """Store one element."""
         self._check_writable()
-        if self._memory is None:
+        if self._memory is None or self.spec.flags & c.BPF_F_RDONLY_PROG:
             super().__setitem__(key, value)
             return
         start = self._checked(key) * self.layout.stride
@@ -147,8 +152,13 @@ def is_mmapable(spec: MapSpec) -> bool:
     return bool(spec.flags & c.BPF_F_MMAPABLE)
 
 
+def _is_mapped(fd: int, spec: MapSpec) -> bool:
+    return is_mmapable(spec) and syscall.map_access(fd) == os.O_RDWR
+
+
 def _mapped(fd: int, spec: MapSpec, stride: int) -> mmap.mmap:
-    read_only = spec.frozen or spec.flags & c.BPF_F_RDONLY
+    # What programs take for constant, the kernel maps for reading only; updates go by calls.
+    read_only = spec.frozen or spec.flags & c.BPF_F_RDONLY_PROG
     protection = mmap.PROT_READ if read_only else mmap.PROT_READ | mmap.PROT_WRITE
     length = stride * spec.max_entries
     try:

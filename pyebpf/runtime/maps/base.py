@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pyebpf.abi import constants as c
 from pyebpf.errors import KernelError, MapFullError
 from pyebpf.owner import Owner
+from pyebpf.present.interchange import Table
 from pyebpf.runtime import call, syscall
 from pyebpf.runtime.maps import batch
 from pyebpf.runtime.maps.layout import Layout
@@ -74,7 +75,7 @@ class EntryMap(MapHandle):
         self.layout = Layout(spec)
         #: A value with a lock is copied while the lock is held, so it is all of one moment.
         self._flags = c.BPF_F_LOCK if SPIN_LOCK in kernel_fields(spec.value) else 0
-        self._reader = batch.Reader(self.layout, spec.max_entries)
+        self._reader = batch.Reader(self.layout, spec)
 
     def __getitem__(self, key: object) -> Any:
         """Return a copy of the value of ``key``.
@@ -149,6 +150,24 @@ class EntryMap(MapHandle):
         """
         return self._reader.read(self.open_fd())
 
+    def table(self) -> Table:
+        """Copy all entries out as columns, for pandas, polars, pyarrow: a :meth:`snapshot`.
+
+        The columns are ``key`` and ``value``, or the fields of records, and ``key_0``, … of tuples.
+        Values of a per-CPU map are lists. For what a ``take()`` gave there is ``Table.of_entries``.
+        """
+        keys, values = self.snapshot()
+        return Table.of_entries(keys, values, self.spec.key, self.spec.value)
+
+    def update(self, entries: Any) -> None:
+        """Insert or replace many entries, as a dict does: a mapping, or pairs of key and value.
+
+        Raises:
+            MapFullError, TypeError, ValueError: as :meth:`update_many`, which arrays are for.
+        """
+        pairs = list(entries.items() if hasattr(entries, "items") else entries)
+        self.update_many([key for key, _ in pairs], [value for _, value in pairs])
+
     def update_many(self, keys: Any, values: Any) -> None:
         """Insert or replace many entries.
 
@@ -159,14 +178,15 @@ class EntryMap(MapHandle):
         Raises:
             MapFullError: the map has no room for all; those before the first that failed are in.
             TypeError, ValueError: keys or values do not fit their types; nothing was stored.
+
+        Cost:   one system call since Linux 5.6 (of some kinds later); before, one for each entry.
         """
         if len(keys) != len(values):
             message = f"map {self.name!r}: {len(keys)} keys for {len(values)} values"
             raise ValueError(message)
         if not len(keys):
             return
-        packed_keys = self.layout.key.packed(keys, (len(keys),))
-        self._store(packed_keys, self.layout.pack_values(values, len(keys)))
+        self._store(self._pack_keys(keys), self.layout.pack_values(values, len(keys)))
 
     def _store(self, keys: NDArray[Any], values: NDArray[np.uint8]) -> None:
         try:
@@ -176,6 +196,9 @@ class EntryMap(MapHandle):
 
     def _pack_key(self, key: object) -> bytes:
         return self.layout.key.pack(key)
+
+    def _pack_keys(self, keys: Any) -> NDArray[Any]:
+        return self.layout.key.packed(keys, (len(keys),))
 
     def _lookup(self, key: object) -> Any:
         packed = self._pack_key(key)

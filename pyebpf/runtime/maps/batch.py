@@ -7,50 +7,83 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pyebpf.abi import constants as c
 from pyebpf.errors import KernelError
 from pyebpf.runtime import call, syscall
 from pyebpf.runtime.maps.layout import Layout
+from pyebpf.spec.objects import MapSpec
 
 #: Memory for one call: enough that calls cost nothing, little enough to stay in the caches.
 _CHUNK_BYTES = 1 << 20
 _LEAST = 64
-#: What kernels say to a batch that the kind of map, or the kernel, does not have; 524 is ENOTSUPP.
-_NO_BATCH = frozenset({errno.EINVAL, errno.EOPNOTSUPP, 524})
+#: What kernels say to a command that the kind of map, or the kernel, does not have.
+_LACKING = frozenset({errno.EINVAL, errno.EOPNOTSUPP, syscall.ENOTSUPP})
+#: Kinds that can show an entry twice: their walk starts again where the place was removed, or the
+#: table moved.
+_REPEATING = frozenset({"lpm_trie", "rhash"})
+
+Entries: TypeAlias = "tuple[NDArray[Any], NDArray[Any]]"
 
 
 class Reader:
-    """Reads whole maps of one layout. Not for two threads at once on one map with ``delete``."""
+    """Reads whole maps of one layout. Not for two threads at once on one map with ``delete``.
 
-    def __init__(self, layout: Layout, max_entries: int) -> None:
+    Attributes:
+        lacking: commands that the kind of map, or the kernel, turned out not to have.
+    """
+
+    def __init__(self, layout: Layout, spec: MapSpec) -> None:
         self.layout = layout
-        self.max_entries = max_entries
-        self.has_batch = True
+        self.max_entries = spec.max_entries
+        self.lacking: set[int] = set()
+        self._repeats = spec.kind in _REPEATING
         room = _CHUNK_BYTES // (layout.key.size + layout.value_bytes)
-        self._count = max(_LEAST, min(room, max_entries))
+        self._count = max(_LEAST, min(room, spec.max_entries))
 
-    def read(self, fd: int, *, delete: bool = False) -> tuple[NDArray[Any], NDArray[Any]]:
+    def read(self, fd: int, *, delete: bool = False) -> Entries:
         """Copy all entries out, and remove them from the map if ``delete``.
 
         Returns:
             keys ``(n,)`` and values ``(n,)`` or ``(n, c)``.
         """
-        if self.has_batch:
+        command = c.BPF_MAP_LOOKUP_AND_DELETE_BATCH if delete else c.BPF_MAP_LOOKUP_BATCH
+        if command not in self.lacking:
             try:
                 return self._joined(list(self._chunks(fd, delete)))
             except _NoBatchError:
-                self.has_batch = False
+                self.lacking.add(command)
         return self._joined([self._one_by_one(fd, delete)])
 
-    def _chunks(self, fd: int, delete: bool) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    def take_one(self, fd: int, key: bytes) -> bytes | None:
+        """Copy one entry's value out and remove it; None if there is none.
+
+        Where the kernel has no command for both, an update between the two is lost.
+        """
+        memory, address = call.buffer(self.layout.value_bytes)
+        if c.BPF_MAP_LOOKUP_AND_DELETE_ELEM not in self.lacking:
+            try:
+                found = syscall.map_lookup_and_delete(fd, call.address_of(key), address)
+                return memory.raw[: self.layout.value_bytes] if found else None
+            except KernelError as err:
+                if err.errno not in _LACKING:
+                    raise
+                self.lacking.add(c.BPF_MAP_LOOKUP_AND_DELETE_ELEM)
+        if not syscall.map_lookup(fd, call.address_of(key), address):
+            return None
+        # Whoever removed it meanwhile has the value.
+        removed = syscall.map_delete(fd, call.address_of(key))
+        return memory.raw[: self.layout.value_bytes] if removed else None
+
+    def _chunks(self, fd: int, delete: bool) -> Iterator[Entries]:
         cursors = np.zeros((2, max(4, self.layout.key.size)), np.uint8)
         given, taken = 0, cursors[0].ctypes.data
-        more = True
-        while more:
+        more, left = True, 2 * self.max_entries + self._count
+        while more and left > 0:
             keys = np.empty(self._count * self.layout.key.size, np.uint8)
             values = np.empty(self._count * self.layout.value_bytes, np.uint8)
             try:
@@ -66,55 +99,69 @@ class Reader:
             except KernelError as err:
                 self._reconsider(err, first=not given)
                 continue
-            given, taken = taken, cursors[1 if taken == cursors[0].ctypes.data else 0].ctypes.data
             yield self.layout.keys(keys, n), self.layout.values(values, n)
+            if not n:
+                continue  # a call that was interrupted before the first entry has no cursor
+            left -= n if self._repeats else 0
+            given, taken = taken, cursors[1 if taken == cursors[0].ctypes.data else 0].ctypes.data
 
     def _reconsider(self, err: KernelError, *, first: bool) -> None:
         """Make room for a bucket that is larger than the batch, or give up."""
         if err.errno == errno.ENOSPC:
             self._count *= 2
-        elif first and err.errno in _NO_BATCH:
+        elif first and err.errno in _LACKING:
             raise _NoBatchError from err
         else:
             raise err
 
-    def _joined(
-        self, chunks: list[tuple[NDArray[Any], NDArray[Any]]]
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _joined(self, chunks: list[Entries]) -> Entries:
         keys, values = zip(*chunks, strict=True)
         if len(chunks) == 1:
             return keys[0].copy(), values[0].copy()  # not to keep a whole batch's memory alive
-        return np.concatenate(keys), np.concatenate(values)
+        found, of = np.concatenate(keys), np.concatenate(values)
+        if not self._repeats:
+            return found, of
+        at = last_of_each(self.layout.key.packed(found, (len(found),)))
+        return found[at], of[at]
 
-    def _one_by_one(self, fd: int, delete: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _one_by_one(self, fd: int, delete: bool) -> Entries:
         found = dict(self._entries(fd, delete))
         keys, values = bytearray().join(found), bytearray().join(found.values())
         return self.layout.keys(keys, len(found)), self.layout.values(values, len(found))
 
     def _entries(self, fd: int, delete: bool) -> Iterator[tuple[bytes, bytes]]:
         memory, address = call.buffer(self.layout.value_bytes)
-        for key in self._walk(fd):
-            if not syscall.map_lookup(fd, call.address_of(key), address):
-                continue  # the kernel removed it since
-            if delete and not syscall.map_delete(fd, call.address_of(key)):
-                continue  # another reader has it
-            yield key, memory.raw[: self.layout.value_bytes]
+        # The keys are collected before anything is removed, for removing would lose the place.
+        for key in keys_of(fd, self.layout.key.size, self.max_entries):
+            if delete:
+                value = self.take_one(fd, key)
+                if value is not None:
+                    yield key, value
+            elif syscall.map_lookup(fd, call.address_of(key), address):
+                yield key, memory.raw[: self.layout.value_bytes]
 
-    def _walk(self, fd: int) -> list[bytes]:
-        """Collect the keys before anything is removed, for removing would lose the place.
 
-        When the kernel removes the key that the walk stands at, the walk starts again. It ends
-        after as many steps as the map has room for, twice, however busy the map is.
-        """
-        memory, address = call.buffer(self.layout.key.size)
-        seen: dict[bytes, None] = {}
-        at = 0
-        for _ in range(2 * self.max_entries + 1):
-            if not syscall.map_next_key(fd, at, address):
-                break
-            seen[memory.raw[: self.layout.key.size]] = None
-            at = address
-        return list(seen)
+def keys_of(fd: int, size: int, max_entries: int) -> list[bytes]:
+    """Return the keys of a map, ``size`` bytes each, one system call for each.
+
+    When the kernel removes the key that the walk stands at, the walk starts again. It ends after as
+    many steps as the map has room for, twice, however busy the map is.
+    """
+    memory, address = call.buffer(size)
+    seen: dict[bytes, None] = {}
+    at = 0
+    for _ in range(2 * max_entries + 1):
+        if not syscall.map_next_key(fd, at, address):
+            break
+        seen[memory.raw[:size]] = None
+        at = address
+    return list(seen)
+
+
+def last_of_each(keys: NDArray[Any]) -> NDArray[np.intp]:
+    """Return where each different key of ``(n, …)`` stands last, in their order."""
+    places = {row.tobytes(): at for at, row in enumerate(keys)}
+    return np.array(sorted(places.values()), np.intp)
 
 
 class _NoBatchError(Exception):
@@ -129,7 +176,7 @@ def write(fd: int, keys: NDArray[Any], values: NDArray[np.uint8]) -> None:
     try:
         syscall.map_update_batch(fd, keys.ctypes.data, values.ctypes.data, len(keys))
     except KernelError as err:
-        if err.errno not in _NO_BATCH:
+        if err.errno not in _LACKING:
             raise
     else:
         return

@@ -31,19 +31,22 @@ class HashMap(EntryMap):
     def pop(self, key: object, default: Any = None) -> Any:
         """Remove an entry and return its value, or ``default`` if there is no such key.
 
-        What the kernel stores between the two steps is lost.
+        Both are one step since Linux 5.14; before, what a program stores in between is lost.
         """
-        found = self._lookup(key)
-        if found is None:
-            return default
-        return found if self._remove(key) else default
+        found = self._pop(self._pack_key(key))
+        return default if found is None else self.layout.unpack_value(found)
+
+    def _pop(self, key: bytes) -> bytes | None:
+        return self._reader.take_one(self.open_fd(), key)
 
     def take(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Copy all entries out and remove them.
 
-        Each bucket is copied and emptied under its lock (Linux 5.6), so an entry is either here or
-        still in the map. Still, a program that looked a value up just before may add to the removed
-        one. Without batch operations, updates between copying and removing are lost.
+        Each bucket is copied and emptied under its lock (Linux 5.6), so what programs insert or
+        replace is either here or still in the map, once. What a program adds *in place*,
+        ``counts[key] += 1``, is found and added in two steps: an addition whose entry was taken
+        between them is lost. Nothing is lost with ``HashOfMaps.swap``. Of networks, and without
+        batch operations, updates between copying and removing are lost.
 
         Returns:
             keys ``(n,)``, and values ``(n,)`` or ``(n, c)``.

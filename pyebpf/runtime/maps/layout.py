@@ -20,6 +20,7 @@ from pyebpf.spec.dtype import (
     encoded,
     numpy_dtype,
     pack,
+    padding,
     python_values,
     unpack,
 )
@@ -119,7 +120,7 @@ class Half:
             TypeError: they are of another kind.
         """
         if isinstance(values, np.ndarray):
-            values = self._same_dtype(values)
+            values = self._unpadded(self._same_dtype(values))
         else:
             flat = b"".join(map(self.pack, values))
             values = np.frombuffer(flat, self.dtype).reshape(-1, *self.shape)
@@ -127,6 +128,15 @@ class Half:
             wanted = (*lead, *self.shape)
             raise ValueError(f"{self.what}: the shape is {values.shape}, and {wanted} is needed")
         return np.ascontiguousarray(values)
+
+    def _unpadded(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return a copy whose bytes between fields are 0, as those of single values are."""
+        unused = padding(self.dtype)
+        if not unused.any():
+            return values
+        raw = np.frombuffer(bytearray(values.tobytes()), np.uint8).reshape(-1, len(unused))
+        raw[:, unused] = 0
+        return raw.view(self.dtype).reshape(values.shape)
 
     def _same_dtype(self, values: NDArray[Any]) -> NDArray[Any]:
         if self.kind is not None and self.has_bits:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from pyebpf.runtime import call, syscall, token
 from pyebpf.runtime.map_fd import create_map
 from pyebpf.runtime.maps.base import MapHandle
+from pyebpf.runtime.maps.batch import keys_of
 from pyebpf.runtime.maps.layout import Half
 from pyebpf.spec.objects import MapSpec
 
@@ -50,6 +51,50 @@ class OfMaps(MapHandle):
             view.close()
             raise
         return view
+
+    def swap(self, key: object) -> Any:
+        """Put an empty map like the inner one into an entry, and return what was there: for good.
+
+        When this returns, every program that had looked up the old map has ended, so what it holds
+        does not change any more: ``with session[by_turn].swap(0) as past: past.snapshot()`` is all
+        that programs did since the last one, whatever way they did it, and nothing twice.
+        (Programs that may wait, such as ``@fentry(…, sleepable=True)``, are not waited for.)
+
+        Returns:
+            a handle of the map that was in the entry, which the caller closes.
+
+        Raises:
+            KeyError: there was none.
+
+        Since:  Linux 4.20.
+        Cost:   a new map, and some milliseconds of waiting.
+        """
+        old = self[key]
+        try:
+            self.make(key).close()
+        except BaseException:
+            old.close()
+            raise
+        return old
+
+    def keys(self) -> list[Any]:
+        """Return the keys of the entries with a map in them."""
+        keys = map(self.key.unpack, self._listed())
+        return [key for key in keys if key in self]
+
+    def _listed(self) -> list[bytes]:
+        return keys_of(self.open_fd(), self.spec.key_size, self.spec.max_entries)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield :meth:`keys`."""
+        return iter(self.keys())
+
+    def __len__(self) -> int:
+        """Return how many entries have a map in them."""
+        return len(self.keys())
+
+    def __bool__(self) -> bool:
+        return True  # a handle is not false for being empty
 
     def __getitem__(self, key: object) -> Any:
         """Return a handle of the map in an entry.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from operator import index
 
 from pyebpf.runtime import call, syscall
@@ -48,6 +48,10 @@ class ProgramTable(MapHandle):
         key = self._key(number)
         found = syscall.map_lookup(self.open_fd(), call.address_of(key), address)
         return found and bool(memory)
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the numbers of the entries that have a program."""
+        return (number for number in range(len(self)) if number in self)
 
     def _key(self, number: object) -> bytes:
         at = index(number)  # type: ignore[arg-type]  # refusing what is no integer is the purpose

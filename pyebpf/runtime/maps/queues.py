@@ -6,6 +6,7 @@ Shapes below: ``n`` values now in the map.
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,12 @@ class ValueMap(MapHandle):
         super().__init__(fd, spec)
         self.value = Half(spec.value, spec.value_size, f"value of map {spec.name!r}")
 
-    def _put(self, value: object, flags: int) -> None:
-        packed = self.value.pack(value)
+    def _packed(self, values: Any) -> Iterator[bytes]:
+        """Return the bytes of each value, having looked at all of them."""
+        rows = self.value.packed(values, (len(values),))
+        return (np.asarray(row).tobytes() for row in rows)
+
+    def _put(self, packed: bytes, flags: int) -> None:
         try:
             syscall.map_update(self.open_fd(), _NO_KEY, call.address_of(packed), flags)
         except KernelError as err:
@@ -56,7 +61,19 @@ class QueueMap(ValueMap):
             MapFullError: there is no room.
             TypeError, ValueError: the value does not fit its type.
         """
-        self._put(value, c.BPF_EXIST if replace else c.BPF_ANY)
+        self._put(self.value.pack(value), c.BPF_EXIST if replace else c.BPF_ANY)
+
+    def extend(self, values: Any, *, replace: bool = False) -> None:
+        """Put many values in, in their order: a sequence, or an array ``(n,)``.
+
+        Raises:
+            MapFullError: there is no room; those before the first that found none are in.
+            TypeError, ValueError: a value does not fit its type; nothing was put in.
+
+        Cost: one system call for each value.
+        """
+        for packed in self._packed(values):
+            self._put(packed, c.BPF_EXIST if replace else c.BPF_ANY)
 
     def pop(self, default: Any = None) -> Any:
         """Take the next value out; ``default`` if there is none."""
@@ -81,7 +98,7 @@ class QueueMap(ValueMap):
                 break
             found += data
         count = len(found) // self.value.size
-        return self.value.over(found, (count,), (self.value.size,))
+        return self.value.copied(self.value.over(found, (count,), (self.value.size,)))
 
     def _next(self, *, remove: bool) -> bytes | None:
         memory, address = call.buffer(self.value.size)
@@ -99,12 +116,12 @@ class BloomMap(ValueMap):
 
     def add(self, value: object) -> None:
         """Add a value."""
-        self._put(value, c.BPF_ANY)
+        self._put(self.value.pack(value), c.BPF_ANY)
 
     def update(self, values: Any) -> None:
         """Add many values: a sequence, or an array ``(n,)``."""
-        for row in self.value.packed(values, (len(values),)):
-            self._put(self.value.unpack(np.asarray(row).tobytes()), c.BPF_ANY)
+        for packed in self._packed(values):
+            self._put(packed, c.BPF_ANY)
 
     def __contains__(self, value: object) -> bool:
         packed = self.value.pack(value)  # the kernel reads it where it would store a value

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from numpy.typing import NDArray
+
 from pyebpf.runtime.maps.base import EntryMap
 
 
@@ -53,6 +55,28 @@ class ObjectMap(EntryMap):
         with self._open(key) as descriptor:
             if not self._remove(descriptor):
                 raise KeyError(key)
+
+    def pop(self, key: object, default: Any = None) -> Any:
+        """Remove the value of an object and return it, or ``default`` if it has none.
+
+        What a program stores between the two steps is lost.
+        """
+        with self._open(key) as descriptor:
+            found = super().get(descriptor)
+            return found if found is not None and self._remove(descriptor) else default
+
+    def update_many(self, keys: Any, values: Any) -> None:
+        """Give many objects a value, one after the other."""
+        for key, value in zip(keys, values, strict=True):
+            self[key] = value
+
+    def snapshot(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Refuse, as do ``keys()``, ``values()``, ``items()`` and ``table()``.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"map {self.name!r}: the kernel does not list the objects of a storage")
 
     def __iter__(self) -> Iterator[Any]:
         """Refuse.

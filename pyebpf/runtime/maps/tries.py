@@ -8,6 +8,9 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pyebpf.runtime.maps.hash import HashMap
 from pyebpf.spec.dtype import pack
 from pyebpf.spec.types import Octets, Record
@@ -35,6 +38,11 @@ class LpmMap(HashMap):
         if not self._declared:
             return super()._pack_key(key)
         return pack_prefix(self.spec.key, key, self.layout.key.what)
+
+    def _pack_keys(self, keys: Any) -> NDArray[Any]:
+        if isinstance(keys, np.ndarray) or not self._declared:
+            return super()._pack_keys(keys)
+        return np.frombuffer(b"".join(map(self._pack_key, keys)), self.layout.key.dtype)
 
     def keys(self) -> list[Any]:
         """Return the networks of one :meth:`snapshot`."""

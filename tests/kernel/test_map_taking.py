@@ -1,0 +1,184 @@
+"""What programs write while user space takes: it is in one taking, and in one only."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Address
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pyebpf import (
+    Array,
+    ArrayOfMaps,
+    Hash,
+    HashOfMaps,
+    LpmTrie,
+    LruHash,
+    PerCpuHash,
+    Queue,
+    RawTracepointContext,
+    ipv4,
+    raw_tracepoint,
+    u32,
+    u64,
+)
+from pyebpf.abi import constants as c
+from tests.kernel.running import fire, loaded
+
+pytestmark = pytest.mark.kernel
+
+#: What one run of the program does, and how often each thread runs it at most.
+BURST, THREADS, MOST = 20, 2, 300
+TAKINGS = 8
+
+entries = Hash[u64, u64](max_entries=65_536)
+recent = LruHash[u64, u64](max_entries=262_144)
+on_cpus = PerCpuHash[u64, u64](max_entries=65_536)
+routes = LpmTrie[IPv4Address, u64](max_entries=1_024)
+waiting = Queue[u64](max_entries=65_536)
+by_turn = ArrayOfMaps(Hash[u32, u64](max_entries=64), max_entries=1)
+by_name = HashOfMaps(PerCpuHash[u32, u64](max_entries=64), key=u32)
+cells = Array[u64](max_entries=1)
+
+
+@raw_tracepoint("sys_enter")
+def insert(ctx: RawTracepointContext) -> None:
+    for i in range(BURST):
+        key = ctx.args[0] * BURST + i
+        entries[key] = key + 1
+        recent[key] = key + 1
+        on_cpus[key] = key + 1
+        waiting.push(key)
+
+
+@raw_tracepoint("sys_enter")
+def come_and_go(ctx: RawTracepointContext) -> None:
+    for i in range(BURST):
+        number = BURST * (ctx.args[0] & 1) + i
+        entries[1_000 + number] = 1
+        routes[ipv4(1_000 + number), 32] = 1
+        del entries[1_000 + number]
+        del routes[ipv4(1_000 + number), 32]
+
+
+@raw_tracepoint("sys_enter")
+def add(ctx: RawTracepointContext) -> None:
+    turn = by_turn.get(0)
+    name = by_name.get(7)
+    for i in range(BURST):
+        if turn is not None:
+            turn[i % 8] += 1
+        if name is not None:
+            name[i % 8] += 1
+        cells[0] += 1
+
+
+@contextmanager
+def writing(session: Any, probe: Any, most: int = MOST) -> Iterator[list[int]]:
+    """Run a program in threads until the block is left; give the numbers that it had."""
+    numbers: list[int] = []
+    stop = threading.Event()
+
+    def write(first: int) -> None:
+        for number in range(first, first + most):
+            fire(session, probe, number)
+            numbers.append(number)
+            if stop.is_set():
+                break
+
+    threads = [threading.Thread(target=write, args=(at * most,)) for at in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield numbers
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def inserted(numbers: list[int]) -> list[int]:
+    """Return the keys that the program made of its numbers."""
+    return sorted(number * BURST + i for number in numbers for i in range(BURST))
+
+
+THOROUGH = [pytest.param(each, marks=pytest.mark.thorough) for each in (recent, on_cpus)]
+
+
+@pytest.mark.parametrize("batches", [True, False])
+@pytest.mark.parametrize("declared", [entries, *THOROUGH])
+def test_what_is_inserted_meanwhile_is_taken_once(declared: Any, batches: bool) -> None:
+    with loaded(insert) as session:
+        view = session[declared]
+        if not batches:
+            view._reader.lacking |= {c.BPF_MAP_LOOKUP_BATCH, c.BPF_MAP_LOOKUP_AND_DELETE_BATCH}
+        with writing(session, insert) as numbers:
+            taken = [view.take() for _ in range(TAKINGS)]
+        taken.append(view.take())
+        assert len(view) == 0
+        assert session.lost() == {}
+    keys = np.concatenate([keys for keys, _ in taken])
+    values = np.concatenate([values for _, values in taken])
+    assert sorted(keys.tolist()) == inserted(numbers)
+    assert ((values if values.ndim == 1 else values.max(axis=1)) == keys + 1).all()
+
+
+@pytest.mark.parametrize("batches", [True, False])
+def test_what_stays_is_in_each_snapshot_once(batches: bool) -> None:
+    with loaded(come_and_go) as session:
+        views = session[entries], session[routes]
+        views[0].update_many(range(500), range(500))
+        views[1].update({IPv4Address(at): at for at in range(500)})
+        for view in views:
+            view._reader._count = 64  # many small batches
+            if not batches:
+                view._reader.lacking |= {c.BPF_MAP_LOOKUP_BATCH}
+        with writing(session, come_and_go, 10_000_000):
+            for _ in range(TAKINGS):
+                found, of = views[0].snapshot()
+                stay = found < 500
+                assert sorted(found[stay].tolist()) == [*range(500)]
+                assert (of[stay] == found[stay]).all()
+                addresses = [int(net.network_address) for net in views[1]]
+                assert len({*addresses}) == len(addresses)
+                if not views[1]._reader.lacking:
+                    assert {*addresses} >= {*range(500)}
+
+
+def test_what_is_pushed_meanwhile_is_taken_once() -> None:
+    with loaded(insert) as session:
+        taken: list[int] = []
+        with writing(session, insert) as numbers:
+            for _ in range(TAKINGS):
+                taken += session[waiting].take().tolist()
+        taken += session[waiting].take().tolist()
+        assert session.lost() == {}
+    assert sorted(taken) == inserted(numbers)
+
+
+def test_a_map_that_was_swapped_out_has_every_addition() -> None:
+    with loaded(add) as session:
+        session[by_turn].make(0).close()
+        session[by_name].make(7).close()
+        sums = [0, 0]
+
+        def swap() -> None:
+            for at, (view, key) in enumerate(((session[by_turn], 0), (session[by_name], 7))):
+                with view.swap(key) as past:
+                    first, second = past.snapshot(), past.snapshot()
+                    assert first[1].sum() == second[1].sum()  # nobody writes to it any more
+                    sums[at] += int(first[1].sum())
+
+        with writing(session, add, 10_000_000) as numbers:
+            for _ in range(TAKINGS):
+                swap()
+        swap()
+        total = BURST * len(numbers)
+        assert session[cells][0] == total > 0
+        assert sums == [total, total]
+        with pytest.raises(KeyError):
+            session[by_name].swap(8)
