@@ -18,13 +18,13 @@ from pyebpf.lazy import lazy
 if TYPE_CHECKING:
     from pyebpf.runtime import events, maps, stream
     from pyebpf.runtime.map_fd import MapFd
-    from pyebpf.runtime.maps import perf, places, programs, user_ring
+    from pyebpf.runtime.maps import aggregates, perf, places, programs, user_ring
     from pyebpf.spec.objects import MapSpec
-    from pyebpf.spec.views import HistogramSpec
 else:
     # What reads maps needs numpy, which a start does not wait for.
     events = lazy("pyebpf.runtime.events")
     maps = lazy("pyebpf.runtime.maps")
+    aggregates = lazy("pyebpf.runtime.maps.aggregates")
     perf = lazy("pyebpf.runtime.maps.perf")
     places = lazy("pyebpf.runtime.maps.places")
     programs = lazy("pyebpf.runtime.maps.programs")
@@ -72,24 +72,11 @@ def open_view(
         return _stream(decl, fd, opened.spec, lost)
     if getattr(decl, "programs", False):
         return places.ProgrammedPlaceMap(fd, spec, descriptor)
-    shape = decl.histogram()
+    opened_map, shape = maps.open_map(fd, spec), decl.aggregate()
     if shape is None:
-        return maps.open_map(fd, spec)
-    return _histogram(shape, fd, spec, bool(value_of(getattr(decl, "totals", False), options)))
-
-
-def _histogram(shape: HistogramSpec, fd: int, spec: MapSpec, summed: bool) -> Any:
-    return maps.HistView(
-        maps.open_map(fd, spec),
-        kind=shape.kind,
-        unit=shape.unit,
-        low=shape.low,
-        step=shape.step,
-        slots=shape.slots,
-        totals=shape.totals,
-        summed=summed,
-        key=shape.key,
-    )
+        return opened_map
+    totals = bool(value_of(getattr(decl, "totals", False), options))
+    return aggregates.open_aggregate(opened_map, shape, totals=totals)
 
 
 def _stream(

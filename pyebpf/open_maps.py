@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
+    from pyebpf.dsl.aggregates import Count, LinearHist, Log2Hist, Summarized, TimeSeries
     from pyebpf.dsl.events import Events
     from pyebpf.dsl.map_of_maps import OfMaps
-    from pyebpf.dsl.maps import Array, Hash, LinearHist, Log2Hist, MapDecl, PerCpuArray
+    from pyebpf.dsl.maps import Array, Hash, MapDecl, PerCpuArray
     from pyebpf.dsl.perf import PerfEventArray
     from pyebpf.dsl.queues import BloomFilter, Queue
     from pyebpf.dsl.redirects import Places
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     from pyebpf.runtime.maps.places import PlaceMap
     from pyebpf.runtime.maps.programs import ProgramTable
     from pyebpf.runtime.maps.queues import BloomMap, QueueMap
+    from pyebpf.runtime.maps.series import SeriesView
     from pyebpf.runtime.maps.shared import GlobalView
     from pyebpf.runtime.maps.stacks import StackTraceMap
     from pyebpf.runtime.maps.storage import ObjectMap
+    from pyebpf.runtime.maps.summary import SummaryView
     from pyebpf.runtime.maps.tries import LpmMap
     from pyebpf.runtime.maps.user_ring import UserRing
     from pyebpf.runtime.stream import EventStream
@@ -64,7 +67,11 @@ class OpenMaps:
     @overload
     def __getitem__(self, decl: Storage[Any]) -> ObjectMap: ...
     @overload
-    def __getitem__(self, decl: Log2Hist | LinearHist) -> HistView: ...
+    def __getitem__(self, decl: Log2Hist[Any] | LinearHist[Any]) -> HistView: ...
+    @overload
+    def __getitem__(self, decl: Count[Any] | Summarized[Any]) -> SummaryView: ...
+    @overload
+    def __getitem__(self, decl: TimeSeries[Any]) -> SeriesView: ...
     @overload
     def __getitem__(self, decl: Events[Any]) -> EventStream: ...
     @overload

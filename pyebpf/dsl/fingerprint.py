@@ -54,7 +54,7 @@ def fingerprint(
         files.add(code.co_filename)
         parts.append(f"{code.co_filename}:{code.co_firstlineno} {function.__name__}")
     for decl, name in found.maps.items():
-        parts.append(f"{name} {type(decl).__name__} {decl.spec(name, cpus)} {decl.histogram()}")
+        parts.append(f"{name} {type(decl).__name__} {decl.spec(name, cpus)} {decl.aggregate()}")
         parts.append(f"sends {decl.shape()}, keeps {decl.stored()}")
         goes_on_in = [p and found.all_probes().index(p) for p in getattr(decl, "probes", ())]
         parts.append(f"goes on in {goes_on_in}")

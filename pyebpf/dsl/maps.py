@@ -11,26 +11,23 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, get
 from pyebpf.abi.constants import BPF_F_INNER_MAP, BPF_F_MMAPABLE
 from pyebpf.abi.maps import MAP_KINDS
 from pyebpf.dsl.annotations import data_type
-from pyebpf.dsl.map_flags import Chosen, pin_path
+from pyebpf.dsl.map_flags import Chosen
 from pyebpf.errors import PyebpfError
 from pyebpf.spec.kernel_fields import kernel_fields
 from pyebpf.spec.objects import MapSpec
-from pyebpf.spec.types import U32, U64, DataType
-from pyebpf.spec.types import Array as ArrayType
-from pyebpf.spec.views import HistogramSpec
+from pyebpf.spec.types import U32, DataType
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from pyebpf.dsl.map_flags import MapFlags, Path
+    from pyebpf.dsl.map_flags import MapFlags
     from pyebpf.dsl.map_verbs import HelperVerb
+    from pyebpf.spec.aggregates import AggregateSpec
     from pyebpf.spec.events import EventShape
     from pyebpf.spec.target import Target
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-LOG2_SLOTS = 64
 
 
 class MapDecl:
@@ -57,8 +54,8 @@ class MapDecl:
         """Return what is to be created for a kernel."""
         return self.spec(name, target.cpus)
 
-    def histogram(self) -> HistogramSpec | None:
-        """Say how to read the map as a histogram, if it is one."""
+    def aggregate(self) -> AggregateSpec | None:
+        """Say what the map's rows are, if it is an aggregate."""
         return None
 
     def shape(self) -> EventShape | None:
@@ -298,117 +295,3 @@ class PerCpuArray(Numbered[V]):
     """
 
     kind = "percpu_array"
-
-
-class _Histogram(MapDecl):
-    """Counters of values by size, exact: every CPU adds atomically into a row of its own."""
-
-    def __init__(self, unit: str, key: Any, max_keys: int, totals: Any, pin: Path | None) -> None:
-        self.pin = pin_path(type(self).__name__, pin)
-        self.unit = unit
-        self.key = key
-        self.max_keys = max_keys
-        self.totals = totals
-
-    def key_type(self) -> DataType | None:
-        """Return the type of the keys, or None if there is a single histogram."""
-        if self.key is None:
-            return None
-        kind = data_type(self.key)
-        if kind is None:
-            raise PyebpfError(f"key={self.key!r} has no size in the kernel; use u8 … i64, …")
-        return kind
-
-    def _row(self) -> tuple[int, bool]:
-        shape = self.histogram()
-        return shape.slots + shape.totals, shape.totals
-
-    def histogram(self) -> HistogramSpec:
-        raise NotImplementedError
-
-    def spec(self, name: str, cpus: int) -> MapSpec:
-        width, _ = self._row()
-        row = ArrayType(U64, width)
-        key = self.key_type()
-        if key is None:
-            return MapSpec(name, "array", 4, row.size, cpus, BPF_F_MMAPABLE, U32, row)
-        return MapSpec(name, "percpu_hash", key.size, row.size, self.max_keys, 0, key, row)
-
-    def add(self, value: int) -> None:
-        """Count one value."""
-        self._outside("add()")
-
-
-class Log2Hist(_Histogram):
-    """Counts values by their power of two: slot ``k`` takes ``2**k <= value < 2**(k + 1)``.
-
-    Slot 0 also takes 0 (and anything below). ``session[hist]`` gives 64 counts.
-
-    Args:
-        unit: of the values, for labels: ``"us"``.
-        key: count separately for each key of this type: ``hist[key].add(value)``.
-        max_keys: how many keys there may be; more are refused and counted as lost.
-        totals: keep the sum of the values as well, for averages; may be a ``Const``.
-        pin: its path in a BPF file system, where it outlives the session.
-    """
-
-    def __init__(
-        self,
-        unit: str = "",
-        *,
-        key: Any = None,
-        max_keys: int = 1024,
-        totals: Any = False,
-        pin: Path | None = None,
-    ) -> None:
-        super().__init__(unit, key, max_keys, totals, pin)
-
-    def histogram(self) -> HistogramSpec:
-        return HistogramSpec(
-            "log2", self.unit, LOG2_SLOTS, totals=self.totals is not False, key=self.key_type()
-        )
-
-    def __getitem__(self, key: Any) -> Log2Hist:
-        """Return the histogram of one key; it appears when first added to."""
-        self._outside("[]")
-
-
-class LinearHist(_Histogram):
-    """Counts values in steps: slot ``k`` takes ``low + k * step <= value < low + (k + 1) * step``.
-
-    Smaller values count in the first slot, larger ones in the last.
-
-    Args:
-        unit: of the values, for labels.
-        slots: how many counters.
-        low: the least value of the first slot.
-        step: how many values each slot takes.
-        key, max_keys, totals, pin: as in :class:`Log2Hist`.
-    """
-
-    def __init__(  # noqa: PLR0913 - each is a word of the declaration
-        self,
-        unit: str = "",
-        *,
-        slots: int = 64,
-        low: int = 0,
-        step: int = 1,
-        key: Any = None,
-        max_keys: int = 1024,
-        totals: Any = False,
-        pin: Path | None = None,
-    ) -> None:
-        super().__init__(unit, key, max_keys, totals, pin)
-        if slots < 1 or step < 1:
-            raise PyebpfError(f"LinearHist(slots={slots}, step={step}): both must be at least 1")
-        self.slots, self.low, self.step = slots, low, step
-
-    def histogram(self) -> HistogramSpec:
-        kept = self.totals is not False
-        return HistogramSpec(
-            "linear", self.unit, self.slots, self.low, self.step, kept, self.key_type()
-        )
-
-    def __getitem__(self, key: Any) -> LinearHist:
-        """Return the histogram of one key; it appears when first added to."""
-        self._outside("[]")

@@ -433,12 +433,12 @@ class MapDelete(Stmt):
     key: Expr
 
 
-class HistAdd(Stmt):
-    """``hist[key].add(value)``."""
+class Add(Stmt):
+    """``aggregate[key].add(value)``; ``totals``: of a histogram, the sum is kept too."""
 
     map: MapUse
     key: Expr | None
-    value: Expr
+    value: Expr | None
     totals: bool
 
 

@@ -85,11 +85,11 @@ class Builder:
         """Exchange the bytes of a number."""
         return self.add(nodes.Swap(value.type, self.span, value))
 
-    def load(self, pointer: Value, kind: Type) -> Value:
-        return self.add(nodes.Load(kind, self.span, pointer))
+    def load(self, pointer: Value, kind: Type, *, volatile: bool = False) -> Value:
+        return self.add(nodes.Load(kind, self.span, pointer, volatile))
 
-    def store(self, pointer: Value, value: Value) -> None:
-        self.add(nodes.Store(VOID, self.span, pointer, value))
+    def store(self, pointer: Value, value: Value, *, volatile: bool = False) -> None:
+        self.add(nodes.Store(VOID, self.span, pointer, value, volatile))
 
     def map(self, spec: MapSpec) -> Value:
         return self.add(nodes.MapHandle(Pointer(Space.HANDLE), self.span, spec))

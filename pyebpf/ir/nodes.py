@@ -187,14 +187,19 @@ class Element(Value):
 
 
 class Load(Value):
-    """Read a number, a boolean or a pointer through ``pointer``."""
+    """Read a number, a boolean or a pointer through ``pointer``.
+
+    ``volatile``: at this place in the program and no other, for what is there changes meanwhile.
+    """
 
     pointer: Value
+    volatile: bool = False
 
 
 class Store(Value):
     pointer: Value
     value: Value
+    volatile: bool = False
 
 
 class StoreUnknown(Value):

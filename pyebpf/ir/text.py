@@ -126,6 +126,8 @@ def _spell(instr: Value, names: Mapping[object, str]) -> str:
         word = fields.pop("op").value
     if isinstance(instr, nodes.AtomicRmw):
         word = f"atomic_{fields.pop('op').value}"
+    if fields.pop("volatile", False):
+        word = f"volatile {word}"
     parts = [_operand(item, names) for item in fields.values() if item != ""]
     return " ".join([word, ", ".join(parts)]).strip()
 

@@ -1,4 +1,4 @@
-"""Histograms as SVG for notebooks, readable on light and on dark pages.
+"""Histograms as SVG, and tables, for notebooks, readable on light and on dark pages.
 
 Text takes the page's own colour; the bars are of a blue that stands out on white and on black.
 Nothing is fetched and no script runs, so a saved notebook shows the same.
@@ -6,6 +6,7 @@ Nothing is fetched and no script runs, so a saved notebook shows the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from pyebpf.present.escape import printable
@@ -52,6 +53,20 @@ def figure(drawings: list[str], note: str = "") -> str:
     """Put drawings beside each other, with a line of text under them."""
     under = f'<div style="{_STYLE}">{_text(note)}</div>' if note else ""
     return f'<div style="display:flex;flex-wrap:wrap">{"".join(drawings)}</div>{under}'
+
+
+def table(heads: Sequence[object], rows: Sequence[Sequence[object]], note: str = "") -> str:
+    """Return a table: the first column is text, the others are numbers."""
+    head = "".join(f'<th style="text-align:left">{_text(str(one))}</th>' for one in heads)
+    body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
+    under = f'<div style="{_STYLE}">{_text(note)}</div>' if note else ""
+    return f'<table style="{_STYLE}"><tr>{head}</tr>{body}</table>{under}'
+
+
+def _cells(row: Sequence[object]) -> str:
+    first, *rest = (_text(str(one)) for one in row)
+    numbers = "".join(f'<td style="text-align:right">{one}</td>' for one in rest)
+    return f'<td style="text-align:left">{first}</td>{numbers}'
 
 
 def _text(value: str) -> str:

@@ -8,6 +8,7 @@ how they are drawn in ``pyebpf.present.drawing``, one for each key in ``pyebpf.p
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, NamedTuple
@@ -15,7 +16,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pyebpf.present import drawing, jsonl, stars
+from pyebpf.present import codec, drawing, jsonl, otlp, prometheus, stars
+from pyebpf.spec.aggregates import log2_slots
 
 Kind = Literal["log2", "linear"]
 
@@ -24,11 +26,19 @@ UNIT_LABELS = {"ns": "nsecs", "us": "usecs", "ms": "msecs", "s": "secs", "": "va
 
 
 class Quantile(NamedTuple):
-    """A quantile of slotted values: an estimate, and the edges that it certainly lies between."""
+    """A quantile of slotted values: an estimate, and the edges that it certainly lies between.
+
+    The exact one is ``low`` at least, and less than ``high``.
+    """
 
     value: float
     low: float
     high: float
+
+    @property
+    def error(self) -> float:
+        """How far the exact quantile may be from ``value``, at most."""
+        return max(self.value - self.low, self.high - self.value)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,6 +52,8 @@ class Hist:
         total: sum of the values, where it was kept; else None.
         kind: ``"log2"``: slot 0 holds 0 and 1, slot ``k`` holds ``2**k <= v < 2**(k + 1)``;
             ``"linear"``: slots of one width.
+        sub_buckets: into how many slots of one width each power of two is divided (log2). If that
+            is more than 1, values below twice as much have a slot each.
 
     Shape:  counts ``(n,)`` of uint64, edges ``(n + 1,)`` of float64.
     Units:  edges and total: ``unit``.
@@ -52,16 +64,20 @@ class Hist:
     unit: str = ""
     total: int | None = None
     kind: Kind = "log2"
+    sub_buckets: int = 1
 
     @classmethod
-    def log2(cls, counts: Any, unit: str = "", total: int | None = None) -> Hist:
-        """Make a histogram of power-of-two slots.
+    def log2(
+        cls, counts: Any, unit: str = "", total: int | None = None, *, sub_buckets: int = 1
+    ) -> Hist:
+        """Make a histogram of power-of-two slots, divided or not.
 
         Raises:
-            ValueError: there are more than 64 counts, or not one row of them.
+            ValueError: there are more counts than 64-bit values have slots, or not one row of them.
         """
         counts = _checked_counts(counts)
-        return cls(counts, log2_edges(len(counts)), unit, total, "log2")
+        edges = log2_edges(len(counts), sub_buckets)
+        return cls(counts, edges, unit, total, "log2", sub_buckets)
 
     @classmethod
     def linear(
@@ -135,6 +151,23 @@ class Hist:
         total = (self.total or 0) - (other.total or 0) if known else None
         return self.counted(self.counts - other.counts, total)
 
+    def coarser(self, sub_buckets: int = 1) -> Hist:
+        """Return the same counts in fewer slots: each power of two divided into ``sub_buckets``.
+
+        Raises:
+            ValueError: it is linear, or divided into fewer slots already.
+        """
+        if self.kind != "log2" or sub_buckets > self.sub_buckets:
+            raise ValueError(
+                f"{self._slots_described()} are not made of {sub_buckets} for each power"
+            )
+        if sub_buckets == self.sub_buckets:
+            return self
+        edges = log2_edges(log2_slots(sub_buckets), sub_buckets)
+        counts = np.zeros(len(edges) - 1, np.uint64)
+        np.add.at(counts, np.searchsorted(edges, self.edges[:-1], "right") - 1, self.counts)
+        return Hist(counts, edges, self.unit, self.total, "log2", sub_buckets)
+
     def _check_mergeable(self, other: Hist) -> None:
         if self.unit != other.unit:
             message = (
@@ -143,11 +176,15 @@ class Hist:
             raise ValueError(message)
         if self.edges is not other.edges and not np.array_equal(self.edges, other.edges):
             faults = f"{self._slots_described()}, the other {other._slots_described()}"
-            raise ValueError(f"the slots differ: one histogram has {faults}")
+            finer = self.kind == other.kind == "log2" and self.sub_buckets != other.sub_buckets
+            least = min(self.sub_buckets, other.sub_buckets)
+            advice = f": merge what coarser({least}) gives of both" if finer else ""
+            raise ValueError(f"the slots differ: one histogram has {faults}{advice}")
 
     def _slots_described(self) -> str:
         width = f" of {self.edges[2] - self.edges[1]:g}" if len(self.edges) > 2 else ""
-        shape = "log2 slots" if self.kind == "log2" else f"linear slots{width}"
+        divided = f" ({self.sub_buckets} for each power)" if self.sub_buckets > 1 else ""
+        shape = f"log2 slots{divided}" if self.kind == "log2" else f"linear slots{width}"
         return f"{len(self.counts)} {shape} from {self.edges[0]:g}"
 
     def __eq__(self, other: object) -> bool:
@@ -174,9 +211,19 @@ class Hist:
             strip_leading_zeros: begin at the first slot that holds something (log2 only).
         """
         label = self.label() if label is None else label
-        if self.kind == "log2":
+        if self.kind == "log2" and self.sub_buckets == 1:
             return stars.log2(self.counts.tolist(), label, strip_leading_zeros)
-        return stars.linear(self.counts.tolist(), self.edges.tolist(), label)
+        return stars.linear(*self._drawn(), label)
+
+    def _drawn(self) -> tuple[list[int], list[float]]:
+        """Return the counts and edges to show: of hundreds of slots, empty ones as one row."""
+        counts, edges = self.counts.tolist(), self.edges.tolist()
+        if self.sub_buckets == 1 or not any(counts):
+            return counts, edges
+        used = [count > 0 for count in counts]
+        starts = [slot for slot in range(len(counts)) if used[slot] or slot == 0 or used[slot - 1]]
+        starts = starts if counts[0] else starts[1:]  # nothing is to be seen before the first
+        return [counts[slot] for slot in starts], [*(edges[slot] for slot in starts), edges[-1]]
 
     def to_dict(self, label: str | None = None, *, ts: str | None = None) -> dict[str, Any]:
         """Return the form of BCC's ``biolatency -j``: each slot's first and last value and count.
@@ -208,6 +255,60 @@ class Hist:
             for slot, count in enumerate(self.counts[:used].tolist())
         ]
 
+    def to_json(self) -> str:
+        """Return all of it as a line of JSON, for :meth:`from_json` on another machine."""
+        return codec.dumps("hist", self.to_data())
+
+    def to_data(self) -> dict[str, Any]:
+        """Return all of it as what JSON knows."""
+        edges = None  # what the other words say
+        if self.kind == "linear":
+            edges = [int(edge) if math.isfinite(edge) else None for edge in self.edges.tolist()]
+        head = {"kind": self.kind, "unit": self.unit, "total": self.total, "edges": edges}
+        return {**head, "sub_buckets": self.sub_buckets, "counts": self.counts.tolist()}
+
+    @classmethod
+    def from_json(cls, text: str) -> Hist:
+        """Return what :meth:`to_json` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        return codec.loads("hist", text, cls.from_data)
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> Hist:
+        """Return what :meth:`to_data` gave."""
+        counts, unit, total = _checked_counts(data["counts"]), data["unit"], data["total"]
+        if data["kind"] == "log2":
+            return cls.log2(counts, unit, total, sub_buckets=data["sub_buckets"])
+        first, *inner, last = data["edges"]
+        outer = (-math.inf if first is None else first, math.inf if last is None else last)
+        edges = _read_only(np.array([outer[0], *inner, outer[1]], np.float64))
+        if len(edges) != len(counts) + 1:
+            raise ValueError(f"{len(counts)} slots have {len(counts) + 1} edges, not {len(edges)}")
+        return cls(counts, edges, unit, total, "linear")
+
+    def prometheus(
+        self, name: str, labels: Mapping[str, object] | None = None, *, to: str | None = None
+    ) -> str:
+        """Return it in Prometheus' text format: see :func:`pyebpf.present.prometheus.histogram`.
+
+        ``NAME_sum`` is there if totals were kept.
+        """
+        return prometheus.histogram(name, [(labels or {}, self)], to=to)
+
+    def otlp(
+        self,
+        name: str,
+        attributes: Mapping[str, object] | None = None,
+        *,
+        form: otlp.Form = "explicit",
+        **times: int,
+    ) -> dict[str, Any]:
+        """Return it as a metric of OTLP's JSON: see :func:`pyebpf.present.otlp.histogram`."""
+        return otlp.histogram(name, [(attributes or {}, self)], form=form, **times)
+
     def to_json_line(self, label: str | None = None, *, ts: str | None = None) -> str:
         """Return :meth:`to_dict` as one line of JSON."""
         return jsonl.line(self.to_dict(label, ts=ts))
@@ -226,9 +327,9 @@ class Hist:
 
     def bars(self) -> tuple[list[str], list[int]]:
         """Name and count the slots, up to the last that holds something."""
-        used = _used(self.counts)
-        names = stars.slot_names(self.edges.tolist()[: used + 1])
-        return names, self.counts[:used].tolist()
+        counts, edges = self._drawn()
+        used = _used(np.array(counts))
+        return stars.slot_names(edges[: used + 1]), counts[:used]
 
 
 def _used(counts: NDArray[np.uint64]) -> int:
@@ -253,16 +354,28 @@ def _checked_counts(counts: Any) -> NDArray[np.uint64]:
 
 
 @cache
-def log2_edges(slots: int) -> NDArray[np.float64]:
+def log2_edges(slots: int, sub_buckets: int = 1) -> NDArray[np.float64]:
     """Return 0, 2, 4, 8, …: the edges of power-of-two slots, read-only.
 
+    Divided into 4, they are 0, 1, 2, … 8, 10, 12, 14, 16, 20, ….
+
     Raises:
-        ValueError: more slots than a 64-bit value can fall into.
+        ValueError: more slots than a 64-bit value can fall into, or ``sub_buckets`` is no power of
+            two.
     """
-    if not 0 < slots <= 64:
-        raise ValueError(f"a log2 histogram has 1 to 64 slots, not {slots}")
-    edges = np.ldexp(1.0, np.arange(slots + 1))
-    edges[0] = 0
+    bits = sub_buckets.bit_length() - 1
+    if sub_buckets < 1 or sub_buckets != 1 << bits:
+        raise ValueError(f"a power of two is divided into 1, 2, 4, … slots, not {sub_buckets}")
+    most = log2_slots(sub_buckets)
+    if not 0 < slots <= most:
+        raise ValueError(f"a log2 histogram has 1 to {most} slots, not {slots}")
+    if not bits:
+        edges = np.ldexp(1.0, np.arange(slots + 1))
+        edges[0] = 0
+        return _read_only(edges)
+    # Slot ``n`` begins at the number whose leading bits are ``1`` and the last ``bits`` of ``n``.
+    power, part = np.divmod(np.arange(slots + 1), sub_buckets)
+    edges = np.ldexp(part + np.where(power > 0, float(sub_buckets), 0.0), np.maximum(power - 1, 0))
     return _read_only(edges)
 
 

@@ -7,7 +7,7 @@ from functools import reduce
 from operator import add
 from typing import Any, Literal, TypeAlias
 
-from pyebpf.present import drawing, jsonl
+from pyebpf.present import codec, drawing, jsonl, otlp, prometheus
 from pyebpf.present.escape import printable
 from pyebpf.present.hist import Hist
 
@@ -138,6 +138,54 @@ class KeyedHist(Mapping[Any, Hist]):
     def to_json_lines(self, label: str | None = None, *, ts: str | None = None) -> str:
         """Return :meth:`to_dict` as JSON, one key in each line."""
         return "\n".join(map(jsonl.line, self.to_dict(label, ts=ts)))
+
+    def to_json(self) -> str:
+        """Return all of it as a line of JSON, for :meth:`from_json` on another machine.
+
+        Raises:
+            TypeError: a key has no form in JSON that can be read back.
+        """
+        hists = [[codec.key_out(key), hist.to_data()] for key, hist in self.items()]
+        data = {"section": self.section, "empty": self.empty.to_data(), "hists": hists}
+        return codec.dumps("hists", data)
+
+    @classmethod
+    def from_json(cls, text: str) -> KeyedHist:
+        """Return what :meth:`to_json` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
+
+        def made(data: dict[str, Any]) -> KeyedHist:
+            hists = {codec.key_in(key): Hist.from_data(one) for key, one in data["hists"]}
+            return cls(hists, Hist.from_data(data["empty"]), section=data["section"])
+
+        return codec.loads("hists", text, made)
+
+    def prometheus(
+        self, name: str, labels: Mapping[str, object] | None = None, *, to: str | None = None
+    ) -> str:
+        """Return all in Prometheus' text format, the key a label: as :meth:`Hist.prometheus`."""
+        return prometheus.histogram(name, self._labelled(labels), to=to)
+
+    def otlp(
+        self,
+        name: str,
+        attributes: Mapping[str, object] | None = None,
+        *,
+        form: otlp.Form = "explicit",
+        **times: int,
+    ) -> dict[str, Any]:
+        """Return all as one metric of OTLP's JSON, the key an attribute: as :meth:`Hist.otlp`."""
+        return otlp.histogram(name, self._labelled(attributes), form=form, **times)
+
+    def _labelled(
+        self, labels: Mapping[str, object] | None
+    ) -> list[tuple[dict[str, object], Hist]]:
+        own = labels or {}
+        items = self._sorted("key")
+        return [({**own, self.section: printable(self.format_key(k))}, hist) for k, hist in items]
 
     def __str__(self) -> str:
         return self.render()

@@ -37,6 +37,17 @@ def linear(counts: list[int], edges: list[float], label: str) -> str:
     return _intervals(rows, label, max(counts), wide)
 
 
+def steps(names: list[str], counts: list[int]) -> str:
+    """Draw steps of time: the name of each, the count, a bar."""
+    room = max(map(len, names), default=0)
+    most = max([*counts, 1])
+    drawn = [
+        f"{name:>{room}} : {n:<8} |{_bar(n, most, _STARS):<{_STARS}}|"
+        for name, n in zip(names, counts, strict=True)
+    ]
+    return "\n".join([_headed(f"{'time':>{room}}"), *drawn]) if drawn else ""
+
+
 def _intervals(rows: Iterator[tuple[str, str, int]], label: str, most: int, wide: bool) -> str:
     room, stars = (20, _WIDE_STARS) if wide else (10, _STARS)
     drawn = [

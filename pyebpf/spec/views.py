@@ -1,36 +1,8 @@
-"""How a map is to be read: what a view needs to know beyond the map itself."""
+"""How a printed line is to be read: what user space needs to know beyond the record itself."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 from pyebpf.plain import Frozen
-
-if TYPE_CHECKING:
-    from pyebpf.spec.types import DataType
-
-
-class HistogramSpec(Frozen):
-    """A histogram kept in a map.
-
-    Attributes:
-        kind: ``"log2"`` or ``"linear"``.
-        unit: of the values counted, ``"us"``; for labels only.
-        slots: how many counters; one more follows them when ``totals`` is set.
-        low: the least value of slot 0 (linear).
-        step: how many values a slot takes (linear).
-        totals: whether the sum of all values is kept, in the number after the slots.
-        key: the type of the keys, or None for a single histogram. Without keys the map is an array
-            with one row per possible CPU; with keys it is a per-CPU hash of rows.
-    """
-
-    kind: Literal["log2", "linear"]
-    unit: str
-    slots: int = 64
-    low: int = 0
-    step: int = 1
-    totals: bool = False
-    key: DataType | None = None
 
 
 class PrintPart(Frozen):

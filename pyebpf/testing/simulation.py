@@ -27,7 +27,8 @@ from pyebpf.ir.interp.tables import ProgramsTable, Table
 from pyebpf.ir.interp.timers import run_until
 from pyebpf.open_maps import OpenMaps
 from pyebpf.plain import Frozen
-from pyebpf.runtime.maps.hist import HistView
+from pyebpf.runtime.maps.aggregates import open_aggregate
+from pyebpf.runtime.maps.series import Clock
 from pyebpf.runtime.printed import format_line
 from pyebpf.testing.contexts import Event, context_bytes
 from pyebpf.testing.coverage import Coverage, covered
@@ -296,7 +297,16 @@ class Simulation(OpenMaps):
             return MemoryOfMaps(table, self.machine.table)
         if isinstance(table, ProgramsTable):
             return MemoryPrograms(table, self._name_of)
-        return self._histogram(decl, table) if decl.histogram() else open_table(table)
+        return self._entries(decl, table)
+
+    def _entries(self, decl: MapDecl, table: Table) -> Any:
+        """Return the view of a map with entries, or of what its rows are."""
+        opened, shape = open_table(table), decl.aggregate()
+        if shape is None:
+            return opened
+        totals = bool(value_of(getattr(decl, "totals", False), self._options))
+        clock = Clock("simulated", lambda: self.machine.world.now_ns, 0)
+        return open_aggregate(opened, shape, totals=totals, clock=clock)
 
     def _stream(self, decl: MapDecl, table: Ring | PerfTable) -> MemoryStream:
         """Return the view of a map that records go through."""
@@ -306,21 +316,6 @@ class Simulation(OpenMaps):
         shape = shape.replace(perf=isinstance(table, PerfTable))
         source = MemorySource(table, decl.pages * 4096)
         return MemoryStream(source, shape, lambda: self.lost().get(name, 0))
-
-    def _histogram(self, decl: MapDecl, table: Table) -> HistView:
-        shape = decl.histogram()
-        assert shape is not None
-        return HistView(
-            open_table(table),
-            kind=shape.kind,
-            unit=shape.unit,
-            low=shape.low,
-            step=shape.step,
-            slots=shape.slots,
-            totals=shape.totals,
-            summed=bool(value_of(getattr(decl, "totals", False), self._options)),
-            key=shape.key,
-        )
 
     def events(self, decl: Events[Any]) -> NDArray[Any]:
         """Return the records that were sent since the last call.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.abi.helpers import Helper as HelperRow
 from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.builtins import ScalarHelper
+from pyebpf.dsl.check.aggregates import AggregateRef
 from pyebpf.dsl.check.arrays import is_shared
 from pyebpf.dsl.check.builtin import BUILTINS, SPECIALS
 from pyebpf.dsl.check.contexts import Context
@@ -18,7 +19,7 @@ from pyebpf.dsl.check.effects import has_effects, once
 from pyebpf.dsl.check.helper_call import call_helper
 from pyebpf.dsl.check.kfuncs import call_kfunc
 from pyebpf.dsl.check.map_use import as_map
-from pyebpf.dsl.check.maps import HistRef, verb
+from pyebpf.dsl.check.maps import verb
 from pyebpf.dsl.check.octets import is_octets, made, octets_affix
 from pyebpf.dsl.check.reserve import is_text_place, read_text
 from pyebpf.dsl.check.scope import Scope
@@ -67,7 +68,7 @@ def _method(  # noqa: PLR0911 - one return for each kind of object
         return variable_call(value, node, scope)
     if func.attr in ("startswith", "endswith") and (is_text(base) or is_octets(base)):
         return (affix if is_text(base) else octets_affix)(base, func.attr, node, scope)
-    if isinstance(value, (MapDecl, HistRef)):
+    if isinstance(value, (MapDecl, AggregateRef)):
         args = [scope.expr(arg) for arg in node.args]
         words = {word.arg or "": scope.expr(word.value) for word in node.keywords}
         return verb(value, func.attr, args, words, scope.span(node), scope)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyebpf.abi.constants import BPF_F_RDONLY_PROG
 from pyebpf.dsl import typed
-from pyebpf.dsl.check.convert import Ranged, choice, need_number, need_value, to_data
+from pyebpf.dsl.aggregates import Aggregate
+from pyebpf.dsl.check.aggregates import AggregateRef, add
+from pyebpf.dsl.check.convert import Ranged, choice, need_value, to_data
 from pyebpf.dsl.check.events import discard, emit
 from pyebpf.dsl.check.map_use import (
     as_declared,
@@ -20,21 +22,19 @@ from pyebpf.dsl.check.map_use import (
 from pyebpf.dsl.check.map_verbs import constant_truth, helper_verb
 from pyebpf.dsl.check.shared import FETCHES, arguments, change, fetch, global_value, need_place
 from pyebpf.dsl.check.tables import stack_id, tail_call
-from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.events import Events
 from pyebpf.dsl.faults import Fault, Mismatch, MissingKey, WrongCall
 from pyebpf.dsl.map_of_maps import OfMaps
-from pyebpf.dsl.maps import Hash, LinearHist, Log2Hist, MapDecl, Numbered
+from pyebpf.dsl.maps import Hash, MapDecl, Numbered
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.stacks import StackTrace
 from pyebpf.dsl.storage import Storage
 from pyebpf.dsl.tail import TailCalls
-from pyebpf.dsl.typed import Effect, Expr, Literal, MapUse, Object, Stmt
+from pyebpf.dsl.typed import Expr, Literal, MapUse, Stmt
 from pyebpf.dsl.typed_maps import Element, GetOr, Obtain
 from pyebpf.dsl.typed_shared import Entry
-from pyebpf.dsl.types import BOOL, NONE, Maybe, NoneType, Pointer, Space, Static
+from pyebpf.dsl.types import BOOL, Maybe, NoneType, Pointer, Space, Static
 from pyebpf.ir.nodes import BinaryOp
-from pyebpf.plain import Plain
 from pyebpf.spec.kernel_fields import kernel_fields
 from pyebpf.spec.types import Address, Bool, Int
 
@@ -47,13 +47,6 @@ if TYPE_CHECKING:
 
 #: Maps whose entries are found by a key, and may be missing.
 _FOUND = (Hash, Storage)
-
-
-class HistRef(Plain):
-    """``hist[key]``: one histogram of a keyed one."""
-
-    decl: Log2Hist | LinearHist
-    key: Expr
 
 
 def _lookup(made: MapUse, key: Expr, span: Span, scope: Scope, *, remove: bool = False) -> Expr:
@@ -82,14 +75,6 @@ def contains(decl: MapDecl, key: Expr, span: Span, scope: Scope) -> Expr:
     _need_keys(decl, span)
     made = use(decl, span, scope)
     return typed.MapContains(BOOL, span, made, key_of(made, key, scope))
-
-
-def hist_of(decl: Log2Hist | LinearHist, key: Expr, span: Span, scope: Scope) -> Expr:
-    """Check ``hist[key]``."""
-    if decl.key is None:
-        raise Fault(WrongCall(span, name="[]", why="needs a histogram declared with key=…"))
-    made = use(decl, span, scope)
-    return Object(Static(HistRef(decl, key_of(made, key, scope))), span)
 
 
 def set_entry(decl: MapDecl, key: Expr, value: Expr, span: Span, scope: Scope) -> Stmt:
@@ -178,6 +163,8 @@ def _get(decl: Any, args: list[Expr], span: Span, scope: Scope, create: Expr | N
 
 
 WITH_DEFAULT = 2
+#: As many as its own check takes.
+_COUNTED = 255
 
 
 def _or_default(made: MapUse, args: list[Expr], name: str, span: Span, scope: Scope) -> Expr:
@@ -232,19 +219,6 @@ def _setdefault(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
     return typed.MapSetdefault(entry_type(made), span, made, key_of(made, args[0], scope), value)
 
 
-def _add(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
-    ref = decl if isinstance(decl, HistRef) else None
-    hist = ref.decl if ref else decl
-    if ref is None and hist.key is not None:
-        why = "needs the key"
-        raise Fault(WrongCall(span, name="add", why=why, advice="write hist[key].add(value)"))
-    made = use(hist, span, scope)
-    totals = bool(value_of(hist.totals, scope.unit.options))
-    number = need_number(args[0])
-    add = typed.HistAdd(span, made, ref.key if ref else None, number, totals)
-    return Effect(NONE, span, add)
-
-
 def _stack(name: str) -> Callable[[Any, list[Expr], Span, Scope], Expr]:
     def check(decl: StackTrace, args: list[Expr], span: Span, scope: Scope) -> Expr:
         return stack_id(decl, use(decl, span, scope), name, args, span)
@@ -271,7 +245,7 @@ VERBS: dict[str, Verb] = {
     "get": Verb((*_FOUND, Numbered), 1, WITH_DEFAULT, _get, ("create",)),
     "pop": Verb(_FOUND, 1, WITH_DEFAULT, _pop),
     "setdefault": Verb(_FOUND, 2, 2, _setdefault),
-    "add": Verb((Log2Hist, LinearHist, HistRef), 1, 1, _add),
+    "add": Verb((Aggregate, AggregateRef), 0, _COUNTED, add),
     "emit": Verb((Events,), 1, 1, emit),
     "discard": Verb((Events,), 1, 1, discard),
     "kernel": Verb((StackTrace,), 0, 1, _stack("kernel")),

@@ -6,6 +6,8 @@ import ast
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from pyebpf.dsl.aggregates import Aggregate
+from pyebpf.dsl.check.aggregates import of_key
 from pyebpf.dsl.check.arrays import element, place_of
 from pyebpf.dsl.check.bits import field_value
 from pyebpf.dsl.check.contexts import Context
@@ -13,7 +15,7 @@ from pyebpf.dsl.check.convert import need_value, tuple_in_memory
 from pyebpf.dsl.check.dicts import entry_of
 from pyebpf.dsl.check.effects import following, has_effects, once
 from pyebpf.dsl.check.map_use import as_map
-from pyebpf.dsl.check.maps import hist_of, read_entry
+from pyebpf.dsl.check.maps import read_entry
 from pyebpf.dsl.check.memory import array_start, enumerator
 from pyebpf.dsl.check.name import of_object
 from pyebpf.dsl.check.octets import is_octets, octets_part
@@ -25,7 +27,7 @@ from pyebpf.dsl.check.text import is_text
 from pyebpf.dsl.check.trust import readable
 from pyebpf.dsl.check.variables import variable_value
 from pyebpf.dsl.faults import Fault, Mismatch, UnknownField
-from pyebpf.dsl.maps import LinearHist, Log2Hist, MapDecl
+from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.symbols import KernelVariable
 from pyebpf.dsl.typed import (
@@ -220,8 +222,8 @@ def _static_subscript(base: Expr, index: Expr, node: ast.Subscript, scope: Scope
     assert isinstance(base.type, Static)
     value = base.type.value
     span = scope.span(node)
-    if isinstance(value, (Log2Hist, LinearHist)):
-        return hist_of(value, index, span, scope)
+    if isinstance(value, Aggregate):
+        return of_key(value, index, span, scope)
     if isinstance(value, dict):
         return entry_of(value, index, node, scope)
     if isinstance(value, MapDecl):

@@ -71,7 +71,7 @@ def load(b: Body, instr: nodes.Load) -> str:
         return from_memory(
             b, instr.type, _ctx_read(b, context, offset, size, memory_type(instr.type))
         )
-    word = "load volatile" if _is_global(instr.pointer) else "load"
+    word = "load volatile" if instr.volatile or _is_global(instr.pointer) else "load"
     return _load(b, instr.type, b.value(instr.pointer), word)
 
 
@@ -82,7 +82,7 @@ def store(b: Body, instr: nodes.Store) -> str:
         _ctx_write(b, context, offset, instr.value)
         return ""
     align = _natural(instr.value.type)
-    word = "store volatile" if _is_global(instr.pointer) else "store"
+    word = "store volatile" if instr.volatile or _is_global(instr.pointer) else "store"
     b.do(f"{word} {to_memory(b, instr.value)}, ptr {b.value(instr.pointer)}, align {align}")
     return ""
 

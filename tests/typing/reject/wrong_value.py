@@ -10,5 +10,5 @@ sizes = Log2Hist(unit="bytes")
 def switch(ctx: TracepointContext) -> None:
     counts["swapper"] = 1  # refused: index, reportArgumentType
     counts[1] = "one"  # refused: assignment, reportArgumentType
-    sizes.add("large")  # refused: arg-type, reportArgumentType
+    sizes.add("large")  # refused: call-overload, reportArgumentType
     counts.append(1)  # refused: attr-defined, reportAttributeAccessIssue

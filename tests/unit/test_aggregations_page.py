@@ -1,0 +1,16 @@
+"""The blocks of ``docs/aggregations.md``, run one after the other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.kernel.running import cell
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "aggregations.md"
+
+
+def test_the_blocks_of_the_page_run() -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+    assert len(blocks) >= 6
+    cell("\n".join(blocks))
