@@ -3,6 +3,8 @@
 $ sudo python examples/profiler.py              # -p PID: one process only; Ctrl-C ends it
 gzip;main;treat_file;zip;deflate 61
 gzip;main;treat_file;zip;read;entry_SYSCALL_64;do_syscall_64;ksys_read;vfs_read 3
+
+$ sudo python examples/profiler.py --svg gzip.svg             # draws them, for a browser
 """
 
 from pyebpf import (
@@ -24,6 +26,7 @@ from pyebpf import (
 from pyebpf.cli import run
 
 pid = Const(0, "-p", "--pid", help="only this process")
+svg = Const("", "--svg", help="draw a flame graph into this file", metavar="FILE")
 
 
 @record
@@ -45,11 +48,12 @@ def sample(ctx: PerfEventContext) -> None:
 
 
 def report(session: Session) -> str:
-    names, lines = session[stacks].names, list[str]()
-    for at, count in sorted(session[samples].items(), key=lambda row: row[1]):
-        functions = [*names(at.kernel), *names(at.user, at.pid), at.comm]  # innermost first
-        lines.append(f"{';'.join(reversed(functions))} {count}")
-    return "\n".join(lines)
+    counts = session[stacks].counts(session[samples])
+    path = session.option(svg)
+    if not path:
+        return counts.folded()
+    counts.flame(f"{counts.total} samples").save(path)
+    return f"{path}: {len(counts)} stacks"
 
 
 if __name__ == "__main__":

@@ -88,6 +88,12 @@ MAP_FLAGS: dict[str, MapFlag] = {
             "a socket made from another one gets a copy",
         ),
         MapFlag(
+            "stack_build_id",
+            c.BPF_F_STACK_BUILD_ID,
+            _kinds("stack_trace"),
+            "a place of user space is the build id of a file, and the offset in it",
+        ),
+        MapFlag(
             "rb_overwrite",
             c.BPF_F_RB_OVERWRITE,
             _kinds("ringbuf"),

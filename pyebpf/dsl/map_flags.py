@@ -30,6 +30,7 @@ class MapFlags(TypedDict, total=False):
     preserve_elems: bool
     inner_map: bool
     clone: bool
+    stack_build_id: bool
     rb_overwrite: bool
     numa_node: int
     pin: Path

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyebpf.abi.constants import BPF_F_STACK_BUILD_ID
 from pyebpf.dsl.map_flags import pin_path
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.scalars import i64
 from pyebpf.errors import PyebpfError
 from pyebpf.spec.objects import MapSpec
-from pyebpf.spec.types import U32, U64, Array
+from pyebpf.spec.types import I32, U8, U32, U64, Array, record
 
 if TYPE_CHECKING:
     from pyebpf.dsl.map_flags import Path
 
 #: ``PERF_MAX_STACK_DEPTH`` of ``include/uapi/linux/perf_event.h``.
 MAX_DEPTH = 127
+#: ``struct bpf_stack_build_id`` of ``include/uapi/linux/bpf.h``.
+PLACE = record(
+    "bpf_stack_build_id", [("status", I32), ("build_id", Array(U8, 20)), ("offset", U64)]
+)
 
 
 class StackTrace(MapDecl):
     """Call stacks by id: ``by_stack[stacks.kernel()] += 1`` with ``stacks = StackTrace()``.
 
     Equal stacks get one id. ``session[stacks][id]`` gives the addresses, innermost first, as a
-    numpy array ``(n,)`` of ``uint64``.
+    numpy array ``(n,)`` of ``uint64``; ``session[stacks].names(id, pid)`` names its functions, and
+    ``session[stacks].counts(session[samples])`` the stacks that another map counts.
 
     Args:
         max_entries: how many different stacks there is room for, rounded up to a power of two. A
@@ -30,6 +36,9 @@ class StackTrace(MapDecl):
             (``session.lost()``).
         depth: how many addresses of a stack are kept, at most 127.
         replace: a new stack takes the place, and ids of the old one give the new one from then on.
+        stack_build_id: keep of each place in user space the build id of its file and the offset
+            there, which can be named when the process is gone. Where the kernel has no build id, or
+            may not wait for it, it keeps the address.
         pin: its path in a BPF file system, where it outlives the session.
 
     Since:  Linux 4.6.
@@ -43,6 +52,7 @@ class StackTrace(MapDecl):
         *,
         depth: int = MAX_DEPTH,
         replace: bool = False,
+        stack_build_id: bool = False,
         pin: Path | None = None,
     ) -> None:
         self.pin = pin_path("StackTrace", pin)
@@ -52,10 +62,12 @@ class StackTrace(MapDecl):
                 f"1 stack, of 1 to {MAX_DEPTH} addresses"
             )
         self.max_entries, self.depth, self.replace = max_entries, depth, replace
+        self.stack_build_id = stack_build_id
 
     def spec(self, name: str, cpus: int) -> MapSpec:
-        value = Array(U64, self.depth)
-        return MapSpec(name, self.kind, 4, value.size, self.max_entries, 0, U32, value)
+        value = Array(PLACE if self.stack_build_id else U64, self.depth)
+        flags = BPF_F_STACK_BUILD_ID if self.stack_build_id else 0
+        return MapSpec(name, self.kind, 4, value.size, self.max_entries, flags, U32, value)
 
     def kernel(self, skip: int = 0) -> i64:
         """Keep the kernel's stack here, and return its id; negative if there is none.

@@ -6,6 +6,7 @@ Source: "Debugging Information in Separate Files" and "MiniDebugInfo" of the man
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,6 +23,9 @@ else:
 
 #: Where distributions put what they strip.
 DEBUG_FOLDER = "/usr/lib/debug"
+_MOST_UNPACKED = 512 << 20
+#: A file in the mount namespace of a process, as a container: its debug files are there too.
+_INSIDE = re.compile(r"/proc/\d+/root(?=/)")
 
 
 def images_with_symbols(image: Image) -> Iterator[Image]:
@@ -30,7 +34,9 @@ def images_with_symbols(image: Image) -> Iterator[Image]:
     packed = image.section(".gnu_debugdata")
     if packed:
         with suppress(FormatError, lzma.LZMAError):
-            yield Image(f"{image.path} (.gnu_debugdata)", lzma.decompress(packed))
+            # What it unpacks to is bounded: the file may be anybody's.
+            data = lzma.LZMADecompressor().decompress(packed, _MOST_UNPACKED)
+            yield Image(f"{image.path} (.gnu_debugdata)", data)
     ident = image.build_id()
     for path in _candidates(image, ident):
         with suppress(FormatError, OSError), open_image(path) as other:
@@ -40,12 +46,16 @@ def images_with_symbols(image: Image) -> Iterator[Image]:
 
 
 def _candidates(image: Image, ident: str) -> Iterator[str]:
-    if ident:
-        yield f"{DEBUG_FOLDER}/.build-id/{ident[:2]}/{ident[2:]}.debug"
+    inside = _INSIDE.match(image.path)
+    root = inside[0] if inside else ""
+    for folder in dict.fromkeys((f"{root}{DEBUG_FOLDER}", DEBUG_FOLDER)):
+        if ident:
+            yield f"{folder}/.build-id/{ident[:2]}/{ident[2:]}.debug"
     name = _linked_name(image)
     if name:
         folder = os.path.dirname(image.path)  # noqa: PTH120 - quick to import
-        yield from (f"{folder}/{name}", f"{folder}/.debug/{name}", f"{DEBUG_FOLDER}{folder}/{name}")
+        installed = f"{root}{DEBUG_FOLDER}{folder.removeprefix(root)}"
+        yield from (f"{folder}/{name}", f"{folder}/.debug/{name}", f"{installed}/{name}")
 
 
 def _linked_name(image: Image) -> str:

@@ -1,6 +1,6 @@
-"""Names of C++ and Rust as programmers write them, by the C++ library of this machine.
+"""Names of C++ and Rust as programmers write them: C++ by the C++ library of this machine.
 
-Who traces programs in these languages has it; without it there are the names of the linker.
+Who traces programs in C++ has it; without it there are the names of the linker.
 
 Source: the Itanium C++ ABI, ``__cxa_demangle``.
 """
@@ -8,13 +8,12 @@ Source: the Itanium C++ ABI, ``__cxa_demangle``.
 from __future__ import annotations
 
 import ctypes
-import re
 from functools import cache
 from typing import Any
 
+from pyebpf.runtime import rust_names
+
 _LIBRARIES = ("libstdc++.so.6", "libc++abi.so.1")
-#: What Rust appends to tell versions of a crate apart.
-_RUST_HASH = re.compile(r"::h[0-9a-f]{16}$")
 
 
 @cache
@@ -32,16 +31,21 @@ def _library() -> Any:
 
 def demangled(name: str) -> str:
     """Return what the linker's name stands for, ``"shop::price(int)"``; the same if unknown."""
+    if name.startswith("_R"):
+        return rust_names.v0(name) or name
+    of_rust = rust_names.legacy(name)
+    if of_rust is not None:
+        return of_rust
     library = _library() if name.startswith("_Z") else None
     if library is None:
         return name
     status = ctypes.c_int()
-    address = library(name.encode(), None, None, ctypes.byref(status))
+    address = library(name.encode("utf-8", "replace"), None, None, ctypes.byref(status))
     if not address:
         return name
     text = ctypes.string_at(address).decode("utf-8", "replace")
     ctypes.CDLL(None).free(ctypes.c_void_p(address))
-    return _RUST_HASH.sub("", text)
+    return text
 
 
 def stands_for(name: str, wanted: str) -> bool:

@@ -68,7 +68,9 @@ class Function(NamedTuple):
     size: int
 
 
-class _Section(NamedTuple):
+class Section(NamedTuple):
+    """What the header of a section says, its name looked up. Sizes in bytes."""
+
     name: str
     kind: int
     address: int
@@ -120,7 +122,7 @@ class Image:
         rows = [SECTION.unpack_from(data, head[6] + n * SECTION.size) for n in range(head[12])]
         names = rows[head[13]][4] if head[13] < len(rows) else 0
         self.sections = [
-            _Section(self._string(names + row[0]) if names else "", row[1], *row[3:8])
+            Section(self._string(names + row[0]) if names else "", row[1], *row[3:8])
             for row in rows
         ]
         parts = (_SEGMENT.unpack_from(data, head[5] + n * _SEGMENT.size) for n in range(head[10]))
@@ -150,7 +152,7 @@ class Image:
             if section.kind == _SHT_NOTE:
                 yield self._bytes(section)
 
-    def _bytes(self, section: _Section) -> bytes:
+    def _bytes(self, section: Section) -> bytes:
         return self.data[section.offset : section.offset + section.size]
 
     def build_id(self) -> str:
@@ -176,7 +178,7 @@ class Image:
             begin: only those whose names begin like this, which is a lot faster.
         """
         first, length = begin.encode(), len(begin.encode())
-        for section, strings, table in self._symbol_tables():
+        for section, strings, table in self.symbol_tables():
             versions = self._versions() if section.kind == _SHT_DYNSYM else {}
             numbers = self._version_numbers() if versions else b""
             for number, row in enumerate(SYMBOL.iter_unpack(table)):
@@ -197,19 +199,23 @@ class Image:
     def symbol_address(self, name: str) -> int | None:
         """Return the address of a symbol of any kind; None if the file has no such symbol."""
         word = name.encode("utf-8", "surrogateescape") + b"\0"
-        for _, strings, table in self._symbol_tables():
+        for _, strings, table in self.symbol_tables():
             for row in SYMBOL.iter_unpack(table):
                 at = strings + row[0]
                 if row[3] != SHN_UNDEF and self.data[at : at + len(word)] == word:
                     return int(row[4])
         return None
 
-    def _symbol_tables(self) -> Iterator[tuple[_Section, int, bytes]]:
+    def symbol_tables(self) -> Iterator[tuple[Section, int, bytes]]:
         """Yield each table of symbols: its section, where its names are, and its bytes."""
         for section in self.sections:
             if section.kind in (SHT_SYMTAB, _SHT_DYNSYM) and section.link < len(self.sections):
                 end = section.offset + section.size - section.size % SYMBOL.size
                 yield section, self.sections[section.link].offset, self.data[section.offset : end]
+
+    def strings(self, section: Section) -> bytes:
+        """Return a copy of the names that a table of symbols refers to."""
+        return self._bytes(self.sections[section.link])
 
     def symbol_names(self, number: int) -> Callable[[int], str]:
         """Return what gives the names of a table's symbols, without versions, by their numbers."""

@@ -79,6 +79,10 @@ class LinkInfo(Frozen):
     detail: bytes
 
 
+#: Where ``nr_jited_ksyms`` of ``struct bpf_prog_info`` is; the numbers and addresses follow.
+_JITED_COUNTS = 104
+
+
 def map_info(fd: int) -> MapInfo:
     """Describe the map open at ``fd``; raises :class:`KernelError`."""
     data = _info(fd, bytearray(layout.MAP_INFO.size), "map")
@@ -110,6 +114,28 @@ def prog_xlated(fd: int) -> bytes:
     memory, address = call.buffer(size)
     row = _prog(fd, xlated_len=size, xlated=address)
     return bytes(memory)[: row[4]] if row[6] else b""
+
+
+def prog_code(fd: int) -> list[tuple[int, int]]:
+    """Return the address and the length of each function's machine code.
+
+    Empty if the kernel hides them, or interprets the program.
+    """
+    size = layout.PROG_INFO.size
+    empty = _info(fd, bytearray(size), "program")
+    counts = struct.unpack_from("=2I", empty, _JITED_COUNTS)
+    starts, starts_at = call.buffer(8 * counts[0])
+    lengths, lengths_at = call.buffer(4 * counts[1])
+    data = bytearray(size)
+    struct.pack_into("=2I2Q", data, _JITED_COUNTS, *counts, starts_at, lengths_at)
+    told = struct.unpack_from("=2I2Q", _info(fd, data, "program"), _JITED_COUNTS)
+    shown = min(counts[0], counts[1], told[0], told[1]) if all(told) else 0
+    rows = zip(
+        struct.unpack_from(f"={shown}Q", starts),
+        struct.unpack_from(f"={shown}I", lengths),
+        strict=True,
+    )
+    return [row for row in rows if row[0]]
 
 
 def btf_info(fd: int) -> BtfInfo:

@@ -13,6 +13,7 @@ class Mapping(NamedTuple):
         end: the first one behind it.
         is_code: it can be executed.
         offset: where in the file it begins, in bytes.
+        device: that the file is on, ``"fe:00"``.
         inode: of the file.
         path: of the file as the process sees it; ``"[vdso]"`` and the like, or "" without one.
     """
@@ -21,6 +22,7 @@ class Mapping(NamedTuple):
     end: int
     is_code: bool
     offset: int
+    device: str
     inode: int
     path: str
 
@@ -43,8 +45,9 @@ def mappings(pid: int | str = "self") -> list[Mapping]:
     rows = []
     with open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
         for line in file:
-            span, rights, offset, _, inode, *path = line.rstrip("\n").split(None, 5)
+            span, rights, offset, device, inode, *path = line.rstrip("\n").split(None, 5)
             start, _, end = span.partition("-")
-            place = int(start, 16), int(end, 16), "x" in rights, int(offset, 16), int(inode)
-            rows.append(Mapping(*place, path[0].rstrip() if path else ""))
+            span_and_kind = int(start, 16), int(end, 16), "x" in rights, int(offset, 16)
+            where = device, int(inode), path[0].rstrip() if path else ""
+            rows.append(Mapping(*span_and_kind, *where))
     return rows

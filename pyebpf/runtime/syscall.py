@@ -25,6 +25,7 @@ from pyebpf.runtime.info import (
     btf_info,
     link_info,
     map_info,
+    prog_code,
     prog_info,
     prog_xlated,
 )
@@ -104,6 +105,7 @@ __all__ = [
     "perf_event_open",
     "prog_attach",
     "prog_bind_map",
+    "prog_code",
     "prog_detach",
     "prog_info",
     "prog_load",

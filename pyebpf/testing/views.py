@@ -36,7 +36,7 @@ from pyebpf.runtime.maps.percpu import PerCpuArrayMap
 from pyebpf.runtime.maps.programs import ProgramTable
 from pyebpf.runtime.maps.queues import BloomMap, QueueMap
 from pyebpf.runtime.maps.shared import GlobalView
-from pyebpf.runtime.maps.stacks import StackTraceMap, _ended
+from pyebpf.runtime.maps.stacks import StackTraceMap
 from pyebpf.runtime.maps.storage import ObjectMap
 from pyebpf.runtime.maps.tries import LpmMap
 from pyebpf.runtime.maps.user_ring import UserRing
@@ -228,11 +228,11 @@ class MemoryBloom(MemoryQueue, BloomMap):
 class MemoryStacks(MemoryHash, StackTraceMap):
     """Call stacks by id."""
 
-    def _lookup(self, key: object) -> NDArray[np.uint64] | None:
+    def _lookup(self, key: object) -> NDArray[Any] | None:
         if isinstance(key, int | np.integer) and key < 0:
             return None
         found = self._table.value(self._pack_key(key))
-        return None if found is None else _ended(np.frombuffer(found, np.uint64))
+        return None if found is None else self.unpacked(found)
 
 
 class MemoryArray(_InMemory, ArrayMap):

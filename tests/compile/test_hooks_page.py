@@ -1,4 +1,4 @@
-"""Every block of ``docs/hooks.md`` is a module that compiles."""
+"""Every block of ``docs/hooks.md`` and ``docs/stacks.md`` is a module that compiles."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.testing import target
 from tests.kernel.running import cell
 
-PAGE = Path(__file__).parents[2] / "docs" / "hooks.md"
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+DOCS = Path(__file__).parents[2] / "docs"
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS = [
+    pytest.param(text, id=f"{page}-{number}")
+    for page in ("hooks", "stacks")
+    for number, text in enumerate(BLOCK.findall((DOCS / f"{page}.md").read_text()))
+]
 
 
-@pytest.mark.parametrize("number", range(len(BLOCKS)))
-def test_a_block_of_the_page_compiles(number: int) -> None:
+@pytest.mark.parametrize("text", BLOCKS)
+def test_a_block_of_the_page_compiles(text: str) -> None:
     from pyebpf import compile_probes
 
-    module = cell(BLOCKS[number])
+    module = cell(text)
     probes = [value for value in vars(module).values() if isinstance(value, (Probe, Alternatives))]
     assert probes
     assert compile_probes(*probes, target=target()).programs

@@ -50,6 +50,7 @@ LAYERS: dict[str, set[str]] = {
     "recordings": {"rows", "runtime", "spec"},
     "recorder": {"recordings", "runtime", "spec"},
     "streams": {"dsl", "host", "open_maps", "recorder", "recordings", "runtime", "spec"},
+    "symbols": {"present", "runtime"},
     "starting": {"btf", "spec"},
     "targets": FACTS | {"host", "runtime"},
     "session": FACTS
@@ -80,6 +81,7 @@ LAYERS: dict[str, set[str]] = {
 LAYERS["__init__"] = (set(LAYERS) | LEAVES) - {
     "cli",
     "testing",
+    "symbols",
     "stubs",
     "doctor",
     "hooks",
@@ -89,6 +91,7 @@ LAYERS["__init__"] = (set(LAYERS) | LEAVES) - {
 #: What a tool uses is what a user can use: the package itself, and these.
 PUBLIC_MODULES = {
     "testing",
+    "symbols",
     "net",
     "cli",
     "helpers",

@@ -193,8 +193,11 @@ class StackTable(HashTable):
         """Keep a call stack; return its id, or a negative errno."""
         if not stack:
             return -errno.EFAULT
-        depth = self.spec.value_size // 8
-        value = b"".join(word.to_bytes(8, "little") for word in stack[:depth])
+        in_files = self.spec.flags & c.BPF_F_STACK_BUILD_ID
+        # As the kernel does where it has no build id: ``struct bpf_stack_build_id``, the address.
+        lead = (2).to_bytes(24, "little") if in_files else b""
+        depth = self.spec.value_size // (len(lead) + 8)
+        value = b"".join(lead + word.to_bytes(8, "little") for word in stack[:depth])
         value = value.ljust(self.spec.value_size, b"\0")
         for key in self.keys():
             if self.value(key) == value:

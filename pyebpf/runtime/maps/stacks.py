@@ -1,60 +1,140 @@
 """Call stacks by the ids that ``get_stackid`` gave.
 
-Shapes below: ``n`` addresses of a stack, ``d`` addresses that the map keeps of each.
+Shapes below: ``n`` places of a stack, ``d`` places that the map keeps of each, ``m`` stacks.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pyebpf.abi.constants import BPF_F_STACK_BUILD_ID
+from pyebpf.present.stacks import StackCounts
 from pyebpf.runtime import call, syscall
+from pyebpf.runtime.maps.base import EntryMap
+from pyebpf.runtime.maps.counted import counted
 from pyebpf.runtime.maps.hash import HashMap
-from pyebpf.runtime.names import KernelNames, ProcessNames, named
+from pyebpf.runtime.symbols import Frame, Symbols
+from pyebpf.runtime.symbols.build_ids import BUILD_ID, EMPTY
 
 
 class StackTraceMap(HashMap):
     """An open ``BPF_MAP_TYPE_STACK_TRACE``: ids to addresses, innermost first.
 
-    Shape:  a stack is ``(n,)`` of ``uint64``; a snapshot has values ``(m, d)``, 0 behind the end.
+    With ``stack_build_id=True`` a place of user space is a record instead: ``status``, the
+    ``build_id`` of a file, and the ``offset`` in it.
+
+    Shape:  a stack is ``(n,)`` of ``uint64`` or of records; a snapshot has values ``(m, d)``, 0
+        behind the end.
     Since:  Linux 4.6.
     """
 
-    _known: dict[int, KernelNames | ProcessNames] | None = None
+    @cached_property
+    def symbols(self) -> Symbols:
+        """What gives names to addresses, also to those from elsewhere."""
+        return Symbols()
 
     def names(self, key: int, pid: int = 0) -> list[str]:
         """Return the functions of a stack, innermost first.
 
-        A place without a name is the file in brackets, or the address in hexadecimal: processes
-        that have ended are not known any more, and stripped files say little.
+        A place without a name is the file in brackets, or the address in hexadecimal. Processes
+        that have ended are known if they were seen before, here or by :meth:`remember`.
 
         Args:
             key: the id; if it is negative, as where there was no stack, there are no functions.
             pid: the process whose stack it is; 0 for a stack of the kernel.
 
         Shape:  n names of a stack of n addresses.
-        Cost:   the first of the kernel 0.3 s, the first in a file its symbols; then some µs.
+        Cost:   the first of the kernel 0.1 s, the first in a file its symbols; then some µs.
         """
-        found = self._lookup(key)
-        if found is None:
-            return []
-        if self._known is None:
-            self._known = {}
-        if pid not in self._known:
-            self._known[pid] = ProcessNames(pid) if pid else KernelNames()
-        return named(found.tolist(), self._known[pid])
+        return [str(frame) for frame in self.frames(key, pid)]
 
-    def _lookup(self, key: object) -> NDArray[np.uint64] | None:
+    def frames(self, key: int, pid: int = 0) -> list[Frame]:
+        """Return the functions of a stack like :meth:`names`, with files and offsets."""
+        found = self._lookup(key)
+        return [] if found is None else self.symbols.frames(found, pid, stack=True)
+
+    def remember(self, what: int | str | os.PathLike[str]) -> None:
+        """Keep what is needed to name functions of a process when it has ended.
+
+        What naming a stack of a process sees of it is kept as well; this is for processes that may
+        end before. Its memory is looked at, and what cannot be read later is read: files of a
+        container, files that were deleted, what compilers inside it wrote.
+
+        Args:
+            what: the process; or the path of a file, for stacks with build ids.
+
+        Cost: about 1 ms; for a container the time to read the symbols of its files.
+        """
+        self.symbols.remember(what)
+
+    def counts(
+        self,
+        samples: EntryMap,
+        *,
+        user: str | int | None = "user",
+        kernel: str | int | None = "kernel",
+        pid: str | int | None = "pid",
+        comm: str | int | None = "comm",
+        unit: str = "samples",
+    ) -> StackCounts:
+        """Name the stacks that a map counts: folded text, or a flame graph.
+
+        Args:
+            samples: the open map. Its keys are records or tuples with ids of stacks, or an id of a
+                kernel stack alone; its values are numbers, which are added up over CPUs.
+            user: the field of the key with the id of the stack in user space, or its number in a
+                tuple; a name that there is not is passed over, and so is None.
+            kernel: that of the kernel's stack.
+            pid: that of the process, as ``tgid()`` gives it. User stacks need it.
+            comm: that of its name.
+            unit: what the values are of.
+
+        Stacks that the map had no place for are one frame, ``[lost]``.
+
+        Raises:
+            ValueError: the key has no id of a stack, or that of a user stack and no process.
+
+        Cost:   10 to 20 µs for each different stack, besides what :meth:`names` reads once.
+        """
+        fields = {"user": user, "kernel": kernel, "pid": pid, "comm": comm}
+        keys, values = samples.snapshot()
+        return StackCounts(counted(self, keys, values, fields), unit=unit)
+
+    def several(self, ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Return the stacks of many ids, one behind the other.
+
+        Args:
+            ids: ``(m,)``.
+
+        Returns:
+            the places of all, and ``(m,)``: how many each stack has, 0 where the map has none.
+
+        Cost: a system call for each.
+        """
+        found = [self._lookup(key) for key in ids.tolist()]
+        stacks = [self.unpacked(b"") if stack is None else stack for stack in found]
+        lengths = np.array([len(stack) for stack in stacks], np.int64)
+        return np.concatenate([self.unpacked(b""), *stacks]), lengths
+
+    def _lookup(self, key: object) -> NDArray[Any] | None:
         if isinstance(key, int | np.integer) and key < 0:
             return None  # what a probe got where there was no stack
         packed = self._pack_key(key)
         memory, address = call.buffer(self.layout.value_bytes)
         if not syscall.map_lookup(self.open_fd(), call.address_of(packed), address):
             return None
-        return _ended(np.frombuffer(memory.raw[: self.layout.value_bytes], np.uint64))
+        return self.unpacked(memory.raw[: self.layout.value_bytes])
+
+    def unpacked(self, data: bytes) -> NDArray[Any]:
+        """Return the places that the kernel's bytes are, without what is behind the end."""
+        in_files = self.spec.flags & BPF_F_STACK_BUILD_ID
+        return _ended(np.frombuffer(data, BUILD_ID if in_files else np.uint64))
 
     def values(self) -> list[Any]:
         """Return the stacks of one :meth:`snapshot`, each ``(n,)``."""
@@ -70,7 +150,8 @@ class StackTraceMap(HashMap):
         return iter(self.keys())
 
 
-def _ended(row: NDArray[Any]) -> NDArray[np.uint64]:
+def _ended(row: NDArray[Any]) -> NDArray[Any]:
     """Return a stack without the zeros behind it."""
-    zeros = np.flatnonzero(row == 0)
+    behind = row["status"] == EMPTY if row.dtype.names else row == 0
+    zeros = np.flatnonzero(behind)
     return row[: zeros[0]] if len(zeros) else row

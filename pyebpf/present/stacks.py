@@ -1,0 +1,116 @@
+"""Counted call stacks: a value, as folded text and as a flame graph.
+
+Source: the folded format of Brendan Gregg's FlameGraph: frames from the outermost, separated by
+semicolons, then a space and the count.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from pyebpf.present.escape import printable
+from pyebpf.present.flame import KERNEL, PROCESS, USER, FlameGraph
+
+
+class CountedStack(NamedTuple):
+    """A call stack, and how often it was seen.
+
+    Attributes:
+        process: whose it is; "" if that was not asked.
+        user: its functions in user space, the outermost first.
+        kernel: those in the kernel, which come behind.
+        count: how often it was seen, or what else was added up.
+    """
+
+    process: str
+    user: tuple[str, ...]
+    kernel: tuple[str, ...]
+    count: int  # type: ignore[assignment]  # a tuple's method of that name is of no use here
+
+    def frames(self) -> Iterator[tuple[str, str]]:
+        """Yield all frames, the outermost first: name, and what it is of."""
+        if self.process:
+            yield self.process, PROCESS
+        yield from ((name, USER) for name in self.user)
+        yield from ((name, KERNEL) for name in self.kernel)
+        if not any(self[:3]):
+            yield "[no stack]", USER
+
+
+class StackCounts:
+    """Call stacks with counts; equal stacks are one.
+
+    Args:
+        stacks: the stacks, in any order.
+        unit: what the counts are of: ``"samples"``, ``"us"``.
+    """
+
+    def __init__(self, stacks: Iterable[CountedStack], *, unit: str = "samples") -> None:
+        self.unit = unit
+        self._counts: dict[tuple[str, tuple[str, ...], tuple[str, ...]], int] = {}
+        for process, user, kernel, n in stacks:
+            key = process, user, kernel
+            self._counts[key] = self._counts.get(key, 0) + n
+
+    def __iter__(self) -> Iterator[CountedStack]:
+        """Yield the stacks, sorted by their names."""
+        return (CountedStack(*key, n) for key, n in sorted(self._counts.items()))
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def __repr__(self) -> str:
+        return f"<StackCounts {len(self)} stacks, {self.total} {self.unit}>"
+
+    @property
+    def total(self) -> int:
+        """The sum of all counts."""
+        return sum(self._counts.values())
+
+    def __add__(self, other: StackCounts) -> StackCounts:
+        """Add the counts of equal stacks.
+
+        Raises:
+            ValueError: they count something else.
+        """
+        if not isinstance(other, StackCounts):
+            return NotImplemented
+        if self.unit != other.unit:
+            raise ValueError(f"{self.unit} and {other.unit} cannot be added")
+        return StackCounts([*self, *other], unit=self.unit)
+
+    def top(self, n: int) -> list[CountedStack]:
+        """Return the ``n`` stacks with the largest counts, the largest first."""
+        return heapq.nlargest(n, self, key=lambda stack: stack.count)
+
+    def folded(self, *, marks: bool = False) -> str:
+        """Return a line for each stack, as ``flamegraph.pl`` and others read it.
+
+        Args:
+            marks: put ``_[k]`` behind the kernel's functions, as BCC's ``profile -a`` does.
+
+        Names cannot break the format: control characters are escaped, semicolons become colons.
+        """
+        ends = {KERNEL: "_[k]"} if marks else {}
+        return "\n".join(
+            f"{';'.join(_plain(name) + ends.get(kind, '') for name, kind in stack.frames())} "
+            f"{stack.count}"
+            for stack in self
+        )
+
+    def flame(self, title: str = "Flame graph") -> FlameGraph:
+        """Draw the stacks, the widest where most was counted."""
+        rows = ((stack.frames(), stack.count) for stack in self)
+        return FlameGraph(rows, title=title, unit=self.unit)
+
+    def __str__(self) -> str:
+        return self.folded()
+
+    def _repr_html_(self) -> str:
+        return self.flame()._repr_html_()
+
+
+def _plain(name: str) -> str:
+    return printable(name).replace(";", ":")
