@@ -166,6 +166,9 @@ class Recording:
             raise KeyError(f"{self.path} has {', '.join(self.streams)}: say which by its name")
         return found[0]
 
+    def __iter__(self) -> Iterator[Recorded]:
+        return iter(self.streams.values())
+
     def summary(self) -> str:
         """Say in a line for each stream what came and what was lost."""
         return "\n".join(f"{one.name}: {one.summary()}" for one in self.streams.values())

@@ -39,6 +39,8 @@ _ROWS = (
     ),
     Command("compile", "[options] PROGRAM -o OBJECT", "compile probes into an object file"),
     Command("inspect", "[options] PROGRAM|OBJECT", "show lines, IR, instructions, verifier states"),
+    Command("record", "[options] PROGRAM -o FILE", "write what a program's probes send to a file"),
+    Command("replay", "[options] FILE", "print what is in such a file, on any machine"),
     Command("stubs", "[-o DIR] [WHAT ...]", "write this kernel's names for type checkers"),
 )
 COMMANDS = {command.name: command for command in _ROWS}

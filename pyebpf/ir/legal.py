@@ -219,6 +219,12 @@ def _not(instr: nodes.Not | nodes.Opaque) -> str | None:
     return None if instr.type == BOOL == instr.value.type else "it takes and gives bool"
 
 
+def _bounded(instr: nodes.Bounded) -> str | None:
+    kind = instr.type
+    fits = isinstance(kind, Int) and not kind.signed and kind == instr.value.type
+    return None if fits else "it takes and gives an unsigned number"
+
+
 def _swap(instr: nodes.Swap) -> str | None:
     if not isinstance(instr.type, Int) or instr.type.size == 1:
         return f"{instr.type} has no bytes to exchange"
@@ -388,6 +394,7 @@ RULES: dict[type[Value], Callable[[Any], str | None]] = {
     nodes.Compare: _compare,
     nodes.Not: _not,
     nodes.Opaque: _not,
+    nodes.Bounded: _bounded,
     nodes.Swap: _swap,
     nodes.Select: _select,
     nodes.Convert: _convert,

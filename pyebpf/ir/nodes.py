@@ -149,6 +149,16 @@ class Opaque(Value):
     value: Value
 
 
+class Bounded(Value):
+    """A number that is known to be ``most`` at most; the emitter makes the verifier see it.
+
+    Verifiers before Linux 5.16 forget what they know of a number while it waits on the stack.
+    """
+
+    value: Value
+    most: int
+
+
 class Select(Value):
     """``then if condition else other``, both already computed and without effect."""
 

@@ -166,7 +166,8 @@ def _padded(
     Those of one size at once: there are only so many sizes.
     """
     out = np.zeros(len(starts), f"V{whole}")
-    order = np.argsort(sizes, kind="stable")
+    narrow = sizes.astype(np.min_scalar_type(whole))  # which numpy sorts in the least time
+    order = np.argsort(narrow, kind="stable")
     ends = np.flatnonzero(np.diff(sizes[order])) + 1
     for group in np.split(order, ends) if len(order) else ():
         size = int(sizes[group[0]])

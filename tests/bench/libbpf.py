@@ -1,16 +1,13 @@
-"""libbpf's ring buffer through ctypes, with C or Python taking the records."""
+"""libbpf's ring buffer through ctypes, with Python taking the records."""
 
 from __future__ import annotations
 
 import ctypes
-import mmap
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
-_MAP_32BIT = 0x40
 
 
 def library() -> ctypes.CDLL | None:
@@ -34,21 +31,3 @@ def ring(lib: ctypes.CDLL, fd: int, callback: Any, context: int = 0) -> Iterator
         yield made
     finally:
         lib.ring_buffer__free(made)
-
-
-@contextmanager
-def low_memory() -> Iterator[int]:
-    """Give a page whose address is a positive ``int``.
-
-    With it ``memcpy(page, record, size)`` is a callback in C that copies each record, and whose
-    result libbpf takes for "go on".
-    """
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    with mmap.mmap(-1, mmap.PAGESIZE, flags=flags | _MAP_32BIT) as page:
-        held = ctypes.c_char.from_buffer(page)
-        yield ctypes.addressof(held)
-        del held
-
-
-def has_low_memory() -> bool:
-    return platform.machine() == "x86_64"

@@ -3,59 +3,38 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pyebpf import Events, Log2Hist, RawTracepointContext, raw_tracepoint, record, u32, u64
+from pyebpf import Log2Hist, RawTracepointContext, raw_tracepoint, u32
 from pyebpf.abi import constants as c
 from pyebpf.runtime import syscall
 from pyebpf.runtime.maps import HashMap, open_map
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import U32, U64, DataType
-from tests.bench import libbpf
 from tests.bench.measure import Sample, timed
 from tests.bench.report import Report
 from tests.kernel.running import fire, loaded
 
 pytestmark = [pytest.mark.bench, pytest.mark.kernel]
 
-#: Records in a batch, and how many of them one run of the program makes.
-RECORDS, BURST = 100_000, 1_000
 ENTRIES = 1_000_000
 #: As many are read key by key, and the time is multiplied: all of them would take ten seconds.
 FEW = 100_000
 
 
-@record
-class Event:
-    """32 bytes, as small events are."""
-
-    number: u64
-    a: u64
-    b: u64
-    c: u64
-
-
 plain = Log2Hist(unit="us")
 keyed = Log2Hist(unit="us", key=u32)
-events = Events[Event](pages=1024)
 
 
 @raw_tracepoint("sys_enter")
 def count(ctx: RawTracepointContext) -> None:
     plain.add(100)
     keyed[7].add(100)
-
-
-@raw_tracepoint("sys_enter")
-def burst(ctx: RawTracepointContext) -> None:
-    for number in range(BURST):
-        with events.reserve() as e:
-            e.number, e.a, e.b, e.c = number, 1, 2, 3
 
 
 def test_histogram_snapshots(report: Report, empty_cache: object) -> None:
@@ -93,64 +72,6 @@ def created(number: int, kind: str, entries: int, key: DataType) -> Iterator[Any
     fd = syscall.map_create(number, key.size, 8, entries, name="bench")
     with open_map(fd, MapSpec("bench", kind, key.size, 8, entries, 0, key, U64)) as opened:
         yield opened
-
-
-def test_ring_buffer_to_numpy(report: Report, empty_cache: object) -> None:
-    with loaded(burst) as session:
-        stream = session[events]
-
-        def fill() -> None:
-            for _ in range(RECORDS // BURST):
-                fire(session, burst)
-
-        fill()
-        batch = stream.read()
-        assert len(batch) == RECORDS
-        assert batch["number"].tolist() == [*range(BURST)] * (RECORDS // BURST)
-        assert session.lost() == {}
-        took = timed(lambda: check(len(stream.read())), 15, before=fill)
-        beside = by_libbpf(stream.fileno(), fill) if libbpf.has_low_memory() else []
-    per_record = took.scaled(1e9 / RECORDS)
-    report.add("ring buffer to numpy, a record of 32 bytes", "ns", per_record, 25, beside)
-    if not beside:
-        report.note("libbpf.so.1 is not here: the ring buffer is shown alone")
-
-
-def by_libbpf(fd: int, fill: Callable[[], None]) -> list[tuple[str, Sample]]:
-    """Read the same buffer with libbpf: once into C, once into Python."""
-    lib = libbpf.library()
-    if lib is None:
-        return []
-
-    def read(ring: int) -> None:
-        check(lib.ring_buffer__consume(ring))
-
-    taken: list[bytes] = []
-
-    def take(context: int, data: int, size: int) -> int:
-        taken.append(ctypes.string_at(data, size))
-        return 0
-
-    with libbpf.low_memory() as page, libbpf.ring(lib, fd, lib.memcpy, page) as ring:
-        in_c = timed(lambda: read(ring), 15, before=fill)
-    callback = libbpf.CALLBACK(take)
-
-    def again() -> None:
-        taken.clear()
-        fill()
-
-    with libbpf.ring(lib, fd, callback) as ring:
-        in_python = timed(lambda: read(ring), 5, before=again)
-    assert len(taken) == RECORDS
-    scale = 1e9 / RECORDS
-    return [
-        ("libbpf, C callback: memcpy", in_c.scaled(scale)),
-        ("libbpf, Python callback", in_python.scaled(scale)),
-    ]
-
-
-def check(records: int) -> None:
-    assert records == RECORDS, f"{records} of {RECORDS} records came"
 
 
 def test_a_million_hash_entries_to_numpy(report: Report) -> None:

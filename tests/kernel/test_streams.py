@@ -33,6 +33,7 @@ from pyebpf.runtime.features import KernelFeatures
 from pyebpf.spec.target import Lack
 from pyebpf.targets import host_target
 from tests.kernel.running import fire
+from tests.programs import run
 
 pytestmark = pytest.mark.kernel
 
@@ -294,3 +295,30 @@ def test_a_recording_has_what_was_sent_up_to_ctrl_c(tmp_path: Path) -> None:
     opened = next(rows(Opened, recording[ring]))
     assert (opened.path, opened.pid) == ("/etc/hostname", 7)
     assert next(recording[ring].rows()).path == "/etc/hostname"
+
+
+PROGRAM = """
+import os
+from pyebpf import *
+
+ME = os.getpid()
+sent = Events[u64]()
+
+@raw_tracepoint("sys_enter")
+def probe() -> None:
+    if tgid() == ME:
+        sent.emit(7)
+"""
+
+
+def test_the_command_records_a_program(tmp_path: Path) -> None:
+    program, path = tmp_path / "sent.py", tmp_path / "sent.npy"
+    program.write_text(PROGRAM)
+    words = ("-m", "pyebpf", "record", str(program), "-o", str(path), "-s", "0.3")
+    code, out, err = run(*words)
+    assert (code, err) == (0, "")
+    recording = replay(path)
+    received = recording["sent"].received
+    assert received > 0
+    assert set(recording["sent"].read().tolist()) == {7}
+    assert out.startswith(f"{path}\nsent: {received:,} received, 0 lost")

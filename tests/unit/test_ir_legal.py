@@ -127,6 +127,10 @@ def fill_past_the_slot(b: Builder) -> None:
     b.add(nodes.Fill(VOID, SPAN, b.addr(b.slot("name", Chars(16))), 17))
 
 
+def bounded_boolean(b: Builder) -> None:
+    b.add(nodes.Bounded(BOOL, SPAN, b.const(1, BOOL), 1))
+
+
 def atomic_byte(b: Builder) -> None:
     b.add(nodes.AtomicRmw(VOID, SPAN, nodes.RmwOp.ADD, b.const(0, SURE), b.const(1, BOOL)))
 
@@ -191,6 +195,7 @@ FAULTS: dict[Callable[[Builder], None], str] = {
     six_arguments: "at most 5 arguments",
     odd_context_load: "cannot load 4 bytes at 6",
     fill_past_the_slot: "17 bytes in a slot of 16",
+    bounded_boolean: "takes and gives an unsigned number",
     atomic_byte: "nothing is atomic with bool",
     untested: "no test against null",
     wrongly_tested: "no test against null",

@@ -74,7 +74,18 @@ LAYERS: dict[str, set[str]] = {
     "hooks": FACTS | {"dsl", "runtime", "stubs"},
     "inspection": FACTS | {"ir", "dsl", "runtime", "session", "targets"},
     "cli": FACTS
-    | {"session", "targets", "present", "host", "dsl", "stubs", "doctor", "hooks", "inspection"},
+    | {
+        "session",
+        "recordings",
+        "targets",
+        "present",
+        "host",
+        "dsl",
+        "stubs",
+        "doctor",
+        "hooks",
+        "inspection",
+    },
     "__main__": {"cli"},
 }
 #: The public names come from everywhere below the tool frame.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from pyebpf import (
     u32,
     union,
 )
+from pyebpf.cli import main
 from pyebpf.errors import FormatError, RecordingError
 from pyebpf.recorder import Recorder
 from pyebpf.recordings import About
@@ -216,6 +218,32 @@ def test_replaying_needs_no_compiler(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
     assert done.stdout == "60 False\n"
+
+
+def test_the_command_prints_a_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(written(tmp_path / "r.npy"))
+    assert main(["replay", path]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 66
+    assert lines[:2] == [
+        "Opened(pid=0, path='/tmp/\\\\x1b')",
+        "Closed(pid=0, mac=b'\\x00\\x00\\x00\\x00\\x00\\x00', kind=0, seen=0)",
+    ]
+    assert main(["replay", "--json", path]) == 0
+    objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert objects[1] == {"stream": "both", "pid": 0, "mac": "0" * 12, "kind": 0, "seen": 0}
+    assert objects[-1] == {"stream": "single", "value": 3}
+    assert main(["replay", "-a", path]) == 0
+    about = capsys.readouterr().out.splitlines()
+    assert "Linux 6.1.0 (x86_64)" in about[0]
+    assert about[1:] == [
+        "probe: raw_tracepoint sys_enter",
+        "both of Opened | Closed: 60 received, 7 lost",
+        "single of u32: 6 received, 0 lost",
+    ]
+    assert main(["replay", str(tmp_path / "absent")]) == 1
+    assert main(["replay"]) == 2
+    assert main(["record", "probe.py"]) == 2
 
 
 def test_a_shape_says_what_stands_before_records() -> None:

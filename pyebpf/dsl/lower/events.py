@@ -145,6 +145,8 @@ def _send_copy(low: Expressions, stmt: typed.Emit | typed.Reserve, place: Value)
         head = build.binary(BinaryOp.OR, high, build.const(stmt.number, U64))
         build.store(member(low, place, U64, 0), head)
         size = build.binary(BinaryOp.ADD, size, build.const(shape.prefix, U64))
+    if tail is not None:
+        size = build.add(nodes.Bounded(U64, build.span, size, shape.prefix + kind.size))
     _output(low, stmt.map.spec, stmt.map.index, place, size)
 
 

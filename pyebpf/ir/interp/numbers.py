@@ -115,8 +115,8 @@ def negation(code: Code, instr: nodes.Not) -> Operation:
     return do
 
 
-def opaque(code: Code, instr: nodes.Opaque) -> Operation:
-    """Make a boolean that is what it is."""
+def opaque(code: Code, instr: nodes.Opaque | nodes.Bounded) -> Operation:
+    """Make a value that is what it is."""
     value, to = code.place(instr.value), code.place(instr)
 
     def do(r: Frame) -> None:
@@ -172,6 +172,7 @@ NUMBERS: dict[type[Value], Callable[[Code, Any], Operation]] = {
     nodes.Not: negation,
     nodes.Swap: swap,
     nodes.Opaque: opaque,
+    nodes.Bounded: opaque,
     nodes.Select: select,
     nodes.Convert: convert,
 }

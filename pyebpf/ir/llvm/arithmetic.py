@@ -150,6 +150,14 @@ def opaque(b: Body, instr: nodes.Opaque) -> str:
     return b.op(f"trunc i64 {b.opaque('i64', wide)} to i1")
 
 
+def bounded(b: Body, instr: nodes.Bounded) -> str:
+    """Write a test that LLVM, which may know the bound, does not drop, nor move what it gives."""
+    kind = llvm_type(instr.type)
+    wide = b.opaque(kind, b.value(instr.value))
+    fits = b.op(f"icmp ule {kind} {wide}, {instr.most}")
+    return b.opaque(kind, b.op(f"select i1 {fits}, {kind} {wide}, {kind} {instr.most}"))
+
+
 def select(b: Body, instr: nodes.Select) -> str:
     """Write a choice between two values."""
     then, other = b.typed(instr.then), b.typed(instr.other)
@@ -175,6 +183,7 @@ ARITHMETIC: dict[type[Value], Callable[[Body, Any], str]] = {
     nodes.Not: negation,
     nodes.Swap: swap,
     nodes.Opaque: opaque,
+    nodes.Bounded: bounded,
     nodes.Select: select,
     nodes.Convert: convert,
 }

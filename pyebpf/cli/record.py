@@ -1,0 +1,55 @@
+"""The command ``pyebpf record``: the records of a program's streams, written to a file."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from pyebpf.cli import output
+from pyebpf.cli.commands import Arguments, option
+from pyebpf.cli.options import UsageError
+from pyebpf.cli.programs import PROGRAM_HELP, chosen, read_program
+from pyebpf.session import load
+
+_ABOUT = f"""\
+Load and attach the probes of a Python program, and write what they send through Events to a file,
+until Ctrl-C. `pyebpf replay` and pyebpf.replay() read it, on any machine.
+
+{PROGRAM_HELP}"""
+_OPTIONS = (
+    option("-o", "--output", metavar="FILE", help="the file to write; there may be none yet"),
+    option("-s", "--seconds", metavar="N", help="end after so many seconds", convert=float),
+    option(
+        "-D", "--define", metavar="NAME=VALUE", help="give a Const a value; NAME alone turns it on"
+    ),
+)
+_EXAMPLES = """
+sudo pyebpf record opened.py -o opened.npy
+sudo pyebpf record opened.py -s 10 -o opened.npy
+pyebpf replay opened.npy
+"""
+_ARGUMENTS = Arguments("record", _ABOUT, _OPTIONS, _EXAMPLES)
+
+
+def run(argv: list[str]) -> int:
+    """Run the command and return its exit code.
+
+    Raises:
+        UsageError: the arguments make no sense.
+        PyebpfError, OSError: it cannot be loaded, or the file cannot be written.
+    """
+    given = _ARGUMENTS.read(argv)
+    if "h" in given:
+        output.write(_ARGUMENTS.help())
+        return 0
+    if len(given.words) != 1:
+        raise UsageError("record takes one PROGRAM")
+    if not given.get("o"):
+        raise UsageError("-o says where to put the records")
+    program = read_program(given.words[0])
+    options = chosen(program, given.all("D"))
+    with load(*program.probes, options=options) as session:
+        # After Ctrl-C the recording is complete: that is how it is ended.
+        with suppress(KeyboardInterrupt):
+            session.record(given.get("o"), seconds=given.get("s", float("inf")))
+        output.write(f"{given.get('o')}\n{session.summary()}\n")
+    return 0
