@@ -73,6 +73,7 @@ class Recorded:
         name: of the declaration.
         shape: what the records are.
         lost: how many records found no room; None if nothing counted them.
+        times: when each batch was read, in seconds since 1970.
     """
 
     def __init__(self, name: str, shape: EventShape) -> None:
