@@ -238,6 +238,8 @@ class MemoryStacks(MemoryHash, StackTraceMap):
 class MemoryArray(_InMemory, ArrayMap):
     """An array; :meth:`view` is the memory that programs write to."""
 
+    _exchangeable = False
+
     def __init__(self, table: ArrayTable) -> None:
         super().__init__(table)
         self._memory = self._live = None
@@ -264,6 +266,8 @@ class MemoryArray(_InMemory, ArrayMap):
 
 class MemoryPerCpuArray(_InMemory, PerCpuArrayMap):
     """A per-CPU array."""
+
+    _exchangeable = False
 
 
 class MemoryPrograms(ProgramTable):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address
 from typing import Any
@@ -18,11 +18,14 @@ from pyebpf import (
     HashOfMaps,
     LpmTrie,
     LruHash,
+    PerCpuArray,
     PerCpuHash,
     Queue,
     RawTracepointContext,
     ipv4,
     raw_tracepoint,
+    record,
+    u16,
     u32,
     u64,
 )
@@ -35,11 +38,21 @@ pytestmark = pytest.mark.kernel
 BURST, THREADS, MOST = 20, 2, 300
 TAKINGS = 8
 
+
+@record
+class Pair:
+    whole: u64
+    half: u32
+    part: u16
+
+
 entries = Hash[u64, u64](max_entries=65_536)
 recent = LruHash[u64, u64](max_entries=262_144)
 on_cpus = PerCpuHash[u64, u64](max_entries=65_536)
 routes = LpmTrie[IPv4Address, u64](max_entries=1_024)
 waiting = Queue[u64](max_entries=65_536)
+on_each = PerCpuArray[u32](max_entries=3)
+pairs = Array[Pair](max_entries=2)
 by_turn = ArrayOfMaps(Hash[u32, u64](max_entries=64), max_entries=1)
 by_name = HashOfMaps(PerCpuHash[u32, u64](max_entries=64), key=u32)
 cells = Array[u64](max_entries=1)
@@ -75,6 +88,9 @@ def add(ctx: RawTracepointContext) -> None:
         if name is not None:
             name[i % 8] += 1
         cells[0] += 1
+        on_each[i % 3] += 1
+        pairs[i % 2].whole += 1
+        pairs[i % 2].half += 1
 
 
 @contextmanager
@@ -182,3 +198,41 @@ def test_a_map_that_was_swapped_out_has_every_addition() -> None:
         assert sums == [total, total]
         with pytest.raises(KeyError):
             session[by_name].swap(8)
+
+
+def test_arrays_are_taken_with_every_addition(requires: Callable[[str], None]) -> None:
+    requires("atomics")
+    with loaded(add) as session:
+        session[cells].take()  # what loads its programs is not what is tested
+        sums = [0, 0, 0, 0]
+
+        def take() -> None:
+            pair = session[pairs].take()[1]
+            parts = (
+                session[cells].take()[1],
+                session[on_each].take()[1],
+                pair["whole"],
+                pair["half"],
+            )
+            for at, part in enumerate(parts):
+                sums[at] += int(part.sum())
+
+        with writing(session, add, 10_000_000) as numbers:
+            for _ in range(TAKINGS * 10):
+                take()
+        take()
+        assert sums == [BURST * len(numbers)] * 4
+
+
+def test_without_atomic_instructions_arrays_are_copied_and_set_to_zero(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with loaded(add) as session:
+        fire(session, add)
+        for declared in (cells, on_each):
+            view = session[declared]
+            monkeypatch.setattr(view, "_exchangeable", False)
+            keys, values = view.take()
+            assert keys.tolist() == [*range(len(declared))]
+            assert values.sum() == BURST
+            assert not view.snapshot()[1].any()

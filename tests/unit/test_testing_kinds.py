@@ -13,6 +13,7 @@ from pyebpf import (
     CgroupArray,
     Char,
     FixedArray,
+    Global,
     Hash,
     LpmTrie,
     PerfEventArray,
@@ -169,6 +170,25 @@ def test_maps_of_maps() -> None:
         t.fire(sort, 1)
         assert (past[7], t[days][1].pop(7), len(t[days][1])) == (2, 1, 0)
         assert list(t[days]) == [0, 2, 1]
+
+
+turns = Global[u64](0)
+
+
+@raw_tracepoint("sys_enter")
+def turn() -> None:
+    turns.value += 1
+
+
+def test_a_global_is_one_variable() -> None:
+    with run(turn, target=frozen.target()) as t:
+        t.fire(turn)
+        for several in (t[turns].take, t[turns].snapshot, t[turns].items, t[turns].table):
+            with pytest.raises(TypeError, match="'turns' is one variable"):
+                several()
+        assert t[turns].value == 1
+        t[turns].clear()
+        assert t[turns].value == 0
 
 
 commands = UserEvents[u64](pages=1)

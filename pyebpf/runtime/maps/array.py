@@ -17,6 +17,7 @@ from pyebpf.abi import constants as c
 from pyebpf.errors import KernelError
 from pyebpf.runtime import syscall
 from pyebpf.runtime.maps.base import EntryMap
+from pyebpf.runtime.maps.exchange import Exchange, is_exchangeable
 from pyebpf.spec.objects import MapSpec
 
 #: Shared memory needs a descriptor that is for both.
@@ -25,6 +26,10 @@ _ONE_SIDED = c.BPF_F_RDONLY | c.BPF_F_WRONLY
 
 class ArrayElements(EntryMap):
     """What arrays have in common: ``n`` elements, all there from the start, none to be removed."""
+
+    #: Takes without losing anything; None until it is needed, and where it cannot be.
+    _exchange: Exchange | None = None
+    _exchangeable = True
 
     def __len__(self) -> int:
         return self.spec.max_entries
@@ -42,19 +47,52 @@ class ArrayElements(EntryMap):
         return list(range(len(self)))
 
     def take(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Copy all elements out and set them to zero.
+        """Copy all elements out and set them to zero: numbers of 4 and 8 bytes in one step each.
 
-        What programs store between the two is lost; where that matters, compare two snapshots.
+        So what programs add is here or in the next taking, since Linux 5.12. Before, in smaller
+        numbers and text, and beside locks and timers, what they store between the two is lost.
+
+        Returns:
+            keys ``(n,)`` of ``u32``, and values ``(n,)`` or ``(n, c)``.
+
+        Cost:   some µs; the first time a millisecond, to load the program that does it.
         """
-        taken = self.snapshot()
-        self.clear()
-        return taken
+        self._check_writable()
+        raw = self._exchanged()
+        if raw is None:
+            taken = self.snapshot()
+            self.clear()
+            return taken
+        lead = raw.shape[:-1]
+        strides = raw.strides[:-1]
+        values = self.layout.value.copied(self.layout.value.over(raw, lead, strides))
+        return np.arange(len(self), dtype=np.uint32), values
+
+    def _exchanged(self) -> NDArray[np.uint8] | None:
+        """Return the bytes of all elements, ``(n, bytes)`` or ``(n, c, bytes)``, if that can be."""
+        fd = self.open_fd()
+        if self._exchange is None and self._exchangeable and is_exchangeable(self.spec):
+            try:
+                self._exchange = Exchange(fd, self.spec, self.layout)
+            except OSError:  # an older kernel, or one that lets this process load no programs
+                self._exchangeable = False
+        return self._exchange.take() if self._exchange else None
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        if self._exchange is not None:
+            self._exchange.close()
+        super().close()
 
     def clear(self) -> None:
         """Set all elements to zero."""
         n = len(self)
         zeros = np.zeros((n, self.layout.value_bytes), np.uint8)
         self._store(np.arange(n, dtype=np.uint32), zeros)
+
+    def _check_writable(self) -> None:
+        if self.spec.frozen:
+            raise TypeError(f"map {self.name!r} is read-only: its values were fixed at load time")
 
     def _pack_key(self, key: object) -> bytes:
         return super()._pack_key(self._checked(key))
@@ -141,10 +179,6 @@ class ArrayMap(ArrayElements):
             return
         start = self._checked(key) * self.layout.stride
         self._memory[start : start + self.spec.value_size] = self.layout.pack_value(value)
-
-    def _check_writable(self) -> None:
-        if self.spec.frozen:
-            raise TypeError(f"map {self.name!r} is read-only: its values were fixed at load time")
 
 
 def is_mmapable(spec: MapSpec) -> bool:

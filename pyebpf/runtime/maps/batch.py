@@ -6,6 +6,7 @@ Shapes below: ``n`` entries now in the map, ``c`` possible CPUs.
 from __future__ import annotations
 
 import errno
+import sys
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -21,6 +22,8 @@ from pyebpf.spec.objects import MapSpec
 #: Memory for one call: enough that calls cost nothing, little enough to stay in the caches.
 _CHUNK_BYTES = 1 << 20
 _LEAST = 64
+#: Memory for all entries, at first; what is not written to is none.
+_ROOM_BYTES = 1 << 26
 #: What kernels say to a command that the kind of map, or the kernel, does not have.
 _LACKING = frozenset({errno.EINVAL, errno.EOPNOTSUPP, syscall.ENOTSUPP})
 #: Kinds that can show an entry twice: their walk starts again where the place was removed, or the
@@ -54,10 +57,10 @@ class Reader:
         command = c.BPF_MAP_LOOKUP_AND_DELETE_BATCH if delete else c.BPF_MAP_LOOKUP_BATCH
         if command not in self.lacking:
             try:
-                return self._joined(list(self._chunks(fd, delete)))
+                return self._in_batches(fd, delete)
             except _NoBatchError:
                 self.lacking.add(command)
-        return self._joined([self._one_by_one(fd, delete)])
+        return self._one_by_one(fd, delete)
 
     def take_one(self, fd: int, key: bytes) -> bytes | None:
         """Copy one entry's value out and remove it; None if there is none.
@@ -79,31 +82,41 @@ class Reader:
         removed = syscall.map_delete(fd, call.address_of(key))
         return memory.raw[: self.layout.value_bytes] if removed else None
 
-    def _chunks(self, fd: int, delete: bool) -> Iterator[Entries]:
-        cursors = np.zeros((2, max(4, self.layout.key.size)), np.uint8)
+    def _in_batches(self, fd: int, delete: bool) -> Entries:
+        """Let the kernel write all entries one behind the other: nothing is to be joined."""
+        size, wide = self.layout.key.size, self.layout.value_bytes
+        room = min(self.max_entries, _ROOM_BYTES // (size + wide)) + self._count
+        keys, values = np.empty(room * size, np.uint8), np.empty(room * wide, np.uint8)
+        cursors = np.zeros((2, max(4, size)), np.uint8)
         given, taken = 0, cursors[0].ctypes.data
-        more, left = True, 2 * self.max_entries + self._count
-        while more and left > 0:
-            keys = np.empty(self._count * self.layout.key.size, np.uint8)
-            values = np.empty(self._count * self.layout.value_bytes, np.uint8)
+        n, more = 0, True
+        most = 2 * self.max_entries + self._count if self._repeats else sys.maxsize
+        while more and n < most:
+            if room - n < self._count:  # the map has more than it was made for, or is very large
+                room = 2 * room + self._count
+                keys, values = _grown(keys, room * size), _grown(values, room * wide)
+            key_at, value_at = keys.ctypes.data + n * size, values.ctypes.data + n * wide
             try:
-                n, more = syscall.map_lookup_batch(
-                    fd,
-                    given,
-                    taken,
-                    keys.ctypes.data,
-                    values.ctypes.data,
-                    self._count,
-                    delete=delete,
+                got, more = syscall.map_lookup_batch(
+                    fd, given, taken, key_at, value_at, self._count, delete=delete
                 )
             except KernelError as err:
                 self._reconsider(err, first=not given)
                 continue
-            yield self.layout.keys(keys, n), self.layout.values(values, n)
-            if not n:
-                continue  # a call that was interrupted before the first entry has no cursor
-            left -= n if self._repeats else 0
-            given, taken = taken, cursors[1 if taken == cursors[0].ctypes.data else 0].ctypes.data
+            if got:  # a call that was interrupted before the first entry has no cursor
+                n += got
+                given, taken = taken, cursors[int(taken == cursors[0].ctypes.data)].ctypes.data
+        return self._found(keys, values, n)
+
+    def _found(self, keys: NDArray[np.uint8], values: NDArray[np.uint8], n: int) -> Entries:
+        if len(keys) > 2 * n * self.layout.key.size:  # not to keep much more memory than is used
+            keys = keys[: n * self.layout.key.size].copy()
+            values = values[: n * self.layout.value_bytes].copy()
+        found, of = self.layout.keys(keys, n), self.layout.values(values, n)
+        if not self._repeats:
+            return found, of
+        at = last_of_each(self.layout.key.packed(found, (len(found),)))
+        return found[at], of[at]
 
     def _reconsider(self, err: KernelError, *, first: bool) -> None:
         """Make room for a bucket that is larger than the batch, or give up."""
@@ -113,16 +126,6 @@ class Reader:
             raise _NoBatchError from err
         else:
             raise err
-
-    def _joined(self, chunks: list[Entries]) -> Entries:
-        keys, values = zip(*chunks, strict=True)
-        if len(chunks) == 1:
-            return keys[0].copy(), values[0].copy()  # not to keep a whole batch's memory alive
-        found, of = np.concatenate(keys), np.concatenate(values)
-        if not self._repeats:
-            return found, of
-        at = last_of_each(self.layout.key.packed(found, (len(found),)))
-        return found[at], of[at]
 
     def _one_by_one(self, fd: int, delete: bool) -> Entries:
         found = dict(self._entries(fd, delete))
@@ -139,6 +142,12 @@ class Reader:
                     yield key, value
             elif syscall.map_lookup(fd, call.address_of(key), address):
                 yield key, memory.raw[: self.layout.value_bytes]
+
+
+def _grown(old: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    new = np.empty(size, np.uint8)
+    new[: len(old)] = old
+    return new
 
 
 def keys_of(fd: int, size: int, max_entries: int) -> list[bytes]:

@@ -66,6 +66,21 @@ class GlobalView(ArrayMap):
         self._half.need_view()
         return np.ndarray(self._half.shape, self._half.dtype, self._opened(), self._field.offset)
 
+    _exchangeable = False
+
+    def snapshot(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Refuse, as does what is made of it: ``take()``, ``items()``, ….
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"global {self.name!r} is one variable: read its value, or its view()")
+
+    def clear(self) -> None:
+        """Set the variable to zero."""
+        start = self._field.offset
+        self._opened()[start : start + self._field.type.size] = bytes(self._field.type.size)
+
     def _opened(self) -> Any:
         self.open_fd()
         return self._memory
