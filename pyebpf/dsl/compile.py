@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 #: So many bytes of variables each function may have on the stack: the first that compiles is taken.
-_ROOMS = (STACK_BYTES, STACK_BYTES // 2, STACK_BYTES // 4)
+_ROOMS = (STACK_BYTES, STACK_BYTES // 2, STACK_BYTES // 4, STACK_BYTES // 16)
 
 
 def compile_probes(

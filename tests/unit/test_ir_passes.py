@@ -185,7 +185,7 @@ def test_the_stack_holds_512_bytes() -> None:
     check_stack_slots(b.function, full)
     (item,) = full.diagnostics.items
     assert isinstance(item, StackTooLarge)
-    assert (item.total, item.name, item.size) == (520, "large", 300)
+    assert (item.total, item.what, item.size) == (520, "`large`", 300)
 
 
 def test_every_pass_is_in_the_table() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyebpf.ir.context import STACK_BYTES
 from pyebpf.ir.nodes import CallFunction, CallHelper, FuncAddr
-from pyebpf.ir.passes.stack_slots import StackTooLarge, memory_slots
+from pyebpf.ir.passes.stack_slots import StackTooLarge, memory_slots, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,11 +37,11 @@ def check_stack(unit: Unit, data: bytes, context: Context) -> None:
     for fn in unit.functions:
         total, chain = used.get(fn.name, 0), chains.deepest(fn.name)
         if total > STACK_BYTES:
-            name, size = _largest([fn])
-            context.report(StackTooLarge(fn.span, fn.name, total, name, size))
+            what, size = _largest([fn])
+            context.report(StackTooLarge(fn.span, fn.name, total, what, size))
         elif fn.section and chains.depth(chain) > STACK_BYTES:
-            name, size = _largest([chains.functions[name] for name in chain])
-            context.report(StackTooLarge(fn.span, fn.name, chains.depth(chain), name, size))
+            what, size = _largest([chains.functions[name] for name in chain])
+            context.report(StackTooLarge(fn.span, fn.name, chains.depth(chain), what, size))
 
 
 class _Chains:
@@ -77,7 +77,9 @@ class _Chains:
 def _largest(functions: list[Function]) -> tuple[str, int]:
     slots = [slot for fn in functions for slot in memory_slots(fn) or fn.slots]
     largest = max(slots, key=lambda slot: slot.type.size, default=None)
-    return (largest.name, largest.type.size) if largest else (functions[0].name, 0)
+    if largest is None:
+        return f"`{functions[0].name}`", 0
+    return name_of(largest), largest.type.size
 
 
 def stack_bytes(code: bytes) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pyebpf.ir.legal import check_leftovers, verify
 from pyebpf.ir.passes.const_fold import fold_constants
 from pyebpf.ir.passes.dead_code import drop_dead_code
+from pyebpf.ir.passes.frames import share_frames
 from pyebpf.ir.passes.kernel_access import choose_kernel_access
 from pyebpf.ir.passes.large_memory import call_for_large
 from pyebpf.ir.passes.large_slots import move_large_slots
@@ -39,6 +40,7 @@ PIPELINE: tuple[Pass, ...] = (
     Pass("const_fold", fold_constants),
     Pass("large_slots", move_large_slots),
     Pass("loops", choose_loops),
+    Pass("frames", share_frames),
     Pass("kernel_access", choose_kernel_access),
     Pass("large_memory", call_for_large),
     Pass("locks", check_locks),

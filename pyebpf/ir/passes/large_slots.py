@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyebpf.ir.build import Builder
+from pyebpf.ir.context import STACK_BYTES
 from pyebpf.ir.flow import Flow
 from pyebpf.ir.nodes import (
     AtomicRmw,
@@ -46,8 +47,8 @@ if TYPE_CHECKING:
 CPU_BYTES = 32 << 10
 #: The memory starts with a word that says whether a run of the program uses it.
 _FLAG = 8
-#: Smaller variables stay where they are.
-_LEAST = 64
+#: Smaller variables stay where they are, but where that was not enough.
+_LEAST, _LEAST_OF_ALL = 64, 16
 #: What the names of such maps start with.
 PREFIX = "pyebpf_large_"
 #: What takes something that must be given back before the program may end.
@@ -73,8 +74,9 @@ def _chosen(fn: Function, limit: int) -> list[Slot]:
     if rest <= limit:
         return []
     chosen = []
+    least = _LEAST if limit >= STACK_BYTES // 4 else _LEAST_OF_ALL
     for slot in sorted(slots, key=stack_size, reverse=True):
-        large = isinstance(slot.type, (Array, Chars, Record)) and stack_size(slot) >= _LEAST
+        large = isinstance(slot.type, (Array, Chars, Record)) and stack_size(slot) >= least
         if rest > limit // 2 and large:
             chosen.append(slot)
             rest -= stack_size(slot)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pyebpf.diag import Diagnostic
 from pyebpf.ir.context import STACK_BYTES
 from pyebpf.ir.nodes import SlotAddr
+from pyebpf.ir.region import Frame
 from pyebpf.ir.types import Pointer
 from pyebpf.spec.types import Address, Bool, Int
 
@@ -61,15 +62,15 @@ class StackTooLarge(Diagnostic):
 
     code: ClassVar[str] = "E0410"
     title: ClassVar[str] = "`{function}` needs {total} bytes of stack; 512 are there"
-    label: ClassVar[str] = "`{name}` takes {size} bytes"
+    label: ClassVar[str] = "{what} takes {size} bytes"
     help: ClassVar[str] = (
         "a program has room for 32 KiB more of records, arrays and texts, but not for those of a "
-        "@noinline function that several programs call: make `{name}` smaller, or fill it in place "
-        "with `with events.reserve() as e:`"
+        "@noinline function that several programs call: make {what} smaller, or fill records in "
+        "place with `with events.reserve() as e:`"
     )
     function: str
     total: int
-    name: str
+    what: str
     size: int
 
 
@@ -80,8 +81,13 @@ def check_stack_slots(fn: Function, context: Context) -> bool:
     if total > STACK_BYTES:
         largest = max(slots, key=stack_size)
         where, size = largest.span or fn.span, largest.type.size
-        context.report(StackTooLarge(where, fn.name, total, largest.name, size))
+        context.report(StackTooLarge(where, fn.name, total, name_of(largest), size))
     return False
+
+
+def name_of(slot: Slot) -> str:
+    """Return what a slot is to the user, who has not written a frame."""
+    return "what a loop shares with the rest" if isinstance(slot, Frame) else f"`{slot.name}`"
 
 
 def memory_slots(fn: Function) -> list[Slot]:
