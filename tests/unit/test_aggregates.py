@@ -124,6 +124,12 @@ def test_every_number_is_that_of_the_values(values: list[int], without: str) -> 
 
 
 in_2, in_64 = Log2Hist(sub_buckets=2), Log2Hist(sub_buckets=64)
+spread_over = Log2Hist[u32](totals=True)
+
+
+@raw_tracepoint("sys_enter")
+def spread(ctx: RawTracepointContext) -> None:
+    spread_over.add(ctx.args[0], ctx.args[0])
 
 
 @raw_tracepoint("sys_enter")
@@ -153,6 +159,19 @@ def test_a_full_map_counts_what_it_refuses() -> None:
         # Four of the eight keys are there, each with the two values of its own.
         assert sorted(t[calls].snapshot().columns["count"].tolist()) == [2, 2, 2, 2]
         assert t.lost() == {"calls": 8}
+
+
+def test_histograms_of_all_keys_are_one_array() -> None:
+    with testing.run(spread) as t:
+        for value in (1, 2, 2, 9):
+            t.fire(spread, value)
+        keys, counts = t[spread_over].rows()
+        assert counts.shape == (3, 64)
+        of = {key: np.flatnonzero(row).tolist() for key, row in zip(keys, counts, strict=True)}
+        assert of == {1: [0], 2: [1], 9: [3]}
+        assert counts.sum() == 4
+    with testing.run(divide) as t, pytest.raises(TypeError, match="has no key"):
+        t[in_2].rows()
 
 
 def test_take_and_clear_begin_anew() -> None:

@@ -69,6 +69,21 @@ class HistView(Owner):
             return self._hist(self._rows.since_clear())
         return self._keyed(self._rows.since_clear())
 
+    def rows(self) -> tuple[list[Any], NDArray[np.uint64]]:
+        """Return the keys, and what was counted for each of them, as one array.
+
+        Shape:  ``(n, 64)`` for ``n`` keys, or as many slots as the declaration says.
+
+        Cost: as :meth:`snapshot`, without an object for each key.
+
+        Raises:
+            TypeError: the histogram has no key.
+        """
+        if isinstance(self._rows, ArrayRows):
+            raise TypeError(f"histogram {self.map.name!r} has no key: its counts are `counts`")
+        keys, rows = self._rows.rows()
+        return keys, rows[:, : self._slots]
+
     def take(self) -> Hist | KeyedHist:
         """Return what was counted since the last :meth:`take` or :meth:`clear`, or since the start.
 
