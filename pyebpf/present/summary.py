@@ -81,6 +81,13 @@ class Summary:
             f"{name} {_number(value)}{_unit(name, self.unit)}" for name, value in shown
         )
 
+    def _repr_html_(self) -> str:
+        rows = [
+            [name, f"{_number(value)}{_unit(name, self.unit)}"]
+            for name, value in self.numbers().items()
+        ]
+        return drawing.table([self.kind, ""], rows)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the kind, the unit and the numbers."""
         return {"kind": self.kind, "unit": self.unit, **self.numbers()}

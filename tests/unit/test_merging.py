@@ -350,6 +350,8 @@ def test_tables_as_text_have_the_greatest_last() -> None:
     assert "<td style=" in shown._repr_html_()
     assert "\x1b" not in shown._repr_html_() + shown.to_json_lines()
     assert str(summary("average", [1, 2])) == "count 2, sum 3 us, mean 1.5 us"
+    assert ">1.5 us</td>" in summary("average", [1, 2])._repr_html_()
+    assert "&lt;b&gt;" in Summary("sum", "<b>", sum=1)._repr_html_()
 
 
 def test_a_divided_histogram_shows_empty_slots_as_one_row() -> None:

@@ -111,8 +111,7 @@ class SummaryView(Owner):
         return f"<SummaryView {self.map.name!r} {self._whole()}>"
 
     def _repr_html_(self) -> str:
-        shown = self.snapshot()
-        return str(shown) if isinstance(shown, Summary) else shown._repr_html_()
+        return self.snapshot()._repr_html_()
 
     def _whole(self) -> Summary:
         shown = self.snapshot()
