@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from struct import Struct
@@ -281,7 +282,10 @@ def open_image(path: str) -> Iterator[Image]:
         FormatError: it is no 64-bit ELF file, or a table of it lies outside the file.
         OSError: it cannot be read.
     """
-    with open(path, "rb") as file:  # noqa: PTH123 - quick to import
+    # Whose container it is in may have put a pipe there, which would make us wait, or a device.
+    if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - quick to import
+        raise FormatError(f"{path}: not a file")
+    with open(path, "rb", opener=_without_waiting) as file:
         if os.fstat(file.fileno()).st_size < HEADER.size:
             raise FormatError(f"{path}: not an ELF file")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -289,3 +293,7 @@ def open_image(path: str) -> Iterator[Image]:
                 yield Image(path, data)
             except (StructError, IndexError):
                 raise FormatError(f"{path}: a table lies outside the file") from None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)

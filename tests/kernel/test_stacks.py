@@ -14,7 +14,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyebpf import Hash, StackTrace, UprobeContext, i64, load, record, u32, u64, uprobe
+from pyebpf import (
+    Array,
+    Hash,
+    RawTracepointContext,
+    StackTrace,
+    UprobeContext,
+    i64,
+    load,
+    raw_tracepoint,
+    record,
+    tgid,
+    u32,
+    u64,
+    uprobe,
+)
 from pyebpf.runtime import debug_files
 from pyebpf.runtime.demangle import demangled
 from pyebpf.runtime.image import open_image
@@ -23,6 +37,7 @@ from pyebpf.runtime.symbols.elf_symbols import functions_of
 from pyebpf.session import Session
 from pyebpf.symbols import Symbols
 from tests.kernel.children import in_child, own_mounts
+from tests.kernel.running import fire, loaded
 from tests.kernel.speakers import Program, Speaker, compiled, of_rust, speaking, tool
 
 CPP = """
@@ -206,6 +221,21 @@ def test_names_that_a_program_was_stripped_of(
 
 
 @pytest.mark.thorough
+def test_a_pipe_where_a_debug_file_would_be(
+    bare: Path, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody writes into it: who opens it to read waits for ever."""
+    monkeypatch.setattr(debug_files, "DEBUG_FOLDER", str(tmp_path))
+    with open_image(str(bare)) as image:
+        ident = image.build_id()
+    (tmp_path / ".build-id" / ident[:2]).mkdir(parents=True)
+    os.mkfifo(tmp_path / ".build-id" / ident[:2] / f"{ident[2:]}.debug")
+    with speaking(bare) as speaker:
+        at = addresses(shop, speaker.pid, bare)
+        assert Symbols().names(at, speaker.pid) == ["[bare]"] * 3
+
+
+@pytest.mark.thorough
 def test_names_of_rust(program: Program, tmp_path: Path) -> None:
     made = of_rust(program, tmp_path / "rusty", RUST)
     with speaking(made) as speaker:
@@ -272,7 +302,7 @@ def test_a_process_that_became_another_program(
 @pytest.mark.kernel
 @pytest.mark.thorough
 def test_a_mount_namespace_of_its_own(shop: Path, tmp_path: Path) -> None:
-    """The program is on a file system that only the process has."""
+    """Program and map of compiled code are on file systems that only the process has."""
     room = tmp_path / "room"
     room.mkdir()
     ours, theirs = os.pipe(), os.pipe()
@@ -283,6 +313,8 @@ def test_a_mount_namespace_of_its_own(shop: Path, tmp_path: Path) -> None:
         assert libc.mount(b"none", str(room).encode(), b"tmpfs", 0, None) == 0
         shutil.copy(shop, room / "shop")
         with speaking(room / "shop") as speaker:
+            assert libc.mount(b"none", b"/tmp", b"tmpfs", 0, None) == 0
+            Path(f"/tmp/perf-{speaker.pid}.map").write_text("1000 10 compiled\n")
             os.write(ours[1], f"{speaker.pid}\n".encode())
             os.read(theirs[0], 1)
 
@@ -294,7 +326,7 @@ def test_a_mount_namespace_of_its_own(shop: Path, tmp_path: Path) -> None:
         kept = Symbols()
         kept.remember(pid)
         found.extend([kept, at, pid])
-        assert Symbols().names(at, pid) == CALLS
+        assert Symbols().names([*at, 0x1008], pid) == [*CALLS, "compiled"]
         os.write(theirs[1], b"x")
 
     found: list[object] = []
@@ -305,7 +337,7 @@ def test_a_mount_namespace_of_its_own(shop: Path, tmp_path: Path) -> None:
             os.close(fd)
     kept, at, pid = found
     assert isinstance(kept, Symbols)
-    assert kept.names(at, pid) == CALLS  # type: ignore[arg-type]
+    assert kept.names([*at, 0x1008], pid) == [*CALLS, "compiled"]  # type: ignore[misc,arg-type]
 
 
 # -- in the kernel
@@ -320,8 +352,8 @@ by_file = Hash[Key, u64](max_entries=64)
 def watched(shop: Path) -> Iterator[tuple[Session, Speaker]]:
     @uprobe(shop, "shop::Cart<long>::price(long)")
     def priced(ctx: UprobeContext) -> None:
-        samples[Key(pid=0, user=stacks.user(), kernel=stacks.kernel())] += 1
-        by_file[Key(pid=0, user=places.user(), kernel=places.kernel())] += 1
+        samples[Key(pid=tgid(), user=stacks.user(), kernel=stacks.kernel())] += 1
+        by_file[Key(pid=tgid(), user=places.user(), kernel=places.kernel())] += 1
 
     with speaking(shop) as speaker, load(priced, attach=False) as session:
         session.attach(priced, pid=speaker.pid)
@@ -335,7 +367,11 @@ def test_stacks_are_named_counted_and_drawn(watched: tuple[Session, Speaker]) ->
         speaker.say("go")
     (key,) = session[samples].keys()
     named = session[stacks].names(key.user, speaker.pid)
-    assert named[:4] == [*CALLS, "main"]
+    assert (key.pid, named[:4]) == (speaker.pid, [*CALLS, "main"])
+    counts = session[stacks].counts(session[samples], kernel=None)
+    assert counts.folded().endswith(f"{';'.join(['main', *CALLS[::-1]])} 3")
+    whole = session[stacks].counts(session[samples]).folded(marks=True)
+    assert bool("_[k] 3" in whole) is (key.kernel >= 0)
     frames = session[stacks].frames(key.user, speaker.pid)
     assert frames[0].offset == 0
     assert frames[1].offset > 0
@@ -352,3 +388,28 @@ def test_stacks_are_named_counted_and_drawn(watched: tuple[Session, Speaker]) ->
         assert session[places].names(place.user)[:4] == [*CALLS, "main"]
     assert session[stacks].names(key.user, speaker.pid) == named
     assert session[places].names(place.kernel) == session[stacks].names(key.kernel)
+
+
+ids = Array[i64](max_entries=1)
+
+
+@raw_tracepoint("sys_enter")
+def kept_here(ctx: RawTracepointContext) -> None:
+    ids[0] = stacks.kernel()
+
+
+@pytest.mark.kernel
+def test_a_program_that_came_later_has_a_name() -> None:
+    """The list of the kernel's symbols was read before the program was loaded."""
+    symbols = Symbols()
+    symbols.names([1 << 63])
+    with loaded(kept_here) as session:
+        fire(session, kept_here)
+        found = session[stacks][session[ids][0]]
+        names = symbols.names(found, stack=True)
+        with Path("/proc/kallsyms").open() as listed:
+            shown = any("_kept_here\t[bpf]" in line for line in listed)
+    if not shown:
+        pytest.skip("the kernel lists no programs among its symbols")
+    assert any(re.fullmatch(r"bpf_prog_[0-9a-f]{16}_kept_here", name) for name in names)
+    assert any("sys_bpf" in name for name in names)

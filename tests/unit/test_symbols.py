@@ -17,7 +17,7 @@ from pyebpf.errors import KernelError
 from pyebpf.runtime import rust_names
 from pyebpf.runtime.demangle import demangled
 from pyebpf.runtime.mappings import mappings
-from pyebpf.runtime.symbols import bpf_programs, kernel
+from pyebpf.runtime.symbols import bpf_programs, kernel, process
 from pyebpf.runtime.symbols.build_ids import BUILD_ID
 from pyebpf.runtime.symbols.table import Table
 from pyebpf.symbols import Frame, Symbols
@@ -111,6 +111,22 @@ def test_only_the_process_itself_names_its_code(written: Path, tmp_path: Path) -
         if os.geteuid() == 0:
             os.chown(written, 12345, 12345)
             assert Symbols().names([start], PID) == [f"{start:#x}"]
+
+
+def test_a_number_that_another_process_got_means_the_first(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mmap.mmap(-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        view = (ctypes.c_char * 4096).from_buffer(memory)
+        start = ctypes.addressof(view)
+        del view
+        symbols = Symbols()
+        assert symbols.names([GETENV, start], PID) == ["getenv", f"{start:#x}"]
+        written.write_text(f"{start:x} 10 of another one\n")
+        monkeypatch.setattr(process, "_started", lambda _: 1)  # not when it was seen first
+        assert symbols.names([GETENV, start], PID) == ["getenv", f"{start:#x}"]
+        symbols.forget(PID)
+        assert symbols.names([GETENV, start], PID) == ["getenv", "of another one"]
 
 
 def test_a_process_that_has_ended_is_not_known() -> None:

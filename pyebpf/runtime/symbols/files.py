@@ -48,7 +48,12 @@ class MappedFile:
         path: as the process sees it, or saw it before the file was deleted.
         identity: None if the file cannot be found any more, or may not be read.
         ways: other paths that lead to it as long as the process is there.
+
+    Attributes:
+        kept: its functions, if they were read because it cannot be read later.
     """
+
+    kept: FileSymbols | None = None
 
     def __init__(self, path: str, identity: Identity | None, ways: tuple[str, ...] = ()) -> None:
         self.path, self.identity, self._ways = path, identity, ways
@@ -94,6 +99,8 @@ class Files:
 
     def of(self, file: MappedFile) -> FileSymbols:
         """Return the functions of a mapped file; none if it is gone."""
+        if file.kept is not None:
+            return file.kept
         if file.identity is None:
             return NOTHING
         if file.identity in self._kept:

@@ -14,7 +14,7 @@ import numpy as np
 
 from pyebpf.runtime.mappings import Mapping, mappings
 from pyebpf.runtime.symbols import vdso
-from pyebpf.runtime.symbols.files import NOTHING, Files, FileSymbols, MappedFile, mapped_file
+from pyebpf.runtime.symbols.files import NOTHING, Files, MappedFile, mapped_file
 from pyebpf.runtime.symbols.frame import Frame
 from pyebpf.runtime.symbols.jit import JitSymbols
 from pyebpf.runtime.symbols.table import Numbers, Rows, Table
@@ -36,7 +36,6 @@ class ProcessSymbols:
     def __init__(self, pid: int, files: Files) -> None:
         self._pid, self._files = pid, files
         self._states: list[_Memory] = []
-        self._held: list[FileSymbols] = []
         self._jit = JitSymbols(pid)
         self._started = _started(pid)
         self.update()
@@ -62,14 +61,14 @@ class ProcessSymbols:
         another mount namespace, and those that were deleted, are read now.
         """
         self.update()
-        self._jit.update()
-        if self._states:
-            gone = (file for file in self._states[-1].files() if not file.stays())
-            self._held += [self._files.of(file) for file in gone]
+        self._update_compiled()
+        for file in self._states[-1].code_files() if self._states else ():
+            if not file.stays():
+                file.kept = self._files.of(file)
 
     def code_files(self) -> list[MappedFile]:
         """Return the files with code that were seen in the process."""
-        return [file for state in self._states for file in state.files(code=True)]
+        return [file for state in self._states for file in state.code_files()]
 
     def frames(self, addresses: Numbers) -> list[Frame]:
         """Return what is at each address, ``(q,)``."""
@@ -81,8 +80,8 @@ class ProcessSymbols:
             self._fill(found, self._states[-1], addresses, asked)
         self._fill_compiled(found, addresses)
         return [
-            frame or Frame(int(address), "", 0, "")
-            for frame, address in zip(found, addresses, strict=True)
+            frame or Frame(address, "", 0, "")
+            for frame, address in zip(found, addresses.tolist(), strict=True)
         ]
 
     def _fill(
@@ -113,13 +112,17 @@ class ProcessSymbols:
         where = np.array([at for at, frame in enumerate(found) if not (frame and frame.name)])
         if not len(where):
             return
-        self._jit.update()
+        self._update_compiled()
         here = addresses[where]
         for at, frame in zip(
             where.tolist(), self._jit.table.frames(here, here, "[jit]"), strict=True
         ):
             if frame.name:
                 found[at] = frame
+
+    def _update_compiled(self) -> None:
+        if _started(self._pid) in (None, self._started):  # else another process has its number
+            self._jit.update()
 
 
 class _Memory:
@@ -130,7 +133,7 @@ class _Memory:
         starts = np.array([row.start for row in rows], np.uint64)
         self.table = Table(starts, np.array([row.end for row in rows], np.uint64), str)
         self._files: dict[tuple[str, int, str], MappedFile] = {}
-        self.files()  # while the process is there to tell which files these are
+        self.code_files()  # while the process is there to tell which files these are
 
     def file(self, row: int) -> MappedFile | None:
         """Return the file of a mapping; None if there is none."""
@@ -142,9 +145,9 @@ class _Memory:
             self._files[key] = mapped_file(self._pid, mapping)
         return self._files[key]
 
-    def files(self, *, code: bool = False) -> list[MappedFile]:
-        """Return the mapped files, each once; only those with code if so asked."""
-        rows = [at for at, row in enumerate(self.rows) if row.is_code or not code]
+    def code_files(self) -> list[MappedFile]:
+        """Return the mapped files that have code, each once."""
+        rows = (at for at, row in enumerate(self.rows) if row.is_code)
         return list(dict.fromkeys(file for row in rows if (file := self.file(row)) is not None))
 
 
