@@ -21,6 +21,7 @@ from pyebpf.present.keyed import KeyedHist
 from pyebpf.runtime import syscall
 from pyebpf.runtime.map_fd import create_map
 from pyebpf.runtime.maps import ArrayMap, HashMap, HistView, MapHandle, PerCpuArrayMap, open_map
+from pyebpf.spec.aggregates import HistogramSpec
 from pyebpf.spec.dtype import numpy_dtype
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import I32, U32, U64, Array, Chars, DataType, record
@@ -400,6 +401,10 @@ def add(fd: int, cpu_row: bool, slot: int, times: int) -> int:
     return program
 
 
+def histogram(rows: Any, **words: Any) -> HistView:
+    return HistView(rows, HistogramSpec(**{"kind": "log2", "unit": "", **words}))
+
+
 def run_on(program: int, cpu: int) -> None:
     syscall.prog_test_run(program, flags=ON_CPU, cpu=cpu)
 
@@ -407,7 +412,7 @@ def run_on(program: int, cpu: int) -> None:
 @pytest.mark.parametrize("flags", [0, c.BPF_F_MMAPABLE])
 def test_a_histogram_sums_over_cpus(opened: Open, flags: int) -> None:
     rows = opened("array", value=Array(U64, 65), n=CPUS, flags=flags)
-    latency = HistView(rows, unit="us", totals=True)
+    latency = histogram(rows, unit="us", totals=True)
     program, total = add(rows.fd, True, 4, 3), add(rows.fd, True, 64, 50)
     try:
         for cpu in range(CPUS):
@@ -431,7 +436,7 @@ def test_a_histogram_sums_over_cpus(opened: Open, flags: int) -> None:
 @pytest.mark.parametrize("flags", [0, c.BPF_F_MMAPABLE])
 def test_taking_never_writes_and_never_loses(opened: Open, flags: int) -> None:
     rows = opened("array", value=Array(U64, 64), n=CPUS, flags=flags)
-    latency = HistView(rows)
+    latency = histogram(rows)
     program = add(rows.fd, True, 1, 100)
     turns, taken = 300, []
     try:
@@ -452,7 +457,7 @@ def test_taking_never_writes_and_never_loses(opened: Open, flags: int) -> None:
 
 def test_a_keyed_histogram_takes_what_is_new_for_each_key(opened: Open) -> None:
     rows = opened("percpu_hash", value=Array(U64, 65))
-    latency = HistView(rows, unit="us", totals=True, key=U32)
+    latency = histogram(rows, unit="us", totals=True, key=U32)
     row = np.zeros((CPUS, 65), np.uint64)
     row[:, 3], row[:, 64] = 5, 60
     rows.update_many([1, 2], [row, row])
@@ -477,7 +482,7 @@ def test_a_keyed_histogram_takes_what_is_new_for_each_key(opened: Open) -> None:
 
 def test_a_key_made_anew_counts_from_nothing(opened: Open) -> None:
     rows = opened("percpu_hash", value=Array(U64, 4))
-    seen = HistView(rows, kind="linear", slots=4, key=U32)
+    seen = histogram(rows, kind="linear", slots=4, key=U32)
     row = np.zeros((CPUS, 4), np.uint64)
     row[0, 3] = 9
     rows[1] = row
@@ -488,17 +493,17 @@ def test_a_key_made_anew_counts_from_nothing(opened: Open) -> None:
 
 
 def test_a_histogram_over_the_wrong_map_is_refused(opened: Open) -> None:
-    with pytest.raises(ValueError, match="64 slots of 8 bytes; its map's values have 8"):
-        HistView(opened("array"))
+    with pytest.raises(ValueError, match="64 cells of 8 bytes; its map's values have 8"):
+        histogram(opened("array"))
     with pytest.raises(TypeError, match="has a key"):
-        HistView(opened("array", value=Array(U64, 64)), key=U32)
+        histogram(opened("array", value=Array(U64, 64)), key=U32)
     with pytest.raises(TypeError, match="no key"):
-        HistView(opened("percpu_hash", value=Array(U64, 64)))
+        histogram(opened("percpu_hash", value=Array(U64, 64)))
 
 
 @pytest.mark.parametrize("flags", [0, c.BPF_F_MMAPABLE])
 def test_a_closed_histogram_says_so(opened: Open, flags: int) -> None:
-    latency = HistView(opened("array", value=Array(U64, 64), n=CPUS, flags=flags))
+    latency = histogram(opened("array", value=Array(U64, 64), n=CPUS, flags=flags))
     latency.close()
     with pytest.raises(ValueError, match="'seen' is closed"):
         latency.snapshot()
