@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import lzma
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -15,7 +16,6 @@ import numpy as np
 import pytest
 
 from pyebpf import (
-    Array,
     Hash,
     RawTracepointContext,
     StackTrace,
@@ -284,8 +284,8 @@ def test_a_process_that_became_another_program(
     shop: Path, program: Program, tmp_path: Path
 ) -> None:
     text = (
-        '#include <unistd.h>\nint main(int n, char **a) { char c; write(1, "0\\n", 2); '
-        "read(0, &c, 1); execv(a[1], a + 1); }"
+        "#include <unistd.h>\nint main(int n, char **a) { char line[64]; read(0, line, 64); "
+        'write(1, "0\\n", 2); read(0, line, 1); execv(a[1], a + 1); }'
     )
     first = compiled(program, tmp_path / "first", text)
     symbols = Symbols()
@@ -342,6 +342,9 @@ def test_a_mount_namespace_of_its_own(shop: Path, tmp_path: Path) -> None:
 
 # -- in the kernel
 
+#: Where a function has made its frame. At its begin older kernels do not see who called it.
+BEHIND_PROLOGUE = 4 if platform.machine() == "x86_64" else 8
+
 stacks = StackTrace(max_entries=1_024, depth=20)
 places = StackTrace(max_entries=1_024, depth=20, stack_build_id=True)
 samples = Hash[Key, u64](max_entries=64)
@@ -350,7 +353,7 @@ by_file = Hash[Key, u64](max_entries=64)
 
 @pytest.fixture
 def watched(shop: Path) -> Iterator[tuple[Session, Speaker]]:
-    @uprobe(shop, "shop::Cart<long>::price(long)")
+    @uprobe(shop, CALLS[0], offset=BEHIND_PROLOGUE)
     def priced(ctx: UprobeContext) -> None:
         samples[Key(pid=tgid(), user=stacks.user(), kernel=stacks.kernel())] += 1
         by_file[Key(pid=tgid(), user=places.user(), kernel=places.kernel())] += 1
@@ -373,7 +376,7 @@ def test_stacks_are_named_counted_and_drawn(watched: tuple[Session, Speaker]) ->
     whole = session[stacks].counts(session[samples]).folded(marks=True)
     assert bool("_[k] 3" in whole) is (key.kernel >= 0)
     frames = session[stacks].frames(key.user, speaker.pid)
-    assert frames[0].offset == 0
+    assert frames[0].offset == BEHIND_PROLOGUE
     assert frames[1].offset > 0
     (place,) = session[by_file].keys()
     session[places].remember(speaker.pid)
@@ -390,12 +393,9 @@ def test_stacks_are_named_counted_and_drawn(watched: tuple[Session, Speaker]) ->
     assert session[places].names(place.kernel) == session[stacks].names(key.kernel)
 
 
-ids = Array[i64](max_entries=1)
-
-
 @raw_tracepoint("sys_enter")
-def kept_here(ctx: RawTracepointContext) -> None:
-    ids[0] = stacks.kernel()
+def kept_here(ctx: RawTracepointContext) -> int:
+    return 7
 
 
 @pytest.mark.kernel
@@ -404,12 +404,11 @@ def test_a_program_that_came_later_has_a_name() -> None:
     symbols = Symbols()
     symbols.names([1 << 63])
     with loaded(kept_here) as session:
-        fire(session, kept_here)
-        found = session[stacks][session[ids][0]]
-        names = symbols.names(found, stack=True)
-        with Path("/proc/kallsyms").open() as listed:
-            shown = any("_kept_here\t[bpf]" in line for line in listed)
-    if not shown:
-        pytest.skip("the kernel lists no programs among its symbols")
-    assert any(re.fullmatch(r"bpf_prog_[0-9a-f]{16}_kept_here", name) for name in names)
-    assert any("sys_bpf" in name for name in names)
+        assert fire(session, kept_here) == 7
+        lines = Path("/proc/kallsyms").read_text(encoding="ascii").splitlines()
+        rows = [line.split() for line in lines if line.endswith("_kept_here\t[bpf]")]
+        if not rows:
+            pytest.skip("the kernel lists no programs among its symbols")
+        ((start, _, name, module),) = rows
+        (frame,) = symbols.frames([int(start, 16) + 1])
+    assert (frame.name, frame.offset, frame.module) == (name, 1, module)
