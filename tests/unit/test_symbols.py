@@ -157,6 +157,12 @@ def test_functions_of_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             "fffffffff0000020 t bpf_prog_1_a\t[bpf]\nfffffffff0000080 t bpf_prog_2_b\t[bpf]\n"
         )
     assert symbols.names([late, late + 0x10]) == [hex(late), "bpf_prog_1_a"]
+    # Behind the last function of a module, which may be long, a program has come.
+    behind = 0xFFFFFFFFC0000240
+    assert symbols.names([behind - 0x100]) == ["far"]
+    with listed.open("a") as file:
+        file.write("ffffffffc0000200 t bpf_prog_3_c\t[bpf]\n")
+    assert symbols.names([behind]) == ["bpf_prog_3_c"]
 
 
 def test_a_program_ends_where_the_kernel_says(

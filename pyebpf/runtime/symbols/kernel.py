@@ -34,19 +34,21 @@ class KernelSymbols:
 
     def __init__(self) -> None:
         self._list: _List | None = None
-        #: Nothing is there; the list is not read again for them.
-        self._missed: set[int] = set()
+        #: Addresses for which the list was read again; it is not for them another time.
+        self._asked: set[int] = set()
 
     def frames(self, addresses: Numbers) -> list[Frame]:
         """Return what is at each address, ``(q,)``."""
+        is_new = self._list is None
         if self._list is None:
             self._list = _List()
         rows = self._list.table.rows(addresses)
-        unknown = set(addresses[(rows < 0) & (addresses >= _FIRST)].tolist()) - self._missed
-        if unknown:
+        unsure = set(addresses[self._list.unsure(rows) & (addresses >= _FIRST)].tolist())
+        again = bool(unsure - self._asked) and not is_new
+        self._asked |= unsure
+        if again:
             self._list = _List()
             rows = self._list.table.rows(addresses)
-            self._missed |= set(addresses[rows < 0].tolist())
         return self._list.frames(addresses, rows)
 
 
@@ -83,6 +85,19 @@ class _List:
         line = self._data[int(self._begins[row]) : int(self._ends[row])]
         name, _, module = line.decode("utf-8", "replace").partition("\t")
         return name, module.strip() or KERNEL
+
+    def unsure(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell which rows, ``(q,)``, may be those of something that came later.
+
+        That is where no symbol is, and behind the last one of a module: where that ends is not
+        listed.
+        """
+        last = {
+            row
+            for row in np.unique(rows[rows >= 0]).tolist()
+            if row + 1 == len(self._begins) or self._text(row)[1] != self._text(row + 1)[1]
+        }
+        return (rows < 0) | np.isin(rows, list(last))
 
     def frames(self, addresses: Numbers, rows: NDArray[np.int64]) -> list[Frame]:
         """Return what is at addresses, ``(q,)``, whose rows were found."""
