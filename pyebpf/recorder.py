@@ -177,7 +177,7 @@ class Recorder(Owner):
             np.lib.format.write_array(out, _describable(array), allow_pickle=False)
         end = os.lseek(self._fd, 0, os.SEEK_CUR)
         try:
-            _write_all(self._fd, out.getbuffer())
+            _write_all(self._fd, memoryview(out.getvalue()))
         except OSError as err:
             self._is_whole = False
             os.ftruncate(self._fd, end)
