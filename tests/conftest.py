@@ -9,6 +9,7 @@ import gc
 import os
 import platform
 import re
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,10 @@ hypothesis.settings.register_profile(
     "pyebpf", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("pyebpf")
+
+# A shell ignores Ctrl-C for what it runs in the background, and programs that tests start and end
+# would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: How often a test marked ``exact`` may be tried. On some kernels a program on a tracepoint is not
 #: run for about one event in 30,000, whoever loaded it (docs/known-limits.md); a count that is
