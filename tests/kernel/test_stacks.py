@@ -363,6 +363,7 @@ def watched(shop: Path) -> Iterator[tuple[Session, Speaker]]:
         yield session, speaker
 
 
+@pytest.mark.thorough
 @pytest.mark.kernel
 def test_stacks_are_named_counted_and_drawn(watched: tuple[Session, Speaker]) -> None:
     session, speaker = watched

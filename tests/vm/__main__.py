@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument(
         "--ci", action="store_true", help="the rows, and the tests, that each change is tested with"
     )
-    verb.add_argument("--limit", type=float, default=1800, metavar="SECONDS", help="for each row")
+    verb.add_argument("--limit", type=float, default=2400, metavar="SECONDS", help="for each row")
     verb.add_argument("--page", type=Path, metavar="FILE", help="write a table of the outcomes")
     verb.set_defaults(verb=_test)
     verb = verbs.add_parser("programs", help="run random programs: programs 5.10 --count 1000")
@@ -79,8 +79,8 @@ def _parser() -> argparse.ArgumentParser:
 def _list(_: argparse.Namespace, __: list[str]) -> int:
     for known in ROWS:
         release = newest(known, Suite(known.suite).packages("linux-image-"))
-        mark = "each change" if known.ci else ""
-        print(f"{known.name:<6}{release or 'gone':<24}{known.suite:<20}{mark:<13}{known.why}")
+        mark = f"each change: {known.ci}" if known.ci else ""
+        print(f"{known.name:<6}{release or 'gone':<24}{known.suite:<20}{mark:<20}{known.why}")
     return 0
 
 
@@ -130,8 +130,9 @@ def _kinds(asked: argparse.Namespace, _: list[str]) -> int:
 
 def _test(asked: argparse.Namespace, arguments: list[str]) -> int:
     rows = [row(name) for name in asked.kernels] or [r for r in ROWS if r.ci or not asked.ci]
-    selection = arguments or (suite.CI_SELECTION if asked.ci else suite.SELECTION)
-    return suite.test(rows, selection, asked.limit, asked.page)
+    usual = [suite.CI_SELECTIONS[r.ci or "all"] if asked.ci else suite.SELECTION for r in rows]
+    selections = [arguments] * len(rows) if arguments else usual
+    return suite.test(rows, selections, asked.limit, asked.page)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ class Row(NamedTuple):
         series: the beginning of its versions, in numbers.
         suite: of Debian, where its packages are.
         why: it is in the table.
-        ci: whether every change is tested on it.
+        ci: what of the tests every change runs on it: ``"all"``, ``"hooks"`` (of what attaches, and
+            tools), or nothing.
         lacks: features that it was built without, though its version has them.
     """
 
@@ -27,23 +28,23 @@ class Row(NamedTuple):
     series: tuple[int, ...]
     suite: str
     why: str
-    ci: bool = False
+    ci: str = ""
     lacks: tuple[str, ...] = ()
 
 
 ROWS = (
-    Row("5.10", (5, 10), "bullseye-security", "the oldest that pyebpf supports", ci=True),
+    Row("5.10", (5, 10), "bullseye-security", "the oldest that pyebpf supports", ci="all"),
     Row(
         "6.1",
         (6, 1),
         "bookworm-security",
         "Debian 12",
-        ci=True,
+        ci="hooks",
         lacks=("prog:kprobe.multi", "prog:kretprobe.multi"),
     ),  # no CONFIG_FPROBE
     Row("6.12", (6, 12), "trixie-security", "Debian 13"),
     Row("6.18", (6, 18), "trixie-backports", "the long-term kernel after that"),
-    Row("7", (7,), "trixie-backports", "the newest there is", ci=True),
+    Row("7", (7,), "trixie-backports", "the newest there is", ci="all"),
 )
 
 #: What Debian calls an image that we can use: not for real time, not unsigned, not for clouds

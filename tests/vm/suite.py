@@ -30,7 +30,16 @@ _MARKED = "(kernel or tool) and not bench and not slow"
 _FOLDERS = ("tests/kernel", "tests/tools", "tests/compile")
 SELECTION = ("-m", _MARKED, *_FOLDERS)
 #: What each change is tested with: not the same once more for other types and values.
-CI_SELECTION = ("-m", f"{_MARKED} and not thorough", *_FOLDERS)
+_CI_ALL = ("-m", f"{_MARKED} and not thorough", *_FOLDERS)
+#: About the language, data and commands: between the oldest and the newest nothing new comes.
+_NO_HOOKS = ("aggregates", "binaries", "cli", "commands", "events", "examples", "external_btf",
+             "foreign_object", "helpers*", "kernel_memory", "language*", "map_*", "natural",
+             "pinning*", "stacks", "streams", "stubs", "usdt", "views_page")  # fmt: skip
+CI_SELECTIONS = {
+    "all": _CI_ALL,
+    "hooks": (*_CI_ALL[:2], "tests/kernel", "tests/tools",
+              *(f"--ignore-glob=*/kernel/test_{name}.py" for name in _NO_HOOKS)),
+}  # fmt: skip
 #: After how many seconds a test says where it is.
 _STUCK_S = 240
 #: Rows at a time. One emulated process keeps a processor busy, but not all rows end together:
@@ -38,18 +47,24 @@ _STUCK_S = 240
 AT_ONCE = (3 * (os.cpu_count() or 1) + 1) // 2
 
 
-def test(rows: Sequence[Row], selection: Sequence[str], limit: float, page: Path | None) -> int:
+def test(
+    rows: Sequence[Row], selections: Sequence[Sequence[str]], limit: float, page: Path | None
+) -> int:
     """Run the tests on each row; return 0 when all is well on all of them.
 
     Args:
         rows: some at a time (`AT_ONCE`).
-        selection: of tests, as arguments for pytest.
+        selections: of tests, for each row, as arguments for pytest.
         limit: for each row, in seconds.
         page: where to write the table of what came of it, if at all.
     """
-    _compile_tests(selection)
+    for selection in set(map(tuple, selections)):
+        _compile_tests(selection)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(run, row, selection, limit, ask=page is not None) for row in rows]
+        futures = [
+            pool.submit(run, row, selection, limit, ask=page is not None)
+            for row, selection in zip(rows, selections, strict=True)
+        ]
         try:
             outcomes = [future.result() for future in futures]
         except KeyboardInterrupt:
