@@ -206,12 +206,25 @@ def _sleep() -> None:
 
 def switches(session: Session) -> list[int]:
     counts = session[seen].view()
-    usage = resource.getrusage(resource.RUSAGE_THREAD)
-    before = usage.ru_nvcsw + usage.ru_nivcsw - int(counts[0])
+
+    def both() -> tuple[int, int]:
+        """Return the kernel's count and the probe's, with no switch in between."""
+        while True:
+            known, counted = _switched(), int(counts[0])
+            if _switched() == known:
+                return known, counted
+
+    before = both()
     _sleep()
-    usage = resource.getrusage(resource.RUSAGE_THREAD)
+    after = both()
     assert counts[1] >= TIMES
-    return [usage.ru_nvcsw + usage.ru_nivcsw - before]
+    assert after[1] - before[1] == after[0] - before[0]
+    return []  # it may be switched again before anybody looks
+
+
+def _switched() -> int:
+    usage = resource.getrusage(resource.RUSAGE_THREAD)
+    return usage.ru_nvcsw + usage.ru_nivcsw
 
 
 def wakes(session: Session) -> list[int]:
