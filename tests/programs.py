@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -103,6 +104,14 @@ def run(
     finally:
         process.kill()
         process.communicate()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread, process or the kernel does."""
+    end = time.monotonic() + _PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
 
 def drop_capabilities() -> None:

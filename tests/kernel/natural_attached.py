@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.kernel.natural_checks import Check, Run
+from tests.programs import until
 
 LIBC = ctypes.CDLL(None)
 GETPPID = 110  # x86-64: the number in the probes
@@ -33,14 +34,6 @@ def does(number: str, **options: Any) -> Callable[[Check], Check]:
         return check
 
     return keep
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread or the kernel does."""
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 @does("060", target_pid=os.getpid())

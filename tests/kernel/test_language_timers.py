@@ -10,6 +10,7 @@ import pytest
 
 from pyebpf import Array, Global, Hash, Timer, i32, load, record, syscall, u32, u64
 from pyebpf import testing as simulated
+from tests.programs import until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("_timers")]
 
@@ -76,13 +77,6 @@ def cancel(job: Job) -> i32:
 def repeat() -> i32:
     beats[0].left = 9
     return beats[0].timer.start(100_000, beat)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.002)
-    assert condition()
 
 
 def test_each_entry_expires_once_and_is_removed_by_its_function() -> None:

@@ -33,7 +33,7 @@ from pyebpf.runtime.features import KernelFeatures
 from pyebpf.spec.target import Lack
 from pyebpf.targets import host_target
 from tests.kernel.running import fire
-from tests.programs import run
+from tests.programs import run, running, until
 
 pytestmark = pytest.mark.kernel
 
@@ -298,27 +298,37 @@ def test_a_recording_has_what_was_sent_up_to_ctrl_c(tmp_path: Path) -> None:
 
 
 PROGRAM = """
-import os
 from pyebpf import *
 
-ME = os.getpid()
 sent = Events[u64]()
 
-@raw_tracepoint("sys_enter")
+@tracepoint("syscalls:sys_enter_getppid")
 def probe() -> None:
-    if tgid() == ME:
+    if tgid() == {pid}:
         sent.emit(7)
 """
 
 
 def test_the_command_records_a_program(tmp_path: Path) -> None:
+    """It does so until Ctrl-C. The recording begins once all is attached."""
     program, path = tmp_path / "sent.py", tmp_path / "sent.npy"
-    program.write_text(PROGRAM)
-    words = ("-m", "pyebpf", "record", str(program), "-o", str(path), "-s", "0.3")
-    code, out, err = run(*words)
+    program.write_text(PROGRAM.format(pid=os.getpid()))
+    with running("-m", "pyebpf", "record", str(program), "-o", str(path)) as recorder:
+        until(path.exists)
+        for _ in range(23):
+            os.getppid()
+        code, out, err = recorder.interrupt()
     assert (code, err) == (0, "")
     recording = replay(path)
-    received = recording["sent"].received
-    assert received > 0
-    assert set(recording["sent"].read().tolist()) == {7}
-    assert out.startswith(f"{path}\nsent: {received:,} received, 0 lost")
+    assert recording["sent"].received == 23
+    assert recording["sent"].read().tolist() == [7] * 23
+    assert out.startswith(f"{path}\nsent: 23 received, 0 lost")
+
+
+def test_the_command_records_for_so_many_seconds(tmp_path: Path) -> None:
+    program, path = tmp_path / "sent.py", tmp_path / "sent.npy"
+    program.write_text(PROGRAM.format(pid=os.getpid()))
+    code, out, err = run("-m", "pyebpf", "record", str(program), "-o", str(path), "-s", "0.1")
+    assert (code, err) == (0, "")
+    assert replay(path)["sent"].received == 0
+    assert out.startswith(f"{path}\nsent: 0 received, 0 lost")
