@@ -8,5 +8,6 @@ before probes are attached.
 
 from pyebpf.cli.front import main
 from pyebpf.cli.tool import Tool, run
+from pyebpf.present.table import Column, Table
 
-__all__ = ["Tool", "main", "run"]
+__all__ = ["Column", "Table", "Tool", "main", "run"]

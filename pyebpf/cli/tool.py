@@ -8,14 +8,16 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
 from pyebpf.cli import output
 from pyebpf.cli.options import Choice, CommandLine, UsageError, declared
 from pyebpf.cli.output import Losses, OutputError
 from pyebpf.cli.waiting import Patience
+from pyebpf.dsl.constants import value_of
 from pyebpf.errors import CompileError, PyebpfError
 from pyebpf.lazy import lazy
 from pyebpf.session import Session, compile_probes, explain, load, read_object
@@ -33,6 +35,17 @@ R = TypeVar("R")
 FAILED, MISUSED, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141
 
 
+class Unloaded:
+    """What a report of a tool without probes gets: the options."""
+
+    def __init__(self, options: Mapping[ConstDecl, Any]) -> None:
+        self._options = options
+
+    def option(self, const: Any) -> Any:
+        """Return what was chosen for a constant."""
+        return value_of(const, self._options)
+
+
 class Tool(Generic[R]):
     """A module made a program.
 
@@ -41,12 +54,15 @@ class Tool(Generic[R]):
 
     Args:
         module: the tool's ``__name__``.
-        probes: what to load.
+        probes: what to load; None for a tool that looks once at what is there, whose ``report``
+            gets an object with ``option`` alone.
         report: makes the result of one interval; without it the tool shows what its probes print.
         follow: what to do with the session instead, until it returns or Ctrl-C.
         show: makes text of a result; ``str`` by default.
         header: printed when the probes are attached.
         exclusive: options of which a command line may have one.
+        instead: what is printed when an option is given, and nothing traced.
+        letters: ``"-i"``, ``"-d"`` if interval and duration are flags of one letter too.
         examples: lines at the end of ``--help``: a command, ``#``, what it does.
         interval_s: the interval if none is given; None for a single report at the end.
     """
@@ -55,22 +71,27 @@ class Tool(Generic[R]):
         self,
         module: str,
         *,
-        probes: Iterable[Loadable],
+        probes: Iterable[Loadable] | None,
         report: Callable[[Session], R] | None = None,
         follow: Callable[[Session], object] | None = None,
         show: Callable[[Session, R], str] | None = None,
         header: str = "",
         exclusive: Sequence[Sequence[object]] = (),
+        instead: Mapping[Any, Callable[[], str]] = MappingProxyType({}),
+        letters: Sequence[str] = (),
         examples: str = "",
         interval_s: float | None = None,
     ) -> None:
         self._module = sys.modules[module]
-        self.probes = tuple(probes)
+        self.probes = tuple(probes or ())
+        self._loads = probes is not None
         self._report = report
         self._follow = follow
         self._show = show
         self._header = header
         self._exclusive = exclusive
+        self._instead = instead
+        self._letters = letters
         self._examples = examples
         self._interval_s = interval_s
 
@@ -85,7 +106,13 @@ class Tool(Generic[R]):
 
     def _command_line(self) -> CommandLine:
         own = declared(list(vars(self._module).items()))
-        return CommandLine(own, reports=self._report is not None, lasts=self._follow is None)
+        return CommandLine(
+            own,
+            reports=self._report is not None,
+            lasts=self._follow is None,
+            loads=self._loads,
+            letters=self._letters,
+        )
 
     def run(self, seconds: float = 10, **options: Any) -> R:
         """Trace for some time and return what the tool reports.
@@ -103,6 +130,8 @@ class Tool(Generic[R]):
         if self._report is None:
             raise TypeError(f"{self.name} prints as it goes and has no result to return")
         consts = self._chosen(options)
+        if not self._loads:
+            return self._report(cast("Session", Unloaded(consts)))
         with load(*self.probes, options=consts) as session:
             session.sleep(seconds)
             session.detach()
@@ -181,6 +210,10 @@ class Tool(Generic[R]):
             output.write(listing.listing(read_object(compiled)))
         elif "dry_run" in choice.frame:
             self._try(choice)
+        elif said := [text for option, text in self._instead.items() if choice.consts.get(option)]:
+            output.write(said[0]())
+        elif not self._loads:
+            self._print_report(cast("Session", Unloaded(choice.consts)), choice, "")
         else:
             self._trace(choice)
         return 0
@@ -256,7 +289,7 @@ class Tool(Generic[R]):
             if is_last:
                 return
 
-    def _print_report(self, session: Session, choice: Choice) -> None:
+    def _print_report(self, session: Session, choice: Choice, before: str = "\n") -> None:
         assert self._report is not None
         result = self._report(session)
         if "json" in choice.frame:
@@ -264,7 +297,7 @@ class Tool(Generic[R]):
             return
         text = str(result) if self._show is None else self._show(session, result)
         time_of_day = f"{output.clock()}\n" if "timestamp" in choice.frame else ""
-        output.write(f"\n{time_of_day}{text}\n" if text else f"\n{time_of_day}")
+        output.write(f"{before}{time_of_day}{text}\n" if text else f"{before}{time_of_day}")
 
     def _tell_losses(self, session: Session, losses: Losses) -> None:
         for text in losses.news(session.lost()):

@@ -1,0 +1,141 @@
+"""syscount on a child that makes known calls: 23 reads, 5 opens that fail, a sleep."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pyebpf import load
+from pyebpf.tools import syscount
+from tests.programs import run, running
+
+pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
+
+TOOL = ("-m", "pyebpf.tools.syscount")
+READS, FAILURES, SLEEP_S = 23, 5, 0.05
+
+
+class Worker:
+    """A child that does the same whenever it is told to, and else waits for a signal."""
+
+    def __init__(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        self._done, done = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                self._serve(done)
+            finally:
+                os._exit(1)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
+        os.close(done)
+
+    @staticmethod
+    def _serve(done: int) -> None:
+        zero = os.open("/dev/zero", os.O_RDONLY)
+        while True:
+            signal.sigwait({signal.SIGUSR1})
+            for _ in range(READS):
+                os.read(zero, 1)
+            for _ in range(FAILURES):
+                with contextlib.suppress(FileNotFoundError):
+                    os.open("/no/such/file", os.O_RDONLY)
+            time.sleep(SLEEP_S)
+            os.write(done, b".")
+
+    def work(self) -> None:
+        os.kill(self.pid, signal.SIGUSR1)
+        assert os.read(self._done, 1) == b"."
+
+    def end(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self._done)
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    worker = Worker()
+    yield worker
+    worker.end()
+
+
+def rows_of(worker: Worker, **chosen: Any) -> list[dict[str, Any]]:
+    """Trace the work with options, by their names in the module."""
+    options: dict[Any, Any] = {getattr(syscount, name): value for name, value in chosen.items()}
+    with load(*syscount.tool.probes, options=options) as session:
+        worker.work()
+        session.detach()
+        return syscount.report(session)
+
+
+def test_calls_are_counted(worker: Worker) -> None:
+    with running(*TOOL, "-p", str(worker.pid), "-T", "2") as tool:
+        tool.wait_for("Tracing syscalls")
+        worker.work()
+        done = tool.interrupt()
+    assert (done.code, done.err) == (0, "")
+    _, head, *lines = done.out.rstrip("\n").splitlines()
+    assert re.fullmatch(r"\[\d\d:\d\d:\d\d\]", head)
+    assert [line.split() for line in lines] == [
+        ["SYSCALL", "COUNT"], ["read", str(READS)], ["openat", str(FAILURES)]
+    ]  # fmt: skip
+
+
+def test_times_and_failures_by_process(worker: Worker) -> None:
+    """All filters at once: what passes is the child's, and the time of its sleep is in it."""
+    begin = time.monotonic()
+    (row,) = rows_of(
+        worker, only_ppid=os.getpid(), only_pid=worker.pid, latency=True, by_process=True
+    )
+    elapsed_us = (time.monotonic() - begin) * 1e6
+    assert row["pid"] == worker.pid
+    assert row["count"] > READS + FAILURES
+    assert SLEEP_S * 1e6 <= row["time_us"] <= elapsed_us
+    found = rows_of(worker, only_tid=worker.pid, failures=True)
+    assert {"syscall": "openat", "count": FAILURES} in found
+    assert "read" not in {row["syscall"] for row in found}
+
+
+@pytest.mark.thorough
+def test_one_error_and_one_call(worker: Worker) -> None:
+    enoent = syscount.errno_of("ENOENT")
+    assert rows_of(worker, only_pid=worker.pid, only_errno=enoent) == [
+        {"syscall": "openat", "count": FAILURES}
+    ]
+    number = syscount.syscalls.number_of("read")
+    found = rows_of(worker, only_pid=worker.pid, only_call=number, latency=True)
+    assert [(row["syscall"], row["count"]) for row in found] == [("read", READS)]
+
+
+@pytest.mark.thorough
+def test_intervals_do_not_overlap(worker: Worker) -> None:
+    options = {
+        syscount.only_pid: worker.pid,
+        syscount.only_call: syscount.syscalls.number_of("read"),
+    }
+    with load(*syscount.tool.probes, options=options) as session:
+        for turns in (1, 2, 0):
+            for _ in range(turns):
+                worker.work()
+            counts = [row["count"] for row in syscount.report(session)]
+            assert counts == [turns * READS] * (turns > 0)
+
+
+@pytest.mark.thorough
+def test_what_is_not_traced() -> None:
+    assert "\nopenat\n" in run(*TOOL, "-l").out
+    for flags, said in {
+        ("-e", "ENONE"): "-e: 'ENONE' is no error",
+        ("--syscall", "raed"): "--syscall: there is no system call 'raed'; did you mean read",
+    }.items():
+        done = run(*TOOL, *flags)
+        assert (done.code, done.out) == (2, "")
+        assert said in done.err
