@@ -191,6 +191,7 @@ tool = Tool(
     show=show,
     header="Tracing syscalls... Hit Ctrl-C to end.",
     letters=["-i", "-d"],
+    runs=only_pid,
     instead={list_them: listed},
     examples="""
         syscount                      # the 10 most frequent calls, at Ctrl-C
@@ -204,6 +205,7 @@ tool = Tool(
         syscount -x                   # calls that failed
         syscount -e ENOENT -P         # processes that look for what is not there
         syscount --syscall openat -P  # processes that open files
+        syscount -L --exec ls -l      # of ls, which it runs; ends with it
         syscount -l                   # the names of the calls
     """,
 )

@@ -106,6 +106,10 @@ _LETTERS = {
     ),
     "-d": _DURATION.replace(flags=("-d", "--duration")),
 }  # fmt: skip
+_EXEC = Option(
+    "exec", "exec", ("--exec",), "COMMAND", "run this, with all words behind it, and trace it",
+    convert=lambda text: [text],
+)  # fmt: skip
 _LOADING = (
     Option("dry_run", "dry_run", ("--dry-run",), "", "load and check the programs, trace nothing"),
     Option(
@@ -209,6 +213,8 @@ class CommandLine:
         lasts: it goes on until it is stopped.
         loads: it loads programs; without that it looks once at what is there.
         letters: ``"-i"``, ``"-d"`` if the interval and the duration are flags of one letter too.
+        runs: it has ``--exec``, and a command behind that.
+        lines: it prints a line for each event.
 
     Attributes:
         options: the tool's own, then the frame's.
@@ -222,18 +228,19 @@ class CommandLine:
         lasts: bool = True,
         loads: bool = True,
         letters: Sequence[str] = (),
+        runs: bool = False,
     ) -> None:
         taken = {flag for option in own for flag in option.flags}
         also = tuple(_LETTERS[letter] for letter in letters)
         frame = (_TIMESTAMP, _JSON) * reports + also
         frame += (_DURATION,) * (lasts and loads and "-d" not in letters)
-        frame += _LOADING * loads + _COMMON
+        frame += (_EXEC,) * runs + _LOADING * loads + _COMMON
         free = (
             option.replace(flags=tuple(flag for flag in option.flags if flag not in taken))
             for option in frame
         )
         self.options = [*own, *(option for option in free if option.flags)]
-        self._reports = reports and loads
+        self._reports, self._runs = reports and loads, runs
         self._placed = [option for option in own if option.is_positional]
 
     def parse(self, argv: Sequence[str]) -> Choice:
@@ -242,12 +249,13 @@ class CommandLine:
         Raises:
             UsageError: it makes no sense.
         """
-        given, rest = scan([o for o in self.options if not o.is_positional], argv)
+        mine, command = self._divided(argv)
+        given, rest = scan([o for o in self.options if not o.is_positional], mine)
         placed = zip(self._placed, rest, strict=False)  # the last may be left out
         given += [
             (option, _converted(option.convert, text, option.flags[0])) for option, text in placed
         ]
-        choice = Choice({}, {}, *self._intervals(rest[len(self._placed) :]))
+        choice = Choice({}, command, *self._intervals(rest[len(self._placed) :]))
         for option, value in given:
             if isinstance(option.key, str):
                 choice.frame[option.key] = value
@@ -257,6 +265,13 @@ class CommandLine:
                 choice.consts[option.key] = value
         interval = choice.frame.pop("interval", None)
         return choice if interval is None else choice.replace(interval_s=interval)
+
+    def _divided(self, argv: Sequence[str]) -> tuple[Sequence[str], dict[str, Any]]:
+        """Return the words before ``--exec``, and those behind it as what they are of the frame."""
+        if not self._runs or "--exec" not in argv:
+            return argv, {}
+        place = argv.index("--exec")
+        return argv[:place], {"exec": [*argv[place + 1 :]]}
 
     def _intervals(self, rest: list[str]) -> tuple[float | None, int | None]:
         if len(rest) > (2 if self._reports else 0):

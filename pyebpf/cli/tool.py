@@ -9,11 +9,11 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
-from pyebpf.cli import output
+from pyebpf.cli import command, output
 from pyebpf.cli.options import Choice, CommandLine, UsageError, declared
 from pyebpf.cli.output import Losses, OutputError
 from pyebpf.cli.waiting import Patience
@@ -63,6 +63,7 @@ class Tool(Generic[R]):
         exclusive: options of which a command line may have one.
         instead: what is printed when an option is given, and nothing traced.
         letters: ``"-i"``, ``"-d"`` if interval and duration are flags of one letter too.
+        runs: the option that gets the process of a command, if the tool is to have ``--exec``.
         examples: lines at the end of ``--help``: a command, ``#``, what it does.
         interval_s: the interval if none is given; None for a single report at the end.
     """
@@ -79,6 +80,7 @@ class Tool(Generic[R]):
         exclusive: Sequence[Sequence[object]] = (),
         instead: Mapping[Any, Callable[[], str]] = MappingProxyType({}),
         letters: Sequence[str] = (),
+        runs: Any = None,
         examples: str = "",
         interval_s: float | None = None,
     ) -> None:
@@ -92,6 +94,7 @@ class Tool(Generic[R]):
         self._exclusive = exclusive
         self._instead = instead
         self._letters = letters
+        self._runs = runs
         self._examples = examples
         self._interval_s = interval_s
 
@@ -112,6 +115,7 @@ class Tool(Generic[R]):
             lasts=self._follow is None,
             loads=self._loads,
             letters=self._letters,
+            runs=self._runs is not None,
         )
 
     def run(self, seconds: float = 10, **options: Any) -> R:
@@ -174,6 +178,8 @@ class Tool(Generic[R]):
     def _check(self, choice: Choice) -> None:
         if clash := self._clash(choice.consts):
             raise UsageError(clash)
+        if "exec" in choice.frame:
+            command.path_of(choice.frame["exec"])
 
     def _clash(self, consts: dict[ConstDecl, Any]) -> str:
         for group in self._exclusive:
@@ -243,10 +249,19 @@ class Tool(Generic[R]):
         if self._follow is not None:
             self._hand_over(self._follow, choice)
             return
-        with Patience() as patience, load(*self.probes, options=choice.consts) as session:
+        with ExitStack() as stack:
+            patience = stack.enter_context(Patience())
+            traced = None
+            if "exec" in choice.frame:
+                traced = stack.enter_context(command.stopped(choice.frame["exec"]))
+                choice.consts[self._runs] = traced.pid
+            session = stack.enter_context(load(*self.probes, options=choice.consts))
             begin = time.monotonic()
             if self._header and "json" not in choice.frame:
                 output.write(f"{self._header}\n")
+            if traced is not None:
+                patience.end_with(traced)
+                traced.begin()
             if self._report is None:
                 patience.wait(session, begin + choice.frame.get("duration", math.inf))
                 patience.finish(session)

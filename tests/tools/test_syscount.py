@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -102,6 +103,17 @@ def test_times_and_failures_by_process(worker: Worker) -> None:
     found = rows_of(worker, only_tid=worker.pid, failures=True)
     assert {"syscall": "openat", "count": FAILURES} in found
     assert "read" not in {row["syscall"] for row in found}
+
+
+def test_a_command_is_traced_from_its_first_call_to_its_end() -> None:
+    done = run(*TOOL, "-j", "-T", "1000", "--exec", "sh", "-c", "exec 3>&1; exit 7")
+    assert (done.code, done.err) == (0, "")
+    counts = {row["syscall"]: row["count"] for row in map(json.loads, done.out.splitlines())}
+    assert counts["execve"] == 1
+    assert not {"kill", "tgkill", "wait4"} & set(counts)
+    done = run(*TOOL, "--exec", "no-such-program")
+    assert (done.code, done.out) == (2, "")
+    assert "--exec: there is no program 'no-such-program'" in done.err
 
 
 @pytest.mark.thorough
