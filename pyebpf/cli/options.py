@@ -77,7 +77,8 @@ def whole(text: str) -> int:
         raise ValueError(f"{text!r} is no whole number") from None
 
 
-def _count(text: str) -> int:
+def positive(text: str) -> int:
+    """Read a whole number above 0."""
     value = whole(text)
     if value < 1:
         raise ValueError(f"{text!r} is no count: 1 at least")
@@ -174,20 +175,34 @@ class CommandLine:
         own: the tool's own.
         reports: it has intervals, and formats.
         lasts: it goes on until it is stopped.
+        lines: it prints a line for each event.
+        stamps: the time of day can be printed above what it reports.
+        interval_s: the interval if none is given.
 
     Attributes:
         options: the tool's own, then the frame's.
     """
 
-    def __init__(self, own: Sequence[Option], *, reports: bool, lasts: bool = True) -> None:
+    def __init__(
+        self,
+        own: Sequence[Option],
+        *,
+        reports: bool,
+        lasts: bool = True,
+        lines: bool = False,
+        stamps: bool = True,
+        interval_s: float | None = None,
+    ) -> None:
         taken = {flag for option in own for flag in option.flags}
-        frame = (_TIMESTAMP, _JSON) * reports + (_DURATION,) * lasts + _COMMON
+        formats = (_TIMESTAMP,) * (reports and stamps) + (_JSON,) * (reports or lines)
+        frame = formats + (_DURATION,) * lasts + _COMMON
         free = (
             option.replace(flags=tuple(flag for flag in option.flags if flag not in taken))
             for option in frame
         )
         self.options = [*own, *(option for option in free if option.flags)]
         self._reports = reports
+        self._interval_s = interval_s
         self._placed = [option for option in own if option.is_positional]
 
     def parse(self, argv: Sequence[str]) -> Choice:
@@ -213,7 +228,7 @@ class CommandLine:
         if len(rest) > (2 if self._reports else 0):
             raise UsageError(f"{rest[-1]!r} is one argument too many")
         interval = _converted(seconds, rest[0], "interval") if rest else None
-        return interval, _converted(_count, rest[1], "count") if len(rest) > 1 else None
+        return interval, _converted(positive, rest[1], "count") if len(rest) > 1 else None
 
     def usage(self, program: str) -> str:
         """Return the line that says how to call the tool."""
@@ -226,7 +241,8 @@ class CommandLine:
         """Return a line or two for each argument and option."""
         words = [(option.flags[0], option.help) for option in self._placed]
         if self._reports:
-            every = "seconds between outputs (default: one, at Ctrl-C)"
+            usual = "one, at Ctrl-C" if self._interval_s is None else f"{self._interval_s:g}"
+            every = f"seconds between outputs (default: {usual})"
             words += [("interval", every), ("count", "how many outputs")]
         flagged = [option for option in self.options if not option.is_positional]
         return "\n".join([*(row(left, text) for left, text in words), *rows(flagged)])

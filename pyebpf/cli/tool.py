@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from pyebpf.cli import output
+from pyebpf.cli.layout import Blocks, Layout
 from pyebpf.cli.options import Choice, CommandLine, UsageError, declared
 from pyebpf.cli.output import Losses, OutputError
 from pyebpf.cli.waiting import Patience
@@ -22,6 +23,7 @@ from pyebpf.session import Session, compile_probes, explain, load, read_object
 from pyebpf.version import __version__
 
 if TYPE_CHECKING:
+    from pyebpf.cli.lines import Lines
     from pyebpf.dsl.constants import ConstDecl
     from pyebpf.dsl.probes.alternatives import Loadable
     from pyebpf.present import listing
@@ -44,7 +46,9 @@ class Tool(Generic[R]):
         probes: what to load.
         report: makes the result of one interval; without it the tool shows what its probes print.
         follow: what to do with the session instead, until it returns or Ctrl-C.
+        lines: what to print of each record that the probes send, instead of reports.
         show: makes text of a result; ``str`` by default.
+        layout: makes a growing table or a screen of results instead.
         header: printed when the probes are attached.
         exclusive: options of which a command line may have one.
         examples: lines at the end of ``--help``: a command, ``#``, what it does.
@@ -58,7 +62,9 @@ class Tool(Generic[R]):
         probes: Iterable[Loadable],
         report: Callable[[Session], R] | None = None,
         follow: Callable[[Session], object] | None = None,
+        lines: Lines | None = None,
         show: Callable[[Session, R], str] | None = None,
+        layout: Layout | None = None,
         header: str = "",
         exclusive: Sequence[Sequence[object]] = (),
         examples: str = "",
@@ -68,7 +74,8 @@ class Tool(Generic[R]):
         self.probes = tuple(probes)
         self._report = report
         self._follow = follow
-        self._show = show
+        self._lines = lines
+        self._layout = layout or Blocks(show)
         self._header = header
         self._exclusive = exclusive
         self._examples = examples
@@ -85,7 +92,15 @@ class Tool(Generic[R]):
 
     def _command_line(self) -> CommandLine:
         own = declared(list(vars(self._module).items()))
-        return CommandLine(own, reports=self._report is not None, lasts=self._follow is None)
+        reports, by_lines = self._report is not None, self._lines is not None
+        return CommandLine(
+            own,
+            reports=reports,
+            lasts=self._follow is None,
+            lines=by_lines,
+            stamps=not self._layout.stamps,
+            interval_s=self._interval_s,
+        )
 
     def run(self, seconds: float = 10, **options: Any) -> R:
         """Trace for some time and return what the tool reports.
@@ -214,12 +229,18 @@ class Tool(Generic[R]):
             begin = time.monotonic()
             if self._header and "json" not in choice.frame:
                 output.write(f"{self._header}\n")
-            if self._report is None:
+            if self._lines is not None:
+                end = begin + choice.frame.get("duration", math.inf)
+                self._lines.follow(session, patience, end, json="json" in choice.frame)
+                self._tell_losses(session, Losses())
+            elif self._report is None:
                 patience.wait(session, begin + choice.frame.get("duration", math.inf))
                 patience.finish(session)
                 self._tell_losses(session, Losses())
             else:
                 importlib.import_module("numpy")  # what reads maps needs it: now there is time
+                if "json" not in choice.frame:
+                    output.write(self._layout.begin())
                 self._intervals(session, choice, patience, begin)
 
     def _hand_over(self, follow: Callable[[Session], object], choice: Choice) -> None:
@@ -262,9 +283,8 @@ class Tool(Generic[R]):
         if "json" in choice.frame:
             output.write(output.json_lines(result))
             return
-        text = str(result) if self._show is None else self._show(session, result)
         time_of_day = f"{output.clock()}\n" if "timestamp" in choice.frame else ""
-        output.write(f"\n{time_of_day}{text}\n" if text else f"\n{time_of_day}")
+        output.write(f"{self._layout.lead}{time_of_day}{self._layout.text(session, result)}")
 
     def _tell_losses(self, session: Session, losses: Losses) -> None:
         for text in losses.news(session.lost()):
