@@ -79,7 +79,8 @@ def whole(text: str) -> int:
         raise ValueError(f"{text!r} is no whole number") from None
 
 
-def _count(text: str) -> int:
+def positive(text: str) -> int:
+    """Read a whole number above 0."""
     value = whole(text)
     if value < 1:
         raise ValueError(f"{text!r} is no count: 1 at least")
@@ -215,12 +216,14 @@ class CommandLine:
         letters: ``"-i"``, ``"-d"`` if the interval and the duration are flags of one letter too.
         runs: it has ``--exec``, and a command behind that.
         lines: it prints a line for each event.
+        stamps: the time of day can be printed above what it reports.
+        interval_s: the interval if none is given.
 
     Attributes:
         options: the tool's own, then the frame's.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument for each thing that a tool may have
         self,
         own: Sequence[Option],
         *,
@@ -229,10 +232,13 @@ class CommandLine:
         loads: bool = True,
         letters: Sequence[str] = (),
         runs: bool = False,
+        lines: bool = False,
+        stamps: bool = True,
+        interval_s: float | None = None,
     ) -> None:
         taken = {flag for option in own for flag in option.flags}
-        also = tuple(_LETTERS[letter] for letter in letters)
-        frame = (_TIMESTAMP, _JSON) * reports + also
+        frame = (_TIMESTAMP,) * (reports and stamps) + (_JSON,) * (reports or lines)
+        frame += tuple(_LETTERS[letter] for letter in letters)
         frame += (_DURATION,) * (lasts and loads and "-d" not in letters)
         frame += (_EXEC,) * runs + _LOADING * loads + _COMMON
         free = (
@@ -241,6 +247,7 @@ class CommandLine:
         )
         self.options = [*own, *(option for option in free if option.flags)]
         self._reports, self._runs = reports and loads, runs
+        self._interval_s = interval_s
         self._placed = [option for option in own if option.is_positional]
 
     def parse(self, argv: Sequence[str]) -> Choice:
@@ -277,7 +284,7 @@ class CommandLine:
         if len(rest) > (2 if self._reports else 0):
             raise UsageError(f"{rest[-1]!r} is one argument too many")
         interval = _converted(seconds, rest[0], "interval") if rest else None
-        return interval, _converted(_count, rest[1], "count") if len(rest) > 1 else None
+        return interval, _converted(positive, rest[1], "count") if len(rest) > 1 else None
 
     def usage(self, program: str) -> str:
         """Return the line that says how to call the tool."""
@@ -290,7 +297,8 @@ class CommandLine:
         """Return a line or two for each argument and option."""
         words = [(option.flags[0], option.help) for option in self._placed]
         if self._reports:
-            every = "seconds between outputs (default: one, at Ctrl-C)"
+            usual = "one, at Ctrl-C" if self._interval_s is None else f"{self._interval_s:g}"
+            every = f"seconds between outputs (default: {usual})"
             words += [("interval", every), ("count", "how many outputs")]
         flagged = [option for option in self.options if not option.is_positional]
         return "\n".join([*(row(left, text) for left, text in words), *rows(flagged)])

@@ -125,5 +125,5 @@ def _loss(name: str, count: int) -> str:
         return f"{count} lines are missing: they came faster than they could be printed; trace less"
     return (
         f"map {name!r} was full: {count} updates were refused, so what is shown is too little; "
-        f"trace less, or raise max_entries of {name!r}"
+        f"trace less, or give {name!r} more room (max_entries, max_keys, pages)"
     )

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
 from pyebpf.cli import command, output
+from pyebpf.cli.layout import Blocks, Layout
 from pyebpf.cli.options import Choice, CommandLine, UsageError, declared
 from pyebpf.cli.output import Losses, OutputError
 from pyebpf.cli.waiting import Patience
@@ -24,6 +25,7 @@ from pyebpf.session import Session, compile_probes, explain, load, read_object
 from pyebpf.version import __version__
 
 if TYPE_CHECKING:
+    from pyebpf.cli.lines import Lines
     from pyebpf.dsl.constants import ConstDecl
     from pyebpf.dsl.probes.alternatives import Loadable
     from pyebpf.present import listing
@@ -58,7 +60,9 @@ class Tool(Generic[R]):
             gets an object with ``option`` alone.
         report: makes the result of one interval; without it the tool shows what its probes print.
         follow: what to do with the session instead, until it returns or Ctrl-C.
+        lines: what to print of each record that the probes send, instead of reports.
         show: makes text of a result; ``str`` by default.
+        layout: makes a growing table or a screen of results instead.
         header: printed when the probes are attached.
         exclusive: options of which a command line may have one.
         instead: what is printed when an option is given, and nothing traced.
@@ -75,7 +79,9 @@ class Tool(Generic[R]):
         probes: Iterable[Loadable] | None,
         report: Callable[[Session], R] | None = None,
         follow: Callable[[Session], object] | None = None,
+        lines: Lines | None = None,
         show: Callable[[Session, R], str] | None = None,
+        layout: Layout | None = None,
         header: str = "",
         exclusive: Sequence[Sequence[object]] = (),
         instead: Mapping[Any, Callable[[], str]] = MappingProxyType({}),
@@ -89,7 +95,8 @@ class Tool(Generic[R]):
         self._loads = probes is not None
         self._report = report
         self._follow = follow
-        self._show = show
+        self._lines = lines
+        self._layout = layout or Blocks(show)
         self._header = header
         self._exclusive = exclusive
         self._instead = instead
@@ -116,6 +123,9 @@ class Tool(Generic[R]):
             loads=self._loads,
             letters=self._letters,
             runs=self._runs is not None,
+            lines=self._lines is not None,
+            stamps=not self._layout.stamps,
+            interval_s=self._interval_s,
         )
 
     def run(self, seconds: float = 10, **options: Any) -> R:
@@ -219,7 +229,7 @@ class Tool(Generic[R]):
         elif said := [text for option, text in self._instead.items() if choice.consts.get(option)]:
             output.write(said[0]())
         elif not self._loads:
-            self._print_report(cast("Session", Unloaded(choice.consts)), choice, "")
+            self._print_report(cast("Session", Unloaded(choice.consts)), choice)
         else:
             self._trace(choice)
         return 0
@@ -262,12 +272,18 @@ class Tool(Generic[R]):
             if traced is not None:
                 patience.end_with(traced)
                 traced.begin()
-            if self._report is None:
+            if self._lines is not None:
+                end = begin + choice.frame.get("duration", math.inf)
+                self._lines.follow(session, patience, end, json="json" in choice.frame)
+                self._tell_losses(session, Losses())
+            elif self._report is None:
                 patience.wait(session, begin + choice.frame.get("duration", math.inf))
                 patience.finish(session)
                 self._tell_losses(session, Losses())
             else:
                 importlib.import_module("numpy")  # what reads maps needs it: now there is time
+                if "json" not in choice.frame:
+                    output.write(self._layout.begin())
                 self._intervals(session, choice, patience, begin)
 
     def _hand_over(self, follow: Callable[[Session], object], choice: Choice) -> None:
@@ -304,15 +320,15 @@ class Tool(Generic[R]):
             if is_last:
                 return
 
-    def _print_report(self, session: Session, choice: Choice, before: str = "\n") -> None:
+    def _print_report(self, session: Session, choice: Choice) -> None:
         assert self._report is not None
         result = self._report(session)
         if "json" in choice.frame:
             output.write(output.json_lines(result))
             return
-        text = str(result) if self._show is None else self._show(session, result)
         time_of_day = f"{output.clock()}\n" if "timestamp" in choice.frame else ""
-        output.write(f"{before}{time_of_day}{text}\n" if text else f"{before}{time_of_day}")
+        lead = self._layout.lead if self._loads else ""
+        output.write(f"{lead}{time_of_day}{self._layout.text(session, result)}")
 
     def _tell_losses(self, session: Session, losses: Losses) -> None:
         for text in losses.news(session.lost()):

@@ -206,7 +206,7 @@ def test_losses_are_told_once() -> None:
     assert losses.news({}) == []
     (first,) = losses.news({"started": 5})
     assert "map 'started' was full: 5 updates" in first
-    assert "raise max_entries" in first
+    assert "more room (max_entries, max_keys, pages)" in first
     assert losses.news({"started": 5}) == []
     told = losses.news({"started": 7, "print": 2})
     assert [text.partition(":")[0] for text in told] == [
