@@ -1,7 +1,7 @@
 """Count system calls, by call or by process, and say how long they took.
 
 A call is counted when it ends; with -L only if its begin was seen, too. Calls of 32-bit programs
-have other numbers, and are counted under the names that these have in 64-bit programs.
+have other numbers, which are shown as they are, [32-bit: 20]; on arm64 they are not told apart.
 
 Output:   a table for each interval, the most frequent calls first; with -L those that took longest
           together.
@@ -38,7 +38,7 @@ from pyebpf import (
 )
 from pyebpf.cli import Column, Table, Tool
 from pyebpf.host import syscalls
-from pyebpf.lib.task import parent_tgid
+from pyebpf.lib.task import is_in_32bit_call, parent_tgid
 
 
 def errno_of(text: str) -> int:
@@ -67,6 +67,7 @@ only_call = Const(
 list_them = Const(False, "-l", "--list", help="print the names of all calls, and trace nothing")
 
 NS = {"us": 1e3, "ms": 1e6}
+OF_32BIT = 1 << 32  # more than any number of a call
 LAST_ERROR = 4095  # MAX_ERRNO of include/linux/err.h
 
 
@@ -91,8 +92,13 @@ def is_wanted(number: i64) -> bool:
         (not only_pid or tgid() == only_pid)
         and (not only_tid or tid() == only_tid)
         and (not only_ppid or parent_tgid(current_task()) == only_ppid)
-        and (only_call < 0 or number == only_call)
+        and (only_call < 0 or called(number) == only_call)
     )
+
+
+def called(number: i64) -> i64:
+    """Return a call's number, apart from those of 64-bit programs if it is not one of these."""
+    return number + OF_32BIT if is_in_32bit_call(current_task()) else number
 
 
 @tracepoint("raw_syscalls:sys_enter", when=latency)
@@ -117,7 +123,7 @@ def on_exit(ctx: TracepointContext) -> None:
         if by_process:
             processes.add(Process(pid=tgid(), comm=current_task().group_leader.comm))
         else:
-            calls.add(ctx.id)
+            calls.add(called(ctx.id))
 
 
 def is_asked_for(ret: i64) -> bool:
@@ -132,7 +138,7 @@ def add_time(number: i64, elapsed_ns: u64) -> None:
     if by_process:
         process_times.add(Process(pid=tgid(), comm=current_task().group_leader.comm), elapsed_ns)
     else:
-        times.add(number, elapsed_ns)
+        times.add(called(number), elapsed_ns)
 
 
 def report(session: Session) -> list[dict[str, Any]]:
@@ -157,6 +163,8 @@ def named(key: Any, *, grouped: bool) -> dict[str, Any]:
     """Return the columns that say what a row is about."""
     if grouped:
         return {"pid": key.pid, "comm": key.comm}
+    if key >= OF_32BIT:
+        return {"syscall": f"[32-bit: {key - OF_32BIT}]"}
     return {"syscall": syscalls.name_of(key)}
 
 

@@ -7,8 +7,10 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,6 +116,37 @@ def test_a_command_is_traced_from_its_first_call_to_its_end() -> None:
     done = run(*TOOL, "--exec", "no-such-program")
     assert (done.code, done.out) == (2, "")
     assert "--exec: there is no program 'no-such-program'" in done.err
+
+
+_BOTH = """
+#include <unistd.h>
+#include <sys/syscall.h>
+int main(void) {
+    for (int i = 0; i < 7; i++) {
+        long result = 20;
+        __asm__ volatile("int $0x80" : "+a"(result) : : "memory");
+    }
+    for (int i = 0; i < 3; i++) syscall(SYS_writev, 1, 0, 0);
+    return 0;
+}
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="int $0x80 is an instruction of x86")
+def test_calls_of_32_bits_have_names_of_their_own(
+    program: Callable[[str], str], tmp_path: Path
+) -> None:
+    """The number 20 is ``getpid`` of 32-bit programs, and ``writev`` of others."""
+    made = tmp_path / "both"
+    (tmp_path / "both.c").write_text(_BOTH)
+    subprocess.run([program("clang"), "-O1", "-o", made, tmp_path / "both.c"], check=True)
+    if subprocess.run([made], check=False).returncode:
+        pytest.skip("this kernel has no calls of 32-bit programs (CONFIG_IA32_EMULATION)")
+    for flags in ("-j", "-jL"):
+        done = run(*TOOL, flags, "-T", "100", "--exec", str(made))
+        counts = {row["syscall"]: row["count"] for row in map(json.loads, done.out.splitlines())}
+        assert (counts["[32-bit: 20]"], counts["writev"]) == (7, 3)
 
 
 @pytest.mark.thorough
