@@ -10,6 +10,9 @@ from contextlib import contextmanager
 
 from pyebpf.cli.options import UsageError
 
+#: Signals that Python or the tool does something about, and a program expects to be as usual.
+_OURS = (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ)
+
 
 class Command:
     """A process that has stopped just before it becomes a program.
@@ -27,7 +30,8 @@ class Command:
         self.pid = os.fork()
         if self.pid == 0:
             try:
-                signal.signal(signal.SIGINT, signal.SIG_DFL)
+                for number in _OURS:
+                    signal.signal(number, signal.SIG_DFL)
                 os.kill(os.getpid(), signal.SIGSTOP)
                 os.execv(path, [*words])  # noqa: S606 - the user's own words
             finally:
