@@ -174,14 +174,18 @@ class CommandLine:
         own: the tool's own.
         reports: it has intervals, and formats.
         lasts: it goes on until it is stopped.
+        lines: it prints a line for each event.
 
     Attributes:
         options: the tool's own, then the frame's.
     """
 
-    def __init__(self, own: Sequence[Option], *, reports: bool, lasts: bool = True) -> None:
+    def __init__(
+        self, own: Sequence[Option], *, reports: bool, lasts: bool = True, lines: bool = False
+    ) -> None:
         taken = {flag for option in own for flag in option.flags}
-        frame = (_TIMESTAMP, _JSON) * reports + (_DURATION,) * lasts + _COMMON
+        formats = (_TIMESTAMP, _JSON) * reports + (_JSON,) * lines
+        frame = formats + (_DURATION,) * lasts + _COMMON
         free = (
             option.replace(flags=tuple(flag for flag in option.flags if flag not in taken))
             for option in frame

@@ -22,6 +22,7 @@ from pyebpf.session import Session, compile_probes, explain, load, read_object
 from pyebpf.version import __version__
 
 if TYPE_CHECKING:
+    from pyebpf.cli.lines import Lines
     from pyebpf.dsl.constants import ConstDecl
     from pyebpf.dsl.probes.alternatives import Loadable
     from pyebpf.present import listing
@@ -44,6 +45,7 @@ class Tool(Generic[R]):
         probes: what to load.
         report: makes the result of one interval; without it the tool shows what its probes print.
         follow: what to do with the session instead, until it returns or Ctrl-C.
+        lines: what to print of each record that the probes send, instead of reports.
         show: makes text of a result; ``str`` by default.
         header: printed when the probes are attached.
         exclusive: options of which a command line may have one.
@@ -58,6 +60,7 @@ class Tool(Generic[R]):
         probes: Iterable[Loadable],
         report: Callable[[Session], R] | None = None,
         follow: Callable[[Session], object] | None = None,
+        lines: Lines | None = None,
         show: Callable[[Session, R], str] | None = None,
         header: str = "",
         exclusive: Sequence[Sequence[object]] = (),
@@ -68,6 +71,7 @@ class Tool(Generic[R]):
         self.probes = tuple(probes)
         self._report = report
         self._follow = follow
+        self._lines = lines
         self._show = show
         self._header = header
         self._exclusive = exclusive
@@ -85,7 +89,8 @@ class Tool(Generic[R]):
 
     def _command_line(self) -> CommandLine:
         own = declared(list(vars(self._module).items()))
-        return CommandLine(own, reports=self._report is not None, lasts=self._follow is None)
+        reports, by_lines = self._report is not None, self._lines is not None
+        return CommandLine(own, reports=reports, lasts=self._follow is None, lines=by_lines)
 
     def run(self, seconds: float = 10, **options: Any) -> R:
         """Trace for some time and return what the tool reports.
@@ -214,7 +219,11 @@ class Tool(Generic[R]):
             begin = time.monotonic()
             if self._header and "json" not in choice.frame:
                 output.write(f"{self._header}\n")
-            if self._report is None:
+            if self._lines is not None:
+                end = begin + choice.frame.get("duration", math.inf)
+                stream = self._lines.follow(session, patience, end, json="json" in choice.frame)
+                self._tell_losses(session, Losses(stream))
+            elif self._report is None:
                 patience.wait(session, begin + choice.frame.get("duration", math.inf))
                 patience.finish(session)
                 self._tell_losses(session, Losses())
