@@ -167,6 +167,7 @@ tool: Tool[None] = Tool(
         Column("PATH", 0),
         keep=lambda session, row: session.option(only_name) in row.comm,
     ),
+    process=only_pid,
     examples="""
         opensnoop                       # trace all open() calls
         opensnoop -T                    # include timestamps
@@ -179,6 +180,7 @@ tool: Tool[None] = Tool(
         opensnoop -n main               # only print processes whose name contains "main"
         opensnoop -e                    # show the flags and the mode
         opensnoop -f O_WRONLY,O_RDWR    # only print opens for writing
+        opensnoop --exec ls /tmp        # run a command, and trace it alone
         opensnoop -j                    # print JSON, one object per line
     """,
 )

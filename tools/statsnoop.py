@@ -130,12 +130,14 @@ tool: Tool[None] = Tool(
         Column("SYSCALL", 8, value=lambda _, row: NAMES[row.name], when=sysname),
         Column("PATH", 0),
     ),
+    process=only_pid,
     examples="""
         statsnoop             # trace all stat() calls
         statsnoop -t          # include timestamps
         statsnoop -x          # only show failed stats
         statsnoop -s          # show the name of the system call
         statsnoop -p 181      # only trace process 181
+        statsnoop --exec ls   # run a command, and trace it alone
         statsnoop -j          # print JSON, one object per line
     """,
 )

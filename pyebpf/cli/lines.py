@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyebpf.cli import output
@@ -12,11 +12,8 @@ from pyebpf.dsl.constants import ConstDecl
 from pyebpf.present import table
 
 if TYPE_CHECKING:
-    from pyebpf.cli.waiting import Patience
     from pyebpf.session import Session
 
-#: How long to wait for records before looking whether to go on. Seconds.
-_SLICE = 0.2
 _NS = 1_000_000_000
 
 #: What is called with a session and one record, whose fields are attributes.
@@ -115,59 +112,71 @@ class Lines:
         self._columns = columns
         self._keep = keep
 
-    def follow(self, session: Session, patience: Patience, end: float, *, json: bool) -> str:
-        """Print records as they come, until a time or a wish to end; the probes are detached then.
+    def printer(self, session: Session, *, json: bool) -> Printer:
+        """Begin to print: the header, or no header for JSON."""
+        return Printer(session, self._events, self._values(session), json=json)
 
-        Args:
-            session: whose records.
-            patience: knows of a wish.
-            end: on the monotonic clock.
-            json: print JSON, and no header.
-
-        Returns:
-            the name of the stream, as ``Session.lost`` calls it.
-
-        Raises:
-            OutputError: nobody takes them.
-        """
-        make = self._json(session) if json else self._text(session)
-        stream = session[self._events]
-        while not patience.is_over and (left := end - time.monotonic()) > 0:
-            self._print(make, stream.read(min(left, _SLICE)))
-        patience.finish(session)
-        self._print(make, stream.read())
-        name: str = stream.name
-        return name
-
-    def _print(self, make: Callable[[Any], Iterator[str]], batch: Any) -> None:
-        if len(batch):
-            # All at once: whoever reads them is woken once.
-            output.write("".join(f"{line}\n" for line in make(batch)))
-
-    def _shown(self, session: Session) -> tuple[list[Column], Callable[[Any], Iterator[list[Any]]]]:
+    def _values(self, session: Session) -> Values:
         tracing = Tracing(session, time.monotonic_ns())
-        shown = [column for column in self._columns if column.is_shown(session)]
+        shown = tuple(column for column in self._columns if column.is_shown(session))
         readers = [column.reader(tracing) for column in shown]
         keep = self._keep
-        kind = self._events.shape().kinds[0]
+
+        def values(row: Any) -> list[Any] | None:
+            if keep is None or keep(session, row):
+                return [read(row) for read in readers]
+            return None
+
+        return Values(shown, values)
+
+
+class Values(NamedTuple):
+    """What is shown of a record.
+
+    Attributes:
+        columns: the columns.
+        of: their values; None for a record that is not shown.
+    """
+
+    columns: tuple[Column, ...]
+    of: Callable[[Any], list[Any] | None]
+
+
+class Printer:
+    """Prints the records of one session.
+
+    Raises:
+        OutputError: nobody takes them; so does :meth:`wait`.
+    """
+
+    def __init__(self, session: Session, events: Any, values: Values, *, json: bool) -> None:
+        self._stream = session[events]
+        self._kind = events.shape().kinds[0]
+        self._values = values.of
         # By name: it imports numpy, which a tool needs only after its probes are attached.
-        python_values = importlib.import_module("pyebpf.spec.dtype").python_values
+        self._python_values = importlib.import_module("pyebpf.spec.dtype").python_values
+        if json:
+            self._line = _as_json([column.name for column in values.columns])
+        else:
+            lines = table.Table(*values.columns)
+            self._line = lambda row: lines.row(*row)
+            output.write(f"{lines.header()}\n")
 
-        def values(batch: Any) -> Iterator[list[Any]]:
-            for row in python_values(kind, batch):
-                if keep is None or keep(session, row):
-                    yield [read(row) for read in readers]
+    @property
+    def name(self) -> str:
+        """What ``Session.lost`` calls the stream."""
+        name: str = self._stream.name
+        return name
 
-        return shown, values
+    def wait(self, timeout_s: float = 0) -> None:
+        """Print what is there, or comes in some time."""
+        batch = self._stream.read(timeout_s)
+        if len(batch):
+            values = map(self._values, self._python_values(self._kind, batch))
+            # All at once: whoever reads them is woken once.
+            output.write("".join(f"{self._line(row)}\n" for row in values if row is not None))
 
-    def _text(self, session: Session) -> Callable[[Any], Iterator[str]]:
-        shown, values = self._shown(session)
-        lines = table.Table(*shown)
-        output.write(f"{lines.header()}\n")
-        return lambda batch: (lines.row(*row) for row in values(batch))
 
-    def _json(self, session: Session) -> Callable[[Any], Iterator[str]]:
-        shown, values = self._shown(session)
-        names = [column.name for column in shown]
-        line = importlib.import_module("pyebpf.present.jsonl").line
-        return lambda batch: (line(dict(zip(names, row, strict=True))) for row in values(batch))
+def _as_json(names: list[str]) -> Callable[[list[Any]], str]:
+    line: Callable[[Any], str] = importlib.import_module("pyebpf.present.jsonl").line
+    return lambda row: line(dict(zip(names, row, strict=True)))

@@ -96,6 +96,9 @@ _DURATION = Option(
     "stop after so many seconds",
     convert=seconds,
 )
+_EXEC = Option(
+    "exec", "exec", ("--exec",), "COMMAND …", "run this command, and trace it alone until it ends"
+)
 _COMMON = (
     Option("dry_run", "dry_run", ("--dry-run",), "", "load and check the programs, trace nothing"),
     Option(
@@ -175,23 +178,31 @@ class CommandLine:
         reports: it has intervals, and formats.
         lasts: it goes on until it is stopped.
         lines: it prints a line for each event.
+        starts: it can start a command: all that follows ``--exec``.
 
     Attributes:
         options: the tool's own, then the frame's.
     """
 
     def __init__(
-        self, own: Sequence[Option], *, reports: bool, lasts: bool = True, lines: bool = False
+        self,
+        own: Sequence[Option],
+        *,
+        reports: bool,
+        lasts: bool = True,
+        lines: bool = False,
+        starts: bool = False,
     ) -> None:
         taken = {flag for option in own for flag in option.flags}
         formats = (_TIMESTAMP, _JSON) * reports + (_JSON,) * lines
-        frame = formats + (_DURATION,) * lasts + _COMMON
+        frame = (_EXEC,) * starts + formats + (_DURATION,) * lasts + _COMMON
         free = (
             option.replace(flags=tuple(flag for flag in option.flags if flag not in taken))
             for option in frame
         )
         self.options = [*own, *(option for option in free if option.flags)]
         self._reports = reports
+        self._starts = starts
         self._placed = [option for option in own if option.is_positional]
 
     def parse(self, argv: Sequence[str]) -> Choice:
@@ -200,6 +211,7 @@ class CommandLine:
         Raises:
             UsageError: it makes no sense.
         """
+        argv, command = self._without_command(argv)
         given, rest = scan([o for o in self.options if not o.is_positional], argv)
         placed = zip(self._placed, rest, strict=False)  # the last may be left out
         given += [
@@ -211,7 +223,18 @@ class CommandLine:
                 choice.frame[option.key] = value
             else:
                 choice.consts[option.key] = value
+        if command:
+            choice.frame["exec"] = command
         return choice
+
+    def _without_command(self, argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+        flag = _EXEC.flags[0]
+        if not self._starts or flag not in argv:
+            return argv, ()
+        where = argv.index(flag)
+        if not argv[where + 1 :]:
+            raise UsageError(f"{flag}: the command is missing")
+        return argv[:where], argv[where + 1 :]
 
     def _intervals(self, rest: list[str]) -> tuple[float | None, int | None]:
         if len(rest) > (2 if self._reports else 0):

@@ -9,12 +9,13 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from pyebpf.cli import output
 from pyebpf.cli.options import Choice, CommandLine, UsageError, declared
 from pyebpf.cli.output import Losses, OutputError
+from pyebpf.cli.started import Started
 from pyebpf.cli.waiting import Patience
 from pyebpf.errors import CompileError, PyebpfError
 from pyebpf.lazy import lazy
@@ -31,6 +32,8 @@ else:
 
 R = TypeVar("R")
 
+#: How long to wait for events before looking whether to go on. Seconds.
+_SLICE = 0.2
 FAILED, MISUSED, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141
 
 
@@ -46,6 +49,8 @@ class Tool(Generic[R]):
         report: makes the result of one interval; without it the tool shows what its probes print.
         follow: what to do with the session instead, until it returns or Ctrl-C.
         lines: what to print of each record that the probes send, instead of reports.
+        process: of a tool with lines, the option that says which process to trace: ``--exec`` runs
+            a command, and gives it the number of that.
         show: makes text of a result; ``str`` by default.
         header: printed when the probes are attached.
         exclusive: options of which a command line may have one.
@@ -61,6 +66,7 @@ class Tool(Generic[R]):
         report: Callable[[Session], R] | None = None,
         follow: Callable[[Session], object] | None = None,
         lines: Lines | None = None,
+        process: object = None,
         show: Callable[[Session, R], str] | None = None,
         header: str = "",
         exclusive: Sequence[Sequence[object]] = (),
@@ -72,6 +78,7 @@ class Tool(Generic[R]):
         self._report = report
         self._follow = follow
         self._lines = lines
+        self._process: Any = process
         self._show = show
         self._header = header
         self._exclusive = exclusive
@@ -89,8 +96,13 @@ class Tool(Generic[R]):
 
     def _command_line(self) -> CommandLine:
         own = declared(list(vars(self._module).items()))
-        reports, by_lines = self._report is not None, self._lines is not None
-        return CommandLine(own, reports=reports, lasts=self._follow is None, lines=by_lines)
+        return CommandLine(
+            own,
+            reports=self._report is not None,
+            lasts=self._follow is None,
+            lines=self._lines is not None,
+            starts=self._process is not None,
+        )
 
     def run(self, seconds: float = 10, **options: Any) -> R:
         """Trace for some time and return what the tool reports.
@@ -150,6 +162,8 @@ class Tool(Generic[R]):
     def _check(self, choice: Choice) -> None:
         if clash := self._clash(choice.consts):
             raise UsageError(clash)
+        if "exec" in choice.frame and self._process in choice.consts:
+            raise UsageError(f"can only use {self._process.flags[0]} or --exec")
 
     def _clash(self, consts: dict[ConstDecl, Any]) -> str:
         for group in self._exclusive:
@@ -215,21 +229,43 @@ class Tool(Generic[R]):
         if self._follow is not None:
             self._hand_over(self._follow, choice)
             return
+        if self._lines is not None:
+            self._print_lines(self._lines, choice)
+            return
         with Patience() as patience, load(*self.probes, options=choice.consts) as session:
             begin = time.monotonic()
             if self._header and "json" not in choice.frame:
                 output.write(f"{self._header}\n")
-            if self._lines is not None:
-                end = begin + choice.frame.get("duration", math.inf)
-                stream = self._lines.follow(session, patience, end, json="json" in choice.frame)
-                self._tell_losses(session, Losses(stream))
-            elif self._report is None:
+            if self._report is None:
                 patience.wait(session, begin + choice.frame.get("duration", math.inf))
                 patience.finish(session)
                 self._tell_losses(session, Losses())
             else:
                 importlib.import_module("numpy")  # what reads maps needs it: now there is time
                 self._intervals(session, choice, patience, begin)
+
+    def _print_lines(self, lines: Lines, choice: Choice) -> None:
+        command = Started(choice.frame["exec"]) if "exec" in choice.frame else None
+        options = {**choice.consts, **({self._process: command.pid} if command else {})}
+        json = "json" in choice.frame
+        with (
+            command or nullcontext(),
+            Patience() as patience,
+            load(*self.probes, options=options) as session,
+        ):
+            end = time.monotonic() + choice.frame.get("duration", math.inf)
+            if self._header and not json:
+                output.write(f"{self._header}\n")
+            printer = lines.printer(session, json=json)
+            if command:
+                command.go()
+            while not patience.is_over and (left := end - time.monotonic()) > 0:
+                printer.wait(min(left, _SLICE))
+                if command and command.has_ended():
+                    break
+            patience.finish(session)
+            printer.wait()
+            self._tell_losses(session, Losses(printer.name))
 
     def _hand_over(self, follow: Callable[[Session], object], choice: Choice) -> None:
         output.write_by_lines()

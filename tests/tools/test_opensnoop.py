@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import json
 import os
 import struct
 from pathlib import Path
@@ -106,3 +107,24 @@ def test_flags_by_name() -> None:
     assert done.code == 2
     assert "-f: 'O_RDONLY' is no bit that can be looked for" in done.err
     assert "-f: 'O_X' is no flag of open" in run("-m", "pyebpf.tools.opensnoop", "-fO_X").err
+
+
+def test_a_command_is_traced_from_its_beginning(folder: Path) -> None:
+    done = run("-m", "pyebpf.tools.opensnoop", "-j", "--exec", "cat", f"{folder}/there", "nothing")
+    assert done.code == 0, done.err
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert {row["comm"] for row in rows} == {"cat"}
+    found = [(row["err"], row["path"]) for row in rows]
+    wanted = [(0, f"{folder}/there"), (errno.ENOENT, "nothing")]
+    assert [one for one in found if one in wanted] == wanted
+    assert any("libc" in path for _, path in found), "what the loader opens is seen"
+
+
+@pytest.mark.thorough
+def test_wrong_commands(folder: Path) -> None:
+    tool = ("-m", "pyebpf.tools.opensnoop")
+    assert "--exec: the command is missing" in run(*tool, "--exec").err
+    assert "can only use -p or --exec" in run(*tool, "-p", "1", "--exec", "true").err
+    done = run(*tool, "--exec", "no-such-command")
+    assert (done.code, done.err) == (0, "no-such-command: No such file or directory\n")
+    assert done.out.count("\n") == 1

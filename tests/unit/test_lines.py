@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from typing import Any
 
@@ -38,7 +37,7 @@ class Pretended:
 
     def __init__(self, *rows: tuple[Any, ...], chosen: bool = False) -> None:
         self.batches = [np.array([row], DTYPE) for row in rows]
-        self.chosen, self.detached_with = chosen, -1
+        self.chosen = chosen
 
     def option(self, const: Any) -> Any:
         return self.chosen if const is wordy else const
@@ -52,23 +51,12 @@ class Pretended:
         return self.batches.pop(0) if self.batches else np.array([], DTYPE)
 
 
-class Impatient:
-    """A wish to end that comes when one batch is left."""
-
-    def __init__(self, session: Pretended) -> None:
-        self.session = session
-
-    @property
-    def is_over(self) -> bool:
-        return len(self.session.batches) <= 1
-
-    def finish(self, session: Any) -> None:
-        session.detached_with = len(session.batches)
-
-
 def followed(session: Pretended, lines: Lines, *, as_json: bool = False) -> None:
-    name = lines.follow(session, Impatient(session), math.inf, json=as_json)  # type: ignore[arg-type]
-    assert name == "seen"
+    printer = lines.printer(session, json=as_json)  # type: ignore[arg-type]
+    assert printer.name == "seen"
+    while session.batches:
+        printer.wait(0.01)
+    printer.wait()
 
 
 ROWS = ((5, -2, b"a\x1b", "p\u00e9".encode()), (6, 0, b"much longer"[:8], b"x\xff"))
@@ -83,14 +71,12 @@ LINES = Lines(
 
 
 def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    session = Pretended(*ROWS)
-    followed(session, LINES)
+    followed(Pretended(*ROWS), LINES)
     assert capsys.readouterr().out.splitlines() == [
         "COMM    ERR QUIET PATH",
         "a\\x1b     2 1   pé",
         "much lon    - 1   x\\xff",
     ]
-    assert session.detached_with == 1, "what came before the end is printed"
 
 
 def test_options_choose_columns(capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,14 +120,6 @@ def test_time_of_day(capsys: pytest.CaptureFixture[str]) -> None:
     of_day = int(hours) * 3_600_000 + int(minutes) * 60_000 + round(float(seconds) * 1_000)
     day = 86_400_000
     assert (of_day - before) % day <= after - before
-
-
-def test_a_time_ends_it(capsys: pytest.CaptureFixture[str]) -> None:
-    session = Pretended(*ROWS)
-    lines = Lines(seen, Column("RET", 3))
-    lines.follow(session, Impatient(session), time.monotonic(), json=False)  # type: ignore[arg-type]
-    assert session.detached_with == 2
-    assert capsys.readouterr().out == "RET\n-2\n"
 
 
 def test_missing_lines_are_called_so() -> None:
