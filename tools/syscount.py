@@ -199,7 +199,7 @@ tool = Tool(
     show=show,
     header="Tracing syscalls... Hit Ctrl-C to end.",
     letters=["-i", "-d"],
-    runs=only_pid,
+    process=only_pid,
     instead={list_them: listed},
     examples="""
         syscount                      # the 10 most frequent calls, at Ctrl-C

@@ -61,10 +61,9 @@ def path_of(words: Sequence[str]) -> str:
     Raises:
         UsageError: there is none.
     """
-    path = shutil.which(words[0]) if words else None
+    path = shutil.which(words[0])
     if path is None:
-        what = f"program {words[0]!r}" if words else "command: its words come behind"
-        raise UsageError(f"--exec: there is no {what}")
+        raise UsageError(f"--exec: there is no program {words[0]!r}")
     return path
 
 

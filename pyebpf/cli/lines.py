@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyebpf.cli import output
 from pyebpf.dsl.constants import ConstDecl
 from pyebpf.present import table
 
 if TYPE_CHECKING:
-    from pyebpf.cli.waiting import Patience
     from pyebpf.session import Session
 
-#: How long to wait for records before looking whether to go on. Seconds.
-_SLICE = 0.2
 _NS = 1_000_000_000
 
 #: What is called with a session and one record, whose fields are attributes.
 OfRecord = Callable[[Any, Any], Any]
 
 
+class Tracing(NamedTuple):
+    """What a column may need besides the record.
+
+    Attributes:
+        session: which the records are from.
+        began_ns: when tracing began, on the clock of ``ktime_get_ns``.
+    """
+
+    session: Session
+    began_ns: int
+
+
 class Column(table.Column):
     """A column of :class:`Lines`.
 
     Attributes:
-        value: makes what is shown of the session and a record, instead of a field; None where
-            there is nothing. It may call this what ``field`` says.
+        value: makes what is shown of the session and a record, where this is not a field as it is;
+            None is shown as ``absent``. In JSON it is called by ``name`` all the same.
         when: shown only if this constant (see ``Const``) is true, or if this function of the
             session says so.
     """
@@ -42,31 +51,48 @@ class Column(table.Column):
             return bool(self.when(session))
         return bool(session.option(self.when))
 
-    def reader(
-        self,
-        session: Session,
-        began_ns: int,  # noqa: ARG002 - columns of time use it
-    ) -> Callable[[Any], Any]:
-        """Return what makes the column's value of a record.
-
-        Args:
-            session: which the record is from.
-            began_ns: when tracing began, on the clock of ``ktime_get_ns``.
-        """
+    def reader(self, tracing: Tracing) -> Callable[[Any], Any]:
+        """Return what makes the column's value of a record."""
         if self.value is None:
             name = self.name
             return lambda row: row[name]
         value = self.value
-        return lambda row: value(session, row)
+        return lambda row: value(tracing.session, row)
 
 
 class Elapsed(Column):
     """A column of seconds since tracing began; its field is what ``ktime_get_ns`` gave."""
 
-    def reader(self, session: Session, began_ns: int) -> Callable[[Any], Any]:
+    def reader(self, tracing: Tracing) -> Callable[[Any], Any]:
         """Return what makes seconds of a record."""
-        read = super().reader(session, began_ns)
-        return lambda row: (read(row) - began_ns) / _NS
+        read = super().reader(tracing)
+        return lambda row: (read(row) - tracing.began_ns) / _NS
+
+
+class Clock(Column):
+    """A column of the time of day; its field is what ``ktime_get_ns`` gave.
+
+    Attributes:
+        utc: of UTC, not of the local time zone.
+        digits: how many of the fraction of a second.
+    """
+
+    utc: bool = False
+    digits: int = 0
+
+    def reader(self, tracing: Tracing) -> Callable[[Any], Any]:
+        """Return what makes a time of a record."""
+        read = super().reader(tracing)
+        return lambda row: self._time_of_day(read(row))
+
+    def _time_of_day(self, ktime_ns: int) -> str:
+        # Of the clock as it is set now, also for what was before it was set.
+        whole, rest = divmod(ktime_ns + time.time_ns() - time.monotonic_ns(), _NS)
+        fraction = f".{rest:09}"[: self.digits + 1] if self.digits else ""
+        return (
+            time.strftime("%H:%M:%S", (time.gmtime if self.utc else time.localtime)(whole))
+            + fraction
+        )
 
 
 class Lines:
@@ -86,54 +112,71 @@ class Lines:
         self._columns = columns
         self._keep = keep
 
-    def follow(self, session: Session, patience: Patience, end: float, *, json: bool) -> None:
-        """Print records as they come, until a time or a wish to end; the probes are detached then.
+    def printer(self, session: Session, *, json: bool) -> Printer:
+        """Begin to print: the header, or no header for JSON."""
+        return Printer(session, self._events, self._values(session), json=json)
 
-        Args:
-            session: whose records.
-            patience: knows of a wish.
-            end: on the monotonic clock.
-            json: print JSON, and no header.
-
-        Raises:
-            OutputError: nobody takes them.
-        """
-        make = self._json(session) if json else self._text(session)
-        stream = session[self._events]
-        while not patience.is_over and (left := end - time.monotonic()) > 0:
-            self._print(make, stream.read(min(left, _SLICE)))
-        patience.finish(session)
-        self._print(make, stream.read())
-
-    def _print(self, make: Callable[[Any], Iterator[str]], batch: Any) -> None:
-        if len(batch):
-            # All at once: whoever reads them is woken once.
-            output.write("".join(f"{line}\n" for line in make(batch)))
-
-    def _shown(self, session: Session) -> tuple[list[Column], Callable[[Any], Iterator[list[Any]]]]:
-        began_ns = time.monotonic_ns()
-        shown = [column for column in self._columns if column.is_shown(session)]
-        readers = [column.reader(session, began_ns) for column in shown]
+    def _values(self, session: Session) -> Values:
+        tracing = Tracing(session, time.monotonic_ns())
+        shown = tuple(column for column in self._columns if column.is_shown(session))
+        readers = [column.reader(tracing) for column in shown]
         keep = self._keep
-        kind = self._events.shape().kinds[0]
+
+        def values(row: Any) -> list[Any] | None:
+            if keep is None or keep(session, row):
+                return [read(row) for read in readers]
+            return None
+
+        return Values(shown, values)
+
+
+class Values(NamedTuple):
+    """What is shown of a record.
+
+    Attributes:
+        columns: the columns.
+        of: their values; None for a record that is not shown.
+    """
+
+    columns: tuple[Column, ...]
+    of: Callable[[Any], list[Any] | None]
+
+
+class Printer:
+    """Prints the records of one session.
+
+    Raises:
+        OutputError: nobody takes them; so does :meth:`wait`.
+    """
+
+    def __init__(self, session: Session, events: Any, values: Values, *, json: bool) -> None:
+        self._stream = session[events]
+        self._kind = events.shape().kinds[0]
+        self._values = values.of
         # By name: it imports numpy, which a tool needs only after its probes are attached.
-        python_values = importlib.import_module("pyebpf.spec.dtype").python_values
+        self._python_values = importlib.import_module("pyebpf.spec.dtype").python_values
+        if json:
+            self._line = _as_json([column.name for column in values.columns])
+        else:
+            lines = table.Table(*values.columns)
+            self._line = lambda row: lines.row(*row)
+            output.write(f"{lines.header()}\n")
 
-        def values(batch: Any) -> Iterator[list[Any]]:
-            for row in python_values(kind, batch):
-                if keep is None or keep(session, row):
-                    yield [read(row) for read in readers]
+    @property
+    def name(self) -> str:
+        """What ``Session.lost`` calls the stream."""
+        name: str = self._stream.name
+        return name
 
-        return shown, values
+    def wait(self, timeout_s: float = 0) -> None:
+        """Print what is there, or comes in some time."""
+        batch = self._stream.read(timeout_s)
+        if len(batch):
+            values = map(self._values, self._python_values(self._kind, batch))
+            # All at once: whoever reads them is woken once.
+            output.write("".join(f"{self._line(row)}\n" for row in values if row is not None))
 
-    def _text(self, session: Session) -> Callable[[Any], Iterator[str]]:
-        shown, values = self._shown(session)
-        lines = table.Table(*shown)
-        output.write(f"{lines.header()}\n")
-        return lambda batch: (lines.row(*row) for row in values(batch))
 
-    def _json(self, session: Session) -> Callable[[Any], Iterator[str]]:
-        shown, values = self._shown(session)
-        names = [column.name for column in shown]
-        line = importlib.import_module("pyebpf.present.jsonl").line
-        return lambda batch: (line(dict(zip(names, row, strict=True))) for row in values(batch))
+def _as_json(names: list[str]) -> Callable[[list[Any]], str]:
+    line: Callable[[Any], str] = importlib.import_module("pyebpf.present.jsonl").line
+    return lambda row: line(dict(zip(names, row, strict=True)))

@@ -108,9 +108,8 @@ _LETTERS = {
     "-d": _DURATION.replace(flags=("-d", "--duration")),
 }  # fmt: skip
 _EXEC = Option(
-    "exec", "exec", ("--exec",), "COMMAND", "run this, with all words behind it, and trace it",
-    convert=lambda text: [text],
-)  # fmt: skip
+    "exec", "exec", ("--exec",), "COMMAND …", "run this command, and trace it alone until it ends"
+)
 _LOADING = (
     Option("dry_run", "dry_run", ("--dry-run",), "", "load and check the programs, trace nothing"),
     Option(
@@ -214,8 +213,8 @@ class CommandLine:
         lasts: it goes on until it is stopped.
         loads: it loads programs; without that it looks once at what is there.
         letters: ``"-i"``, ``"-d"`` if the interval and the duration are flags of one letter too.
-        runs: it has ``--exec``, and a command behind that.
         lines: it prints a line for each event.
+        starts: it can start a command: all that follows ``--exec``.
         stamps: the time of day can be printed above what it reports.
         interval_s: the interval if none is given.
 
@@ -231,22 +230,23 @@ class CommandLine:
         lasts: bool = True,
         loads: bool = True,
         letters: Sequence[str] = (),
-        runs: bool = False,
         lines: bool = False,
+        starts: bool = False,
         stamps: bool = True,
         interval_s: float | None = None,
     ) -> None:
         taken = {flag for option in own for flag in option.flags}
-        frame = (_TIMESTAMP,) * (reports and stamps) + (_JSON,) * (reports or lines)
+        frame = (_EXEC,) * starts
+        frame += (_TIMESTAMP,) * (reports and stamps) + (_JSON,) * (reports or lines)
         frame += tuple(_LETTERS[letter] for letter in letters)
         frame += (_DURATION,) * (lasts and loads and "-d" not in letters)
-        frame += (_EXEC,) * runs + _LOADING * loads + _COMMON
+        frame += _LOADING * loads + _COMMON
         free = (
             option.replace(flags=tuple(flag for flag in option.flags if flag not in taken))
             for option in frame
         )
         self.options = [*own, *(option for option in free if option.flags)]
-        self._reports, self._runs = reports and loads, runs
+        self._reports, self._starts = reports and loads, starts
         self._interval_s = interval_s
         self._placed = [option for option in own if option.is_positional]
 
@@ -256,13 +256,13 @@ class CommandLine:
         Raises:
             UsageError: it makes no sense.
         """
-        mine, command = self._divided(argv)
-        given, rest = scan([o for o in self.options if not o.is_positional], mine)
+        argv, command = self._without_command(argv)
+        given, rest = scan([o for o in self.options if not o.is_positional], argv)
         placed = zip(self._placed, rest, strict=False)  # the last may be left out
         given += [
             (option, _converted(option.convert, text, option.flags[0])) for option, text in placed
         ]
-        choice = Choice({}, command, *self._intervals(rest[len(self._placed) :]))
+        choice = Choice({}, {}, *self._intervals(rest[len(self._placed) :]))
         for option, value in given:
             if isinstance(option.key, str):
                 choice.frame[option.key] = value
@@ -270,15 +270,19 @@ class CommandLine:
                 choice.consts[option.key] = choice.consts.get(option.key, 0) + value
             else:
                 choice.consts[option.key] = value
+        if command:
+            choice.frame["exec"] = command
         interval = choice.frame.pop("interval", None)
         return choice if interval is None else choice.replace(interval_s=interval)
 
-    def _divided(self, argv: Sequence[str]) -> tuple[Sequence[str], dict[str, Any]]:
-        """Return the words before ``--exec``, and those behind it as what they are of the frame."""
-        if not self._runs or "--exec" not in argv:
-            return argv, {}
-        place = argv.index("--exec")
-        return argv[:place], {"exec": [*argv[place + 1 :]]}
+    def _without_command(self, argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+        flag = _EXEC.flags[0]
+        if not self._starts or flag not in argv:
+            return argv, ()
+        where = argv.index(flag)
+        if not argv[where + 1 :]:
+            raise UsageError(f"{flag}: the command is missing")
+        return argv[:where], argv[where + 1 :]
 
     def _intervals(self, rest: list[str]) -> tuple[float | None, int | None]:
         if len(rest) > (2 if self._reports else 0):

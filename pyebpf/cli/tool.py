@@ -25,7 +25,7 @@ from pyebpf.session import Session, compile_probes, explain, load, read_object
 from pyebpf.version import __version__
 
 if TYPE_CHECKING:
-    from pyebpf.cli.lines import Lines
+    from pyebpf.cli.lines import Lines, Printer
     from pyebpf.dsl.constants import ConstDecl
     from pyebpf.dsl.probes.alternatives import Loadable
     from pyebpf.present import listing
@@ -34,6 +34,8 @@ else:
 
 R = TypeVar("R")
 
+#: How long to wait for events before looking whether to go on. Seconds.
+_SLICE = 0.2
 FAILED, MISUSED, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141
 
 
@@ -61,13 +63,14 @@ class Tool(Generic[R]):
         report: makes the result of one interval; without it the tool shows what its probes print.
         follow: what to do with the session instead, until it returns or Ctrl-C.
         lines: what to print of each record that the probes send, instead of reports.
+        process: the option that says which process to trace, if it is one: ``--exec`` runs a
+            command, and gives it the number of that.
         show: makes text of a result; ``str`` by default.
         layout: makes a growing table or a screen of results instead.
         header: printed when the probes are attached.
         exclusive: options of which a command line may have one.
         instead: what is printed when an option is given, and nothing traced.
         letters: ``"-i"``, ``"-d"`` if interval and duration are flags of one letter too.
-        runs: the option that gets the process of a command, if the tool is to have ``--exec``.
         examples: lines at the end of ``--help``: a command, ``#``, what it does.
         interval_s: the interval if none is given; None for a single report at the end.
     """
@@ -80,13 +83,13 @@ class Tool(Generic[R]):
         report: Callable[[Session], R] | None = None,
         follow: Callable[[Session], object] | None = None,
         lines: Lines | None = None,
+        process: object = None,
         show: Callable[[Session, R], str] | None = None,
         layout: Layout | None = None,
         header: str = "",
         exclusive: Sequence[Sequence[object]] = (),
         instead: Mapping[Any, Callable[[], str]] = MappingProxyType({}),
         letters: Sequence[str] = (),
-        runs: Any = None,
         examples: str = "",
         interval_s: float | None = None,
     ) -> None:
@@ -96,12 +99,12 @@ class Tool(Generic[R]):
         self._report = report
         self._follow = follow
         self._lines = lines
+        self._process: Any = process
         self._layout = layout or Blocks(show)
         self._header = header
         self._exclusive = exclusive
         self._instead = instead
         self._letters = letters
-        self._runs = runs
         self._examples = examples
         self._interval_s = interval_s
 
@@ -122,8 +125,8 @@ class Tool(Generic[R]):
             lasts=self._follow is None,
             loads=self._loads,
             letters=self._letters,
-            runs=self._runs is not None,
             lines=self._lines is not None,
+            starts=self._process is not None,
             stamps=not self._layout.stamps,
             interval_s=self._interval_s,
         )
@@ -189,6 +192,8 @@ class Tool(Generic[R]):
         if clash := self._clash(choice.consts):
             raise UsageError(clash)
         if "exec" in choice.frame:
+            if self._process in choice.consts:
+                raise UsageError(f"can only use {self._process.flags[0]} or --exec")
             command.path_of(choice.frame["exec"])
 
     def _clash(self, consts: dict[ConstDecl, Any]) -> str:
@@ -264,27 +269,37 @@ class Tool(Generic[R]):
             traced = None
             if "exec" in choice.frame:
                 traced = stack.enter_context(command.stopped(choice.frame["exec"]))
-                choice.consts[self._runs] = traced.pid
+                choice.consts[self._process] = traced.pid
             session = stack.enter_context(load(*self.probes, options=choice.consts))
             begin = time.monotonic()
             if self._header and "json" not in choice.frame:
                 output.write(f"{self._header}\n")
+            json = "json" in choice.frame
+            printer = self._lines.printer(session, json=json) if self._lines is not None else None
             if traced is not None:
                 patience.end_with(traced)
                 traced.begin()
-            if self._lines is not None:
-                end = begin + choice.frame.get("duration", math.inf)
-                self._lines.follow(session, patience, end, json="json" in choice.frame)
-                self._tell_losses(session, Losses())
+            end = begin + choice.frame.get("duration", math.inf)
+            if printer is not None:
+                self._print_lines(session, printer, patience, end)
             elif self._report is None:
-                patience.wait(session, begin + choice.frame.get("duration", math.inf))
+                patience.wait(session, end)
                 patience.finish(session)
                 self._tell_losses(session, Losses())
             else:
                 importlib.import_module("numpy")  # what reads maps needs it: now there is time
-                if "json" not in choice.frame:
+                if not json:
                     output.write(self._layout.begin())
                 self._intervals(session, choice, patience, begin)
+
+    def _print_lines(
+        self, session: Session, printer: Printer, patience: Patience, end: float
+    ) -> None:
+        while not patience.is_over and (left := end - time.monotonic()) > 0:
+            printer.wait(min(left, _SLICE))
+        patience.finish(session)
+        printer.wait()
+        self._tell_losses(session, Losses(printer.name))
 
     def _hand_over(self, follow: Callable[[Session], object], choice: Choice) -> None:
         output.write_by_lines()
