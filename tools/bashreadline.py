@@ -13,8 +13,6 @@ Source:   behaviour after BCC's bashreadline (Brendan Gregg, 2016); written from
 
 from __future__ import annotations
 
-from time import strftime
-
 from pyebpf import (
     Char,
     Const,
@@ -22,13 +20,15 @@ from pyebpf import (
     UserPtr,
     chars,
     first_of,
+    ktime_get_ns,
     record,
     tgid,
     u8,
     u32,
+    u64,
     uretprobe,
 )
-from pyebpf.cli import Column, Lines, Tool
+from pyebpf.cli import Clock, Column, Lines, Tool
 
 binary = Const(
     "bash",
@@ -45,6 +45,7 @@ only_pid = Const(0, "-p", "--pid", help="trace this shell only")
 class Line:
     """What was typed."""
 
+    ts_ns: u64
     pid: u32
     text: Char = chars(1024)
 
@@ -62,7 +63,7 @@ def on_line(ret: UserPtr[u8]) -> None:
     """Send a line; NULL is the end of the input."""
     if ret:
         with lines.reserve() as line:
-            line.pid = tgid()
+            line.ts_ns, line.pid = ktime_get_ns(), tgid()
             line.text.read_user_str(ret)
 
 
@@ -71,7 +72,7 @@ tool: Tool[None] = Tool(
     probes=[on_line],
     lines=Lines(
         lines,
-        Column("TIME", 9, value=lambda *_: strftime("%H:%M:%S")),
+        Clock("TIME", 9, field="time", value=lambda _, line: line.ts_ns),
         Column("PID", 7),
         Column("COMMAND", 0, field="text"),
     ),
