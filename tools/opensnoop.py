@@ -36,8 +36,10 @@ from pyebpf import (
     uid,
 )
 from pyebpf.cli import Column, Elapsed, Lines, Tool
+from pyebpf.lib.containers import cgroup_map, is_traced, mntns_map
 from pyebpf.lib.syscalls import LEGACY, error_of
 
+__all__ = ["cgroup_map", "mntns_map", "tool"]  # options of theirs are options of the tool
 _O_CREAT, _O_TMPFILE = os.O_CREAT, os.O_TMPFILE & ~os.O_DIRECTORY
 
 
@@ -63,6 +65,7 @@ only_tid = Const(0, "-t", "--tid", help="trace this thread only")
 only_uid = Const(-1, "-u", "--uid", help="trace this user only")
 only_name = Const("", "-n", "--name", help="only print processes whose name contains this")
 extended = Const(False, "-e", "--extended_fields", help="show the flags and the mode")
+pages = Const(64, "-b", "--buffer-pages", help="size of the buffer of events, 64 by default")
 any_flag = Const(
     0, "-f", "--flag_filter", help="only opens with one of these: O_CREAT,O_RDWR", convert=flags_of
 )
@@ -102,7 +105,7 @@ class Opened:
 
 
 calls = Hash[u32, Call](max_entries=10_240)
-opened = Events[Opened](pages=64, trim=True)
+opened = Events[Opened](pages=pages, trim=True)
 
 
 def begin(path: u64, flags: i32, mode: u32) -> None:
@@ -111,7 +114,8 @@ def begin(path: u64, flags: i32, mode: u32) -> None:
         return
     if (only_uid >= 0 and uid() != only_uid) or (any_flag and not flags & any_flag):
         return
-    calls[tid()] = Call(path=path, flags=flags, mode=mode)
+    if is_traced():
+        calls[tid()] = Call(path=path, flags=flags, mode=mode)
 
 
 @tracepoint("syscalls:sys_enter_open", when=LEGACY)
