@@ -13,6 +13,7 @@ Source:   behaviour after BCC's opensnoop (Brendan Gregg, 2015); written from sc
 from __future__ import annotations
 
 import os
+from operator import or_
 from typing import Any
 
 from pyebpf import (
@@ -65,9 +66,15 @@ only_tid = Const(0, "-t", "--tid", help="trace this thread only")
 only_uid = Const(-1, "-u", "--uid", help="trace this user only")
 only_name = Const("", "-n", "--name", help="only print processes whose name contains this")
 extended = Const(False, "-e", "--extended_fields", help="show the flags and the mode")
-pages = Const(64, "-b", "--buffer-pages", help="size of the buffer of events, 64 by default")
+pages = Const(64, "-b", "--buffer-pages", help="pages of the buffer, 64 by default", metavar="N")
 any_flag = Const(
-    0, "-f", "--flag_filter", help="only opens with one of these: O_CREAT,O_RDWR", convert=flags_of
+    0,
+    "-f",
+    "--flag_filter",
+    help="only opens with one of these: O_CREAT,O_RDWR",
+    convert=flags_of,
+    metavar="FLAGS",
+    merge=or_,
 )
 
 
@@ -180,7 +187,7 @@ tool: Tool[None] = Tool(
         opensnoop -p 181                # only trace process 181
         opensnoop -t 123                # only trace thread 123
         opensnoop -u 1000               # only trace user 1000
-        opensnoop --duration 10         # trace for 10 seconds
+        opensnoop -d 10                 # trace for 10 seconds
         opensnoop -n main               # only print processes whose name contains "main"
         opensnoop -e                    # show the flags and the mode
         opensnoop -f O_WRONLY,O_RDWR    # only print opens for writing

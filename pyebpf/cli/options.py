@@ -195,7 +195,8 @@ class CommandLine:
     ) -> None:
         taken = {flag for option in own for flag in option.flags}
         formats = (_TIMESTAMP, _JSON) * reports + (_JSON,) * lines
-        frame = (_EXEC,) * starts + formats + (_DURATION,) * lasts + _COMMON
+        duration = _DURATION.replace(flags=("-d", *_DURATION.flags)) if lines else _DURATION
+        frame = (_EXEC,) * starts + formats + (duration,) * lasts + _COMMON
         free = (
             option.replace(flags=tuple(flag for flag in option.flags if flag not in taken))
             for option in frame
@@ -222,7 +223,10 @@ class CommandLine:
             if isinstance(option.key, str):
                 choice.frame[option.key] = value
             else:
-                choice.consts[option.key] = value
+                merge: Any = option.key.merge
+                before = choice.consts.get(option.key)
+                several = merge is not None and before is not None
+                choice.consts[option.key] = merge(before, value) if several else value
         if command:
             choice.frame["exec"] = command
         return choice

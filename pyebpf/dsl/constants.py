@@ -22,6 +22,7 @@ class ConstDecl:
         help: one line for ``--help``.
         convert: makes the value from the text on the command line.
         metavar: what ``--help`` calls the text.
+        merge: makes one value of two, if it is given several times; without it the last counts.
     """
 
     def __init__(
@@ -31,12 +32,14 @@ class ConstDecl:
         help: str,  # noqa: A002 - argparse's word
         convert: Callable[[str], Any] | None,
         metavar: str | None,
+        merge: Callable[[Any, Any], Any] | None = None,
     ) -> None:
         self.default = default
         self.flags = flags
         self.help = help
         self.convert = convert
         self.metavar = metavar
+        self.merge = merge
 
     def __bool__(self) -> bool:
         name = self.flags[-1] if self.flags else "this option"
@@ -51,6 +54,7 @@ def Const(  # noqa: N802 - reads as a type: a declaration, like Hash or Log2Hist
     help: str = "",  # noqa: A002
     convert: Callable[[str], T] | None = None,
     metavar: str | None = None,
+    merge: Callable[[T, T], T] | None = None,
 ) -> T:
     """Declare an option of a tool, or a constant that the loader of a probe may change.
 
@@ -64,8 +68,9 @@ def Const(  # noqa: N802 - reads as a type: a declaration, like Hash or Log2Hist
         help: one line for ``--help``.
         convert: from command-line text to the value; ValueError means a usage error.
         metavar: the name of the text in ``--help``.
+        merge: makes one value of two, if it is given several times; without it the last counts.
     """
-    return ConstDecl(default, flags, help, convert, metavar)  # type: ignore[return-value]
+    return ConstDecl(default, flags, help, convert, metavar, merge)  # type: ignore[return-value]
 
 
 def value_of(option: Any, chosen: Mapping[ConstDecl, Any]) -> Any:
