@@ -44,6 +44,9 @@ from pyebpf import (
 from pyebpf.cli import Clock, Column, Elapsed, Lines, Tool
 from pyebpf.kernel import task_struct
 from pyebpf.lib import task
+from pyebpf.lib.containers import cgroup_map, is_traced, mntns_map
+
+__all__ = ["cgroup_map", "mntns_map", "tool"]  # options of theirs are options of the tool
 
 #: Arguments are sent in pieces. One that is full goes on in the next.
 PIECES, PIECE = 40, 128
@@ -114,7 +117,7 @@ def is_wanted(now: Ptr[task_struct]) -> bool:
     """Tell whether a task is one of those to trace."""
     if only_ppid and task.parent_tgid(now) != only_ppid:
         return False
-    return only_uid < 0 or uid() == only_uid
+    return is_traced() and (only_uid < 0 or uid() == only_uid)
 
 
 def describe(e: Exec, now: Ptr[task_struct]) -> None:

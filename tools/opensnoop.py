@@ -13,6 +13,7 @@ Source:   behaviour after BCC's opensnoop (Brendan Gregg, 2015); written from sc
 from __future__ import annotations
 
 import os
+from operator import or_
 from typing import Any
 
 from pyebpf import (
@@ -36,8 +37,10 @@ from pyebpf import (
     uid,
 )
 from pyebpf.cli import Column, Elapsed, Lines, Tool
+from pyebpf.lib.containers import cgroup_map, is_traced, mntns_map
 from pyebpf.lib.syscalls import LEGACY, error_of
 
+__all__ = ["cgroup_map", "mntns_map", "tool"]  # options of theirs are options of the tool
 _O_CREAT, _O_TMPFILE = os.O_CREAT, os.O_TMPFILE & ~os.O_DIRECTORY
 
 
@@ -63,8 +66,15 @@ only_tid = Const(0, "-t", "--tid", help="trace this thread only")
 only_uid = Const(-1, "-u", "--uid", help="trace this user only")
 only_name = Const("", "-n", "--name", help="only print processes whose name contains this")
 extended = Const(False, "-e", "--extended_fields", help="show the flags and the mode")
+pages = Const(64, "-b", "--buffer-pages", help="pages of the buffer, 64 by default", metavar="N")
 any_flag = Const(
-    0, "-f", "--flag_filter", help="only opens with one of these: O_CREAT,O_RDWR", convert=flags_of
+    0,
+    "-f",
+    "--flag_filter",
+    help="only opens with one of these: O_CREAT,O_RDWR",
+    convert=flags_of,
+    metavar="FLAGS",
+    merge=or_,
 )
 
 
@@ -102,7 +112,7 @@ class Opened:
 
 
 calls = Hash[u32, Call](max_entries=10_240)
-opened = Events[Opened](pages=64, trim=True)
+opened = Events[Opened](pages=pages, trim=True)
 
 
 def begin(path: u64, flags: i32, mode: u32) -> None:
@@ -111,7 +121,8 @@ def begin(path: u64, flags: i32, mode: u32) -> None:
         return
     if (only_uid >= 0 and uid() != only_uid) or (any_flag and not flags & any_flag):
         return
-    calls[tid()] = Call(path=path, flags=flags, mode=mode)
+    if is_traced():
+        calls[tid()] = Call(path=path, flags=flags, mode=mode)
 
 
 @tracepoint("syscalls:sys_enter_open", when=LEGACY)
@@ -176,7 +187,7 @@ tool: Tool[None] = Tool(
         opensnoop -p 181                # only trace process 181
         opensnoop -t 123                # only trace thread 123
         opensnoop -u 1000               # only trace user 1000
-        opensnoop --duration 10         # trace for 10 seconds
+        opensnoop -d 10                 # trace for 10 seconds
         opensnoop -n main               # only print processes whose name contains "main"
         opensnoop -e                    # show the flags and the mode
         opensnoop -f O_WRONLY,O_RDWR    # only print opens for writing

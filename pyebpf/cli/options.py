@@ -236,6 +236,7 @@ class CommandLine:
         interval_s: float | None = None,
     ) -> None:
         taken = {flag for option in own for flag in option.flags}
+        letters = (*letters, "-d") if lines and "-d" not in letters else letters
         frame = (_EXEC,) * starts
         frame += (_TIMESTAMP,) * (reports and stamps) + (_JSON,) * (reports or lines)
         frame += tuple(_LETTERS[letter] for letter in letters)
@@ -269,7 +270,10 @@ class CommandLine:
             elif option.counted:
                 choice.consts[option.key] = choice.consts.get(option.key, 0) + value
             else:
-                choice.consts[option.key] = value
+                merge: Any = option.key.merge
+                before = choice.consts.get(option.key)
+                several = merge is not None and before is not None
+                choice.consts[option.key] = merge(before, value) if several else value
         if command:
             choice.frame["exec"] = command
         interval = choice.frame.pop("interval", None)

@@ -24,6 +24,7 @@ class ConstDecl:
         metavar: what ``--help`` calls the text.
         bare: the value of a flag without the text; None if it has to have one.
         counted: the value is how often the flag is given.
+        merge: makes one value of two, if it is given several times; without it the last counts.
     """
 
     def __init__(  # noqa: PLR0913 - the words of a declaration
@@ -36,6 +37,7 @@ class ConstDecl:
         *,
         bare: Any = None,
         counted: bool = False,
+        merge: Callable[[Any, Any], Any] | None = None,
     ) -> None:
         self.default = default
         self.flags = flags
@@ -44,6 +46,7 @@ class ConstDecl:
         self.metavar = metavar
         self.bare = bare
         self.counted = counted
+        self.merge = merge
 
     def __bool__(self) -> bool:
         name = self.flags[-1] if self.flags else "this option"
@@ -52,7 +55,7 @@ class ConstDecl:
         )
 
 
-def Const(  # noqa: N802 - reads as a type: a declaration, like Hash or Log2Hist
+def Const(  # noqa: N802, PLR0913 - reads as a type: a declaration, like Hash or Log2Hist
     default: T,
     *flags: str,
     help: str = "",  # noqa: A002
@@ -60,6 +63,7 @@ def Const(  # noqa: N802 - reads as a type: a declaration, like Hash or Log2Hist
     metavar: str | None = None,
     bare: T | None = None,
     counted: bool = False,
+    merge: Callable[[T, T], T] | None = None,
 ) -> T:
     """Declare an option of a tool, or a constant that the loader of a probe may change.
 
@@ -76,9 +80,10 @@ def Const(  # noqa: N802 - reads as a type: a declaration, like Hash or Log2Hist
         bare: the value if the flag, a word of its own, is not followed by a text; None if it has to
             be. A word that begins with ``-`` is none.
         counted: the value is how often the flag is given: ``-vv`` is 2.
+        merge: makes one value of two, if it is given several times; without it the last counts.
     """
     return ConstDecl(  # type: ignore[return-value]
-        default, flags, help, convert, metavar, bare=bare, counted=counted
+        default, flags, help, convert, metavar, bare=bare, counted=counted, merge=merge
     )
 
 

@@ -86,7 +86,7 @@ def test_failed_opens(folder: Path) -> None:
 
 @pytest.mark.thorough
 def test_opens_with_a_flag(folder: Path) -> None:
-    words = ("-e", "-f", "O_CREAT,O_TRUNC", "-n", "own-w")
+    words = ("-e", "-f", "O_CREAT", "-f", "O_TRUNC,O_APPEND", "-n", "own-w")
     pid, rows, done = traced(lambda: opens(folder), "opensnoop", "-p", *words)
     created = [row for row in rows if row[3] is not None]
     assert len(created) == 2
