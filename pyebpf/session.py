@@ -42,7 +42,6 @@ from pyebpf.runtime import token as tokens
 from pyebpf.runtime.features import KernelFeatures
 from pyebpf.runtime.links import Link, lacks
 from pyebpf.runtime.loader import LoadedObject, load_object
-from pyebpf.runtime.pinned_map import entries_of
 from pyebpf.runtime.resolver import CoreResolver
 from pyebpf.spec.compiled import Compiled, Kept
 from pyebpf.spec.types import DataType, Record
@@ -52,7 +51,7 @@ from pyebpf.targets import host_target
 
 if TYPE_CHECKING:
     from pyebpf.dsl.probes.alternatives import Alternatives, Loadable
-    from pyebpf.runtime import bpffs, elf, events
+    from pyebpf.runtime import bpffs, elf, events, pinned_map
     from pyebpf.runtime.invoke import Invocation
     from pyebpf.runtime.maps import perf, shared
     from pyebpf.runtime.program import Program
@@ -65,6 +64,7 @@ else:
     elf = lazy("pyebpf.runtime.elf")
     events = lazy("pyebpf.runtime.events")
     perf = lazy("pyebpf.runtime.maps.perf")
+    pinned_map = lazy("pyebpf.runtime.pinned_map")
     shared = lazy("pyebpf.runtime.maps.shared")
 
 T = TypeVar("T")
@@ -266,7 +266,7 @@ def _pins(spec: ObjectSpec, found: Collected, options: Mapping[Any, Any]) -> dic
 
 def _pin(decl: MapDecl, options: Mapping[Any, Any]) -> str | None:
     chosen = getattr(decl, "chosen", None)
-    return chosen.pin_with(options) if isinstance(chosen, Chosen) else decl.pin
+    return decl.pin or (chosen.pin_with(options) if isinstance(chosen, Chosen) else None)
 
 
 def _sizes(
@@ -282,7 +282,7 @@ def _sizes(
             sizes[name] = decl.pages_with(options) * 4096
         chosen = getattr(decl, "chosen", None)
         if isinstance(chosen, Chosen) and chosen.pin_option is not None and name in pins:
-            sizes[name] = entries_of(pins[name]) or compiled[name].max_entries
+            sizes[name] = pinned_map.entries_of(pins[name]) or compiled[name].max_entries
     return sizes
 
 

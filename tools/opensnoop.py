@@ -1,7 +1,8 @@
 """Trace open() calls: who opened which file, and what came of it.
 
 Each of open(), openat() and openat2() is a line, when it returns. A path is what the program asked
-for, relative ones too; what it asks for is read when the call ends, since its memory is there then.
+for; it is read when the call ends, since its memory is there then. With -F the folders that a
+relative path begins in are before it, as they are called in the mount namespace of the program.
 
 Output:   FD is the new descriptor, or -1, and ERR the error number, or 0. TIME(s) is the time
           since tracing began; FLAGS and MODE are octal.
@@ -38,6 +39,7 @@ from pyebpf import (
 )
 from pyebpf.cli import Column, Elapsed, Lines, Tool
 from pyebpf.lib.containers import cgroup_map, is_traced, mntns_map
+from pyebpf.lib.paths import AT_FDCWD, located, whole
 from pyebpf.lib.syscalls import LEGACY, error_of
 
 __all__ = ["cgroup_map", "mntns_map", "tool"]  # options of theirs are options of the tool
@@ -66,6 +68,7 @@ only_tid = Const(0, "-t", "--tid", help="trace this thread only")
 only_uid = Const(-1, "-u", "--uid", help="trace this user only")
 only_name = Const("", "-n", "--name", help="only print processes whose name contains this")
 extended = Const(False, "-e", "--extended_fields", help="show the flags and the mode")
+full = Const(False, "-F", "--full-path", help="show relative paths with all their folders")
 pages = Const(64, "-b", "--buffer-pages", help="pages of the buffer, 64 by default", metavar="N")
 any_flag = Const(
     0,
@@ -94,6 +97,7 @@ class Call:
     path: u64
     flags: i32
     mode: u32
+    folder: i32
 
 
 @record
@@ -107,6 +111,8 @@ class Opened:
     ret: i32
     flags: i32
     mode: u32
+    length: u32
+    is_whole: bool
     comm: Char = chars(16)
     path: Char = chars(4096)
 
@@ -115,28 +121,33 @@ calls = Hash[u32, Call](max_entries=10_240)
 opened = Events[Opened](pages=pages, trim=True)
 
 
-def begin(path: u64, flags: i32, mode: u32) -> None:
+def begin(folder: i32, path: u64, flags: i32, mode: u32) -> None:
     """Remember what a call asks for."""
     if (only_pid and tgid() != only_pid) or (only_tid and tid() != only_tid):
         return
     if (only_uid >= 0 and uid() != only_uid) or (any_flag and not flags & any_flag):
         return
     if is_traced():
-        calls[tid()] = Call(path=path, flags=flags, mode=mode)
+        calls[tid()] = Call(path=path, flags=flags, mode=mode, folder=folder)
 
 
 @tracepoint("syscalls:sys_enter_open", when=LEGACY)
-@tracepoint("syscalls:sys_enter_openat")
 def on_open(ctx: TracepointContext) -> None:
-    """Begin open() and openat()."""
-    begin(ctx.filename, ctx.flags, ctx.mode)
+    """Begin open()."""
+    begin(AT_FDCWD, ctx.filename, ctx.flags, ctx.mode)
+
+
+@tracepoint("syscalls:sys_enter_openat")
+def on_openat(ctx: TracepointContext) -> None:
+    """Begin openat()."""
+    begin(ctx.dfd, ctx.filename, ctx.flags, ctx.mode)
 
 
 @tracepoint("syscalls:sys_enter_openat2")
 def on_openat2(ctx: TracepointContext) -> None:
     """Begin openat2(), whose arguments are in the memory of the process."""
     how = read_user(How, ctx.how)
-    begin(ctx.filename, how.flags, how.mode)
+    begin(ctx.dfd, ctx.filename, how.flags, how.mode)
 
 
 @tracepoint("syscalls:sys_exit_open", when=LEGACY)
@@ -152,7 +163,10 @@ def on_return(ctx: TracepointContext) -> None:
             e.ts_ns = ktime_get_ns()
         e.pid, e.tid, e.uid, e.ret = tgid(), tid(), uid(), ctx.ret
         e.flags, e.mode, e.comm = call.flags, call.mode, comm()
-        e.path.read_user_str(call.path)
+        if not full:
+            e.path.read_user_str(call.path)
+        elif (found := located(call.path, call.folder)) is not None:
+            e.length, e.is_whole, e.path = found.length, found.is_whole, found.text
 
 
 def mode_of(_: Session, row: Any) -> int | None:
@@ -161,9 +175,15 @@ def mode_of(_: Session, row: Any) -> int | None:
     return mode if row.flags & (_O_CREAT | _O_TMPFILE) else None
 
 
+def path_of(session: Session, row: Any) -> str:
+    """Return what was opened."""
+    text: str = row.path
+    return whole(text, row.length, is_whole=row.is_whole) if session.option(full) else text
+
+
 tool: Tool[None] = Tool(
     __name__,
-    probes=[on_open, on_openat2, on_return],
+    probes=[on_open, on_openat, on_openat2, on_return],
     lines=Lines(
         opened,
         Elapsed("TIME(s)", 14, format=".9f", field="ts_ns", when=timestamp),
@@ -175,7 +195,7 @@ tool: Tool[None] = Tool(
         Column("ERR", 3, ">", value=error_of),
         Column("FLAGS", 8, format="08o", when=extended),
         Column("MODE", 4, format="04o", value=mode_of, absent="n/a", when=extended),
-        Column("PATH", 0),
+        Column("PATH", 0, value=path_of),
         keep=lambda session, row: session.option(only_name) in row.comm,
     ),
     process=only_pid,
@@ -191,6 +211,7 @@ tool: Tool[None] = Tool(
         opensnoop -n main               # only print processes whose name contains "main"
         opensnoop -e                    # show the flags and the mode
         opensnoop -f O_WRONLY,O_RDWR    # only print opens for writing
+        opensnoop -F                    # show relative paths with all their folders
         opensnoop --exec ls /tmp        # run a command, and trace it alone
         opensnoop -j                    # print JSON, one object per line
     """,

@@ -83,9 +83,9 @@ class Chosen:
             raise PyebpfError(f"{name}: a map that can be neither read nor written is of no use")
 
     def pin_with(self, options: Mapping[Any, Any]) -> str | None:
-        """Return where the map is pinned, with these values of constants."""
+        """Return where an option, with these values, says that the map is pinned."""
         path = value_of(self.pin_option, options)
-        return pin_path(self.name, path) if path else self.pin
+        return pin_path(self.name, path) if path else None
 
 
 def pin_path(name: str, path: Path | None) -> str | None:

@@ -99,6 +99,30 @@ def test_a_name_that_the_process_does_not_have(folder: Path) -> None:
     assert len(done.out.splitlines()) == 1
 
 
+def relatives(folder: Path) -> list[str]:
+    """Open relative paths in five folders, and return the same with those."""
+    at = os.open(folder, os.O_PATH)
+    os.open("relative", READ, dir_fd=at)
+    os.chdir(folder / ("d" * 200))
+    os.open("../there", READ)
+    with pytest.raises(FileNotFoundError):
+        os.open("missing/\x1b", READ)
+    os.chdir("/proc/self")  # another file system than the root's
+    os.open("stat", READ)
+    os.chdir("/")
+    os.open("proc", READ)
+    deep = f"{folder}/{'d' * 200}"
+    return [
+        str(folder), f"{folder}/relative", f"{deep}/../there", f"{deep}/missing/\\x1b",
+        f"/proc/{os.getpid()}/stat", "/proc",
+    ]  # fmt: skip
+
+
+def test_relative_paths_with_their_folders(folder: Path) -> None:
+    _, paths, done = traced(lambda: relatives(folder), "opensnoop", "-p", "-F")
+    assert [line.split(maxsplit=4)[4] for line in done.out.splitlines()[1:]] == paths
+
+
 @pytest.mark.thorough
 def test_flags_by_name() -> None:
     assert flags_of("O_CREAT") == os.O_CREAT

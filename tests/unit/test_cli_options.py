@@ -201,6 +201,25 @@ def test_any_words_are_a_choice_or_a_usage_error(argv: list[str]) -> None:
         CommandLine(declared(NAMES), reports=True).parse(argv)
 
 
+def test_one_value_of_several() -> None:
+    flags = Const(0, "-f", merge=lambda one, other: one | other)
+    line = CommandLine(declared([("flags", flags)]), reports=False)
+    assert line.parse(["-f1", "-f4", "-f", "0x10"]).consts == {flags: 0x15}
+    assert line.parse(["-f", "2"]).consts == {flags: 2}
+
+
+def test_a_command_is_all_that_follows() -> None:
+    line = CommandLine(declared(NAMES), reports=False, lines=True, starts=True)
+    choice = line.parse(["-q", "--exec", "ls", "-q", "--exec"])
+    assert choice.consts == {quick: True}
+    assert list(choice.frame["exec"]) == ["ls", "-q", "--exec"]
+    assert "exec" not in line.parse(["-q"]).frame
+    with pytest.raises(UsageError, match="--exec: the command is missing"):
+        line.parse(["--exec"])
+    with pytest.raises(UsageError, match="not recognized"):
+        CommandLine(declared(NAMES), reports=False, lines=True).parse(["--exec", "ls"])
+
+
 def test_losses_are_told_once() -> None:
     losses = Losses()
     assert losses.news({}) == []
