@@ -18,6 +18,7 @@ from pyebpf import (
     Events,
     Hash,
     TracepointContext,
+    cast,
     chars,
     comm,
     i32,
@@ -48,7 +49,7 @@ def signals(text: str) -> int:
 
 failed = Const(False, "-x", "--failed", help="only show failed kills")
 only_pid = Const(0, "-p", "--pid", help="only calls of this process")
-only_tpid = Const(0, "-T", "--tpid", help="only signals to this process")
+only_tpid = Const(0, "-T", "--tpid", help="only signals to this process, or group if negative")
 only_signals = Const(0, "-s", "--signal", help="only these signals: 9,TERM", convert=signals)
 
 
@@ -71,11 +72,12 @@ kills = Events[Kill](pages=64)
 @tracepoint("syscalls:sys_enter_kill")
 def on_kill(ctx: TracepointContext) -> None:
     """Remember what a call asks for."""
-    if (only_pid and tgid() != only_pid) or (only_tpid and ctx.pid != only_tpid):
+    to = cast(i32, ctx.pid)  # negative for a group
+    if (only_pid and tgid() != only_pid) or (only_tpid and to != only_tpid):
         return
     if only_signals and not (1 <= ctx.sig <= 64 and only_signals >> (ctx.sig - 1) & 1):
         return
-    calls[tid()] = ctx.pid, ctx.sig
+    calls[tid()] = to, ctx.sig
 
 
 @tracepoint("syscalls:sys_exit_kill")

@@ -1,4 +1,4 @@
-"""killsnoop on a known workload: four calls, of which two fail."""
+"""killsnoop on a known workload: five calls, of which three fail."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ESRCH = 3
 
 
 def kills() -> None:
-    """Send nothing to itself, a signal that it ignores, and two to nobody."""
+    """Send nothing to itself, a signal that it ignores, and three to nobody."""
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     os.kill(os.getpid(), 0)
     os.kill(os.getpid(), signal.SIGUSR1)
-    for number in (signal.SIGUSR1, signal.SIGTERM):
+    for to, number in ((NOBODY, signal.SIGUSR1), (NOBODY, signal.SIGTERM), (-NOBODY, 0)):
         with suppress(ProcessLookupError):
-            os.kill(NOBODY, number)
+            os.kill(to, number)
 
 
 def line(pid: int, number: int, to: int, result: int) -> str:
@@ -43,6 +43,7 @@ def test_every_call_is_a_line() -> None:
         line(pid, signal.SIGUSR1, pid, 0),
         line(pid, signal.SIGUSR1, NOBODY, -ESRCH),
         line(pid, signal.SIGTERM, NOBODY, -ESRCH),
+        line(pid, 0, -NOBODY, -ESRCH),
     ]
 
 
@@ -51,6 +52,13 @@ def test_filters() -> None:
     pid, _, done = traced(kills, "killsnoop", "-p", *flags)
     lines = done.out.splitlines()[1:]
     assert [row[10:] for row in lines] == [line(pid, signal.SIGUSR1, NOBODY, -ESRCH)]
+
+
+@pytest.mark.thorough
+def test_signals_to_a_group() -> None:
+    pid, _, done = traced(kills, "killsnoop", "-p", "-T", str(-NOBODY))
+    lines = done.out.splitlines()[1:]
+    assert [row[10:] for row in lines] == [line(pid, 0, -NOBODY, -ESRCH)]
 
 
 @pytest.mark.thorough

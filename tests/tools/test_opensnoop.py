@@ -6,14 +6,16 @@ import ctypes
 import errno
 import json
 import os
+import re
+import signal
 import struct
 from pathlib import Path
 
 import pytest
 from pyebpf.tools.opensnoop import flags_of
 
-from tests.programs import run
-from tests.tools.children import COMM, traced
+from tests.programs import run, running
+from tests.tools.children import COMM, traced, waiting
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
 
@@ -131,6 +133,28 @@ def test_flags_by_name() -> None:
     assert done.code == 2
     assert "-f: 'O_RDONLY' is no bit that can be looked for" in done.err
     assert "-f: 'O_X' is no flag of open" in run("-m", "pyebpf.tools.opensnoop", "-fO_X").err
+
+
+def test_what_there_was_no_room_for_is_told() -> None:
+    many = 500
+
+    def work() -> None:
+        for _ in range(many):
+            os.close(os.open("/dev/null", READ))
+
+    with waiting(work) as child:
+        words = ("-m", "pyebpf.tools.opensnoop", "-b", "1", "-p", str(child.pid))
+        with running(*words) as tool:
+            tool.wait_for("COMM")
+            tool.send(signal.SIGSTOP)  # nobody reads meanwhile
+            child.go()
+            tool.send(signal.SIGCONT)
+            done = tool.interrupt()
+    lines = done.out.count(" /dev/null\n")
+    missing = re.fullmatch(r"opensnoop: (\d+) lines are missing: .*\n", done.err)
+    assert missing is not None, done.err
+    assert lines > 0
+    assert lines + int(missing[1]) == many
 
 
 def test_a_command_is_traced_from_its_beginning(folder: Path) -> None:
