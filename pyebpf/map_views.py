@@ -69,7 +69,8 @@ def open_view(
     if isinstance(decl, UserEvents):
         return user_ring.UserRing(fd, opened.spec, decl.record())
     if isinstance(decl, (PerfEventArray, Events)):
-        return _stream(decl, fd, opened.spec, lost)
+        pages = decl.pages_with(options) if isinstance(decl, Events) else decl.pages
+        return _stream(decl, fd, opened.spec, pages, lost)
     if getattr(decl, "programs", False):
         return places.ProgrammedPlaceMap(fd, spec, descriptor)
     opened_map, shape = maps.open_map(fd, spec), decl.aggregate()
@@ -83,6 +84,7 @@ def _stream(
     decl: PerfEventArray[Any] | Events[Any],
     fd: int,
     spec: MapSpec,
+    pages: int,
     lost: Callable[[], int] | None,
 ) -> Any:
     """Return the view of a map that records go through, or of counters."""
@@ -90,7 +92,7 @@ def _stream(
     if shape is None:
         return perf.PerfCounters(fd, spec, online())
     if spec.kind == PERF:
-        buffers = perf.PerfBuffers(fd, spec.name, decl.pages, online())
+        buffers = perf.PerfBuffers(fd, spec.name, pages, online())
         return stream.EventStream(buffers, shape.replace(perf=True), lost)
     ring = events.RingBuffer(fd, spec.max_entries, spec.name)
     return stream.EventStream(ring, shape, lost)

@@ -18,7 +18,9 @@ from pyebpf.attached import Links
 from pyebpf.btf.system import kernel_btf, modules_asked, types_ident
 from pyebpf.dsl.collect import Collected, collect
 from pyebpf.dsl.constants import value_of
+from pyebpf.dsl.events import Events
 from pyebpf.dsl.fingerprint import fingerprint
+from pyebpf.dsl.map_flags import Chosen
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.probes import Probe, program_names
 from pyebpf.dsl.shared import Global
@@ -49,7 +51,7 @@ from pyebpf.targets import host_target
 
 if TYPE_CHECKING:
     from pyebpf.dsl.probes.alternatives import Alternatives, Loadable
-    from pyebpf.runtime import bpffs, elf, events
+    from pyebpf.runtime import bpffs, elf, events, pinned_map
     from pyebpf.runtime.invoke import Invocation
     from pyebpf.runtime.maps import perf, shared
     from pyebpf.runtime.program import Program
@@ -62,6 +64,7 @@ else:
     elf = lazy("pyebpf.runtime.elf")
     events = lazy("pyebpf.runtime.events")
     perf = lazy("pyebpf.runtime.maps.perf")
+    pinned_map = lazy("pyebpf.runtime.pinned_map")
     shared = lazy("pyebpf.runtime.maps.shared")
 
 T = TypeVar("T")
@@ -233,8 +236,10 @@ def _open(
     if kept.answers:
         with suppress(FormatError):
             resolver.load(kept.answers)
+    pins = _pins(kept.spec, found, options)
+    sizes = _sizes(kept.spec, found, options, pins)
     loaded = load_object(
-        kept.spec, features=features, resolver=resolver, pins=_pins(kept.spec, found)
+        kept.spec, features=features, resolver=resolver, pins=pins, map_sizes=sizes
     )
     if start.origin and (start.kept is None or resolver.asked):
         found_in = kept.modules or modules_asked()
@@ -252,10 +257,33 @@ def _open(
     return session
 
 
-def _pins(spec: ObjectSpec, found: Collected) -> dict[str, str]:
+def _pins(spec: ObjectSpec, found: Collected, options: Mapping[Any, Any]) -> dict[str, str]:
     """Return where maps are pinned, by their names: a path is no part of what was compiled."""
     used = {one.name for one in spec.maps}
-    return {name: decl.pin for decl, name in found.maps.items() if decl.pin and name in used}
+    paths = {name: _pin(decl, options) for decl, name in found.maps.items() if name in used}
+    return {name: path for name, path in paths.items() if path}
+
+
+def _pin(decl: MapDecl, options: Mapping[Any, Any]) -> str | None:
+    chosen = getattr(decl, "chosen", None)
+    return decl.pin or (chosen.pin_with(options) if isinstance(chosen, Chosen) else None)
+
+
+def _sizes(
+    spec: ObjectSpec, found: Collected, options: Mapping[Any, Any], pins: Mapping[str, str]
+) -> dict[str, int]:
+    """Return the sizes of maps that options decide: no part of what was compiled either."""
+    compiled = {one.name: one for one in spec.maps}
+    sizes = {}
+    for decl, name in found.maps.items():
+        if name not in compiled:
+            continue
+        if isinstance(decl, Events) and compiled[name].kind == decl.kind:
+            sizes[name] = decl.pages_with(options) * 4096
+        chosen = getattr(decl, "chosen", None)
+        if isinstance(chosen, Chosen) and chosen.pin_option is not None and name in pins:
+            sizes[name] = pinned_map.entries_of(pins[name]) or compiled[name].max_entries
+    return sizes
 
 
 class Session(Streams, Owner):

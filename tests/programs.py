@@ -11,7 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -49,6 +49,12 @@ class Program:
                 return seen
         raise AssertionError(f"ended without {text!r}: {seen}{self.end().err}")
 
+    def wait_for_links(self, count: int) -> None:
+        """Wait until it has attached so many probes: with -j nothing says when tracing begins."""
+        while not attached(self.process.pid, count):
+            assert self.process.poll() is None, self.end()
+            time.sleep(0.01)
+
     def send(self, number: int) -> None:
         self.process.send_signal(number)
 
@@ -61,6 +67,15 @@ class Program:
         """Hit Ctrl-C, as far as the program can tell."""
         self.send(signal.SIGINT)
         return self.end()
+
+
+def attached(pid: int, count: int) -> bool:
+    """Tell whether a process holds ``count`` links of tracing programs."""
+    names = []
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since it was listed
+            names.append(str(fd.readlink()))
+    return sum("bpf_link" in name or "bpf-raw-tracepoint" in name for name in names) >= count
 
 
 def start(

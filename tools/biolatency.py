@@ -18,7 +18,7 @@ from typing import Any
 
 from pyebpf import Const, Hash, Log2Hist, Ptr, Session, i32, ktime_get_ns, u32, u64
 from pyebpf.cli import Tool
-from pyebpf.host.disks import dev_of, name_of
+from pyebpf.host.disks import dev_of, name_of_dev
 from pyebpf.kernel import request
 from pyebpf.lib import block
 from pyebpf.lib.block import bytes_left, disk_dev, flag_words, regrouped
@@ -82,16 +82,11 @@ def count(plain: Log2Hist, keyed: Log2Hist, rq: Ptr[request], elapsed: u64) -> N
         plain.add(elapsed)
 
 
-def disk_name(dev: int) -> str:
-    """Name a disk by the kernel's number."""
-    return name_of(dev >> 20, dev & 0xFFFFF)
-
-
 def report(session: Session) -> Any:
     """Take one interval: a ``Hist``, or a ``KeyedHist`` by disk or by flags."""
     plain, keyed = (ms, ms_by) if session.option(milliseconds) else (us, us_by)
     if session.option(by_disk):
-        return regrouped(session[keyed].take(), "disk", disk_name)
+        return regrouped(session[keyed].take(), "disk", name_of_dev)
     if session.option(by_flags):
         return regrouped(session[keyed].take(), "flags", flag_words)
     return session[plain].take()

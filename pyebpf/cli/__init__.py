@@ -1,12 +1,18 @@
 """The frame of a tool: options, intervals, output, exit codes.
 
-A tool is a module with declarations, probes and a ``report``; :class:`Tool` makes a program of it,
-and :func:`run` one of a script.
+A tool is a module with declarations, probes and a ``report``, or the :class:`Lines` that it prints;
+:class:`Tool` makes a program of it, and :func:`run` one of a script. Reports are blocks of text,
+rows of a table that grows (:class:`Rolling`), or a screen each (:class:`Screen`).
 :func:`main` is the program ``pyebpf``, which runs them. Nothing here imports numpy or the compiler
 before probes are attached.
 """
 
 from pyebpf.cli.front import main
+from pyebpf.cli.layout import Rolling, Screen
+from pyebpf.cli.lines import Clock, Column, Elapsed, Lines
 from pyebpf.cli.tool import Tool, run
+from pyebpf.present.table import Table
 
-__all__ = ["Tool", "main", "run"]
+__all__ = [
+    "Clock", "Column", "Elapsed", "Lines", "Rolling", "Screen", "Table", "Tool", "main", "run",
+]  # fmt: skip

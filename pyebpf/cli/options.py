@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import getopt
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pyebpf.dsl.constants import ConstDecl
@@ -31,7 +31,8 @@ class Option(Frozen):
         flags: its spellings; one name without dashes if it is given by its place.
         metavar: what the help calls its argument; empty if it takes none.
         help: one line.
-        value: what it means when given without an argument.
+        value: what it means when given without an argument; None if it has to have one.
+        counted: how often it is given is its value.
         convert: makes the value of its argument. A ValueError says what is wrong with it.
     """
 
@@ -42,6 +43,7 @@ class Option(Frozen):
     help: str
     value: Any = True
     convert: Callable[[str], Any] = str
+    counted: bool = False
 
     @property
     def is_positional(self) -> bool:
@@ -77,7 +79,8 @@ def whole(text: str) -> int:
         raise ValueError(f"{text!r} is no whole number") from None
 
 
-def _count(text: str) -> int:
+def positive(text: str) -> int:
+    """Read a whole number above 0."""
     value = whole(text)
     if value < 1:
         raise ValueError(f"{text!r} is no count: 1 at least")
@@ -96,7 +99,18 @@ _DURATION = Option(
     "stop after so many seconds",
     convert=seconds,
 )
-_COMMON = (
+#: What a tool may have as flags besides, by their letters.
+_LETTERS = {
+    "-i": Option(
+        "interval", "interval", ("-i", "--interval"), "SECONDS", "seconds between outputs",
+        convert=seconds,
+    ),
+    "-d": _DURATION.replace(flags=("-d", "--duration")),
+}  # fmt: skip
+_EXEC = Option(
+    "exec", "exec", ("--exec",), "COMMAND …", "run this command, and trace it alone until it ends"
+)
+_LOADING = (
     Option("dry_run", "dry_run", ("--dry-run",), "", "load and check the programs, trace nothing"),
     Option(
         "explain", "explain", ("--explain",), "", "say what is attached and read; needs no root"
@@ -109,6 +123,8 @@ _COMMON = (
         "types of this kernel, if it was built without",
     ),
     Option("ebpf", "ebpf", ("--ebpf",), "", "print the compiled programs; needs no root"),
+)
+_COMMON = (
     Option("version", "version", ("--version",), "", "print the version"),
     Option("help", "help", ("-h", "--help"), "", "print this help"),
 )
@@ -131,9 +147,12 @@ def _of_const(name: str, const: ConstDecl) -> Option:
         )
     if isinstance(const.default, bool) and const.convert is None:
         return Option(const, keyword, const.flags, "", const.help, not const.default)
+    if const.counted:
+        return Option(const, keyword, const.flags, "", const.help, 1, counted=True)
     convert = const.convert or (whole if isinstance(const.default, int) else str)
     metavar = const.metavar or keyword.upper()
-    return Option(const, keyword, const.flags, metavar, const.help, None, convert)
+    metavar = metavar if const.bare is None else f"[{metavar}]"
+    return Option(const, keyword, const.flags, metavar, const.help, const.bare, convert)
 
 
 def scan(
@@ -156,15 +175,33 @@ def scan(
         if flag.startswith("--")
     ]
     try:
-        given, rest = getopt.gnu_getopt(list(argv), short, long)
+        given, rest = getopt.gnu_getopt(_completed(by_flag, argv), short, long)
     except getopt.GetoptError as err:
         raise UsageError(err.msg) from None
     found = []
     for flag, text in given:
         option = by_flag[flag]
-        value = _converted(option.convert, text, flag) if option.metavar else option.value
-        found.append((option, value))
+        bare = text == _NOTHING or not option.metavar
+        found.append((option, option.value if bare else _converted(option.convert, text, flag)))
     return found, rest
+
+
+#: Stands for an argument that was left out: no word of a command line has a NUL.
+_NOTHING = "\0"
+
+
+def _completed(by_flag: Mapping[str, Option], argv: Sequence[str]) -> list[str]:
+    """Return the words with something after each flag whose argument was left out."""
+    words: list[str] = []
+    for place, word in enumerate(argv):
+        if word == "--":
+            return [*words, *argv[place:]]
+        words.append(word)
+        option = by_flag.get(word)
+        may_miss = option is not None and option.metavar and option.value is not None
+        if may_miss and (place + 1 == len(argv) or argv[place + 1].startswith("-")):
+            words.append(_NOTHING)
+    return words
 
 
 class CommandLine:
@@ -174,20 +211,44 @@ class CommandLine:
         own: the tool's own.
         reports: it has intervals, and formats.
         lasts: it goes on until it is stopped.
+        loads: it loads programs; without that it looks once at what is there.
+        letters: ``"-i"``, ``"-d"`` if the interval and the duration are flags of one letter too.
+        lines: it prints a line for each event.
+        starts: it can start a command: all that follows ``--exec``.
+        stamps: the time of day can be printed above what it reports.
+        interval_s: the interval if none is given.
 
     Attributes:
         options: the tool's own, then the frame's.
     """
 
-    def __init__(self, own: Sequence[Option], *, reports: bool, lasts: bool = True) -> None:
+    def __init__(  # noqa: PLR0913 - one argument for each thing that a tool may have
+        self,
+        own: Sequence[Option],
+        *,
+        reports: bool,
+        lasts: bool = True,
+        loads: bool = True,
+        letters: Sequence[str] = (),
+        lines: bool = False,
+        starts: bool = False,
+        stamps: bool = True,
+        interval_s: float | None = None,
+    ) -> None:
         taken = {flag for option in own for flag in option.flags}
-        frame = (_TIMESTAMP, _JSON) * reports + (_DURATION,) * lasts + _COMMON
+        letters = (*letters, "-d") if lines and "-d" not in letters else letters
+        frame = (_EXEC,) * starts
+        frame += (_TIMESTAMP,) * (reports and stamps) + (_JSON,) * (reports or lines)
+        frame += tuple(_LETTERS[letter] for letter in letters)
+        frame += (_DURATION,) * (lasts and loads and "-d" not in letters)
+        frame += _LOADING * loads + _COMMON
         free = (
             option.replace(flags=tuple(flag for flag in option.flags if flag not in taken))
             for option in frame
         )
         self.options = [*own, *(option for option in free if option.flags)]
-        self._reports = reports
+        self._reports, self._starts = reports and loads, starts
+        self._interval_s = interval_s
         self._placed = [option for option in own if option.is_positional]
 
     def parse(self, argv: Sequence[str]) -> Choice:
@@ -196,6 +257,7 @@ class CommandLine:
         Raises:
             UsageError: it makes no sense.
         """
+        argv, command = self._without_command(argv)
         given, rest = scan([o for o in self.options if not o.is_positional], argv)
         placed = zip(self._placed, rest, strict=False)  # the last may be left out
         given += [
@@ -205,15 +267,32 @@ class CommandLine:
         for option, value in given:
             if isinstance(option.key, str):
                 choice.frame[option.key] = value
+            elif option.counted:
+                choice.consts[option.key] = choice.consts.get(option.key, 0) + value
             else:
-                choice.consts[option.key] = value
-        return choice
+                merge: Any = option.key.merge
+                before = choice.consts.get(option.key)
+                several = merge is not None and before is not None
+                choice.consts[option.key] = merge(before, value) if several else value
+        if command:
+            choice.frame["exec"] = command
+        interval = choice.frame.pop("interval", None)
+        return choice if interval is None else choice.replace(interval_s=interval)
+
+    def _without_command(self, argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+        flag = _EXEC.flags[0]
+        if not self._starts or flag not in argv:
+            return argv, ()
+        where = argv.index(flag)
+        if not argv[where + 1 :]:
+            raise UsageError(f"{flag}: the command is missing")
+        return argv[:where], argv[where + 1 :]
 
     def _intervals(self, rest: list[str]) -> tuple[float | None, int | None]:
         if len(rest) > (2 if self._reports else 0):
             raise UsageError(f"{rest[-1]!r} is one argument too many")
         interval = _converted(seconds, rest[0], "interval") if rest else None
-        return interval, _converted(_count, rest[1], "count") if len(rest) > 1 else None
+        return interval, _converted(positive, rest[1], "count") if len(rest) > 1 else None
 
     def usage(self, program: str) -> str:
         """Return the line that says how to call the tool."""
@@ -226,7 +305,8 @@ class CommandLine:
         """Return a line or two for each argument and option."""
         words = [(option.flags[0], option.help) for option in self._placed]
         if self._reports:
-            every = "seconds between outputs (default: one, at Ctrl-C)"
+            usual = "one, at Ctrl-C" if self._interval_s is None else f"{self._interval_s:g}"
+            every = f"seconds between outputs (default: {usual})"
             words += [("interval", every), ("count", "how many outputs")]
         flagged = [option for option in self.options if not option.is_positional]
         return "\n".join([*(row(left, text) for left, text in words), *rows(flagged)])

@@ -108,22 +108,27 @@ def _fields(row: Any) -> Mapping[str, Any]:
 
 
 class Losses:
-    """Says what was lost since it last said so."""
+    """Says what was lost since it last said so.
 
-    def __init__(self) -> None:
+    Args:
+        printed: the map whose records are printed as lines, besides what ``print`` says.
+    """
+
+    def __init__(self, printed: str = _PRINT) -> None:
+        self._printed = (_PRINT, printed)
         self._told: dict[str, int] = {}
 
     def news(self, lost: Mapping[str, int]) -> list[str]:
         """Return a message for each map that has refused something since."""
         new = {name: count - self._told.get(name, 0) for name, count in lost.items()}
         self._told = dict(lost)
-        return [_loss(name, count) for name, count in new.items() if count > 0]
+        return [self._loss(name, count) for name, count in new.items() if count > 0]
 
-
-def _loss(name: str, count: int) -> str:
-    if name == _PRINT:
-        return f"{count} lines are missing: they came faster than they could be printed; trace less"
-    return (
-        f"map {name!r} was full: {count} updates were refused, so what is shown is too little; "
-        f"trace less, or raise max_entries of {name!r}"
-    )
+    def _loss(self, name: str, count: int) -> str:
+        if name in self._printed:
+            lines = f"{count} lines are missing"
+            return f"{lines}: they came faster than they could be printed; trace less"
+        return (
+            f"map {name!r} was full: {count} updates were refused, so what is shown is too little; "
+            f"trace less, or give {name!r} more room (max_entries, max_keys, pages)"
+        )

@@ -8,20 +8,24 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
-from pyebpf.cli import output
+from pyebpf.cli import command, output
+from pyebpf.cli.layout import Blocks, Layout
 from pyebpf.cli.options import Choice, CommandLine, UsageError, declared
 from pyebpf.cli.output import Losses, OutputError
 from pyebpf.cli.waiting import Patience
+from pyebpf.dsl.constants import value_of
 from pyebpf.errors import CompileError, PyebpfError
 from pyebpf.lazy import lazy
 from pyebpf.session import Session, compile_probes, explain, load, read_object
 from pyebpf.version import __version__
 
 if TYPE_CHECKING:
+    from pyebpf.cli.lines import Lines, Printer
     from pyebpf.dsl.constants import ConstDecl
     from pyebpf.dsl.probes.alternatives import Loadable
     from pyebpf.present import listing
@@ -30,7 +34,20 @@ else:
 
 R = TypeVar("R")
 
+#: How long to wait for events before looking whether to go on. Seconds.
+_SLICE = 0.2
 FAILED, MISUSED, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141
+
+
+class Unloaded:
+    """What a report of a tool without probes gets: the options."""
+
+    def __init__(self, options: Mapping[ConstDecl, Any]) -> None:
+        self._options = options
+
+    def option(self, const: Any) -> Any:
+        """Return what was chosen for a constant."""
+        return value_of(const, self._options)
 
 
 class Tool(Generic[R]):
@@ -41,12 +58,19 @@ class Tool(Generic[R]):
 
     Args:
         module: the tool's ``__name__``.
-        probes: what to load.
+        probes: what to load; None for a tool that looks once at what is there, whose ``report``
+            gets an object with ``option`` alone.
         report: makes the result of one interval; without it the tool shows what its probes print.
         follow: what to do with the session instead, until it returns or Ctrl-C.
+        lines: what to print of each record that the probes send, instead of reports.
+        process: the option that says which process to trace, if it is one: ``--exec`` runs a
+            command, and gives it the number of that.
         show: makes text of a result; ``str`` by default.
+        layout: makes a growing table or a screen of results instead.
         header: printed when the probes are attached.
         exclusive: options of which a command line may have one.
+        instead: what is printed when an option is given, and nothing traced.
+        letters: ``"-i"``, ``"-d"`` if interval and duration are flags of one letter too.
         examples: lines at the end of ``--help``: a command, ``#``, what it does.
         interval_s: the interval if none is given; None for a single report at the end.
     """
@@ -55,22 +79,32 @@ class Tool(Generic[R]):
         self,
         module: str,
         *,
-        probes: Iterable[Loadable],
+        probes: Iterable[Loadable] | None,
         report: Callable[[Session], R] | None = None,
         follow: Callable[[Session], object] | None = None,
+        lines: Lines | None = None,
+        process: object = None,
         show: Callable[[Session, R], str] | None = None,
+        layout: Layout | None = None,
         header: str = "",
         exclusive: Sequence[Sequence[object]] = (),
+        instead: Mapping[Any, Callable[[], str]] = MappingProxyType({}),
+        letters: Sequence[str] = (),
         examples: str = "",
         interval_s: float | None = None,
     ) -> None:
         self._module = sys.modules[module]
-        self.probes = tuple(probes)
+        self.probes = tuple(probes or ())
+        self._loads = probes is not None
         self._report = report
         self._follow = follow
-        self._show = show
+        self._lines = lines
+        self._process: Any = process
+        self._layout = layout or Blocks(show)
         self._header = header
         self._exclusive = exclusive
+        self._instead = instead
+        self._letters = letters
         self._examples = examples
         self._interval_s = interval_s
 
@@ -85,7 +119,17 @@ class Tool(Generic[R]):
 
     def _command_line(self) -> CommandLine:
         own = declared(list(vars(self._module).items()))
-        return CommandLine(own, reports=self._report is not None, lasts=self._follow is None)
+        return CommandLine(
+            own,
+            reports=self._report is not None,
+            lasts=self._follow is None,
+            loads=self._loads,
+            letters=self._letters,
+            lines=self._lines is not None,
+            starts=self._process is not None,
+            stamps=not self._layout.stamps,
+            interval_s=self._interval_s,
+        )
 
     def run(self, seconds: float = 10, **options: Any) -> R:
         """Trace for some time and return what the tool reports.
@@ -103,6 +147,8 @@ class Tool(Generic[R]):
         if self._report is None:
             raise TypeError(f"{self.name} prints as it goes and has no result to return")
         consts = self._chosen(options)
+        if not self._loads:
+            return self._report(cast("Session", Unloaded(consts)))
         with load(*self.probes, options=consts) as session:
             session.sleep(seconds)
             session.detach()
@@ -145,6 +191,10 @@ class Tool(Generic[R]):
     def _check(self, choice: Choice) -> None:
         if clash := self._clash(choice.consts):
             raise UsageError(clash)
+        if "exec" in choice.frame:
+            if self._process in choice.consts:
+                raise UsageError(f"can only use {self._process.flags[0]} or --exec")
+            command.path_of(choice.frame["exec"])
 
     def _clash(self, consts: dict[ConstDecl, Any]) -> str:
         for group in self._exclusive:
@@ -181,6 +231,10 @@ class Tool(Generic[R]):
             output.write(listing.listing(read_object(compiled)))
         elif "dry_run" in choice.frame:
             self._try(choice)
+        elif said := [text for option, text in self._instead.items() if choice.consts.get(option)]:
+            output.write(said[0]())
+        elif not self._loads:
+            self._print_report(cast("Session", Unloaded(choice.consts)), choice)
         else:
             self._trace(choice)
         return 0
@@ -210,17 +264,42 @@ class Tool(Generic[R]):
         if self._follow is not None:
             self._hand_over(self._follow, choice)
             return
-        with Patience() as patience, load(*self.probes, options=choice.consts) as session:
+        with ExitStack() as stack:
+            patience = stack.enter_context(Patience())
+            traced = None
+            if "exec" in choice.frame:
+                traced = stack.enter_context(command.stopped(choice.frame["exec"]))
+                choice.consts[self._process] = traced.pid
+            session = stack.enter_context(load(*self.probes, options=choice.consts))
             begin = time.monotonic()
             if self._header and "json" not in choice.frame:
                 output.write(f"{self._header}\n")
-            if self._report is None:
-                patience.wait(session, begin + choice.frame.get("duration", math.inf))
+            json = "json" in choice.frame
+            printer = self._lines.printer(session, json=json) if self._lines is not None else None
+            if traced is not None:
+                patience.end_with(traced)
+                traced.begin()
+            end = begin + choice.frame.get("duration", math.inf)
+            if printer is not None:
+                self._print_lines(session, printer, patience, end)
+            elif self._report is None:
+                patience.wait(session, end)
                 patience.finish(session)
                 self._tell_losses(session, Losses())
             else:
                 importlib.import_module("numpy")  # what reads maps needs it: now there is time
+                if not json:
+                    output.write(self._layout.begin())
                 self._intervals(session, choice, patience, begin)
+
+    def _print_lines(
+        self, session: Session, printer: Printer, patience: Patience, end: float
+    ) -> None:
+        while not patience.is_over and (left := end - time.monotonic()) > 0:
+            printer.wait(min(left, _SLICE))
+        patience.finish(session)
+        printer.wait()
+        self._tell_losses(session, Losses(printer.name))
 
     def _hand_over(self, follow: Callable[[Session], object], choice: Choice) -> None:
         output.write_by_lines()
@@ -262,9 +341,9 @@ class Tool(Generic[R]):
         if "json" in choice.frame:
             output.write(output.json_lines(result))
             return
-        text = str(result) if self._show is None else self._show(session, result)
         time_of_day = f"{output.clock()}\n" if "timestamp" in choice.frame else ""
-        output.write(f"\n{time_of_day}{text}\n" if text else f"\n{time_of_day}")
+        lead = self._layout.lead if self._loads else ""
+        output.write(f"{lead}{time_of_day}{self._layout.text(session, result)}")
 
     def _tell_losses(self, session: Session, losses: Losses) -> None:
         for text in losses.news(session.lost()):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from pyebpf.cli.command import Command
     from pyebpf.session import Session
 
 #: How long a signal may wait, in seconds: one that comes just before a system call sleeps is not
@@ -57,6 +58,15 @@ class Patience:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def end_with(self, command: Command) -> None:
+        """Take the end of a command for a wish to end, the first if there is none yet."""
+
+        def ended(*_: object) -> None:
+            if not self.is_over and command.is_over():
+                self._wish()
+
+        self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, ended)
 
     def _wish(self, *_: object) -> None:
         if self.is_over:

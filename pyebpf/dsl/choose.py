@@ -85,7 +85,12 @@ def _first(
     reasons: list[str] = []
     unsure: list[int] = []
     for number, way in enumerate(one.ways):
-        hooks = [(probe, hook) for probe in way for hook in probe.hooks if hook.enabled(options)]
+        hooks = [
+            (probe, hook.chosen(options))
+            for probe in way
+            for hook in probe.hooks
+            if hook.enabled(options)
+        ]
         if not hooks:
             continue
         lack = _refusal(refused.get((one, number))) or _lack(hooks, unit)

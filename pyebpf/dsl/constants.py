@@ -22,21 +22,31 @@ class ConstDecl:
         help: one line for ``--help``.
         convert: makes the value from the text on the command line.
         metavar: what ``--help`` calls the text.
+        bare: the value of a flag without the text; None if it has to have one.
+        counted: the value is how often the flag is given.
+        merge: makes one value of two, if it is given several times; without it the last counts.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the words of a declaration
         self,
         default: Any,
         flags: tuple[str, ...],
         help: str,  # noqa: A002 - argparse's word
-        convert: Callable[[str], Any] | None,
-        metavar: str | None,
+        convert: Callable[[str], Any] | None = None,
+        metavar: str | None = None,
+        *,
+        bare: Any = None,
+        counted: bool = False,
+        merge: Callable[[Any, Any], Any] | None = None,
     ) -> None:
         self.default = default
         self.flags = flags
         self.help = help
         self.convert = convert
         self.metavar = metavar
+        self.bare = bare
+        self.counted = counted
+        self.merge = merge
 
     def __bool__(self) -> bool:
         name = self.flags[-1] if self.flags else "this option"
@@ -45,12 +55,15 @@ class ConstDecl:
         )
 
 
-def Const(  # noqa: N802 - reads as a type: a declaration, like Hash or Log2Hist
+def Const(  # noqa: N802, PLR0913 - reads as a type: a declaration, like Hash or Log2Hist
     default: T,
     *flags: str,
     help: str = "",  # noqa: A002
     convert: Callable[[str], T] | None = None,
     metavar: str | None = None,
+    bare: T | None = None,
+    counted: bool = False,
+    merge: Callable[[T, T], T] | None = None,
 ) -> T:
     """Declare an option of a tool, or a constant that the loader of a probe may change.
 
@@ -64,8 +77,14 @@ def Const(  # noqa: N802 - reads as a type: a declaration, like Hash or Log2Hist
         help: one line for ``--help``.
         convert: from command-line text to the value; ValueError means a usage error.
         metavar: the name of the text in ``--help``.
+        bare: the value if the flag, a word of its own, is not followed by a text; None if it has to
+            be. A word that begins with ``-`` is none.
+        counted: the value is how often the flag is given: ``-vv`` is 2.
+        merge: makes one value of two, if it is given several times; without it the last counts.
     """
-    return ConstDecl(default, flags, help, convert, metavar)  # type: ignore[return-value]
+    return ConstDecl(  # type: ignore[return-value]
+        default, flags, help, convert, metavar, bare=bare, counted=counted, merge=merge
+    )
 
 
 def value_of(option: Any, chosen: Mapping[ConstDecl, Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union, get_args, get_or
 
 from pyebpf.abi.constants import BPF_F_RB_OVERWRITE
 from pyebpf.dsl.annotations import data_type
+from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.map_flags import Chosen
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.errors import PyebpfError
@@ -17,6 +18,8 @@ from pyebpf.spec.types import U32, DataType, Record, overlaid
 from pyebpf.spec.types import record as lay_out
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from typing_extensions import Unpack
 
     from pyebpf.dsl.map_flags import MapFlags
@@ -40,7 +43,7 @@ class Events(MapDecl, Generic[R]):
 
     Args:
         pages: size of the buffer in pages of 4096 bytes, a power of two; of perf events, of each
-            CPU's.
+            CPU's. It may be a ``Const``.
         trim: of a text at the end of a record send only what is used of it, so that there is room
             for more records. What is read is the same.
         perf: take perf events on every kernel.
@@ -59,13 +62,19 @@ class Events(MapDecl, Generic[R]):
         perf: bool = False,
         **flags: Unpack[MapFlags],
     ) -> None:
-        if pages < 1 or pages & (pages - 1):
-            raise PyebpfError(f"Events(pages={pages}): the kernel wants a power of two")
-        self.pages = pages
+        self._pages = pages
+        self.pages = self.pages_with({})
         self.trim = trim
         self.perf = perf
         self.chosen = Chosen("Events", self.kind, flags)
         self.pin = self.chosen.pin
+
+    def pages_with(self, options: Mapping[Any, Any]) -> int:
+        """Return how large the buffer is with these values of constants, in pages."""
+        pages: int = value_of(self._pages, options)
+        if pages < 1 or pages & (pages - 1):
+            raise PyebpfError(f"Events(pages={pages}): the kernel wants a power of two")
+        return pages
 
     def shape(self) -> EventShape:
         """Return what the records are."""

@@ -46,7 +46,8 @@ def fingerprint(
     ways = [[*map(len, one.ways)] for one in given if isinstance(one, Alternatives)]
     parts = [f"{len(found.probes)} probes attached, {len(given)} given, {ways}"]
     for probe in found.all_probes():
-        hooks = [(h.kind, h.target, h.places(options), h.enabled(options)) for h in probe.hooks]
+        chosen = [hook.chosen(options) for hook in probe.hooks]
+        hooks = [(h.kind, h.target, h.places(options), h.enabled(options)) for h in chosen]
         parts.append(f"{probe.name} {hooks}")
     files: set[str] = set()
     for function in found.functions:

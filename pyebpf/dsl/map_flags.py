@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from pyebpf.abi.constants import BPF_F_NUMA_NODE
 from pyebpf.abi.map_flags import MAP_FLAGS, NUMA_KINDS
+from pyebpf.dsl.constants import ConstDecl, value_of
 from pyebpf.errors import PyebpfError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Path: TypeAlias = "str | os.PathLike[str]"
 
@@ -16,7 +20,8 @@ class MapFlags(TypedDict, total=False):
     """The words that declarations take; :data:`pyebpf.abi.map_flags.MAP_FLAGS` says what they do.
 
     ``numa_node`` is the node whose memory the map is in; ``pin`` is its path in a BPF file system,
-    where it outlives the session and is shared with others: docs/pinning.md.
+    where it outlives the session and is shared with others: docs/pinning.md. It may be a ``Const``:
+    an empty text pins nothing, and a map that is there already keeps its number of entries.
     """
 
     no_prealloc: bool
@@ -43,7 +48,8 @@ class Chosen:
         bits: ``BPF_F_*``, those that were given as true.
         off: those that were given as false.
         numa_node: whose memory to take; 0 without ``BPF_F_NUMA_NODE`` in ``bits``.
-        pin: where the map is pinned; None if it is not.
+        pin: where the map is pinned; None if it is not, or an option says where.
+        pin_option: the ``Const`` that says where.
     """
 
     def __init__(self, name: str, kind: str, words: MapFlags) -> None:
@@ -53,7 +59,10 @@ class Chosen:
             PyebpfError: maps of this kind take no such flag.
         """
         self.bits = self.off = self.numa_node = 0
-        self.pin = pin_path(name, words.get("pin"))
+        pin: object = words.get("pin")
+        self.name = name
+        self.pin_option = pin if isinstance(pin, ConstDecl) else None
+        self.pin = pin_path(name, words.get("pin")) if self.pin_option is None else None
         for word, value in words.items():
             if word == "pin":
                 continue
@@ -72,6 +81,11 @@ class Chosen:
                 self.off |= row.bit
         if {"rdonly", "wronly"} <= words.keys() or {"rdonly_prog", "wronly_prog"} <= words.keys():
             raise PyebpfError(f"{name}: a map that can be neither read nor written is of no use")
+
+    def pin_with(self, options: Mapping[Any, Any]) -> str | None:
+        """Return where an option, with these values, says that the map is pinned."""
+        path = value_of(self.pin_option, options)
+        return pin_path(self.name, path) if path else None
 
 
 def pin_path(name: str, path: Path | None) -> str | None:

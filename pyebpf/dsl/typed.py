@@ -205,6 +205,12 @@ class Cast(Expr):
     value: Expr
 
 
+class Doubted(Expr):
+    """A pointer that the verifier takes for NULL perhaps, as an address that helpers read from."""
+
+    value: Expr
+
+
 class Fitting(Expr):
     """A number; one that is not between 0 and ``most`` ends the program, as an exception would."""
 

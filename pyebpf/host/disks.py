@@ -86,6 +86,11 @@ def name_of(major: int, minor: int) -> str:
     return link.rpartition("/")[2].replace("!", "/")
 
 
+def name_of_dev(dev: int) -> str:
+    """Return the name of a disk by the kernel's number: the inverse of :func:`dev_of`."""
+    return name_of(dev >> _MINOR_BITS, dev & (1 << _MINOR_BITS) - 1)
+
+
 def _listed(major: int, minor: int) -> str:
     try:
         known = disks()

@@ -12,19 +12,49 @@ from typing import Any
 
 from pyebpf.btf.system import kernel_btf
 from pyebpf.btf.types import Enum, Kind
-from pyebpf.dsl.builtins import has_field
+from pyebpf.dsl.builtins import comm, has_field, ktime_get_ns, tgid
+from pyebpf.dsl.maps import Hash
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.dsl.probes.tracing import tp_btf
-from pyebpf.dsl.scalars import Ptr, i32, u32
+from pyebpf.dsl.records import chars, record
+from pyebpf.dsl.scalars import Char, Ptr, i32, u32, u64
 from pyebpf.errors import NotSupportedError
 from pyebpf.kernel import request, request_queue
-from pyebpf.lib.sources import source
+from pyebpf.lib.sources import at_entry, source
 
 #: What is called with a request.
 OnRequest = Callable[[Ptr[request]], None]
 #: What is called with a request, an error and a number of bytes.
 OnCompletion = Callable[[Ptr[request], i32, u32], None]
+
+
+def begun(*, when: Any = True) -> Callable[[OnRequest], Alternatives]:
+    """Run when I/O that somebody asks for becomes a request: ``(rq: Ptr[request])``.
+
+    The task that runs is the one that asks: a program, or a thread of the kernel for what is
+    written back. More may be merged into the request before it is issued. Before Linux 6.5 there is
+    no such moment for commands of drivers, and on disks whose statistics are off.
+    """
+
+    def ways(run: OnRequest) -> Iterable[Probe | tuple[Probe, ...]]:
+        @tp_btf("block_io_start", when=when)
+        def by_tracepoint(rq: Ptr[request]) -> None:
+            run(rq)
+
+        def by_function(rq: Ptr[request]) -> None:
+            run(rq)
+
+        # The tracepoint came with Linux kernel commit 5a80bd075f3b ("block: introduce
+        # block_io_start/block_io_done tracepoints") (in v6.5). Before, there was a function to
+        # keep the disk's statistics, which since v5.16 has its name with underscores.
+        return (
+            by_tracepoint,
+            *at_entry("__blk_account_io_start", by_function, when),
+            *at_entry("blk_account_io_start", by_function, when),
+        )
+
+    return source(ways)
 
 
 def inserted(*, when: Any = True) -> Callable[[OnRequest], Alternatives]:
@@ -98,6 +128,80 @@ def bytes_left(rq: Ptr[request]) -> u32:
     return left
 
 
+def first_sector(rq: Ptr[request]) -> u64:
+    """Return where what is still to be done of a request begins.
+
+    Units:  sectors of 512 bytes, from the beginning of the disk.
+    """
+    sector: u64 = rq.__sector  # noqa: SLF001 - the kernel's name
+    return sector
+
+
+@record
+class Asked:
+    """A request on its way: who asked for it, and what for.
+
+    Nobody was seen if ``begun_ns`` is 0; ``pid`` is 0 then, ``comm`` empty.
+
+    Units:  times as of ``ktime_get_ns``; a sector has 512 bytes, ``size`` is in bytes.
+    """
+
+    begun_ns: u64
+    issued_ns: u64
+    sector: u64
+    size: u32
+    flags: u32
+    pid: u32
+    comm: Char = chars(16)
+
+
+def note_begun(asked: Hash[Ptr[request], Asked], rq: Ptr[request]) -> None:
+    """Note who asks for a request, in a probe at :func:`begun`."""
+    now = ktime_get_ns()
+    asked[rq] = Asked(begun_ns=now, issued_ns=0, sector=0, size=0, flags=0, pid=tgid(), comm=comm())
+
+
+def note_issued(asked: Hash[Ptr[request], Asked], rq: Ptr[request]) -> None:
+    """Note what is asked for, in a probe at :func:`issued`."""
+    # A request merged into another never completes, so what was noted of it stays, until its place
+    # in memory is used for another one, which begins as well. (That start_time_ns is later than
+    # what was noted proves nothing: newer kernels set it after the beginning.)
+    nobody = Asked(pid=0)  # type: ignore[call-arg] # what is left out is 0 and empty
+    found = asked.setdefault(rq, nobody)
+    found.issued_ns = ktime_get_ns()
+    found.sector = first_sector(rq)
+    found.size = bytes_left(rq)
+    found.flags = rq.cmd_flags
+
+
+#: How a request lies to the one before it on its disk.
+FIRST, SEQUENTIAL, RANDOM = 0, 1, 2
+
+
+def lies(ends: Hash[u32, u64], dev: u32, sector: u64, size: u32) -> u32:
+    """Tell how a request lies to the one before: FIRST, SEQUENTIAL or RANDOM.
+
+    Args:
+        ends: where the last request to each disk ended; brought up to date.
+        dev: of the disk.
+        sector: where the request begins.
+        size: in bytes.
+    """
+    end = ends.get(dev)
+    ends[dev] = sector + (size >> 9)
+    if end is None:
+        return FIRST
+    return SEQUENTIAL if end == sector else RANDOM
+
+
+_OPERATION_MASK = 0xFF  # REQ_OP_MASK of include/linux/blk_types.h
+
+
+def operation(cmd_flags: u32) -> u32:
+    """Return the operation alone of a request's ``cmd_flags``, a number of ``enum req_op``."""
+    return cmd_flags & _OPERATION_MASK
+
+
 #: What an operation is called, by its name in ``enum req_op`` without ``REQ_OP_``.
 _OPERATIONS = {
     "READ": "Read",
@@ -129,7 +233,6 @@ _FLAGS = {
     "BACKGROUND": "Background",
     "NOWAIT": "NoWait",
 }
-_OPERATION_MASK = 0xFF  # REQ_OP_MASK of include/linux/blk_types.h
 
 
 def flag_words(cmd_flags: int) -> str:
@@ -143,6 +246,20 @@ def flag_words(cmd_flags: int) -> str:
     operations, flags = _meanings()
     words = [word for bit, word in flags if cmd_flags >> bit & 1]
     return "-".join([*reversed(words), operations.get(cmd_flags & _OPERATION_MASK, "Unknown")])
+
+
+#: The letter of an operation, as the kernel's own trace has them.
+_LETTERS = {"Read": "R", "Write": "W", "Flush": "F", "Discard": "D", "SecureErase": "D"}
+
+
+def letter(cmd_flags: int) -> str:
+    """Return the letter of a request's operation: R, W, D (discard), F (flush), N (others).
+
+    Raises:
+        NotSupportedError: the kernel's BTF does not say what the bits mean.
+    """
+    word = _meanings()[0].get(cmd_flags & _OPERATION_MASK, "")
+    return _LETTERS.get(word, "N")
 
 
 @cache

@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pyebpf.dsl.access import cast
+from pyebpf.dsl.builtins import has_field
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.dsl.probes.tracing import raw_tracepoint, tp_btf
 from pyebpf.dsl.scalars import Ptr, RawTracepointContext, u32, u64
-from pyebpf.kernel import task_struct
+from pyebpf.kernel import task_struct, thread_info
 from pyebpf.lib.sched import OnTask, OnTasks
 from pyebpf.lib.sources import source
+
+_TS_COMPAT = 2  # arch/x86/include/asm/thread_info.h
 
 
 def forked(*, when: Any = True) -> Callable[[OnTasks], Alternatives]:
@@ -59,6 +62,17 @@ def _one(name: str, when: Any) -> Callable[[OnTask], Alternatives]:
         return typed, untyped
 
     return source(ways)
+
+
+def is_in_32bit_call(task: Ptr[task_struct]) -> bool:
+    """Tell whether a task is in a system call of 32-bit programs, which have numbers of their own.
+
+    On x86; elsewhere it is not known, and False.
+    """
+    if has_field(thread_info, "status"):
+        status: u32 = task.thread_info.status
+        return status & _TS_COMPAT != 0
+    return False
 
 
 def is_leader(task: Ptr[task_struct]) -> bool:

@@ -7,13 +7,13 @@ known.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from pyebpf.plain import Frozen
 from pyebpf.present.escape import printable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # a tool declares its columns before it needs numpy
 
 
 class Column(Frozen):
@@ -26,6 +26,7 @@ class Column(Frozen):
         format: how a value is written, as after the colon of an f-string: ``".2f"``.
         cut: shorten longer text to ``width``.
         field: the record field it shows; the title in lower case by default.
+        absent: what stands for None.
     """
 
     title: str
@@ -34,9 +35,17 @@ class Column(Frozen):
     format: str = ""
     cut: bool = False
     field: str = ""
+    absent: str = ""
+
+    @property
+    def name(self) -> str:
+        """What programs call it: its field."""
+        return self.field or self.title.lower()
 
     def cell(self, value: Any) -> str:
         """Return ``value`` as it stands in its row."""
+        if value is None:
+            return self.placed(self.absent)
         text = format(value, self.format) if self.format else printable(_plain(value))
         return self.placed(text[: self.width] if self.cut else text)
 
@@ -48,7 +57,7 @@ class Column(Frozen):
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.partition(b"\0")[0]
-    return "" if value is None else value
+    return value
 
 
 class Table:
@@ -75,7 +84,7 @@ class Table:
 
     def record(self, fields: Mapping[str, Any]) -> str:
         """Return the line of one record: each column shows its field."""
-        return self.row(*(fields[_field(column)] for column in self.columns))
+        return self.row(*(fields[column.name] for column in self.columns))
 
     def rows(self, records: NDArray[Any]) -> Iterator[str]:
         """Yield a line for each record of a structured array.
@@ -85,7 +94,7 @@ class Table:
         Raises:
             ValueError: a column shows a field that the records do not have.
         """
-        names = [_field(column) for column in self.columns]
+        names = [column.name for column in self.columns]
         missing = [name for name in names if name not in (records.dtype.names or ())]
         if missing:
             message = f"the records have no field {', '.join(missing)}; they have "
@@ -100,8 +109,4 @@ class Table:
 
 
 def _listed(values: NDArray[Any]) -> list[Any]:
-    return values.tolist() if values.ndim == 1 else list(map(np.ndarray.tolist, values))
-
-
-def _field(column: Column) -> str:
-    return column.field or column.title.lower()
+    return values.tolist() if values.ndim == 1 else [row.tolist() for row in values]

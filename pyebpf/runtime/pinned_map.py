@@ -12,7 +12,7 @@ from pyebpf.abi.names import map_type_name
 from pyebpf.btf.parse import Btf
 from pyebpf.errors import KernelError, PinError
 from pyebpf.host.cpus import possible_count
-from pyebpf.runtime import syscall
+from pyebpf.runtime import bpffs, syscall
 from pyebpf.spec.from_btf import data_type
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import Array, DataType, Record
@@ -26,6 +26,21 @@ if TYPE_CHECKING:
     _Leaf = tuple[str, tuple[int, int]]
 
 _WORDS = {"map": "a map", "prog": "a program", "link": "a link", "": "no BPF object"}
+
+
+def entries_of(path: str) -> int:
+    """Return how many entries the map that is pinned at a path may have; 0 if none is there.
+
+    Raises:
+        KernelError, PinError: it cannot be opened.
+    """
+    if not os.path.lexists(path):
+        return 0
+    kind, fd = bpffs.open_pinned(path)
+    try:
+        return syscall.map_info(fd).max_entries if kind == "map" else 0
+    finally:
+        os.close(fd)
 
 
 def check(kind: str, fd: int, spec: MapSpec, btf_fd: int, path: str) -> None:

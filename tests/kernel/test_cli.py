@@ -88,7 +88,7 @@ def test_losses_are_told(tmp_path: Path) -> None:
     assert (done.code, done.out) == (0, "\n2 children\n")
     assert done.err == (
         "forks: map 'children' was full: 5 updates were refused, so what is shown is too little; "
-        "trace less, or raise max_entries of 'children'\n"
+        "trace less, or give 'children' more room (max_entries, max_keys, pages)\n"
     )
 
 

@@ -6,6 +6,7 @@ import ast
 import os
 import pty
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -298,6 +299,105 @@ def test_profiler(program: Callable[[str], str], tmp_path: Path) -> None:
     finally:
         busy.kill()
         busy.wait()
+
+
+class Child:
+    """A child that waits until it is told to do something once, and ends."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                signal.sigwait({signal.SIGUSR1})
+                work()
+            finally:
+                os._exit(0)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
+        self._is_there = True
+
+    def go(self) -> None:
+        os.kill(self.pid, signal.SIGUSR1)
+        os.waitpid(self.pid, 0)
+        self._is_there = False
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_there:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+
+@pytest.mark.parametrize(
+    ("hook", "deepest"),
+    [
+        pytest.param("sched:sched_process_fork", "kernel_clone", id="tracepoint"),
+        pytest.param("security_task_alloc", "security_task_alloc", id="kprobe"),
+    ],
+)
+def test_stacksnoop(hook: str, deepest: str) -> None:
+    if ":" not in hook:
+        needs("kprobe_attach")
+    with running("examples/stacksnoop.py", "-v", "-p", str(os.getpid()), hook) as example:
+        example.wait_for("Hit Ctrl-C")
+        os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)
+        call, *frames = example.wait_for("syscall").splitlines()
+        done = example.interrupt()
+    assert re.fullmatch(rf"\d+\.\d{{9}} +\S+ {os.getpid()} \d+ {hook}", call)
+    assert deepest in {frame.strip() for frame in frames}
+    assert (done.code, done.err) == (0, "")
+
+
+def test_tcpv4connect() -> None:
+    with running("examples/tcpv4connect.py", "-p", str(os.getpid())) as example:
+        example.wait_for("DPORT")
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            socket.create_connection(("127.0.0.1", port)).close()
+        row = example.wait_for("127.0.0.1").split()
+        done = example.interrupt()
+    assert (row[0], *row[-3:]) == (str(os.getpid()), "127.0.0.1", "127.0.0.1", str(port))
+    assert done == (0, "", "")
+
+
+def test_vfsreadlat() -> None:
+    with Path("/dev/zero").open("rb", buffering=0) as zero:
+        reads = Child(lambda: [os.read(zero.fileno(), 1) for _ in range(23)])
+        with reads, running("examples/vfsreadlat.py", "-p", str(reads.pid)) as example:
+            example.wait_for("Hit Ctrl-C")
+            reads.go()
+            done = example.interrupt()
+    assert (done.code, done.err) == (0, "")
+    assert sum(histogram_counts(done.out)) == 23
+
+
+def test_urandomread() -> None:
+    takes = Child(lambda: (os.getrandom(16), os.getrandom(3)))
+    with takes, running("examples/urandomread.py", "-p", str(takes.pid)) as example:
+        example.wait_for("GOTBITS")
+        takes.go()
+        rows = [example.wait_for("\n").split() for _ in range(2)]
+        done = example.interrupt()
+    assert [row[-2:] for row in rows] == [[str(takes.pid), "128"], [str(takes.pid), "24"]]
+    assert float(rows[0][0]) <= float(rows[1][0]) < time.monotonic()
+    assert done == (0, "", "")
+
+
+def test_undump() -> None:
+    with running("examples/undump.py", "-p", str(os.getpid())) as example:
+        example.wait_for("Hit Ctrl-C")
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            theirs.sendall(b"hello \x1b[31m you")
+            assert (ours.recv(6), ours.recv(99)) == (b"hello ", b"\x1b[31m you")
+        rows = [example.wait_for("\n").strip() for _ in range(4)]
+        done = example.interrupt()
+    assert [row.rpartition(": ")[2] for row in rows] == [
+        "6 bytes", "hello", "9 bytes", "\\x1b[31m you"
+    ]  # fmt: skip
+    assert done == (0, "", "")
 
 
 def test_task_iter() -> None:

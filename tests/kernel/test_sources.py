@@ -22,9 +22,11 @@ import pytest
 from pyebpf import Array, Global, Ptr, first_of, i32, i64, load, tgid, tp_btf, u32, u64, uprobe
 from pyebpf.dsl.choose import choose
 from pyebpf.dsl.probes.alternatives import Alternatives
-from pyebpf.errors import AttachError, NotSupportedError
-from pyebpf.kernel import dentry, file, inode, sk_buff, sock, task_struct
-from pyebpf.lib import fs, net, sched, task
+from pyebpf.errors import AttachError, KernelError, NotSupportedError
+from pyebpf.host.loop import LoopDevice
+from pyebpf.kernel import dentry, file, inode, request, sk_buff, sock, task_struct
+from pyebpf.lib import block, fs, net, sched, task
+from pyebpf.runtime import kallsyms
 from pyebpf.runtime.features import KernelFeatures
 from pyebpf.session import Session
 from pyebpf.targets import host_target
@@ -161,6 +163,12 @@ def on_unlink(folder: Ptr[inode], entry: Ptr[dentry]) -> None:
     if tgid() == mine.value and folder.i_ino == wanted.value:
         seen[0] += 1
         seen[1] += entry.d_name.len
+
+
+@block.begun()
+def on_request(rq: Ptr[request]) -> None:
+    if tgid() == mine.value and block.disk_dev(rq) == wanted.value:
+        seen[0] += 1
 
 
 class Case(NamedTuple):
@@ -369,12 +377,23 @@ def unlinks(session: Session) -> list[int]:
     return [TIMES, TIMES * len("name")]
 
 
+def requests(session: Session) -> list[int]:
+    try:
+        disk = LoopDevice()
+    except KernelError as err:
+        pytest.skip(str(err))
+    with disk:
+        session[wanted].value = disk.dev
+        disk.write(TIMES)
+    return [TIMES]
+
+
 CASES = [
     Case(on_fork, forks), Case(on_exec, execs), Case(on_exit, exits), Case(on_switch, switches),
     Case(on_wake, wakes), Case(on_move, moves), Case(on_state, listens), Case(on_connect, connects),
     Case(on_accept, connects), Case(on_send, sends), Case(on_receive, receives),
     Case(on_read, reads), Case(on_write, writes), Case(on_open, opens), Case(on_sync, syncs),
-    Case(on_create, creates), Case(on_unlink, unlinks),
+    Case(on_create, creates), Case(on_unlink, unlinks), Case(on_request, requests),
 ]  # fmt: skip
 WAYS = [(case, number) for case in CASES for number in range(len(case.probe.ways))]
 FEATURES = KernelFeatures(keep=False)
@@ -392,7 +411,11 @@ def _only(case: Case, number: int) -> Alternatives:
         choose([way], host_target(), {})
     except NotSupportedError as err:
         pytest.skip(" ".join(str(err).splitlines()[1:]).strip())
-    for kind in {hook.kind for probe in way.ways[0] for hook in probe.hooks}:
+    hooks = [hook for probe in way.ways[0] for hook in probe.hooks]
+    for hook in hooks:  # what only an attempt can tell: functions without types are there too
+        if hook.kind in ("kprobe", "kretprobe") and hook.target not in kallsyms.functions():
+            pytest.skip(f"this kernel has no function {hook.target}")
+    for kind in {hook.kind for hook in hooks}:
         if lack := FEATURES.lack(f"prog:{kind}"):
             pytest.skip(f"this kernel refuses {kind} programs: {lack.reason}")
     return way

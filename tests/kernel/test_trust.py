@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from pyebpf import Array, Probe, Ptr, fentry, host_target, load, tgid, u64
-from pyebpf.kernel import dentry, inode
+from pyebpf import Array, Probe, Ptr, fentry, host_target, i32, load, tgid, tp_btf, u64
+from pyebpf.kernel import dentry, inode, sk_buff
 
-pytestmark = [
-    pytest.mark.kernel,
-    pytest.mark.skipif(
-        not host_target().has("fentry_load"), reason="fentry programs do not load here"
-    ),
-]
+pytestmark = pytest.mark.kernel
 
 OWN = os.getpid()
 numbers = Array[u64](max_entries=4)
@@ -53,6 +49,7 @@ def checked(folder: Ptr[inode], entry: Ptr[dentry]) -> None:
             numbers[3] = parent.i_ino
 
 
+@pytest.mark.skipif(not host_target().has("fentry_load"), reason="fentry programs do not load here")
 @pytest.mark.parametrize("probe", [chain, variable, checked], ids=lambda probe: probe.name)
 def test_fields_behind_pointers_that_may_be_null(probe: Probe) -> None:
     # In memory: the inodes of layered file systems have other numbers than stat() gives.
@@ -65,3 +62,24 @@ def test_fields_behind_pointers_that_may_be_null(probe: Probe) -> None:
             path.unlink()
             found = session[numbers].view()[:4].tolist()
     assert found == [folder.st_ino, info.st_ino, device, folder.st_ino]
+
+
+@tp_btf("skb_copy_datagram_iovec")
+def behind_a_packet(skb: Ptr[sk_buff], size: i32) -> None:
+    if tgid() == OWN:
+        owner = skb.sk
+        numbers[0] = skb.sk.sk_type
+        numbers[1] = owner.sk_type
+        numbers[2] = size
+        if owner is not None:
+            numbers[3] = owner.sk_type
+
+
+def test_the_socket_of_a_packet() -> None:
+    """Newer kernels say that a packet may have none."""
+    sender, receiver = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with sender, receiver, load(behind_a_packet) as session:
+        sender.send(b"seven")
+        assert receiver.recv(16) == b"seven"
+        found = session[numbers].view()[:4].tolist()
+    assert found == [socket.SOCK_DGRAM, socket.SOCK_DGRAM, 5, socket.SOCK_DGRAM]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -17,7 +16,15 @@ from pyebpf import load
 from pyebpf.host.loop import LoopDevice
 from pyebpf.tools import biolatency
 from tests.loop import completed
-from tests.programs import BIOLATENCY, Done, drop_capabilities, histogram_counts, run, running
+from tests.programs import (
+    BIOLATENCY,
+    Done,
+    attached,
+    drop_capabilities,
+    histogram_counts,
+    run,
+    running,
+)
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
 
@@ -128,22 +135,11 @@ def test_json_by_flags(disk: LoopDevice) -> None:
 def json_of(disk: LoopDevice, *flags: str) -> str:
     """Trace until the known number was counted: with -j nothing says when tracing has begun."""
     with running(*BIOLATENCY, "-j", "-d", disk.name, *flags) as tool:
-        while not attached(tool.process.pid):
-            assert tool.process.poll() is None, tool.end()
-            time.sleep(0.01)
+        tool.wait_for_links(2)
         work(disk)
         done = tool.interrupt()
     assert (done.code, done.err) == (0, "")
     return done.out
-
-
-def attached(pid: int) -> bool:
-    """Tell whether a process holds as many links as biolatency has probes."""
-    names = []
-    for fd in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed since it was listed
-            names.append(str(fd.readlink()))
-    return sum("bpf_link" in name or "bpf-raw-tracepoint" in name for name in names) >= 2
 
 
 @pytest.mark.thorough
@@ -213,7 +209,7 @@ def hammer(disk: LoopDevice, stop: threading.Event) -> None:
 
 def test_as_a_library(disk: LoopDevice) -> None:
     def write() -> None:
-        while not attached(os.getpid()):
+        while not attached(os.getpid(), 2):
             time.sleep(0.01)
         disk.write(WRITES)
 

@@ -61,9 +61,15 @@ def make_tool(**words: Any) -> Tool[Any]:
     module.__doc__ = "Count things.\n\nAll of them."
     module.quick = Const(False, "-q", "--quick")  # type: ignore[attr-defined]
     module.slow = Const(False, "-s", "--slow")  # type: ignore[attr-defined]
+    module.listed = Const(False, "--list")  # type: ignore[attr-defined]
     sys.modules["counted"] = module
-    words = {"report": count, "exclusive": [(module.quick, module.slow)], **words}  # type: ignore[attr-defined]
-    return Tool("counted", probes=[], **words)
+    words = {
+        "report": count,
+        "exclusive": [(module.quick, module.slow)],  # type: ignore[attr-defined]
+        "instead": {module.listed: lambda: "so it is\n"},  # type: ignore[attr-defined]
+        **words,
+    }
+    return Tool("counted", **{"probes": [], **words})
 
 
 def count(session: Any) -> dict[str, int]:
@@ -118,13 +124,35 @@ def test_options_reach_the_session(sessions: list[Pretended]) -> None:
 
 
 def test_wrong_options_of_run(sessions: list[Pretended]) -> None:
-    with pytest.raises(TypeError, match="counted has no option 'pid'; it has quick, slow"):
+    with pytest.raises(TypeError, match="counted has no option 'pid'; it has quick, slow, list"):
         make_tool().run(1, pid=3)
     with pytest.raises(TypeError, match="can only use -q or -s"):
         make_tool().run(1, quick=True, slow=True)
     with pytest.raises(TypeError, match="no result to return"):
         make_tool(report=None).run(1)
     assert sessions == []
+
+
+def test_a_tool_without_probes_looks_once(capsys: pytest.CaptureFixture[str]) -> None:
+    def look(options: Any) -> dict[str, bool]:
+        return {"quick": options.option(sys.modules["counted"].quick)}
+
+    tool = make_tool(probes=None, report=look)
+    assert tool.main(["-q"]) == 0
+    assert capsys.readouterr().out == "{'quick': True}\n"
+    assert tool.main(["--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["quick"] is False
+    assert tool.run(quick=True) == {"quick": True}
+
+
+def test_an_option_that_prints_instead(
+    sessions: list[Pretended], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tool = make_tool()
+    assert tool.main(["--list"]) == 0
+    assert (capsys.readouterr().out, sessions) == ("so it is\n", [])
+    assert tool.main(["-q", "0.01", "1"]) == 0
+    assert len(sessions) == 1
 
 
 def test_exclusive_options(sessions: list[Pretended], capsys: pytest.CaptureFixture[str]) -> None:
@@ -229,7 +257,9 @@ def test_the_front_door(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     assert "usage: pyebpf TOOL" in capsys.readouterr().out
     assert main(["tools"]) == 0
-    assert "biolatency  Summarise block device I/O latency" in capsys.readouterr().out
+    assert re.search(
+        r"^biolatency +Summarise block device I/O", capsys.readouterr().out, re.MULTILINE
+    )
     assert main(["biolatency", "--version"]) == 0
     assert capsys.readouterr().out.startswith("biolatency ")
 

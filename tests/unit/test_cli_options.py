@@ -21,9 +21,11 @@ name = Const("", "-n", "--name", metavar="WORD")
 even = Const(0, "--even", convert=lambda text: int(text) // 2 * 2)
 loud = Const(True, "-s", "--silent")
 hidden = Const(7)
+where = Const("", "-w", "--where", bare="here")
+more = Const(0, "-v", "--more", counted=True)
 NAMES = [
     ("quick", quick), ("pid", pid), ("name", name), ("even", even), ("loud", loud),
-    ("hidden", hidden), ("other", 3),
+    ("hidden", hidden), ("other", 3), ("where", where), ("more", more),
 ]  # fmt: skip
 
 
@@ -44,6 +46,12 @@ def line() -> CommandLine:
         (["-qp", "12"], pid, 12),
         (["1", "-n", "x y"], name, "x y"),
         (["--even", "7"], even, 6),
+        (["-w"], where, "here"),
+        (["--where", "-q"], where, "here"),
+        (["-w", "there"], where, "there"),
+        (["-wthere"], where, "there"),
+        (["-w", "there", "--", "1"], where, "there"),
+        (["-vv", "--more"], more, 3),
     ],
 )
 def test_values(line: CommandLine, argv: list[str], const: object, value: object) -> None:
@@ -53,6 +61,23 @@ def test_values(line: CommandLine, argv: list[str], const: object, value: object
 def test_nothing_given_is_nothing_chosen(line: CommandLine) -> None:
     choice = line.parse([])
     assert (choice.consts, choice.frame, choice.interval_s, choice.times) == ({}, {}, None, None)
+
+
+def test_interval_and_duration_as_flags() -> None:
+    line = CommandLine(declared(NAMES), reports=True, letters=["-i", "-d"])
+    choice = line.parse(["-i", "2", "-d", "3"])
+    assert (choice.interval_s, choice.frame) == (2, {"duration": 3})
+    assert line.parse(["--interval", "2", "--duration", "3"]) == choice
+    assert "-d, --duration SECONDS" in line.help()
+
+
+def test_what_is_looked_at_once_has_no_intervals() -> None:
+    line = CommandLine(declared(NAMES), reports=True, loads=False)
+    assert line.usage("look") == "usage: look [options]"
+    assert "--json" in line.help()
+    for words in (["1"], ["--explain"], ["--duration", "1"]):
+        with pytest.raises(UsageError):
+            line.parse(words)
 
 
 def test_interval_and_count_stand_anywhere(line: CommandLine) -> None:
@@ -100,7 +125,9 @@ def test_flags_of_the_tool_come_before_those_of_the_frame() -> None:
 def test_names_for_keyword_arguments() -> None:
     short = Const(False, "-x")
     options = declared([*NAMES, ("short", short)])
-    assert [o.name for o in options] == ["quick_mode", "pid", "name", "even", "silent", "short"]
+    assert [o.name for o in options] == [
+        "quick_mode", "pid", "name", "even", "silent", "where", "more", "short"
+    ]  # fmt: skip
 
 
 def test_help_aligns_and_names_arguments(line: CommandLine) -> None:
@@ -174,12 +201,31 @@ def test_any_words_are_a_choice_or_a_usage_error(argv: list[str]) -> None:
         CommandLine(declared(NAMES), reports=True).parse(argv)
 
 
+def test_one_value_of_several() -> None:
+    flags = Const(0, "-f", merge=lambda one, other: one | other)
+    line = CommandLine(declared([("flags", flags)]), reports=False)
+    assert line.parse(["-f1", "-f4", "-f", "0x10"]).consts == {flags: 0x15}
+    assert line.parse(["-f", "2"]).consts == {flags: 2}
+
+
+def test_a_command_is_all_that_follows() -> None:
+    line = CommandLine(declared(NAMES), reports=False, lines=True, starts=True)
+    choice = line.parse(["-q", "--exec", "ls", "-q", "--exec"])
+    assert choice.consts == {quick: True}
+    assert list(choice.frame["exec"]) == ["ls", "-q", "--exec"]
+    assert "exec" not in line.parse(["-q"]).frame
+    with pytest.raises(UsageError, match="--exec: the command is missing"):
+        line.parse(["--exec"])
+    with pytest.raises(UsageError, match="not recognized"):
+        CommandLine(declared(NAMES), reports=False, lines=True).parse(["--exec", "ls"])
+
+
 def test_losses_are_told_once() -> None:
     losses = Losses()
     assert losses.news({}) == []
     (first,) = losses.news({"started": 5})
     assert "map 'started' was full: 5 updates" in first
-    assert "raise max_entries" in first
+    assert "more room (max_entries, max_keys, pages)" in first
     assert losses.news({"started": 5}) == []
     told = losses.news({"started": 7, "print": 2})
     assert [text.partition(":")[0] for text in told] == [

@@ -111,6 +111,7 @@ PUBLIC_MODULES = {
     "tracepoints",
     "lib",
     "host",
+    "rows",  # the function of this name, which the package gives
 }
 #: Layers that may import ours inside functions: a warm start must not load the compiler.
 LATE_IMPORTERS = {"session", "__init__"}

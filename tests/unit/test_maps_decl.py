@@ -77,6 +77,20 @@ def test_events_are_a_ring_of_pages() -> None:
     assert (spec.kind, spec.max_entries, spec.value) == ("ringbuf", 8192, Row.__pyebpf_record__)  # type: ignore[attr-defined]
 
 
+def test_options_say_how_large_a_buffer_is_and_where_a_map_is_pinned() -> None:
+    pages, path = Const(8), Const("")
+    sent = Events[Row](pages=pages)
+    assert sent.spec("e", 4).max_entries == 8 * 4096
+    assert sent.pages_with({pages: 16}) == 16
+    with pytest.raises(PyebpfError, match="pages=3"):
+        sent.pages_with({pages: 3})
+    shared = Hash[u32, u64](max_entries=4, pin=path)
+    assert (shared.pin, shared.chosen.pin_with({})) == (None, None)
+    assert shared.chosen.pin_with({path: "/sys/fs/bpf/x"}) == "/sys/fs/bpf/x"
+    with pytest.raises(PyebpfError, match="is no absolute path"):
+        shared.chosen.pin_with({path: "x"})
+
+
 WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "no room": (
         lambda: Hash[u32, u64](max_entries=0),

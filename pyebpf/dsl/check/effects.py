@@ -29,6 +29,7 @@ _PURE = (
     typed.Swapped, ContextBound, PacketAt, PacketCopy, PacketLength,
     typed.KernelRead, typed.KernelPlace, typed.CoreQuestion, typed.MapContains, typed.Cmp,
     typed.Same, typed.Logic, typed.Negation, typed.Truth, typed.IsNone, typed.Choice, typed.Cast,
+    typed.Doubted,
     typed.Unwrap, typed.RecordField, typed.EntryKey, typed.EntryText, typed.EntryValue, Pack,
     typed_text.TextUpTo, typed_text.TextFrom, typed_text.TextLength, typed_text.TextBegins,
     typed_text.TextEnds, typed_text.TextSame,

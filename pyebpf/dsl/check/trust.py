@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyebpf.dsl.typed import Bind, Cast, Expr, KernelRead, Read, Unwrap
+from pyebpf.dsl.typed import Bind, Doubted, Expr, KernelRead, Read, Unwrap
 from pyebpf.dsl.types import KernelRef, Pointer, Space
 from pyebpf.ir.nodes import MemberStep
 
@@ -29,7 +29,7 @@ def readable(base: Expr, scope: Scope) -> Expr:
     """Return a pointer to a kernel object as one that its members can be read through."""
     kind = base.type
     if isinstance(kind, Pointer) and kind.space is Space.BTF and may_be_null(base, scope):
-        return Cast(Pointer(Space.KERNEL, kind.to), base.span, base)
+        return Doubted(Pointer(Space.KERNEL, kind.to), base.span, base)
     return base
 
 

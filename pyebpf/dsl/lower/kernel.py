@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pyebpf.dsl import typed
 from pyebpf.dsl import typed_kernel as far
 from pyebpf.dsl.lower.maps import Optional
 from pyebpf.dsl.types import (
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias, TypeGuard
 
-    from pyebpf.dsl import typed
     from pyebpf.dsl.lower.expr import Expressions
 
     #: Writes a value that is computed to a place.
@@ -82,6 +82,24 @@ def read_optional(low: Expressions, expr: far.MemoryRead) -> Optional:
 def _probe(low: Expressions, helper: str, target: Value, size: int, address: Value) -> Value:
     arguments = (target, low.build.const(size, U32), address)
     return low.build.call(helper, arguments, I64)
+
+
+def _doubted(low: Expressions, expr: typed.Doubted) -> Value:
+    """Return a pointer that the verifier has lost sight of: a helper copies it.
+
+    What may be NULL for the verifier cannot be computed with, not even to say what to read.
+    """
+    pointer = low.number(expr.value)
+    low.build.span = expr.span
+    words = low.build.addr(low.build.slot("pointer", Array(U64, 2)))
+    held, copied = (_word(low, words, offset) for offset in (0, 8))
+    low.build.store(held, pointer)
+    _probe(low, _READ[Space.KERNEL], copied, 8, held)
+    return low.build.load(copied, expr.type)  # type: ignore[arg-type]
+
+
+def _word(low: Expressions, base: Value, offset: int) -> Value:
+    return low.build.add(nodes.Member(Pointer(Space.STACK), low.build.span, base, offset))
 
 
 def _copy_in(low: Expressions, expr: far.MemoryRead) -> Writer:
@@ -216,6 +234,7 @@ def write_widened(low: Expressions, write: Writer, size: int, pointer: Value) ->
 KERNEL_NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     far.MemoryRead: _memory_read,
     far.StructCopy: _struct_copy,
+    typed.Doubted: _doubted,
     far.PlaceAddress: _place_address,
     far.Offset: _offset,
     far.ContainerOf: _container_of,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias, get_type_hints
 
-from pyebpf.dsl.constants import value_of
+from pyebpf.dsl.constants import ConstDecl, value_of
 from pyebpf.errors import PyebpfError
 from pyebpf.plain import Frozen, Plain
 
@@ -23,12 +23,20 @@ class Hook(Frozen):
         when: the option that enables it.
         at: what attaching needs besides, by the names of ``Session.attach``'s arguments; constants
             stand for their values.
+        option: the constant whose value comes before ``target``: a name that is chosen later.
     """
 
     kind: str
     target: str
     when: Any = True
     at: tuple[tuple[str, Any], ...] = ()
+    option: Any = None
+
+    def chosen(self, options: Mapping[Any, Any]) -> Hook:
+        """Return the hook with its target whole, as the options say."""
+        if self.option is None:
+            return self
+        return self.replace(target=f"{value_of(self.option, options)}{self.target}", option=None)
 
     def enabled(self, options: Mapping[Any, Any]) -> bool:
         """Tell whether the option that this hook depends on is set."""
@@ -79,7 +87,7 @@ def program_names(
                 number += 1
                 name = f"{probe.name}_{number}"
             used.add(name)
-            out.append((name, probe, hook))
+            out.append((name, probe, hook.chosen(options)))
     return out
 
 
@@ -87,7 +95,11 @@ Decorator: TypeAlias = "Callable[[Callable[..., Any]], Probe]"
 
 
 def hooked(
-    kind: str, target: str = "", when: Any = True, at: Mapping[str, Any] | None = None
+    kind: str,
+    target: str = "",
+    when: Any = True,
+    at: Mapping[str, Any] | None = None,
+    option: Any = None,
 ) -> Decorator:
     """Return the decorator that gives a function one more hook.
 
@@ -96,9 +108,10 @@ def hooked(
         target: the name of the hook there.
         when: the option that enables it.
         at: what attaching needs besides; None stands for "not given".
+        option: a constant whose value comes before ``target``.
     """
     given = tuple((name, value) for name, value in (at or {}).items() if value is not None)
-    hook = Hook(kind, target, when, given)
+    hook = Hook(kind, target, when, given, option)
 
     def decorate(function: Any) -> Probe:
         if isinstance(function, Probe):  # decorators stack: one function, several hooks
@@ -113,11 +126,13 @@ def hooked(
 def named(
     kind: str, target: Any, example: str, when: Any, at: Mapping[str, Any] | None = None
 ) -> Decorator:
-    """Return the decorator of a kind that needs a name.
+    """Return the decorator of a kind that needs a name, or a constant that is one.
 
     Raises:
         PyebpfError: it was used without one.
     """
+    if isinstance(target, ConstDecl):
+        return hooked(kind, "", when, at, target)
     if not isinstance(target, str) or not target:
         raise PyebpfError(f"@{kind} needs a name: @{kind}({example!r})")
     return hooked(kind, target, when, at)

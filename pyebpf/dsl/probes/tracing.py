@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pyebpf.dsl.constants import ConstDecl
 from pyebpf.dsl.probes.base import (
     Decorator,
     Probe,
@@ -21,7 +22,8 @@ def tracepoint(event: str, *, cookie: int | None = None, when: Any = True) -> De
     """Run at a tracepoint. The function takes a :class:`TracepointContext` with its fields.
 
     Args:
-        event: category and name, ``"sched:sched_switch"``.
+        event: category and name, ``"sched:sched_switch"``; or a ``Const`` of a text, for an option
+            to say it.
         cookie: what ``attach_cookie()`` gives (Linux 5.15).
         when: attach only if this constant (see ``Const``) is true.
 
@@ -30,7 +32,7 @@ def tracepoint(event: str, *, cookie: int | None = None, when: Any = True) -> De
     decorate = named(
         "tracepoint", event, "sched:sched_switch", when, cookies_at("tracepoint", cookie)
     )
-    if event.count(":") != 1:
+    if not isinstance(event, ConstDecl) and event.count(":") != 1:
         raise PyebpfError(
             f"@tracepoint({event!r}): write category:name, as in 'sched:sched_switch'"
         )
@@ -179,7 +181,7 @@ def kprobe(
         function: its name, ``"vfs_read"``, also with an offset in bytes, ``"vfs_read+0x10"``, or of
             a module, ``"nf_conntrack:nf_ct_delete"``; an address of the running kernel, as a
             number; or a pattern, ``"tcp_*"``, for all functions that it matches (at once since
-            Linux 5.18).
+            Linux 5.18); or a ``Const`` of a text that is no pattern, for an option to say it.
         session: run again where the function returns, if the probe gave 0 (Linux 6.10).
         cookie: what ``attach_cookie()`` gives (Linux 5.15).
         cookies: of a pattern or a session, what it gives in some of the functions:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
+from pyebpf.dsl.constants import ConstDecl
 from pyebpf.dsl.probes.base import (
     Decorator,
     Probe,
@@ -17,9 +18,12 @@ from pyebpf.dsl.probes.base import (
 )
 from pyebpf.errors import PyebpfError
 
+#: A program or library; to checkers a ``Const`` of a text is one.
+Binary: TypeAlias = "str | os.PathLike[str]"
+
 
 def uprobe(  # noqa: PLR0913 - one argument for each thing that may be said
-    binary: str | os.PathLike[str],
+    binary: Binary,
     symbol: str = "",
     *,
     offset: int = 0,
@@ -38,7 +42,8 @@ def uprobe(  # noqa: PLR0913 - one argument for each thing that may be said
     arguments, with the types that the probe declares.
 
     Args:
-        binary: a path, or the name of a library as the dynamic linker knows it, ``"c"``.
+        binary: a path, or the name of a library as the dynamic linker knows it, ``"c"``; or a
+            ``Const`` of a text, for an option to say it.
         symbol: a function in it, as the linker names it or as C++ and Rust write it,
             ``"shop::price(int)"``; or a pattern, ``"mem*"``, for all that it matches (at once since
             Linux 6.6). Without one, ``offset`` counts from the start of the file.
@@ -69,7 +74,7 @@ def uprobe(  # noqa: PLR0913 - one argument for each thing that may be said
 
 
 def uretprobe(  # noqa: PLR0913 - one argument for each thing that may be said
-    binary: str | os.PathLike[str],
+    binary: Binary,
     symbol: str,
     *,
     pid: int | None = None,
@@ -126,7 +131,7 @@ def usdt(
 
 def _user(  # noqa: PLR0913 - what two decorators share
     kind: str,
-    binary: str | os.PathLike[str],
+    binary: Binary,
     symbol: str,
     offset: int,
     at: Mapping[str, Any],
@@ -134,8 +139,9 @@ def _user(  # noqa: PLR0913 - what two decorators share
     sleepable: bool,
     when: Any,
 ) -> Decorator:
-    path = os.fspath(binary)
-    if not path or not (symbol or offset):
+    by_option = isinstance(binary, ConstDecl)
+    path = "" if by_option else os.fspath(binary)
+    if not (path or by_option) or not (symbol or offset):
         raise PyebpfError(f"@{kind} needs a binary and a function: @{kind}('c', 'strlen')")
     if _is_pattern(symbol) and not kind.endswith("session"):
         kind = f"{kind}.multi"
@@ -145,7 +151,8 @@ def _user(  # noqa: PLR0913 - what two decorators share
 
     def decorate(function: Any) -> Probe:
         takes = _takes_arguments(getattr(function, "function", function)) or None
-        return hooked(full, target, when, {**at, "takes_arguments": takes})(function)
+        places = {**at, "takes_arguments": takes}
+        return hooked(full, target, when, places, binary if by_option else None)(function)
 
     return decorate
 

@@ -1,0 +1,78 @@
+"""A command that a tool runs to trace it: it begins when the probes are attached."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from pyebpf.cli.options import UsageError
+
+#: Signals that Python or the tool does something about, and a program expects to be as usual.
+_OURS = (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ)
+
+
+class Command:
+    """A process that has stopped just before it becomes a program.
+
+    What is traced from then on is the program's alone: the process makes one more system call, and
+    that is ``execve``.
+
+    Attributes:
+        pid: its number.
+        has_begun: it is not ours to end any more.
+    """
+
+    def __init__(self, path: str, words: Sequence[str]) -> None:
+        self.has_begun = self._is_over = False
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                for number in _OURS:
+                    signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), signal.SIGSTOP)
+                os.execv(path, [*words])  # noqa: S606 - the user's own words
+            finally:
+                os._exit(127)
+        os.waitpid(self.pid, os.WUNTRACED)
+
+    def begin(self) -> None:
+        """Let it go."""
+        self.has_begun = True
+        os.kill(self.pid, signal.SIGCONT)
+
+    def is_over(self) -> bool:
+        """Tell whether it has ended."""
+        if not self._is_over:
+            self._is_over = os.waitpid(self.pid, os.WNOHANG)[0] == self.pid
+        return self._is_over
+
+    def kill(self) -> None:
+        """End it."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+def path_of(words: Sequence[str]) -> str:
+    """Return the path of the program that a command runs.
+
+    Raises:
+        UsageError: there is none.
+    """
+    path = shutil.which(words[0])
+    if path is None:
+        raise UsageError(f"--exec: there is no program {words[0]!r}")
+    return path
+
+
+@contextmanager
+def stopped(words: Sequence[str]) -> Iterator[Command]:
+    """Give a command that is ready to begin; what has not begun at the end never does."""
+    command = Command(path_of(words), words)
+    try:
+        yield command
+    finally:
+        if not command.has_begun:
+            command.kill()

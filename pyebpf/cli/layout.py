@@ -1,0 +1,129 @@
+"""How the results of one interval after the other are laid out on paper or on a screen."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pyebpf.cli.output import clock
+from pyebpf.plain import Frozen
+from pyebpf.present.table import Column, Table
+
+if TYPE_CHECKING:
+    from pyebpf.session import Session
+
+#: Moves to the upper left corner and erases what is on the screen.
+CLEAR = "\x1b[H\x1b[2J"
+
+
+class Layout(Protocol):
+    """What the frame of a tool asks for."""
+
+    @property
+    def stamps(self) -> bool:
+        """Whether the time of day stands in it anyway: there is no ``-T`` then."""
+        ...
+
+    @property
+    def lead(self) -> str:
+        """What stands before the time of day of ``-T`` and each result."""
+        ...
+
+    def begin(self) -> str:
+        """Return what stands above all results, with its newline."""
+        ...
+
+    def text(self, session: Session, result: Any, /) -> str:
+        """Return what is written for a result, with its newline."""
+        ...
+
+
+class Blocks:
+    """Text as the tool makes it, after an empty line.
+
+    Args:
+        show: makes text of a result; ``str`` if there is none.
+    """
+
+    stamps = False
+    lead = "\n"
+
+    def __init__(self, show: Callable[[Session, Any], str] | None) -> None:
+        self._show = show
+
+    def begin(self) -> str:
+        """Return nothing."""
+        return ""
+
+    def text(self, session: Session, result: Any, /) -> str:
+        """Return the text of one result."""
+        text = str(result) if self._show is None else self._show(session, result)
+        return f"{text}\n" if text else ""
+
+
+class Rolling(Frozen):
+    """A table that grows by some rows in each interval. A result is a list of mappings.
+
+    Attributes:
+        columns: fields of the mappings; ``time`` is the time of day.
+    """
+
+    columns: Sequence[Column]
+    stamps: bool = True
+    lead: str = ""
+
+    def begin(self) -> str:
+        """Return the titles."""
+        return f"{Table(*self.columns).header()}\n"
+
+    def text(self, _: Session, result: Any, /) -> str:
+        """Return the rows of one interval."""
+        return lines_of(self.columns, ({"time": clock(), **row} for row in result))
+
+
+class Screen(Frozen):
+    """The time of day, the machine's load and a table; on a terminal it replaces the one before.
+
+    A result is a list of mappings.
+
+    Attributes:
+        columns: fields of the mappings.
+        keep: the option not to clear the screen.
+    """
+
+    columns: Sequence[Column]
+    keep: Any
+    stamps: bool = True
+    lead: str = ""
+
+    def begin(self) -> str:
+        """Return nothing: titles are on each screen."""
+        return ""
+
+    def text(self, session: Session, result: Any, /) -> str:
+        """Return one screen."""
+        clears = not session.option(self.keep) and is_terminal()
+        table = f"{Table(*self.columns).header()}\n{lines_of(self.columns, result)}"
+        return f"{CLEAR if clears else chr(10)}{clock()} loadavg: {load_average()}\n\n{table}"
+
+
+def lines_of(columns: Iterable[Column], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return a line for each row, each with its newline."""
+    table = Table(*columns)
+    return "".join(f"{table.record(row)}\n" for row in rows)
+
+
+def is_terminal() -> bool:
+    """Tell whether standard output is a terminal that knows how to clear itself."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def load_average() -> str:
+    """Return what ``/proc/loadavg`` says, ``"?"`` where there is none."""
+    try:
+        with open("/proc/loadavg", encoding="ascii") as file:  # noqa: PTH123 - quick to import
+            return file.read().strip()
+    except OSError:
+        return "?"

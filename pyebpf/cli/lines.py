@@ -1,0 +1,182 @@
+"""A line for each record of a stream: the columns of a tool, as text or as JSON."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pyebpf.cli import output
+from pyebpf.dsl.constants import ConstDecl
+from pyebpf.present import table
+
+if TYPE_CHECKING:
+    from pyebpf.session import Session
+
+_NS = 1_000_000_000
+
+#: What is called with a session and one record, whose fields are attributes.
+OfRecord = Callable[[Any, Any], Any]
+
+
+class Tracing(NamedTuple):
+    """What a column may need besides the record.
+
+    Attributes:
+        session: which the records are from.
+        began_ns: when tracing began, on the clock of ``ktime_get_ns``.
+    """
+
+    session: Session
+    began_ns: int
+
+
+class Column(table.Column):
+    """A column of :class:`Lines`.
+
+    Attributes:
+        value: makes what is shown of the session and a record, where this is not a field as it is;
+            None is shown as ``absent``. In JSON it is called by ``name`` all the same.
+        when: shown only if this constant (see ``Const``) is true, or if this function of the
+            session says so.
+    """
+
+    value: OfRecord | None = None
+    when: Any = True
+
+    def is_shown(self, session: Session) -> bool:
+        """Tell whether the options of a session ask for it."""
+        if callable(self.when) and not isinstance(self.when, ConstDecl):
+            return bool(self.when(session))
+        return bool(session.option(self.when))
+
+    def reader(self, tracing: Tracing) -> Callable[[Any], Any]:
+        """Return what makes the column's value of a record."""
+        if self.value is None:
+            name = self.name
+            return lambda row: row[name]
+        value = self.value
+        return lambda row: value(tracing.session, row)
+
+
+class Elapsed(Column):
+    """A column of seconds since tracing began; its field is what ``ktime_get_ns`` gave."""
+
+    def reader(self, tracing: Tracing) -> Callable[[Any], Any]:
+        """Return what makes seconds of a record."""
+        read = super().reader(tracing)
+        return lambda row: (read(row) - tracing.began_ns) / _NS
+
+
+class Clock(Column):
+    """A column of the time of day; its field is what ``ktime_get_ns`` gave.
+
+    Attributes:
+        utc: of UTC, not of the local time zone.
+        digits: how many of the fraction of a second.
+    """
+
+    utc: bool = False
+    digits: int = 0
+
+    def reader(self, tracing: Tracing) -> Callable[[Any], Any]:
+        """Return what makes a time of a record."""
+        read = super().reader(tracing)
+        return lambda row: self._time_of_day(read(row))
+
+    def _time_of_day(self, ktime_ns: int) -> str:
+        # Of the clock as it is set now, also for what was before it was set.
+        whole, rest = divmod(ktime_ns + time.time_ns() - time.monotonic_ns(), _NS)
+        fraction = f".{rest:09}"[: self.digits + 1] if self.digits else ""
+        return (
+            time.strftime("%H:%M:%S", (time.gmtime if self.utc else time.localtime)(whole))
+            + fraction
+        )
+
+
+class Lines:
+    """What a tool prints: a header, and a line for each record of a stream.
+
+    Text is escaped for a terminal, and a value that is wider than its column pushes the rest of its
+    line to the right. As JSON, a record is an object of the columns' values by their fields.
+
+    Args:
+        events: the ``Events`` that the probes send to.
+        columns: what to show of each record.
+        keep: says which records to show, where the kernel could not tell: all by default.
+    """
+
+    def __init__(self, events: Any, *columns: Column, keep: OfRecord | None = None) -> None:
+        self._events = events
+        self._columns = columns
+        self._keep = keep
+
+    def printer(self, session: Session, *, json: bool) -> Printer:
+        """Begin to print: the header, or no header for JSON."""
+        return Printer(session, self._events, self._values(session), json=json)
+
+    def _values(self, session: Session) -> Values:
+        tracing = Tracing(session, time.monotonic_ns())
+        shown = tuple(column for column in self._columns if column.is_shown(session))
+        readers = [column.reader(tracing) for column in shown]
+        keep = self._keep
+
+        def values(row: Any) -> list[Any] | None:
+            if keep is None or keep(session, row):
+                return [read(row) for read in readers]
+            return None
+
+        return Values(shown, values)
+
+
+class Values(NamedTuple):
+    """What is shown of a record.
+
+    Attributes:
+        columns: the columns.
+        of: their values; None for a record that is not shown.
+    """
+
+    columns: tuple[Column, ...]
+    of: Callable[[Any], list[Any] | None]
+
+
+class Printer:
+    """Prints the records of one session.
+
+    Raises:
+        OutputError: nobody takes them; so does :meth:`wait`.
+    """
+
+    def __init__(self, session: Session, events: Any, values: Values, *, json: bool) -> None:
+        self._stream = session[events]
+        self._kind = events.shape().kinds[0]
+        self._values = values.of
+        # By name: it imports numpy, which a tool needs only after its probes are attached.
+        self._python_values = importlib.import_module("pyebpf.spec.dtype").python_values
+        if json:
+            self._line = _as_json([column.name for column in values.columns])
+        else:
+            lines = table.Table(*values.columns)
+            self._line = lambda row: lines.row(*row)
+            output.write(f"{lines.header()}\n")
+
+    @property
+    def name(self) -> str:
+        """What ``Session.lost`` calls the stream."""
+        name: str = self._stream.name
+        return name
+
+    def wait(self, timeout_s: float = 0) -> None:
+        """Print what is there, or comes in some time."""
+        batch = self._stream.read(timeout_s)
+        if len(batch):
+            values = map(self._values, self._python_values(self._kind, batch))
+            # All at once: whoever reads them is woken once.
+            output.write("".join(f"{self._line(row)}\n" for row in values if row is not None))
+
+
+def _as_json(names: list[str]) -> Callable[[list[Any]], str]:
+    line: Callable[[Any], str] = importlib.import_module("pyebpf.present.jsonl").line
+    return lambda row: line(dict(zip(names, row, strict=True)))

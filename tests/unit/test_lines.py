@@ -1,0 +1,137 @@
+"""A line for each record, of a stream that only pretends."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pyebpf import Char, Const, Events, chars, i32, record, u64
+from pyebpf.cli.lines import Clock, Column, Elapsed, Lines
+from pyebpf.cli.options import CommandLine
+from pyebpf.cli.output import Losses
+from pyebpf.spec.dtype import numpy_dtype
+
+wordy = Const(False, "-v")
+
+
+@record
+class Seen:
+    ts_ns: u64
+    ret: i32
+    comm: Char = chars(8)
+    path: Char = chars(32)
+
+
+seen = Events[Seen]()
+DTYPE = numpy_dtype(Seen.__pyebpf_record__)  # type: ignore[attr-defined]
+
+
+class Pretended:
+    """A session with a stream of a batch for each row; it is its stream, too."""
+
+    name = "seen"
+
+    def __init__(self, *rows: tuple[Any, ...], chosen: bool = False) -> None:
+        self.batches = [np.array([row], DTYPE) for row in rows]
+        self.chosen = chosen
+
+    def option(self, const: Any) -> Any:
+        return self.chosen if const is wordy else const
+
+    def __getitem__(self, decl: object) -> Pretended:
+        assert decl is seen
+        return self
+
+    def read(self, timeout_s: float = 0) -> Any:
+        assert timeout_s >= 0
+        return self.batches.pop(0) if self.batches else np.array([], DTYPE)
+
+
+def followed(session: Pretended, lines: Lines, *, as_json: bool = False) -> None:
+    printer = lines.printer(session, json=as_json)  # type: ignore[arg-type]
+    assert printer.name == "seen"
+    while session.batches:
+        printer.wait(0.01)
+    printer.wait()
+
+
+ROWS = ((5, -2, b"a\x1b", "p\u00e9".encode()), (6, 0, b"much longer"[:8], b"x\xff"))
+LINES = Lines(
+    seen,
+    Column("COMM", 6),
+    Column("ERR", 4, ">", value=lambda _, row: -row.ret or None, absent="-"),
+    Column("RET", 3, when=wordy),
+    Column("QUIET", 3, value=lambda *_: 1, when=lambda session: not session.option(wordy)),
+    Column("PATH", 0),
+)
+
+
+def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    followed(Pretended(*ROWS), LINES)
+    assert capsys.readouterr().out.splitlines() == [
+        "COMM    ERR QUIET PATH",
+        "a\\x1b     2 1   pé",
+        "much lon    - 1   x\\xff",
+    ]
+
+
+def test_options_choose_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    followed(Pretended(ROWS[0], chosen=True), LINES)
+    assert capsys.readouterr().out.startswith("COMM    ERR RET PATH\na\\x1b     2 -2  pé\n")
+
+
+def test_json_has_texts_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    followed(Pretended(*ROWS), LINES, as_json=True)
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {"comm": "a\x1b", "err": 2, "quiet": 1, "path": "pé"},
+        {"comm": "much lon", "err": None, "quiet": 1, "path": "x\\xff"},
+    ]
+
+
+def test_only_some_records(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines(seen, Column("RET", 3), keep=lambda session, row: row.ret == session.chosen)
+    followed(Pretended(*ROWS), lines)
+    assert capsys.readouterr().out == "RET\n0\n"
+
+
+def test_time_since_tracing_began(capsys: pytest.CaptureFixture[str]) -> None:
+    before = time.monotonic_ns()
+    stamp = before + 10_000_000_000
+    followed(Pretended((stamp, 0, b"", b"")), Lines(seen, Elapsed("T", 9, field="ts_ns")))
+    took_s = (time.monotonic_ns() - before) / 1e9
+    assert 10 - took_s <= float(capsys.readouterr().out.split()[1]) <= 10
+
+
+def test_time_of_day(capsys: pytest.CaptureFixture[str]) -> None:
+    columns = (
+        Clock("LOCAL", 9, field="ts_ns"),
+        Clock("UTC", 13, field="ts_ns", utc=True, digits=3),
+    )
+    before = time.time_ns() // 1_000_000
+    followed(Pretended((time.monotonic_ns(), 0, b"", b"")), Lines(seen, *columns))
+    after = time.time_ns() // 1_000_000 + 1
+    local, utc = capsys.readouterr().out.split()[2:]
+    assert local in {time.strftime("%H:%M:%S", time.localtime(ms / 1e3)) for ms in (before, after)}
+    hours, minutes, seconds = utc.split(":")
+    of_day = int(hours) * 3_600_000 + int(minutes) * 60_000 + round(float(seconds) * 1_000)
+    day = 86_400_000
+    assert (of_day - before) % day <= after - before
+
+
+def test_missing_lines_are_called_so() -> None:
+    lost = Losses("seen").news({"seen": 2, "other": 3, "print": 1})
+    assert [text.partition(":")[0] for text in lost] == [
+        "2 lines are missing",
+        "map 'other' was full",
+        "1 lines are missing",
+    ]
+
+
+def test_options_of_a_tool_that_prints_lines() -> None:
+    names = {option.name for option in CommandLine([], reports=False, lines=True).options}
+    assert {"json", "duration"} <= names
+    assert "timestamp" not in names

@@ -1,0 +1,63 @@
+"""Summarise the sizes of block device I/O by process, as log2 histograms.
+
+A size is that of a request when it is issued to its device, after merging. The process is the one
+that runs then: mostly the one that asked, but a thread of the kernel for what is written back or
+has waited in a queue.
+
+Output:   one histogram for each process name and interval, in KiB; 0 -> 1 holds what is smaller
+          than 2 KiB, flushes too.
+Cost:     one tracepoint, which counts in memory.
+Needs:    Linux 5.5, with BTF.
+Source:   behaviour after BCC's bitesize (Brendan Gregg, 2016); written from scratch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyebpf import Char, Const, Log2Hist, Ptr, Session, chars, comm, record
+from pyebpf.cli import Tool
+from pyebpf.host.disks import dev_of
+from pyebpf.kernel import request
+from pyebpf.lib import block
+from pyebpf.lib.block import bytes_left, disk_dev, regrouped
+
+only_dev = Const(0, "-d", "--disk", help="trace this disk only", convert=dev_of)
+
+
+@record
+class Process:
+    """A name that processes have."""
+
+    comm: Char = chars(16)
+
+
+sizes = Log2Hist(unit="Kbytes", key=Process)
+
+
+@block.issued()
+def on_issue(rq: Ptr[request]) -> None:
+    """Count the size of a request."""
+    if not only_dev or disk_dev(rq) == only_dev:
+        sizes[Process(comm=comm())].add(bytes_left(rq) >> 10)
+
+
+def report(session: Session) -> Any:
+    """Take one interval: a ``KeyedHist`` by the names of processes."""
+    return regrouped(session[sizes].take(), "Process Name", lambda key: key.comm)
+
+
+tool = Tool(
+    __name__,
+    probes=[on_issue],
+    report=report,
+    header="Tracing block I/O... Hit Ctrl-C to end.",
+    examples="""
+        bitesize                      # sizes of I/O by process, until Ctrl-C
+        bitesize 1 10                 # print 1 second summaries, 10 times
+        bitesize -d sdc               # trace sdc only
+    """,
+)
+
+if __name__ == "__main__":
+    raise SystemExit(tool.main())
