@@ -39,6 +39,7 @@ from pyebpf.lib.block import (
     Asked,
     bytes_left,
     disk_dev,
+    key_of,
     letter,
     lies,
     note_begun,
@@ -66,16 +67,16 @@ class Done:
     comm: Char = chars(16)
 
 
-asked = Hash[Ptr[request], Asked](max_entries=10_240)
+asked = Hash[u64, Asked](max_entries=10_240)
 ends = Hash[u32, u64](max_entries=4096)
 done = Events[Done](pages=512)
 
 
 @block.begun()
-def on_begin(rq: Ptr[request]) -> None:
+def on_begin(what: u64, dev: u32) -> None:
     """Note who asks."""
-    if not only_dev or disk_dev(rq) == only_dev:
-        note_begun(asked, rq)
+    if not only_dev or dev == only_dev:
+        note_begun(asked, what)
 
 
 @block.issued()
@@ -90,7 +91,7 @@ def on_complete(rq: Ptr[request], error: i32, nr_bytes: u32) -> None:
     """Send what is known of a request."""
     if nr_bytes < bytes_left(rq):
         return  # the rest is still to come
-    about = asked.pop(rq)
+    about = asked.pop(key_of(rq))
     if about is None or not about.issued_ns:
         return
     now = ktime_get_ns()

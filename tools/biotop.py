@@ -22,7 +22,16 @@ from pyebpf.cli.options import positive
 from pyebpf.host.disks import dev_of, name_of_dev
 from pyebpf.kernel import request
 from pyebpf.lib import block
-from pyebpf.lib.block import Asked, bytes_left, disk_dev, letter, note_begun, note_issued, operation
+from pyebpf.lib.block import (
+    Asked,
+    bytes_left,
+    disk_dev,
+    key_of,
+    letter,
+    note_begun,
+    note_issued,
+    operation,
+)
 
 noclear = Const(False, "-C", "--noclear", help="don't clear the screen")
 maxrows = Const(20, "-r", "--maxrows", help="maximum rows to print, default 20", convert=positive)
@@ -49,15 +58,15 @@ class Totals:
     spent_ns: u64
 
 
-asked = Hash[Ptr[request], Asked](max_entries=10_240)
+asked = Hash[u64, Asked](max_entries=10_240)
 totals = Hash[Whose, Totals](max_entries=10_240)
 
 
 @block.begun()
-def on_begin(rq: Ptr[request]) -> None:
+def on_begin(what: u64, dev: u32) -> None:
     """Note who asks."""
-    if not only_dev or disk_dev(rq) == only_dev:
-        note_begun(asked, rq)
+    if not only_dev or dev == only_dev:
+        note_begun(asked, what)
 
 
 @block.issued()
@@ -72,7 +81,7 @@ def on_complete(rq: Ptr[request], error: i32, nr_bytes: u32) -> None:
     """Add a request to what its process did."""
     if nr_bytes < bytes_left(rq):
         return  # the rest is still to come
-    about = asked.pop(rq)
+    about = asked.pop(key_of(rq))
     if about is None or not about.issued_ns:
         return
     if only_pid and about.pid != only_pid:

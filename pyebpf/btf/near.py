@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+#: So many changes are a slip of the fingers; more make another name, and are slow to look for.
+_MOST = 3
+
 
 def nearest(word: str, names: Iterable[str], n: int = 3) -> list[str]:
     """Return up to ``n`` of ``names`` that resemble ``word``, the best first.
@@ -14,7 +17,7 @@ def nearest(word: str, names: Iterable[str], n: int = 3) -> list[str]:
     A name resembles the word when few single-character changes or swaps lead from one to the other,
     or when the word is its beginning.
     """
-    limit = max(1, len(word) // 3)
+    limit = min(max(1, len(word) // 3), _MOST)
     letters = set(word)
     scored: list[tuple[float, str]] = []
     others = []

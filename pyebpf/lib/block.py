@@ -12,6 +12,7 @@ from typing import Any
 
 from pyebpf.btf.system import kernel_btf
 from pyebpf.btf.types import Enum, Kind
+from pyebpf.dsl.access import cast
 from pyebpf.dsl.builtins import comm, has_field, ktime_get_ns, tgid
 from pyebpf.dsl.maps import Hash
 from pyebpf.dsl.probes import Probe
@@ -20,38 +21,49 @@ from pyebpf.dsl.probes.tracing import tp_btf
 from pyebpf.dsl.records import chars, record
 from pyebpf.dsl.scalars import Char, Ptr, i32, u32, u64
 from pyebpf.errors import NotSupportedError
-from pyebpf.kernel import request, request_queue
+from pyebpf.kernel import bio, gendisk, request, request_queue
 from pyebpf.lib.sources import at_entry, source
 
+#: What is called with what stands for a request, and its disk.
+OnBegin = Callable[[u64, u32], None]
 #: What is called with a request.
 OnRequest = Callable[[Ptr[request]], None]
 #: What is called with a request, an error and a number of bytes.
 OnCompletion = Callable[[Ptr[request], i32, u32], None]
 
 
-def begun(*, when: Any = True) -> Callable[[OnRequest], Alternatives]:
-    """Run when I/O that somebody asks for becomes a request: ``(rq: Ptr[request])``.
+def begun(*, when: Any = True) -> Callable[[OnBegin], Alternatives]:
+    """Run when I/O that somebody asks for becomes a request.
+
+    The function is called with ``(what: u64, dev: u32)``: what :func:`note_begun` knows the request
+    by, and its disk as :func:`disk_dev` has it.
 
     The task that runs is the one that asks: a program, or a thread of the kernel for what is
     written back. More may be merged into the request before it is issued. Before Linux 6.5 there is
     no such moment for commands of drivers, and on disks whose statistics are off.
     """
 
-    def ways(run: OnRequest) -> Iterable[Probe | tuple[Probe, ...]]:
+    def ways(run: OnBegin) -> Iterable[Probe | tuple[Probe, ...]]:
         @tp_btf("block_io_start", when=when)
         def by_tracepoint(rq: Ptr[request]) -> None:
-            run(rq)
+            run(key_of(rq), disk_dev(rq))
 
         def by_function(rq: Ptr[request]) -> None:
-            run(rq)
+            run(key_of(rq), disk_dev(rq))
+
+        @tp_btf("block_getrq", when=when)
+        def by_bio(b: Ptr[bio]) -> None:
+            run(cast(u64, b), dev_of_bio(b))
 
         # The tracepoint came with Linux kernel commit 5a80bd075f3b ("block: introduce
         # block_io_start/block_io_done tracepoints") (in v6.5). Before, there was a function to
-        # keep the disk's statistics, which since v5.16 has its name with underscores.
+        # keep the disk's statistics, which since v5.16 has its name with underscores. Where the
+        # compiler has put that into its caller, only the first bio of the request is to be had.
         return (
             by_tracepoint,
             *at_entry("__blk_account_io_start", by_function, when),
             *at_entry("blk_account_io_start", by_function, when),
+            by_bio,
         )
 
     return source(ways)
@@ -109,14 +121,29 @@ def disk_dev(rq: Ptr[request]) -> u32:
     # Since Linux kernel commit f3fa33acca9f ("block: remove the ->rq_disk field in struct request")
     # (in v5.17), the disk is reached through the queue. Before that, the request pointed at it.
     if has_field(request_queue, "disk"):
-        disk = rq.q.disk
-        dev: u32 = disk.major << 20 | disk.first_minor
-        return dev
+        return _dev_of(rq.q.disk)
     if has_field(request, "rq_disk"):
-        disk = rq.rq_disk
-        dev_before_5_17: u32 = disk.major << 20 | disk.first_minor
-        return dev_before_5_17
+        return _dev_of(rq.rq_disk)
     return 0
+
+
+def dev_of_bio(b: Ptr[bio]) -> u32:
+    """Return the kernel's number of the disk of a bio, as :func:`disk_dev` does."""
+    # Since Linux kernel commit 309dca309fc3 ("block: store a block_device pointer in struct bio")
+    # (in v5.12), the disk is reached through the device. Before that, the bio pointed at it.
+    if has_field(bio, "bi_bdev"):
+        return _dev_of(b.bi_bdev.bd_disk)
+    return _dev_of(b.bi_disk)
+
+
+def _dev_of(disk: Ptr[gendisk]) -> u32:
+    dev: u32 = disk.major << 20 | disk.first_minor
+    return dev
+
+
+def key_of(rq: Ptr[request]) -> u64:
+    """Return what tables know a request by."""
+    return cast(u64, rq)
 
 
 def bytes_left(rq: Ptr[request]) -> u32:
@@ -155,19 +182,25 @@ class Asked:
     comm: Char = chars(16)
 
 
-def note_begun(asked: Hash[Ptr[request], Asked], rq: Ptr[request]) -> None:
+def note_begun(asked: Hash[u64, Asked], what: u64) -> None:
     """Note who asks for a request, in a probe at :func:`begun`."""
     now = ktime_get_ns()
-    asked[rq] = Asked(begun_ns=now, issued_ns=0, sector=0, size=0, flags=0, pid=tgid(), comm=comm())
+    asked[what] = Asked(
+        begun_ns=now, issued_ns=0, sector=0, size=0, flags=0, pid=tgid(), comm=comm()
+    )
 
 
-def note_issued(asked: Hash[Ptr[request], Asked], rq: Ptr[request]) -> None:
-    """Note what is asked for, in a probe at :func:`issued`."""
+def note_issued(asked: Hash[u64, Asked], rq: Ptr[request]) -> None:
+    """Note what is asked for under :func:`key_of` the request, in a probe at :func:`issued`."""
     # A request merged into another never completes, so what was noted of it stays, until its place
     # in memory is used for another one, which begins as well. (That start_time_ns is later than
     # what was noted proves nothing: newer kernels set it after the beginning.)
     nobody = Asked(pid=0)  # type: ignore[call-arg] # what is left out is 0 and empty
-    found = asked.setdefault(rq, nobody)
+    found = asked.setdefault(key_of(rq), nobody)
+    if not found.begun_ns:
+        by_bio = asked.pop(cast(u64, rq.bio))
+        if by_bio is not None:
+            found.begun_ns, found.pid, found.comm = by_bio.begun_ns, by_bio.pid, by_bio.comm
     found.issued_ns = ktime_get_ns()
     found.sector = first_sector(rq)
     found.size = bytes_left(rq)

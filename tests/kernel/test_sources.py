@@ -24,7 +24,7 @@ from pyebpf.dsl.choose import choose
 from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.errors import AttachError, KernelError, NotSupportedError
 from pyebpf.host.loop import LoopDevice
-from pyebpf.kernel import dentry, file, inode, request, sk_buff, sock, task_struct
+from pyebpf.kernel import dentry, file, inode, sk_buff, sock, task_struct
 from pyebpf.lib import block, fs, net, sched, task
 from pyebpf.runtime import kallsyms
 from pyebpf.runtime.features import KernelFeatures
@@ -166,8 +166,8 @@ def on_unlink(folder: Ptr[inode], entry: Ptr[dentry]) -> None:
 
 
 @block.begun()
-def on_request(rq: Ptr[request]) -> None:
-    if tgid() == mine.value and block.disk_dev(rq) == wanted.value:
+def on_request(what: u64, dev: u32) -> None:
+    if tgid() == mine.value and what and dev == wanted.value:
         seen[0] += 1
 
 

@@ -11,10 +11,14 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pyebpf.dsl.access import has_enumerator, has_type
+from pyebpf.dsl.builtins import has_field
 from pyebpf.dsl.faults import Fault, Unassigned, UnknownName, Unsupported
 from pyebpf.dsl.typed import Bind, Expr, Literal, Read, Stmt, Variable
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeGuard
+
     from pyebpf.diag import Span
     from pyebpf.dsl.check.tuple_results import TupleResult
     from pyebpf.dsl.source import FunctionSource
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
 
 ExprRule: TypeAlias = "Callable[[Any, Scope], Expr]"
 StmtRule: TypeAlias = "Callable[[Any, Scope], list[Stmt]]"
+
+#: Statements after which the next one of their block is not run.
+_LEAVING = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 
 #: Marks the names of variables that the compiler adds: no name of Python has it.
 FRESH = "@"
@@ -182,9 +189,11 @@ class Scope:
     def block(self, nodes: list[ast.stmt]) -> list[Stmt]:
         """Check statements in order; what is wrong is reported, and the next one is checked."""
         out: list[Stmt] = []
-        for node in nodes:
-            if not self.flow.live:  # Python would not run it either
-                break
+        todo = list(nodes)
+        while todo and self.flow.live:  # where it is not, Python would not run the rest either
+            node = todo.pop(0)
+            if self._is_for_others(node, todo):
+                node, todo = ast.copy_location(ast.If(node.test, node.body, todo), node), []
             try:
                 out += self._statement(node)
             except Fault as fault:
@@ -193,6 +202,17 @@ class Scope:
                     self.unit.diagnostics.report(fault.diagnostic)
                 self._assume_assigned(node)
         return out
+
+    def _is_for_others(self, node: ast.stmt, rest: list[ast.stmt]) -> TypeGuard[ast.If]:
+        """Tell whether what follows `if has_field(…): return x` is its `else`, for other kernels."""
+        if not isinstance(node, ast.If) or node.orelse or not rest:
+            return False
+        return isinstance(node.body[-1], _LEAVING) and any(map(self._asks, ast.walk(node.test)))
+
+    def _asks(self, node: ast.AST) -> bool:
+        called = node.func if isinstance(node, ast.Call) else None
+        named = self.names.get(called.id) if isinstance(called, ast.Name) else None
+        return named in (has_field, has_type, has_enumerator)
 
     def _statement(self, node: ast.stmt) -> list[Stmt]:
         rule = self.rules.statements.get(type(node))
