@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from pyebpf.plain import Frozen, Plain
+from pyebpf.spec.types import Bool, Int
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pyebpf.ir.nodes import BinaryOp, CompareOp, FieldPath
     from pyebpf.spec.events import EventShape
     from pyebpf.spec.objects import CoreKind, MapSpec
-    from pyebpf.spec.types import DataType, Field, Int
+    from pyebpf.spec.types import DataType, Field
     from pyebpf.spec.views import PrintSpec
 
 Range: TypeAlias = tuple[int, int]
@@ -258,6 +259,15 @@ class KernelRead(Expr):
     base: Expr
     path: FieldPath
     bits: int = 0
+
+    @property
+    def after_test(self) -> Doubted | None:
+        """The pointer that is tested before a load, if that is how this is read.
+
+        Pointers are read by a helper: the verifier then says nothing of what is behind them.
+        """
+        is_number = isinstance(self.type, (Int, Bool))
+        return self.base if is_number and isinstance(self.base, Doubted) else None
 
 
 class CoreQuestion(Expr):

@@ -215,8 +215,14 @@ def _compare(instr: nodes.Compare) -> str | None:
     return f"{left} has no order" if ordered and not _is_number(left) else None
 
 
-def _not(instr: nodes.Not | nodes.Opaque) -> str | None:
+def _not(instr: nodes.Not) -> str | None:
     return None if instr.type == BOOL == instr.value.type else "it takes and gives bool"
+
+
+def _opaque(instr: nodes.Opaque) -> str | None:
+    kind = instr.type
+    fits = kind == instr.value.type and (kind == BOOL or isinstance(kind, Pointer))
+    return None if fits else "it takes and gives bool or a pointer"
 
 
 def _bounded(instr: nodes.Bounded) -> str | None:
@@ -393,7 +399,7 @@ RULES: dict[type[Value], Callable[[Any], str | None]] = {
     nodes.Binary: _binary,
     nodes.Compare: _compare,
     nodes.Not: _not,
-    nodes.Opaque: _not,
+    nodes.Opaque: _opaque,
     nodes.Bounded: _bounded,
     nodes.Swap: _swap,
     nodes.Select: _select,

@@ -149,13 +149,16 @@ def _kernel_step(base: Expr, path: FieldPath, step: Step, node: ast.expr, scope:
         raise scope.unsupported(node, f"a value of type `{step.type.name}`", advice)
     if isinstance(kind, Place):
         return KernelPlace(kind, span, base, longer)
-    scope.unit.note_read(f"{longer}{_way(base.type.space)}")
     bits = step.bits if isinstance(step, MemberStep) else 0
-    return KernelRead(kind, span, base, longer, bits)
+    read = KernelRead(kind, span, base, longer, bits)
+    scope.unit.note_read(f"{longer}{_way(read, base.type.space)}")
+    return read
 
 
-def _way(space: Space) -> str:
+def _way(read: KernelRead, space: Space) -> str:
     """Say how a field is read, if it is not loaded directly."""
+    if read.after_test is not None:
+        return ", if the pointer is not NULL"
     if space in (Space.KERNEL, Space.USER):
         return f", by probe_read_{space.name.lower()}"
     return ""

@@ -17,7 +17,7 @@ from pyebpf.dsl.faults import Fault, Unassigned, UnknownName, Unsupported
 from pyebpf.dsl.typed import Bind, Expr, Literal, Read, Stmt, Variable
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeGuard
+    from typing import TypeGuard
 
     from pyebpf.diag import Span
     from pyebpf.dsl.check.tuple_results import TupleResult
@@ -204,7 +204,7 @@ class Scope:
         return out
 
     def _is_for_others(self, node: ast.stmt, rest: list[ast.stmt]) -> TypeGuard[ast.If]:
-        """Tell whether what follows `if has_field(…): return x` is its `else`, for other kernels."""
+        """Tell whether what follows `if has_field(…): return x` is its `else`."""
         if not isinstance(node, ast.If) or node.orelse or not rest:
             return False
         return isinstance(node.body[-1], _LEAVING) and any(map(self._asks, ast.walk(node.test)))

@@ -1,8 +1,8 @@
 """Pointers of the kernel that its verifier may take for NULL, and how to read through them.
 
 From a pointer that the verifier trusts it trusts some of the pointers behind it, and says of some
-of these that they may be NULL: a load through one is refused unless it was tested. Such a load is
-made by a helper instead, which reads zero there, as every read of a bad address does.
+of these that they may be NULL: a load through one is refused unless it was tested. So the compiler
+tests it, and reads zero where it is NULL, as every read of a bad address does.
 
 The verifier finds the lists by name in the kernel's own types, and so does this module: a field
 ``d_inode`` of ``struct dentry__safe_trusted_or_null`` is such a field of a ``struct dentry``.

@@ -85,21 +85,36 @@ def _probe(low: Expressions, helper: str, target: Value, size: int, address: Val
 
 
 def _doubted(low: Expressions, expr: typed.Doubted) -> Value:
-    """Return a pointer that the verifier has lost sight of: a helper copies it.
+    """Return a pointer that can be computed with: NULL, or one that is not NULL for the verifier.
 
     What may be NULL for the verifier cannot be computed with, not even to say what to read.
     """
+
+    def there(pointer: Value) -> Value:
+        return low.build.convert(pointer, expr.type)  # type: ignore[arg-type]
+
+    return if_there(low, expr, there)
+
+
+def if_there(low: Expressions, expr: typed.Doubted, lower: Callable[[Value], Value]) -> Value:
+    """Return what ``lower`` makes of a pointer, or 0 where it is NULL."""
     pointer = low.number(expr.value)
-    low.build.span = expr.span
-    words = low.build.addr(low.build.slot("pointer", Array(U64, 2)))
-    held, copied = (_word(low, words, offset) for offset in (0, 8))
-    low.build.store(held, pointer)
-    _probe(low, _READ[Space.KERNEL], copied, 8, held)
-    return low.build.load(copied, expr.type)  # type: ignore[arg-type]
-
-
-def _word(low: Expressions, base: Value, offset: int) -> Value:
-    return low.build.add(nodes.Member(Pointer(Space.STACK), low.build.span, base, offset))
+    build = low.build
+    build.span = expr.span
+    hit, miss, end = build.new_block("there"), build.new_block("null"), build.new_block("end")
+    build.branch(build.compare(CompareOp.NE, pointer, build.const(0, pointer.type)), hit, miss)
+    build.start(hit)
+    # Else LLVM may compute an address before the branch.
+    found = lower(build.add(nodes.Opaque(pointer.type, expr.span, pointer)))
+    assert isinstance(found.type, (Int, Bool, Pointer))
+    result = build.slot("found", found.type)
+    build.write(result, found)
+    build.jump(end)
+    build.start(miss)
+    build.write(result, build.const(0, found.type))
+    build.jump(end)
+    build.start(end)
+    return build.read(result)
 
 
 def _copy_in(low: Expressions, expr: far.MemoryRead) -> Writer:

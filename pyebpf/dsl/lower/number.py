@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed, typed_maps, typed_shared
 from pyebpf.dsl.lower import maps as lower_map
 from pyebpf.dsl.lower import shared as lower_shared
-from pyebpf.dsl.lower.kernel import KERNEL_NUMBERS, kernel_base
+from pyebpf.dsl.lower.kernel import KERNEL_NUMBERS, if_there, kernel_base
 from pyebpf.dsl.lower.octets import OCTETS_NUMBERS
 from pyebpf.dsl.lower.slices import SLICE_NUMBERS
 from pyebpf.dsl.lower.symbols import SYMBOL_NUMBERS
@@ -214,7 +215,12 @@ def _packet_length(low: Expressions, expr: PacketLength) -> Value:
 
 
 def _kernel_read(low: Expressions, expr: typed.KernelRead) -> Value:
-    base = kernel_base(low, expr.base)
+    if expr.after_test is not None:
+        return if_there(low, expr.after_test, partial(_read_from, low, expr))
+    return _read_from(low, expr, kernel_base(low, expr.base))
+
+
+def _read_from(low: Expressions, expr: typed.KernelRead, base: Value) -> Value:
     low.build.span = expr.span
     assert isinstance(expr.type, (Int, Bool, Pointer))
     if expr.bits:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.ir import nodes
 from pyebpf.ir.llvm.body import llvm_type
 from pyebpf.ir.nodes import BinaryOp, CompareOp, Const, Convert, CoreValue
-from pyebpf.spec.types import Bool, Int
+from pyebpf.spec.types import BOOL, Bool, Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,7 +145,9 @@ def swap(b: Body, instr: nodes.Swap) -> str:
 
 
 def opaque(b: Body, instr: nodes.Opaque) -> str:
-    """Write a boolean that passes cannot look through."""
+    """Write a boolean or pointer that passes cannot look through."""
+    if instr.type != BOOL:
+        return b.opaque(llvm_type(instr.type), b.value(instr.value))
     wide = b.op(f"zext i1 {b.value(instr.value)} to i64")
     return b.op(f"trunc i64 {b.opaque('i64', wide)} to i1")
 
