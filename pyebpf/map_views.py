@@ -74,6 +74,8 @@ def open_view(
     if getattr(decl, "programs", False):
         return places.ProgrammedPlaceMap(fd, spec, descriptor)
     opened_map, shape = maps.open_map(fd, spec), decl.aggregate()
+    if isinstance(opened_map, maps.OfMaps) and opened.load_types is not None:
+        opened_map.use_types(opened.spec.inner, opened.load_types)
     if shape is None:
         return opened_map
     totals = bool(value_of(getattr(decl, "totals", False), options))

@@ -108,7 +108,9 @@ def load_object(  # noqa: PLR0913 - one argument for each thing that a load depe
         btf_fd = load_btf(obj.btf, features)
         try:
             for spec in _chosen(obj.maps, map_sizes or {}, pins or {}):
-                loaded.maps[spec.name] = create_map(spec, btf_fd, features=features)
+                opened = create_map(spec, btf_fd, features=features)
+                opened.load_types = partial(load_btf, obj.btf, features)
+                loaded.maps[spec.name] = opened
             fds = {name: opened.fd for name, opened in loaded.maps.items()}
             loading = _Loading(obj, fds, resolver, features, log_level)
             for program in wanted:

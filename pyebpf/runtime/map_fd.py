@@ -18,6 +18,8 @@ from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.target import Features
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyebpf.runtime import bpffs, pinned_map
 else:
     bpffs = lazy("pyebpf.runtime.bpffs")
@@ -37,7 +39,10 @@ class MapFd(Owner):
         spec: what it was made from, with the sizes it really has.
         name: its name in the object.
         reused: whether it was pinned by somebody before, and is shared with them.
+        load_types: loads the BTF that the spec's types are in; gives a descriptor of it, or 0.
     """
+
+    load_types: Callable[[], int] | None = None
 
     def __init__(self, fd: int, spec: MapSpec, name: str, *, reused: bool = False) -> None:
         self.fd, self.spec, self.name, self.reused = fd, spec, name, reused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
@@ -11,6 +12,10 @@ from pyebpf.runtime.maps.base import MapHandle
 from pyebpf.runtime.maps.batch import keys_of
 from pyebpf.runtime.maps.layout import Half
 from pyebpf.spec.objects import MapSpec
+
+
+def _no_types() -> int:
+    return 0
 
 
 class OfMaps(MapHandle):
@@ -29,6 +34,18 @@ class OfMaps(MapHandle):
         super().__init__(fd, spec)
         self.key = Half(spec.key, spec.key_size, f"key of map {spec.name!r}")
         self._token = token.current()
+        self._inner, self._load_types = spec.inner, _no_types
+
+    def use_types(self, inner: MapSpec | None, load_types: Callable[[], int]) -> None:
+        """Make maps with the types that the first inner map was made with.
+
+        Linux 6.1 compares what follows from them, such as whether there is a timer.
+
+        Args:
+            inner: what to make, with its types.
+            load_types: loads the BTF that they are in; gives a descriptor of it, or 0.
+        """
+        self._inner, self._load_types = inner, load_types
 
     def __setitem__(self, key: object, value: MapHandle) -> None:
         """Put a map into an entry.
@@ -44,13 +61,22 @@ class OfMaps(MapHandle):
         inner = self.spec.inner
         assert inner is not None
         with token.using(self._token):
-            view = type(self).opener(create_map(inner).fd, inner)
+            view = type(self).opener(self._create(), inner)
         try:
             self[key] = view
         except BaseException:
             view.close()
             raise
         return view
+
+    def _create(self) -> int:
+        assert self._inner is not None
+        types = self._load_types()
+        try:
+            return create_map(self._inner, types).fd
+        finally:
+            if types:
+                os.close(types)
 
     def swap(self, key: object) -> Any:
         """Put an empty map like the inner one into an entry, and return what was there: for good.
