@@ -18,7 +18,6 @@ from pyebpf import (
     Events,
     Hash,
     TracepointContext,
-    cast,
     chars,
     comm,
     i32,
@@ -72,7 +71,7 @@ kills = Events[Kill](pages=64)
 @tracepoint("syscalls:sys_enter_kill")
 def on_kill(ctx: TracepointContext) -> None:
     """Remember what a call asks for."""
-    to = cast(i32, ctx.pid)  # negative for a group
+    to = ctx.pid  # negative for a group
     if (only_pid and tgid() != only_pid) or (only_tpid and to != only_tpid):
         return
     if only_signals and not (1 <= ctx.sig <= 64 and only_signals >> (ctx.sig - 1) & 1):

@@ -77,6 +77,12 @@ class Kernel:
                 return self._ref(found[0])
         return None
 
+    def number(self, name: str) -> Int | None:
+        """Return the type of numbers of that name; None if there is none, or nobody knows."""
+        ref = self.find(name) if self._target.btf is not None else None
+        kind = self.value(ref.id, Space.KERNEL) if ref is not None else None
+        return kind if isinstance(kind, Int) else None
+
     def similar(self, name: str) -> list[str]:
         """Return names of types that are nearly ``name``."""
         return self.btf.similar(name, (Kind.STRUCT, Kind.UNION, Kind.TYPEDEF))

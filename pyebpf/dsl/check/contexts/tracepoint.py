@@ -14,6 +14,7 @@ from pyebpf.dsl.typed import Expr, Object, Parameter
 from pyebpf.dsl.typed_context import ContextField, ContextText
 from pyebpf.dsl.typed_kernel import DynamicText
 from pyebpf.dsl.types import U64, Chars, Int, Pointer, Space, Static
+from pyebpf.spec.types import I32, U32
 from pyebpf.tracepoints import TracepointType
 
 if TYPE_CHECKING:
@@ -86,11 +87,31 @@ def _tracepoint_number(field: TracepointField, event: str, span: Span, kernel: K
     found = re.fullmatch(r"(?:const )?struct (\w+) ?\* ?", field.c_type)
     struct = kernel.find(found[1]) if found and field.size == _WORD else None
     if struct is None:
-        kind: Int | Pointer = Int(field.size * 8, field.signed)
+        kind: Int | Pointer = _declared(field, event, kernel) or Int(field.size * 8, field.signed)
     else:
         space = Space.USER if event.startswith("syscalls:") else Space.KERNEL
         kind = kernel.pointer(struct.id, space)
-    return ContextField(kind, span, field.offset, field.size)
+    return ContextField(kind, span, field.offset, kind.size)
+
+
+def _declared(field: TracepointField, event: str, kernel: Kernel) -> Int | None:
+    """Return the type of an argument of a system call; None if it fills its word.
+
+    The record has whole registers, of which an ``int`` is the lower half: the program that calls
+    leaves what it likes in the upper one, so that -100 looks like 4294967196 there.
+    """
+    name = field.c_type.removeprefix("const ")
+    if not event.startswith("syscalls:") or field.size != _WORD or name in _WORDS or "*" in name:
+        return None
+    if name in _NUMBERS:
+        return _NUMBERS[name]
+    named = kernel.number(name.removeprefix("enum "))
+    return named if named is not None and named.size < _WORD else None
+
+
+#: Numbers of C, for kernels without types, and because most arguments are among them.
+_NUMBERS = {"int": I32, "unsigned int": U32, "unsigned": U32}
+_WORDS = ("long", "unsigned long", "size_t")
 
 
 class DynamicArray(Context):
