@@ -9,8 +9,6 @@ import io
 import json
 import os
 import select
-import signal
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,13 +18,11 @@ from pyebpf.lazy import lazy
 from pyebpf.owner import Owner
 from pyebpf.plain import to_tuples
 from pyebpf.recordings import FORMAT, TAGS, About
+from pyebpf.stopping import Wish
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     import numpy as np
     from numpy.typing import NDArray
-    from typing_extensions import Self
 
     from pyebpf.recordings import Path
     from pyebpf.runtime import batches
@@ -45,7 +41,7 @@ _ROOM = 0.25
 def record(
     path: Path, about: About, streams: Sequence[EventStream], seconds: float = float("inf")
 ) -> int:
-    """Record streams; Ctrl-C ends it, once everything that was read is in the file.
+    """Record streams; Ctrl-C or SIGTERM ends it, once everything that was read is in the file.
 
     Args:
         path: of a file that does not exist yet.
@@ -62,7 +58,7 @@ def record(
     """
     end = time.monotonic() + seconds
     shapes = {stream.name: stream.shape for stream in streams}
-    with _Interrupt() as wish, Recorder(path, about, shapes) as out:
+    with Wish() as wish, Recorder(path, about, shapes) as out:
         while True:
             is_last = wish.is_over or time.monotonic() >= end
             for stream in streams:
@@ -73,8 +69,7 @@ def record(
                 break
             _wait(streams, min(end - time.monotonic(), _PATIENCE))
         out.note_lost({stream.name: stream.lost for stream in streams})
-    if wish.is_over:
-        raise KeyboardInterrupt
+    wish.fulfil()
     return out.written
 
 
@@ -85,35 +80,6 @@ def _wait(streams: Sequence[EventStream], seconds: float) -> None:
     came = poll.poll(max(seconds, 0) * 1000)
     if came and all(stream.fill < _ROOM for stream in streams):
         time.sleep(min(max(seconds, 0), _GATHERING))
-
-
-class _Interrupt:
-    """Makes of Ctrl-C a wish: it comes between reading a batch and writing it, too.
-
-    Attributes:
-        is_over: somebody wants to end.
-    """
-
-    def __init__(self) -> None:
-        self.is_over = False
-        self._before: Any = None
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._wish)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _wish(self, *_: object) -> None:
-        self.is_over = True
 
 
 class Recorder(Owner):

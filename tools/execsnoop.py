@@ -30,7 +30,6 @@ from pyebpf import (
     comm,
     cpu,
     current_task,
-    helpers,
     i32,
     ktime_get_ns,
     read_user,
@@ -135,7 +134,7 @@ def on_exec(now: Ptr[task_struct]) -> None:
         describe(e, now)
         at, end = now.mm.arg_start, now.mm.arg_end
         for i in range(PIECES):
-            length = helpers.probe_read_user_str(e.args[i].text, PIECE, at) if at < end else 0
+            length = e.args[i].text.read_user_str(at) if at < end else 0
             if length <= 0:
                 break
             e.pieces = i + 1
@@ -163,7 +162,7 @@ def on_fail(ctx: TracepointContext) -> None:
         e.ret = ctx.ret
         at, number = read_user(u64, argv), 0
         for i in range(PIECES):
-            length = helpers.probe_read_user_str(e.args[i].text, PIECE, at) if at else 0
+            length = e.args[i].text.read_user_str(at) if at else 0
             if length <= 0:
                 break
             e.pieces = i + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
 
 from pyebpf.cli import output
@@ -12,7 +13,7 @@ from pyebpf.session import load
 
 _ABOUT = f"""\
 Load and attach the probes of a Python program, and write what they send through Events to a file,
-until Ctrl-C. `pyebpf replay` and pyebpf.replay() read it, on any machine.
+until Ctrl-C or SIGTERM. `pyebpf replay` and pyebpf.replay() read it, on any machine.
 
 {PROGRAM_HELP}"""
 _OPTIONS = (
@@ -45,10 +46,11 @@ def run(argv: list[str]) -> int:
         raise UsageError("record takes one PROGRAM")
     if not given.get("o"):
         raise UsageError("-o says where to put the records")
+    # Either way to end it leaves a whole recording, and a summary.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     program = read_program(given.words[0])
     options = chosen(program, given.all("D"))
     with load(*program.probes, options=options) as session:
-        # After Ctrl-C the recording is complete: that is how it is ended.
         with suppress(KeyboardInterrupt):
             session.record(given.get("o"), seconds=given.get("s", float("inf")))
         output.write(f"{given.get('o')}\n{session.summary()}\n")

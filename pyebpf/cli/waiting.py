@@ -4,71 +4,47 @@ from __future__ import annotations
 
 import signal
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyebpf.cli import output
+from pyebpf.stopping import Wish
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
-
     from pyebpf.cli.command import Command
     from pyebpf.session import Session
 
 #: How long a signal may wait, in seconds: one that comes just before a system call sleeps is not
 #: seen before it returns.
 _SLICE = 0.2
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(KeyboardInterrupt):
     """Somebody does not want to wait until the end is orderly."""
 
 
-class Patience:
-    """Turns the first Ctrl-C or SIGTERM into a wish to end: what is being reported is finished.
-
-    A second one ends at once.
-
-    Attributes:
-        is_over: somebody wants to end.
-    """
+class Patience(Wish):
+    """A wish to end that cuts waiting short. A second one ends at once."""
 
     def __init__(self) -> None:
-        self.is_over = False
+        super().__init__()
         self._sleeping = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        for number in _STOPPING:
-            if signal.getsignal(number) is signal.SIG_IGN:
-                continue  # as nohup and job control want it
-            try:
-                self._before[number] = signal.signal(number, self._wish)
-            except ValueError:  # not the main thread: signals are somebody else's business
-                break
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
     def end_with(self, command: Command) -> None:
         """Take the end of a command for a wish to end, the first if there is none yet."""
 
         def ended(*_: object) -> None:
             if not self.is_over and command.is_over():
-                self._wish()
+                self.wish()
 
         self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, ended)
 
-    def _wish(self, *_: object) -> None:
+    def wish(self) -> None:
+        """Note that somebody wants to end.
+
+        Raises:
+            Stopped: it was noted already.
+            KeyboardInterrupt: it was being waited.
+        """
         if self.is_over:
             raise Stopped
         self.is_over = True

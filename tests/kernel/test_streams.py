@@ -309,15 +309,19 @@ def probe() -> None:
 """
 
 
-def test_the_command_records_a_program(tmp_path: Path) -> None:
-    """It does so until Ctrl-C. The recording begins once all is attached."""
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)]
+)
+def test_the_command_records_a_program(tmp_path: Path, number: int) -> None:
+    """It does so until it is asked to end. The recording begins once all is attached."""
     program, path = tmp_path / "sent.py", tmp_path / "sent.npy"
     program.write_text(PROGRAM.format(pid=os.getpid()))
     with running("-m", "pyebpf", "record", str(program), "-o", str(path)) as recorder:
         until(path.exists)
         for _ in range(23):
             os.getppid()
-        code, out, err = recorder.interrupt()
+        recorder.send(number)
+        code, out, err = recorder.end()
     assert (code, err) == (0, "")
     recording = replay(path)
     assert recording["sent"].received == 23

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "pyebpf"
 
-LEAVES = {"errors", "cache", "colour", "diag", "lazy", "owner", "plain", "version"}
+LEAVES = {"errors", "cache", "colour", "diag", "lazy", "owner", "plain", "stopping", "version"}
 FACTS = {"abi", "btf", "spec"}
 
 LAYERS: dict[str, set[str]] = {
@@ -27,6 +27,7 @@ LAYERS: dict[str, set[str]] = {
     "lazy": set(),
     "owner": set(),
     "plain": set(),
+    "stopping": set(),
     "version": set(),
     "abi": set(),
     "btf": {"abi"},

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from pyebpf.dsl import typed
+from pyebpf.dsl.check.arrays import root
 from pyebpf.dsl.check.convert import need_number
 from pyebpf.dsl.check.events import reserved
 from pyebpf.dsl.check.locks import locked
@@ -68,7 +69,7 @@ def is_text_place(base: Expr) -> bool:
     """Tell whether an expression is a text field that can be written."""
     if not isinstance(base, RecordField) or not isinstance(base.type, Chars):
         return False
-    kind = base.base.type
+    kind = root(base).type
     return isinstance(kind, Pointer) and kind.space in (Space.MAP, Space.RING, Space.STACK)
 
 

@@ -275,9 +275,15 @@ def _contains(low: Expressions, expr: typed.MapContains) -> Value:
 def _read_text(low: Expressions, expr: typed.ReadText) -> Value:
     address = low.number(expr.address)
     place = low.member(expr.field.base, expr.field.field)
-    low.build.span = expr.span
-    size = low.build.const(expr.field.type.size, U32)  # type: ignore[union-attr]
-    return low.build.call(expr.helper, (place, size, address), I64)
+    build = low.build
+    build.span = expr.span
+    size = build.const(expr.field.type.size, U32)  # type: ignore[union-attr]
+    length = build.call(expr.helper, (place, size, address), I64)
+    if expr.helper != "probe_read_user_str":
+        return length
+    # Of an empty text, older kernels say 0, as if it had no NUL: Linux 6.1 does, 6.18 does not.
+    is_empty = build.compare(CompareOp.EQ, length, build.const(0, I64))
+    return build.add(nodes.Select(I64, expr.span, is_empty, build.const(1, I64), length))
 
 
 NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
