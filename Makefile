@@ -65,6 +65,10 @@ kinds-page: setup system ## docs/kinds-on-kernels.md: a program of each kind, ru
 	@$(PYTHON) scripts/debian.py vm
 	$(PY) -m tests.vm kinds --page docs/kinds-on-kernels.md
 
+tools-page: setup ## docs/tools.md: the table of tools, measured here, with the hooks of Linux 6.1
+	@$(PYTHON) scripts/debian.py vm
+	$(PY) scripts/tool_pages.py --vm 6.1 > .tools.md && mv .tools.md docs/tools.md
+
 bench: setup system ## measure, beside peers; nothing here passes or fails
 	@$(PYTHON) scripts/debian.py peers
 	$(PYTEST) tests/bench -m bench -s $(ARGS)

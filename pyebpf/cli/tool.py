@@ -255,10 +255,8 @@ class Tool(Generic[R]):
     def _try(self, choice: Choice) -> None:
         with load(*self.probes, options=choice.consts) as session:
             names = ", ".join(info.name for info in session.compiled.programs)
-        output.write(
-            f"{self.name}: {names}: compiled, accepted by the verifier, attached and at once "
-            "detached again; nothing was reported\n"
-        )
+            output.write(f"{self.name}: {names}: compiled, accepted by the verifier, attached")
+        output.write(" and at once detached again; nothing was reported\n")
 
     def _trace(self, choice: Choice) -> None:
         if self._follow is not None:
