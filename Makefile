@@ -69,6 +69,11 @@ tools-page: setup ## docs/tools.md: the table of tools, measured here, with the 
 	@$(PYTHON) scripts/debian.py vm
 	$(PY) scripts/tool_pages.py --vm 6.1 > .tools.md && mv .tools.md docs/tools.md
 
+beside-page: setup ## docs/beside.md: our tools and their peers on the same workloads, on Linux 6.1
+	@$(PYTHON) scripts/debian.py vm
+	@$(PYTHON) scripts/debian.py peers
+	$(PY) -m tests.vm beside 6.1 --page docs/beside.md
+
 bench: setup system ## measure, beside peers; nothing here passes or fails
 	@$(PYTHON) scripts/debian.py peers
 	$(PYTEST) tests/bench -m bench -s $(ARGS)

@@ -44,6 +44,7 @@ COMMANDS = (
 
 PEERS = (
     Command("bpftrace", "--version", ("bpftrace",), "figures of a tracing language"),
+    Command("opensnoop-bpfcc", "--help", ("bpfcc-tools",), "counts of the tools of BCC"),
     Command("biolatency", "--version", ("libbpf-tools",), "figures of a tool compiled from C"),
     Command("clang-22", "--version", ("clang-22",), "figures of code that C compiles to"),
 )

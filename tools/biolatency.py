@@ -18,7 +18,7 @@ from typing import Any
 
 from pyebpf import Const, Hash, Log2Hist, Ptr, Session, i32, ktime_get_ns, u32, u64
 from pyebpf.cli import Tool
-from pyebpf.host.disks import dev_of, name_of_dev
+from pyebpf.host.disks import name_of_dev, whole_disk
 from pyebpf.kernel import request
 from pyebpf.lib import block
 from pyebpf.lib.block import bytes_left, disk_dev, flag_words, regrouped
@@ -28,7 +28,7 @@ milliseconds = Const(False, "-m", "--milliseconds", help="millisecond histogram"
 by_disk = Const(False, "-D", "--disks", help="print a histogram per disk device")
 by_flags = Const(False, "-F", "--flags", help="print a histogram per set of I/O flags")
 extended = Const(False, "-e", "--extension", help="summarize average/total value")
-only_dev = Const(0, "-d", "--disk", help="trace this disk only", convert=dev_of)
+only_dev = Const(0, "-d", "--disk", help="trace this disk only", convert=whole_disk)
 
 started = Hash[Ptr[request], u64](max_entries=10_240)
 us, ms = Log2Hist(unit="us", totals=extended), Log2Hist(unit="ms", totals=extended)

@@ -16,12 +16,12 @@ from typing import Any
 
 from pyebpf import Average, Const, Hash, Ptr, Session, i32, u32, u64
 from pyebpf.cli import Column, Rolling, Tool
-from pyebpf.host.disks import dev_of, name_of_dev
+from pyebpf.host.disks import name_of_dev, whole_disk
 from pyebpf.kernel import request
 from pyebpf.lib import block
 from pyebpf.lib.block import FIRST, RANDOM, SEQUENTIAL, disk_dev, first_sector, lies
 
-only_dev = Const(0, "-d", "--disk", help="trace this disk only", convert=dev_of)
+only_dev = Const(0, "-d", "--disk", help="trace this disk only", convert=whole_disk)
 
 ends = Hash[u32, u64](max_entries=4096)
 moved = Average[tuple[u32, u32]](unit="bytes")

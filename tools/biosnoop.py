@@ -29,7 +29,7 @@ from pyebpf import (
     u64,
 )
 from pyebpf.cli import Column, Elapsed, Lines, Tool
-from pyebpf.host.disks import dev_of, name_of_dev
+from pyebpf.host.disks import name_of_dev, whole_disk
 from pyebpf.kernel import request
 from pyebpf.lib import block
 from pyebpf.lib.block import (
@@ -47,7 +47,7 @@ from pyebpf.lib.block import (
 )
 
 queue = Const(False, "-Q", "--queue", help="include OS queued time")
-only_dev = Const(0, "-d", "--disk", help="trace this disk only", convert=dev_of)
+only_dev = Const(0, "-d", "--disk", help="trace this disk only", convert=whole_disk)
 pattern = Const(False, "-P", "--pattern", help="display whether I/O is sequential or random")
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from pyebpf import Char, Const, Hash, Ptr, Session, chars, i32, ktime_get_ns, record, rows, u32, u64
 from pyebpf.cli import Column, Screen, Tool
 from pyebpf.cli.options import positive
-from pyebpf.host.disks import dev_of, name_of_dev
+from pyebpf.host.disks import name_of_dev, whole_disk
 from pyebpf.kernel import request
 from pyebpf.lib import block
 from pyebpf.lib.block import (
@@ -36,7 +36,7 @@ from pyebpf.lib.block import (
 noclear = Const(False, "-C", "--noclear", help="don't clear the screen")
 maxrows = Const(20, "-r", "--maxrows", help="maximum rows to print, default 20", convert=positive)
 only_pid = Const(0, "-p", "--pid", help="trace this process only")
-only_dev = Const(0, "-d", "--disk", help="trace this disk only", convert=dev_of)
+only_dev = Const(0, "-d", "--disk", help="trace this disk only", convert=whole_disk)
 
 
 @record

@@ -17,12 +17,12 @@ from typing import Any
 
 from pyebpf import Char, Const, Hash, Log2Hist, Ptr, Session, chars, comm, record, u32, u64
 from pyebpf.cli import Tool
-from pyebpf.host.disks import dev_of
+from pyebpf.host.disks import whole_disk
 from pyebpf.kernel import request
 from pyebpf.lib import block
 from pyebpf.lib.block import Asked, bytes_left, disk_dev, note_begun, regrouped, who_asked
 
-only_dev = Const(0, "-d", "--disk", help="trace this disk only", convert=dev_of)
+only_dev = Const(0, "-d", "--disk", help="trace this disk only", convert=whole_disk)
 
 
 @record

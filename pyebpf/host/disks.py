@@ -70,6 +70,38 @@ def dev_of(name_or_path: str) -> int:
     raise ValueError(f"there is no disk {name_or_path!r}; {hint}")
 
 
+def whole_disk(name_or_path: str) -> int:
+    """Return the kernel's number of a disk as :func:`dev_of` does, but of no partition.
+
+    Requests are for whole disks: where a partition is on its disk is added before they are made.
+
+    Raises:
+        ValueError: there is no such disk, or it is a partition; the message names its disk.
+    """
+    dev = dev_of(name_or_path)
+    parent = disk_of_partition(dev >> _MINOR_BITS, dev & (1 << _MINOR_BITS) - 1)
+    if parent is not None:
+        raise ValueError(
+            f"{name_or_path!r} is a partition, and requests are for whole disks: write {parent!r}"
+        )
+    return dev
+
+
+def disk_of_partition(major: int, minor: int, devices: str = "/sys/dev/block") -> str | None:
+    """Return the name of the disk that a partition is on; None if it is a whole disk.
+
+    Args:
+        major: of the partition's number.
+        minor: of it.
+        devices: where sysfs lists devices by their numbers.
+    """
+    place = f"{devices}/{major}:{minor}"
+    if not os.path.exists(f"{place}/partition"):  # noqa: PTH110 - quick to import
+        return None
+    folder = os.path.realpath(place).rpartition("/")[0]
+    return folder.rpartition("/")[2].replace("!", "/")
+
+
 def _names() -> list[str]:
     try:
         return sorted(name.replace("!", "/") for name in os.listdir("/sys/class/block"))  # noqa: PTH208

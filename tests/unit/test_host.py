@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -79,3 +80,17 @@ def test_the_nearest_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disks, "_names", lambda: ["nvme0n1", "sda"])
     with pytest.raises(ValueError, match=r"did you mean nvme0n1\?$"):
         disks.dev_of("nvme0n2")
+
+
+def test_a_partition_is_known_by_its_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = tmp_path / "devices" / "cciss!c0d0" / "cciss!c0d0p1"
+    part.mkdir(parents=True)
+    (part / "partition").write_text("1\n")
+    (tmp_path / "104:0").symlink_to(part.parent)
+    (tmp_path / "104:1").symlink_to(part)
+    assert disks.disk_of_partition(104, 0, str(tmp_path)) is None
+    assert disks.disk_of_partition(104, 1, str(tmp_path)) == "cciss/c0d0"
+    monkeypatch.setattr(disks, "dev_of", lambda _: 104 << 20 | 1)
+    monkeypatch.setattr(disks, "disk_of_partition", lambda *_: "cciss/c0d0")
+    with pytest.raises(ValueError, match=r"is a partition, .*: write 'cciss/c0d0'$"):
+        disks.whole_disk("cciss/c0d0p1")

@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.vm import image, kinds, logs, machine, native, programs, suite
+from tests.vm import beside, image, kinds, logs, machine, native, programs, suite
 from tests.vm.archive import Suite, VmError
 from tests.vm.kernels import ROWS, names, newest, row
 from tests.vm.machine import FAILED, Job
@@ -66,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("kernels", nargs="*", metavar="KERNEL", help="without any: all rows")
     verb.add_argument("--page", type=Path, metavar="FILE", help="write the table, too")
     verb.set_defaults(verb=_kinds)
+    verb = verbs.add_parser("beside", help="run tools and their peers: beside 6.1 opensnoop")
+    verb.add_argument("kernel", metavar="KERNEL")
+    verb.add_argument("tools", nargs="*", metavar="TOOL", help="without any: all")
+    verb.add_argument("--page", type=Path, metavar="FILE", help="write the table, too")
+    verb.set_defaults(verb=_beside)
     verb = verbs.add_parser("bench", help="measure on a kernel: bench 6.12 -- -k attaching")
     verb.add_argument("kernel", metavar="KERNEL")
     verb.add_argument("--limit", type=float, default=900, metavar="SECONDS")
@@ -74,6 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("kernels", nargs="*", metavar="KERNEL", help="without any: all rows")
     verb.set_defaults(verb=_logs)
     return parser
+
+
+def _beside(asked: argparse.Namespace, _: list[str]) -> int:
+    return beside.run(row(asked.kernel), asked.tools, asked.page)
 
 
 def _list(_: argparse.Namespace, __: list[str]) -> int:
