@@ -14,6 +14,8 @@ from tests.vm.kernels import Row
 
 #: Answer and reason by the name of a feature.
 Answers = Mapping[str, tuple[str, str]]
+#: How many files the summary names.
+_SLOWEST = 12
 
 
 class Outcome(NamedTuple):
@@ -27,6 +29,7 @@ class Outcome(NamedTuple):
         expected: how many failed as they are known to, on any kernel.
         skipped: how often each reason was given.
         seconds: the whole took, booting included.
+        slowest: files and what their tests took, in seconds, the longest first.
         answers: of the kernel, by the name of a feature: ``yes``, ``no`` or ``unknown``, and why.
         error: what else went wrong, with the machine or the run; empty if nothing did.
     """
@@ -38,6 +41,7 @@ class Outcome(NamedTuple):
     expected: int = 0
     skipped: tuple[tuple[str, int], ...] = ()
     seconds: float = 0
+    slowest: tuple[tuple[str, float], ...] = ()
     answers: Answers = MappingProxyType({})
     error: str = ""
 
@@ -47,7 +51,7 @@ class Outcome(NamedTuple):
         return bool(self.passed) and not self.failed and not self.error
 
     def lines(self) -> list[str]:
-        """Say it: one line for the row, one for each failure and each reason of skips."""
+        """Say it: the row, each failure, what took long, each reason of skips."""
         skipped = sum(count for _, count in self.skipped)
         mark = "" if self.good else "FAILED: "
         head = (
@@ -59,6 +63,7 @@ class Outcome(NamedTuple):
             head,
             *(f"      {self.error}" for _ in [0] if self.error),
             *(f"      FAILED {name}: {message}" for name, message in self.failed),
+            "      slowest: " + ", ".join(f"{file} {took:.0f} s" for file, took in self.slowest),
             *(f"      skipped {count}: {reason}" for reason, count in self.skipped),
         ]
 
@@ -76,8 +81,11 @@ def read(outcome: Outcome, report: Path, code: int) -> Outcome:
     if not report.exists():
         return outcome._replace(error=f"pytest ended with {code} and no report")
     failed, skipped, passed, expected = [], Counter[str](), 0, 0
+    took: dict[str, float] = {}
     for case in ET.parse(report).iter("testcase"):
         name = f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"
+        file = name.partition("::")[0].rpartition("/")[2]
+        took[file] = took.get(file, 0) + float(case.get("time", 0))
         problems = [*case.iter("failure"), *case.iter("error")]
         failed += [(name, _first_line(p.get("message", ""))) for p in problems]
         left_out = list(case.iter("skipped"))
@@ -85,6 +93,7 @@ def read(outcome: Outcome, report: Path, code: int) -> Outcome:
         expected += len(known)
         skipped.update(_first_line(i.get("message", "")) for i in left_out if i not in known)
         passed += not problems and not left_out
+    longest = sorted(took.items(), key=lambda item: -item[1])
     error = ""
     if code and not failed:
         error = f"pytest ended with {code}, though no test failed: see above"
@@ -92,7 +101,8 @@ def read(outcome: Outcome, report: Path, code: int) -> Outcome:
         error = "no test passed"
     return outcome._replace(
         passed=passed, failed=tuple(failed), expected=expected,
-        skipped=tuple(skipped.most_common()), error=error,
+        skipped=tuple(skipped.most_common()), slowest=tuple(longest[:_SLOWEST]),
+        error=error,
     )  # fmt: skip
 
 
