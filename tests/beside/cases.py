@@ -92,7 +92,7 @@ def _of_the_workload(text: str) -> Counts:
 def _pattern(text: str) -> Counts:
     """Read the number of requests of a disk: TIME DISK %RND %SEQ COUNT KBYTES."""
     found = re.findall(r"\bloop\d+\s+\d+\s+\d+\s+(\d+)\s+\d+", text)
-    return {"requests": sum(map(int, found))}
+    return {"requests after the first": sum(map(int, found))}
 
 
 def _top(text: str) -> Counts:
@@ -106,6 +106,10 @@ def _top(text: str) -> Counts:
 
 _REQUESTED = {"R 16384": work.READS, "W 4096": work.WRITES}
 _IN_ALL = {"requests": work.READS + work.WRITES}
+_NO_FUNCTION = (
+    "theirs are at functions that keep the statistics of disks, which this kernel's compiler has "
+    "put into their callers"
+)
 
 
 def _requests(disk: LoopDevice) -> None:
@@ -175,6 +179,7 @@ CASES = (
         _REQUESTED,
         _ours("biosnoop", marker="LAT(ms)", read=_REQUESTS),
         (*_all("biosnoop", marker="LAT(ms)", read=_REQUESTS), _bpftrace("biosnoop", _LOOPS)),
+        f"{_NO_FUNCTION}; ours takes who asks from the first bio of a request.",
     ),
     Case(
         "biolatency",
@@ -182,6 +187,7 @@ CASES = (
         _IN_ALL,
         _ours("biolatency", marker="Tracing", read=_total),
         (*_all("biolatency", marker="Tracing", read=_total), _bpftrace("biolatency", _total)),
+        f"{_NO_FUNCTION}, but for libbpf-tools', which is at tracepoints like ours.",
     ),
     Case(
         "bitesize",
@@ -190,13 +196,14 @@ CASES = (
         _ours("bitesize", marker="Tracing", read=_of_the_workload),
         (*_all("bitesize", marker="Tracing", read=_of_the_workload),
          _bpftrace("bitesize", _of_the_workload)),
+        "the writes are issued by a thread of the kernel, which theirs name; ours names who asked.",
     ),
     Case(
         "biopattern",
         _requests,
-        _IN_ALL,
-        _ours("biopattern", marker="Tracing", read=_pattern),
-        _all("biopattern", marker="Tracing", read=_pattern),
+        {"requests after the first": work.READS + work.WRITES - 1},
+        _ours("biopattern", marker="DISK", read=_pattern),
+        _all("biopattern", marker="DISK", read=_pattern),
     ),
     Case(
         "biotop",
@@ -204,5 +211,6 @@ CASES = (
         {"R": work.READS, "W": work.WRITES},
         _ours("biotop", "-C", "5", marker="Tracing", read=_top),
         _all("biotop", "-C", "5", marker="Tracing", read=_top),
+        f"{_NO_FUNCTION}.",
     ),
 )  # fmt: skip
