@@ -8,13 +8,13 @@ before probes are attached.
 """
 
 from pyebpf.cli.front import main
-from pyebpf.cli.layout import Rolling, Screen
+from pyebpf.cli.layout import Rolling, Screen, averaged
 from pyebpf.cli.lines import Clock, Column, Elapsed, Lines
 from pyebpf.cli.options import numbers
 from pyebpf.cli.tool import Tool, run
 from pyebpf.present.table import Table
 
 __all__ = [
-    "Clock", "Column", "Elapsed", "Lines", "Rolling", "Screen", "Table", "Tool", "main", "numbers",
-    "run",
+    "Clock", "Column", "Elapsed", "Lines", "Rolling", "Screen", "Table", "Tool", "averaged", "main",
+    "numbers", "run",
 ]  # fmt: skip

@@ -62,10 +62,10 @@ def on_exit(now: Ptr[task_struct]) -> None:
 
 
 @sched.switched()
-def on_switch(prev: Ptr[task_struct], following: Ptr[task_struct]) -> None:
+def on_switch(prev: Ptr[task_struct], following: Ptr[task_struct], ready: bool) -> None:
     if prev.pid == mine.value:
         seen[0] += 1
-        if sched.state(prev) & 1:  # TASK_INTERRUPTIBLE
+        if sched.state(prev) & 1 and not ready:  # TASK_INTERRUPTIBLE
             seen[1] += 1
 
 

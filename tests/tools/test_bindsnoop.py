@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -11,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 import pytest
 
 from tests.programs import Program, run, running
-from tests.tools.children import COMM, traced, waiting
+from tests.tools.children import COMM, as_json, traced, waiting
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
 
@@ -124,14 +123,8 @@ def test_one_port_as_json() -> None:
         for one in free:
             one.bind((LOCAL[IPV4], 0))
         ports = [one.getsockname()[1] for one in free]
-    with waiting(lambda: two_ports(ports)) as child:
-        flags = ("-jU", "-P", f"1,{ports[1]}", "-u", "0", "-p", str(child.pid))
-        with running("-m", "pyebpf.tools.bindsnoop", *flags) as tool:
-            tool.wait_for_links(2)
-            child.go()
-            done = tool.interrupt()
-    assert (done.code, done.err) == (0, "")
-    (found,) = map(json.loads, done.out.splitlines())
+    flags = ("-U", "-P", f"1,{ports[1]}", "-u", "0")
+    (found,) = as_json(lambda: two_ports(ports), "bindsnoop", 2, "-p", *flags)
     assert found == {
         "uid": 0, "pid": found["pid"], "comm": COMM, "prot": "UDP", "addr": LOCAL[IPV4],
         "port": ports[1], "opts": ".....", "bound_if": 0,
