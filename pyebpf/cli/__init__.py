@@ -10,11 +10,12 @@ before probes are attached.
 from pyebpf.cli.front import main
 from pyebpf.cli.layout import Rolling, Screen, averaged
 from pyebpf.cli.lines import Clock, Column, Elapsed, Lines
-from pyebpf.cli.options import numbers
+from pyebpf.cli.options import numbers, positive, whole
+from pyebpf.cli.stacks import StackLayout, stack_counts
 from pyebpf.cli.tool import Tool, run
 from pyebpf.present.table import Table
 
 __all__ = [
-    "Clock", "Column", "Elapsed", "Lines", "Rolling", "Screen", "Table", "Tool", "averaged", "main",
-    "numbers", "run",
+    "Clock", "Column", "Elapsed", "Lines", "Rolling", "Screen", "StackLayout", "Table", "Tool",
+    "averaged", "main", "numbers", "positive", "run", "stack_counts", "whole",
 ]  # fmt: skip

@@ -73,6 +73,7 @@ class Tool(Generic[R]):
         instead: what is printed when an option is given, and nothing traced.
         letters: ``"-i"``, ``"-d"`` if interval and duration are flags of one letter too.
         single: it reports once, and its argument says after how long.
+        meanwhile: called some times a second while it traces, if it reports.
         examples: lines at the end of ``--help``: a command, ``#``, what it does.
         interval_s: the interval if none is given; None for a single report at the end.
     """
@@ -94,6 +95,7 @@ class Tool(Generic[R]):
         instead: Mapping[Any, Callable[[], str]] = MappingProxyType({}),
         letters: Sequence[str] = (),
         single: bool = False,
+        meanwhile: Callable[[Session], object] | None = None,
         examples: str = "",
         interval_s: float | None = None,
     ) -> None:
@@ -111,6 +113,7 @@ class Tool(Generic[R]):
         self._instead = instead
         self._letters = letters
         self._single = single
+        self._meanwhile = meanwhile
         self._examples = examples
         self._interval_s = interval_s
 
@@ -342,7 +345,7 @@ class Tool(Generic[R]):
         while True:
             # From one begin to the next: no drift, and no hurry after a pause.
             following = max(following + interval, time.monotonic())
-            patience.wait(session, min(following, end))
+            self._wait(session, patience, min(following, end))
             left -= 1
             is_last = patience.is_over or left < 1 or time.monotonic() >= end
             if is_last:
@@ -351,6 +354,14 @@ class Tool(Generic[R]):
             self._tell_losses(session, losses)
             if is_last:
                 return
+
+    def _wait(self, session: Session, patience: Patience, end: float) -> None:
+        if self._meanwhile is None:
+            patience.wait(session, end)
+            return
+        while not patience.is_over and (now := time.monotonic()) < end:
+            patience.wait(session, min(end, now + _SLICE))
+            self._meanwhile(session)
 
     def _print_report(self, session: Session, choice: Choice) -> None:
         assert self._report is not None

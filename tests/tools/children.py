@@ -110,13 +110,13 @@ def followed(
     Args:
         child: which.
         tool, by, flags: as there.
-        begins: what the tool prints when it traces.
+        begins: what the tool prints when it traces; nothing if it prints nothing.
 
     Returns:
         what the work returned, what the tool left.
     """
     with running("-m", f"pyebpf.tools.{tool}", by, str(child.pid), *flags) as program:
-        header = program.wait_for(begins)
+        header = program.wait_for(begins) if begins else program.wait_for_links(1) or ""
         returned = child.go()
         done = program.interrupt()
     assert (done.code, done.err) == (0, "")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tests.programs import Done, histogram_counts
-from tests.tools.children import Child, followed, waiting
+from tests.tools.children import followed, waiting
 
 SLEEPS, SLEEP_S = 23, 0.02
 
@@ -33,17 +34,24 @@ class Seen(NamedTuple):
         return sum(histogram_counts(self.done.out))
 
 
-def seen(child: Child, tool: str, *flags: str, begins: str = "Tracing") -> Seen:
-    """Trace a child that waits with a tool of the scheduler."""
-    pid = child.pid
-    returned, done = followed(child, tool, "-p", *flags, begins=begins)
-    return Seen(pid, returned, child.lost, done)
+def traced_as(work: Callable[[], Any], tool: str, *flags: str, begins: str = "ing ") -> Seen:
+    """Trace a child's work with a tool that takes its number after ``-p``.
+
+    Args:
+        work: what the child does.
+        tool: its name.
+        flags: of the tool.
+        begins: what it prints when it traces; nothing if it prints nothing, and has one link.
+    """
+    with waiting(work) as child:
+        pid = child.pid
+        returned, done = followed(child, tool, "-p", *flags, begins=begins)
+        return Seen(pid, returned, child.lost, done)
 
 
 def sleeping(tool: str, *flags: str, begins: str = "Tracing") -> Seen:
     """Trace a child that sleeps 23 times."""
-    with waiting(sleeps) as child:
-        found = seen(child, tool, *flags, begins=begins)
+    found = traced_as(sleeps, tool, *flags, begins=begins)
     assert found.lost >= SLEEPS
     return found
 

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from tests.programs import histogram_counts
-from tests.tools.children import COMM, waiting
-from tests.tools.scheduled import SLEEP_S, SLEEPS, Seen, seen, sleeping, spins
+from tests.tools.children import COMM
+from tests.tools.scheduled import SLEEP_S, SLEEPS, Seen, sleeping, spins, traced_as
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
 
@@ -40,8 +40,7 @@ def test_time_on_the_cpu() -> None:
 
 @pytest.mark.parametrize("flag", ["-P", "-L"])
 def test_a_child_that_spins(flag: str) -> None:
-    with waiting(lambda: spins(0.3)) as child:
-        found = seen(child, TOOL, "-m", flag)
+    found = traced_as(lambda: spins(0.3), TOOL, "-m", flag)
     section = {"-P": "pid", "-L": "tid"}[flag]
     sections = re.findall(r"^(\w+) = (.*)$", found.done.out, re.MULTILINE)
     assert sections == [(section, f"{found.pid} {COMM}")]
