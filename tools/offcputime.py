@@ -110,7 +110,9 @@ def is_in_state(task: Ptr[task_struct]) -> bool:
 
 def report(session: Session) -> StackCounts:
     """Name the stacks; the counts are microseconds."""
-    return taken(session, blocked, number="tid", unit="us", offsets=session.option(offset))
+    shown = session.option(offset)
+    counts: StackCounts = taken(session, blocked, number="tid", unit="us", offsets=shown)
+    return counts
 
 
 def header(session: Session) -> str:

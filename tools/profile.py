@@ -97,7 +97,8 @@ def on_sample(ctx: PerfEventContext) -> None:
 def report(session: Session) -> StackCounts:
     """Name the stacks."""
     shown = session.option(addresses)
-    return taken(session, samples, number="pid", unit="samples", addresses=shown)
+    counts: StackCounts = taken(session, samples, number="pid", unit="samples", addresses=shown)
+    return counts
 
 
 def header(session: Session) -> str:

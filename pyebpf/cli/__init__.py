@@ -8,7 +8,7 @@ before probes are attached.
 """
 
 from pyebpf.cli.front import main
-from pyebpf.cli.layout import Rolling, Screen, averaged
+from pyebpf.cli.layout import Rolling, Screen, averaged, drawn
 from pyebpf.cli.lines import Clock, Column, Elapsed, Lines
 from pyebpf.cli.options import numbers, positive, whole
 from pyebpf.cli.stacks import StackLayout, stack_counts
@@ -17,5 +17,5 @@ from pyebpf.present.table import Table
 
 __all__ = [
     "Clock", "Column", "Elapsed", "Lines", "Rolling", "Screen", "StackLayout", "Table", "Tool",
-    "averaged", "main", "numbers", "positive", "run", "stack_counts", "whole",
+    "averaged", "drawn", "main", "numbers", "positive", "run", "stack_counts", "whole",
 ]  # fmt: skip

@@ -119,6 +119,13 @@ def averaged(result: Any) -> str:
     return f"{result}\n\n{average}\n"
 
 
+def drawn(result: Any, *columns: Column) -> str:
+    """Return histograms as they draw themselves, or rows as a table with these columns."""
+    if not isinstance(result, list):
+        return str(result)
+    return f"{Table(*columns).header()}\n{lines_of(columns, result)}".removesuffix("\n")
+
+
 def lines_of(columns: Iterable[Column], rows: Iterable[Mapping[str, Any]]) -> str:
     """Return a line for each row, each with its newline."""
     table = Table(*columns)

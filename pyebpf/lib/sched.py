@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pyebpf.dsl.access import cast
-from pyebpf.dsl.builtins import has_field, ktime_get_ns
+from pyebpf.dsl.access import cast, container_of
+from pyebpf.dsl.builtins import current_task, has_field, ktime_get_ns
 from pyebpf.dsl.maps import Hash
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.dsl.probes.tracing import raw_tracepoint, tp_btf
 from pyebpf.dsl.scalars import Ptr, RawTracepointContext, i32, u32, u64
-from pyebpf.kernel import task_struct
+from pyebpf.kernel import cfs_rq, rq, task_struct
 from pyebpf.lib.sources import source
 
 _PF_KTHREAD = 0x00200000  # include/linux/sched.h
@@ -137,6 +137,15 @@ def state(task: Ptr[task_struct]) -> u64:
         before_5_14: u64 = task.state
         return before_5_14
     return 0
+
+
+def waiting() -> u32:
+    """Return how many tasks wait for the CPU that this runs on, of all classes and cgroups."""
+    # The queue of the running task's cgroup: it knows the one of its CPU, or is part of that.
+    own = current_task().se.cfs_rq
+    whole = own.rq if has_field(cfs_rq, "rq") else container_of(own, rq, "cfs")
+    running: u32 = whole.nr_running
+    return running - 1 if running else 0
 
 
 def is_kernel_thread(task: Ptr[task_struct]) -> bool:

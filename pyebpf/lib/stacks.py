@@ -7,14 +7,11 @@ A tool that imports the options has them, makes its keys of :func:`user_stack` a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pyebpf.dsl.constants import Const
 from pyebpf.dsl.scalars import i64
 from pyebpf.dsl.stacks import StackTrace
-
-if TYPE_CHECKING:
-    from pyebpf.present.stacks import StackCounts
 
 user_only = Const(
     False, "-U", "--user-stacks-only", help="show stacks of user space only, not of the kernel"
@@ -74,8 +71,8 @@ def taken(
     unit: str,
     offsets: bool = False,
     addresses: bool = False,
-) -> StackCounts:
-    """Return the stacks that a map counts, named; equal ones are one.
+) -> Any:
+    """Return the stacks that a map counts as ``StackCounts``, named; equal ones are one.
 
     Args:
         session: the tool's.
@@ -86,7 +83,7 @@ def taken(
         addresses: show each address before its function, unless stacks are folded.
     """
     lines = not session.option(folded)
-    found: StackCounts = session[stacks].counts(
+    found = session[stacks].counts(
         session[counts],
         number=number if lines else None,
         unit=unit,

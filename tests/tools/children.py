@@ -47,10 +47,14 @@ class Child:
         os.close(asked)
         os.close(answer)
 
-    def go(self) -> Any:
-        """Let it work, wait for its end, and return what the work returned."""
+    def begin(self) -> None:
+        """Let it work."""
         self._before = self._switches()
         os.write(self._go, b"x")
+
+    def go(self) -> Any:
+        """Let it work, wait for its end, and return what the work returned."""
+        self.begin()
         with os.fdopen(self._told, "rb") as told:
             said = told.read()
         self._end()
