@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyebpf import Const, Ptr, Session, addressof, cast, u32, u64
+from pyebpf import Const, Ptr, Session, addressof, cast, offsetof, read_kernel, u32, u64
 from pyebpf.cli import Tool, averaged
-from pyebpf.kernel import task_struct, upid
+from pyebpf.kernel import pid, task_struct, upid
 from pyebpf.lib import sched
 from pyebpf.lib.durations import add, add_for, by_pid, by_tid, extended, milliseconds, taken
 
@@ -43,7 +43,9 @@ def on_run(task: Ptr[task_struct], _: Ptr[task_struct], waited_ns: u64) -> None:
 
 def namespace_of(task: Ptr[task_struct]) -> u32:
     """Return the inode number of the PID namespace that a task lives in."""
-    known = task.thread_pid
+    # As a number: the verifier allows no variable offset to a pointer that it trusts.
+    address = read_kernel(u64, cast(u64, task) + offsetof(task_struct, "thread_pid"))
+    known = cast(Ptr[pid], address)
     numbers = cast(Ptr[upid], addressof(known.numbers))  # one for each namespace, the first's first
     inode: u32 = numbers[known.level].ns.ns.inum
     return inode

@@ -5,7 +5,7 @@ are of that moment. Tasks that are woken by an interrupt have whatever it interr
 
 Output:   a block for each target, stack and waker, the longest time last: who was woken, functions
           of the kernel, the innermost first; who woke it; microseconds.
-Cost:     three probes; for each sleep a hash insert and delete, and a stack.
+Cost:     two probes; for each sleep a hash insert and delete, and a stack.
           Busy machines switch tasks 100,000 times a second: trace a process, not all.
 Needs:    Linux 5.5, with BTF.
 Source:   behaviour after BCC's wakeuptime (Brendan Gregg, 2016); written from scratch.
@@ -53,7 +53,7 @@ def on_switch(prev: Ptr[task_struct], _: Ptr[task_struct], is_ready: bool) -> No
         since[prev] = ktime_get_ns()
 
 
-@sched.woken()
+@sched.waking()
 def on_wake(task: Ptr[task_struct]) -> None:
     """Count the time that it slept."""
     began = since.pop(task)

@@ -57,23 +57,36 @@ def switched(*, when: Any = True) -> Callable[[OnSwitch], Alternatives]:
     return source(ways)
 
 
-def woken(*, when: Any = True) -> Callable[[OnTask], Alternatives]:
-    """Run when a task may run again, or for the first time: ``(task: Ptr[task_struct])``."""
+def at_task(*names: str, when: Any) -> Callable[[OnTask], Alternatives]:
+    """Return the source for tracepoints whose first argument is a task."""
 
     def ways(run: OnTask) -> Iterable[Probe]:
-        @tp_btf("sched_wakeup", when=when)
-        @tp_btf("sched_wakeup_new", when=when)
         def typed(task: Ptr[task_struct]) -> None:
             run(task)
 
-        @raw_tracepoint("sched_wakeup", when=when)
-        @raw_tracepoint("sched_wakeup_new", when=when)
         def untyped(ctx: RawTracepointContext) -> None:
             run(cast(Ptr[task_struct], ctx.args[0]))
 
-        return typed, untyped
+        one: Any = typed
+        other: Any = untyped
+        for name in reversed(names):
+            one, other = tp_btf(name, when=when)(one), raw_tracepoint(name, when=when)(other)
+        return one, other
 
     return source(ways)
+
+
+def woken(*, when: Any = True) -> Callable[[OnTask], Alternatives]:
+    """Run when a task may run again, or for the first time: ``(task: Ptr[task_struct])``.
+
+    It is then in a run queue; the CPU that this runs on may be the one of that queue.
+    """
+    return at_task("sched_wakeup", "sched_wakeup_new", when=when)
+
+
+def waking(*, when: Any = True) -> Callable[[OnTask], Alternatives]:
+    """Run when a task is woken that slept, in whoever wakes it: ``(task: Ptr[task_struct])``."""
+    return at_task("sched_waking", when=when)
 
 
 def waited(only: Only, *, when: Any = True) -> Callable[[OnWaited], Alternatives]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import time
 
 import pytest
 
 from pyebpf import Ptr, i32, tgid, u64
 from pyebpf.kernel import sock, task_struct
-from pyebpf.lib import binding, sched
+from pyebpf.lib import binding, sched, task
 from pyebpf.lib.binding import Endpoint
 from pyebpf.session import Session
 from tests.kernel.test_sources import TIMES, Case, check_way, every_way, mine, seen, switches
@@ -25,16 +27,35 @@ def on_bound(sk: Ptr[sock], end: Endpoint, ret: i32) -> None:
         seen[3] += binding.options(sk)
 
 
-def is_mine(task: Ptr[task_struct]) -> bool:
-    found: bool = task.pid == mine.value
+def is_mine(one: Ptr[task_struct]) -> bool:
+    found: bool = one.pid == mine.value
     return found
 
 
 @sched.waited(is_mine)
-def on_waited(task: Ptr[task_struct], prev: Ptr[task_struct], ns: u64) -> None:
-    if task.pid != prev.pid and ns < 1 << 40:
+def on_waited(one: Ptr[task_struct], prev: Ptr[task_struct], ns: u64) -> None:
+    if one.pid != prev.pid and ns < 1 << 40:
         seen[0] += 1
         seen[1] += 1
+
+
+@sched.waking()
+def on_waking(woken: Ptr[task_struct]) -> None:
+    if task.parent_tgid(woken) == mine.value:
+        seen[0] += 1
+        seen[1] += sched.state(woken) & 1  # TASK_INTERRUPTIBLE: it sleeps still
+
+
+def sleeps(session: Session) -> list[int]:
+    child = os.fork()
+    if not child:
+        for _ in range(TIMES):
+            time.sleep(0.001)
+        os._exit(0)
+    os.waitpid(child, 0)
+    woken, asleep = map(int, session[seen].view()[:2])
+    assert woken >= asleep >= TIMES
+    return []
 
 
 def binds(_: Session) -> list[int]:
@@ -52,6 +73,6 @@ def binds(_: Session) -> list[int]:
     return [4 * TIMES, ports, 2 * TIMES, 2 * TIMES * binding.SO_REUSEADDR]
 
 
-@every_way([Case(on_bound, binds), Case(on_waited, switches)])
+@every_way([Case(on_bound, binds), Case(on_waited, switches), Case(on_waking, sleeps)])
 def test_a_way_sees_what_happens(case: Case, number: int) -> None:
     check_way(case, number)
