@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import time
 
 import pytest
 
+from pyebpf.tools import profile
 from tests.programs import run
 from tests.tools.children import COMM, as_json
 from tests.tools.scheduled import traced_as
@@ -38,7 +40,7 @@ def test_a_child_that_reads() -> None:
     busy = sum(count for stack, count in counts.items() if "do_readv" in stack)
     assert all(stack.startswith(f"{COMM};") for stack in counts)
     assert all("do_readv_[k]" in stack for stack in counts if "do_readv" in stack)
-    assert busy >= 0.8 * sum(counts.values())
+    assert busy >= 0.5 * sum(counts.values())
     # As often as the clock ticked while the kernel was busy; a host takes time from its guests.
     assert 0.4 * HERTZ * found.returned <= busy <= 1.5 * HERTZ * found.returned + 2
 
@@ -67,3 +69,18 @@ def test_wrong_command_lines(flags: tuple[str, ...]) -> None:
     done = run("-m", f"pyebpf.tools.{TOOL}", *flags)
     assert (done.code, done.out) == (2, "")
     assert "usage: profile [options] [duration]" in done.err
+
+
+@pytest.mark.thorough
+def test_as_a_library() -> None:
+    stop = threading.Event()
+    worker = threading.Thread(target=lambda: [None for _ in iter(stop.is_set, True)])
+    worker.start()
+    try:
+        counts = profile.tool.run(0.5, pid=(os.getpid(),), frequency=HERTZ)
+    finally:
+        stop.set()
+        worker.join()
+    assert counts.total > 5
+    assert all(stack.process.endswith(f"({os.getpid()})") for stack in counts)
+    assert counts.flame("samples").svg().startswith("<svg")
