@@ -280,6 +280,8 @@ def _sizes(
             continue
         if isinstance(decl, Events) and compiled[name].kind == decl.kind:
             sizes[name] = decl.pages_with(options) * 4096
+        if decl.entries_option is not None:
+            sizes[name] = value_of(decl.entries_option, options)
         chosen = getattr(decl, "chosen", None)
         if isinstance(chosen, Chosen) and chosen.pin_option is not None and name in pins:
             sizes[name] = pinned_map.entries_of(pins[name]) or compiled[name].max_entries

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyebpf import Const, Hash, Log2Hist, Ptr, Session, i32, ktime_get_ns, u32, u64
-from pyebpf.cli import Tool
+from pyebpf.cli import Tool, averaged
 from pyebpf.host.disks import name_of_dev, whole_disk
 from pyebpf.kernel import request
 from pyebpf.lib import block
@@ -94,12 +94,7 @@ def report(session: Session) -> Any:
 
 def show(session: Session, result: Any) -> str:
     """Draw it, and with -e say the average."""
-    if not session.option(extended) or not result.count:
-        return str(result)
-    whole = result.total() if callable(result.total) else result
-    label, n = whole.label(), whole.count
-    average = f"avg = {whole.total // n} {label}, total: {whole.total} {label}, count: {n}"
-    return f"{result}\n\n{average}\n"
+    return averaged(result) if session.option(extended) else str(result)
 
 
 tool = Tool(

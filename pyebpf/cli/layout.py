@@ -109,6 +109,23 @@ class Screen(Frozen):
         return f"{CLEAR if clears else chr(10)}{clock()} loadavg: {load_average()}\n\n{table}"
 
 
+def averaged(result: Any) -> str:
+    """Return a histogram that keeps totals, or one for each key, and below the average of all."""
+    if not result.count:
+        return str(result)
+    whole = result.total() if callable(result.total) else result
+    label, n = whole.label(), whole.count
+    average = f"avg = {whole.total // n} {label}, total: {whole.total} {label}, count: {n}"
+    return f"{result}\n\n{average}\n"
+
+
+def drawn(result: Any, *columns: Column) -> str:
+    """Return histograms as they draw themselves, or rows as a table with these columns."""
+    if not isinstance(result, list):
+        return str(result)
+    return f"{Table(*columns).header()}\n{lines_of(columns, result)}".removesuffix("\n")
+
+
 def lines_of(columns: Iterable[Column], rows: Iterable[Mapping[str, Any]]) -> str:
     """Return a line for each row, each with its newline."""
     table = Table(*columns)

@@ -79,6 +79,11 @@ def whole(text: str) -> int:
         raise ValueError(f"{text!r} is no whole number") from None
 
 
+def numbers(text: str) -> tuple[int, ...]:
+    """Read whole numbers with commas between them, such as ``"185,175"``."""
+    return tuple(map(whole, text.split(",")))
+
+
 def positive(text: str) -> int:
     """Read a whole number above 0."""
     value = whole(text)
@@ -216,6 +221,7 @@ class CommandLine:
         lines: it prints a line for each event.
         starts: it can start a command: all that follows ``--exec``.
         stamps: the time of day can be printed above what it reports.
+        single: it reports once, and its argument says after how long.
         interval_s: the interval if none is given.
 
     Attributes:
@@ -233,6 +239,7 @@ class CommandLine:
         lines: bool = False,
         starts: bool = False,
         stamps: bool = True,
+        single: bool = False,
         interval_s: float | None = None,
     ) -> None:
         taken = {flag for option in own for flag in option.flags}
@@ -247,7 +254,8 @@ class CommandLine:
             for option in frame
         )
         self.options = [*own, *(option for option in free if option.flags)]
-        self._reports, self._starts = reports and loads, starts
+        self._words = _words(reports=reports and loads, lines=lines, single=single)
+        self._starts = starts
         self._interval_s = interval_s
         self._placed = [option for option in own if option.is_positional]
 
@@ -263,7 +271,7 @@ class CommandLine:
         given += [
             (option, _converted(option.convert, text, option.flags[0])) for option, text in placed
         ]
-        choice = Choice({}, {}, *self._intervals(rest[len(self._placed) :]))
+        choice = self._timed(rest[len(self._placed) :])
         for option, value in given:
             if isinstance(option.key, str):
                 choice.frame[option.key] = value
@@ -288,28 +296,42 @@ class CommandLine:
             raise UsageError(f"{flag}: the command is missing")
         return argv[:where], argv[where + 1 :]
 
-    def _intervals(self, rest: list[str]) -> tuple[float | None, int | None]:
-        if len(rest) > (2 if self._reports else 0):
+    def _timed(self, rest: list[str]) -> Choice:
+        if len(rest) > len(self._words):
             raise UsageError(f"{rest[-1]!r} is one argument too many")
-        interval = _converted(seconds, rest[0], "interval") if rest else None
-        return interval, _converted(positive, rest[1], "count") if len(rest) > 1 else None
+        given = {
+            word: _converted(positive if word == "count" else seconds, text, word)
+            for word, text in zip(self._words, rest, strict=False)
+        }
+        frame = {word: given[word] for word in given if word == "duration"}
+        return Choice({}, frame, given.get("interval"), given.get("count"))
 
     def usage(self, program: str) -> str:
         """Return the line that says how to call the tool."""
         words = [option.flags[0] for option in self._placed]
-        words += ["interval", "count"] * self._reports
+        words += self._words
         optional = "".join(f" [{word}" for word in words) + "]" * len(words)
         return f"usage: {program} [options]{optional}"
 
     def help(self) -> str:
         """Return a line or two for each argument and option."""
+        usual = "one, at Ctrl-C" if self._interval_s is None else f"{self._interval_s:g}"
+        said = {
+            "interval": f"seconds between outputs (default: {usual})",
+            "count": "how many outputs",
+            "duration": "seconds to trace (default: until Ctrl-C)",
+        }
         words = [(option.flags[0], option.help) for option in self._placed]
-        if self._reports:
-            usual = "one, at Ctrl-C" if self._interval_s is None else f"{self._interval_s:g}"
-            every = f"seconds between outputs (default: {usual})"
-            words += [("interval", every), ("count", "how many outputs")]
+        words += [(word, said[word]) for word in self._words]
         flagged = [option for option in self.options if not option.is_positional]
         return "\n".join([*(row(left, text) for left, text in words), *rows(flagged)])
+
+
+def _words(*, reports: bool, lines: bool, single: bool) -> list[str]:
+    """Return what may stand behind the tool's own arguments."""
+    if not reports or lines:
+        return []
+    return ["duration"] if single else ["interval", "count"]
 
 
 def _converted(convert: Callable[[str], Any], text: str, what: str) -> Any:

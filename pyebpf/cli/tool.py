@@ -63,14 +63,17 @@ class Tool(Generic[R]):
         report: makes the result of one interval; without it the tool shows what its probes print.
         follow: what to do with the session instead, until it returns or Ctrl-C.
         lines: what to print of each record that the probes send, instead of reports.
+        summary: the option that asks for a report at the end instead of the lines.
         process: the option that says which process to trace, if it is one: ``--exec`` runs a
             command, and gives it the number of that.
         show: makes text of a result; ``str`` by default.
         layout: makes a growing table or a screen of results instead.
-        header: printed when the probes are attached.
+        header: printed when the probes are attached; a function makes it of the session.
         exclusive: options of which a command line may have one.
         instead: what is printed when an option is given, and nothing traced.
         letters: ``"-i"``, ``"-d"`` if interval and duration are flags of one letter too.
+        single: it reports once, and its argument says after how long.
+        meanwhile: called some times a second while it traces, if it reports.
         examples: lines at the end of ``--help``: a command, ``#``, what it does.
         interval_s: the interval if none is given; None for a single report at the end.
     """
@@ -83,13 +86,16 @@ class Tool(Generic[R]):
         report: Callable[[Session], R] | None = None,
         follow: Callable[[Session], object] | None = None,
         lines: Lines | None = None,
+        summary: object = None,
         process: object = None,
         show: Callable[[Session, R], str] | None = None,
         layout: Layout | None = None,
-        header: str = "",
+        header: str | Callable[[Session], str] = "",
         exclusive: Sequence[Sequence[object]] = (),
         instead: Mapping[Any, Callable[[], str]] = MappingProxyType({}),
         letters: Sequence[str] = (),
+        single: bool = False,
+        meanwhile: Callable[[Session], object] | None = None,
         examples: str = "",
         interval_s: float | None = None,
     ) -> None:
@@ -99,12 +105,15 @@ class Tool(Generic[R]):
         self._report = report
         self._follow = follow
         self._lines = lines
+        self._summary: Any = summary
         self._process: Any = process
         self._layout = layout or Blocks(show)
         self._header = header
         self._exclusive = exclusive
         self._instead = instead
         self._letters = letters
+        self._single = single
+        self._meanwhile = meanwhile
         self._examples = examples
         self._interval_s = interval_s
 
@@ -127,7 +136,8 @@ class Tool(Generic[R]):
             letters=self._letters,
             lines=self._lines is not None,
             starts=self._process is not None,
-            stamps=not self._layout.stamps,
+            stamps=not self._layout.stamps and self._lines is None,
+            single=self._single,
             interval_s=self._interval_s,
         )
 
@@ -267,13 +277,14 @@ class Tool(Generic[R]):
             traced = None
             if "exec" in choice.frame:
                 traced = stack.enter_context(command.stopped(choice.frame["exec"]))
-                choice.consts[self._process] = traced.pid
+                several = isinstance(self._process.default, tuple)
+                choice.consts[self._process] = (traced.pid,) if several else traced.pid
             session = stack.enter_context(load(*self.probes, options=choice.consts))
             begin = time.monotonic()
-            if self._header and "json" not in choice.frame:
-                output.write(f"{self._header}\n")
             json = "json" in choice.frame
-            printer = self._lines.printer(session, json=json) if self._lines is not None else None
+            if not json:
+                self._begin(session)
+            printer = self._printer(session, json=json)
             if traced is not None:
                 patience.end_with(traced)
                 traced.begin()
@@ -290,6 +301,16 @@ class Tool(Generic[R]):
                     output.write(self._layout.begin())
                 self._intervals(session, choice, patience, begin)
 
+    def _begin(self, session: Session) -> None:
+        header = self._header if isinstance(self._header, str) else self._header(session)
+        if header:
+            output.write(f"{header}\n")
+
+    def _printer(self, session: Session, *, json: bool) -> Printer | None:
+        if self._lines is None or (self._summary is not None and session.option(self._summary)):
+            return None
+        return self._lines.printer(session, json=json)
+
     def _print_lines(
         self, session: Session, printer: Printer, patience: Patience, end: float
     ) -> None:
@@ -302,8 +323,7 @@ class Tool(Generic[R]):
     def _hand_over(self, follow: Callable[[Session], object], choice: Choice) -> None:
         output.write_by_lines()
         with load(*self.probes, options=choice.consts) as session:
-            if self._header:
-                output.write(f"{self._header}\n")
+            self._begin(session)
             try:
                 follow(session)
             except KeyboardInterrupt:
@@ -323,7 +343,7 @@ class Tool(Generic[R]):
         while True:
             # From one begin to the next: no drift, and no hurry after a pause.
             following = max(following + interval, time.monotonic())
-            patience.wait(session, min(following, end))
+            self._wait(session, patience, min(following, end))
             left -= 1
             is_last = patience.is_over or left < 1 or time.monotonic() >= end
             if is_last:
@@ -332,6 +352,14 @@ class Tool(Generic[R]):
             self._tell_losses(session, losses)
             if is_last:
                 return
+
+    def _wait(self, session: Session, patience: Patience, end: float) -> None:
+        if self._meanwhile is None:
+            patience.wait(session, end)
+            return
+        while not patience.is_over and (now := time.monotonic()) < end:
+            patience.wait(session, min(end, now + _SLICE))
+            self._meanwhile(session)
 
     def _print_report(self, session: Session, choice: Choice) -> None:
         assert self._report is not None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, get
 from pyebpf.abi.constants import BPF_F_INNER_MAP, BPF_F_MMAPABLE
 from pyebpf.abi.maps import MAP_KINDS
 from pyebpf.dsl.annotations import data_type
+from pyebpf.dsl.constants import ConstDecl, value_of
 from pyebpf.dsl.map_flags import Chosen
 from pyebpf.errors import PyebpfError
 from pyebpf.spec.kernel_fields import kernel_fields
@@ -43,6 +44,8 @@ class MapDecl:
     verbs: ClassVar[dict[str, HelperVerb]] = {}
     #: The path in a BPF file system where the map is pinned. No part of what is compiled.
     pin: str | None = None
+    #: The constant that says how many entries there are. No part of what is compiled either.
+    entries_option: ConstDecl | None = None
     #: What the compiler made of it, if it stands for a map that a program found in another one.
     found: Any = None
 
@@ -66,6 +69,26 @@ class MapDecl:
         """Return what its helpers take or give, if that is not the map's own value."""
         return None
 
+    def _room(self, max_entries: int, *, fixed: str = "") -> int:
+        """Return for how many entries a map is compiled; a constant may say others later.
+
+        Args:
+            max_entries: as declared.
+            fixed: why no constant may say it; nothing if one may.
+
+        Raises:
+            PyebpfError: there is no room, or it is a constant where it may not.
+        """
+        name = type(self).__name__
+        if isinstance(max_entries, ConstDecl):
+            if fixed:
+                raise PyebpfError(f"{name}: max_entries cannot be an option: {fixed}")
+            self.entries_option = max_entries
+        entries: int = value_of(max_entries, {})
+        if entries < 1:
+            raise PyebpfError(f"{name}: max_entries={entries}: a map holds at least 1 entry")
+        return entries
+
     def type_arguments(self) -> tuple[Any, ...]:
         """Return what stands in the brackets of the declaration: ``Hash[u32, u64]``."""
         return get_args(getattr(self, "__orig_class__", None))
@@ -78,16 +101,16 @@ class Sized(MapDecl):
     """Maps that are made with a number of entries, and flags.
 
     Args:
-        max_entries: how many entries there is room for.
+        max_entries: how many entries there is room for; of hashes it may be a ``Const``.
         flags: see :class:`pyebpf.dsl.map_flags.MapFlags`.
     """
 
+    #: Why the number of entries is part of what is compiled; nothing if it is not.
+    fixed: ClassVar[str] = ""
+
     def __init__(self, max_entries: int = 10_240, **flags: Unpack[MapFlags]) -> None:
-        name = type(self).__name__
-        if max_entries < 1:
-            raise PyebpfError(f"{name}: max_entries={max_entries}: a map holds at least 1 entry")
-        self.max_entries = max_entries
-        self.chosen = Chosen(name, self.kind, flags)
+        self.max_entries = self._room(max_entries, fixed=self.fixed)
+        self.chosen = Chosen(type(self).__name__, self.kind, flags)
         self.pin = self.chosen.pin
 
     def types(self, example: str, count: int) -> list[DataType]:
@@ -256,6 +279,8 @@ class RHash(Hash[K, V]):
 
 class Numbered(Keyed[int, V], Generic[V]):
     """Maps whose keys are the numbers from 0 to ``max_entries - 1``."""
+
+    fixed = "programs are compiled for the length of an array"
 
     def key_and_value(self) -> tuple[DataType, DataType]:
         """Return the types of key and value."""

@@ -31,9 +31,9 @@ class StackTrace(MapDecl):
     ``session[stacks].counts(session[samples])`` the stacks that another map counts.
 
     Args:
-        max_entries: how many different stacks there is room for, rounded up to a power of two. A
-            stack that falls into a place where another one is gets no id and is counted as lost
-            (``session.lost()``).
+        max_entries: how many different stacks there is room for, rounded up to a power of two; it
+            may be a ``Const``. A stack that falls into a place where another one is gets no id and
+            is counted as lost (``session.lost()``).
         depth: how many addresses of a stack are kept, at most 127.
         replace: a new stack takes the place, and ids of the old one give the new one from then on.
         stack_build_id: keep of each place in user space the build id of its file and the offset
@@ -56,12 +56,10 @@ class StackTrace(MapDecl):
         pin: Path | None = None,
     ) -> None:
         self.pin = pin_path("StackTrace", pin)
-        if not 1 <= depth <= MAX_DEPTH or max_entries < 1:
-            raise PyebpfError(
-                f"StackTrace(max_entries={max_entries}, depth={depth}): there is room for at least "
-                f"1 stack, of 1 to {MAX_DEPTH} addresses"
-            )
-        self.max_entries, self.depth, self.replace = max_entries, depth, replace
+        self.max_entries = self._room(max_entries)
+        if not 1 <= depth <= MAX_DEPTH:
+            raise PyebpfError(f"StackTrace(depth={depth}): a stack has 1 to {MAX_DEPTH} addresses")
+        self.depth, self.replace = depth, replace
         self.stack_build_id = stack_build_id
 
     def spec(self, name: str, cpus: int) -> MapSpec:

@@ -12,7 +12,7 @@ from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.dsl.probes.tracing import raw_tracepoint, tp_btf
 from pyebpf.dsl.scalars import Ptr, RawTracepointContext, u32, u64
 from pyebpf.kernel import task_struct, thread_info
-from pyebpf.lib.sched import OnTask, OnTasks
+from pyebpf.lib.sched import OnTask, OnTasks, at_task
 from pyebpf.lib.sources import source
 
 _TS_COMPAT = 2  # arch/x86/include/asm/thread_info.h
@@ -41,27 +41,12 @@ def forked(*, when: Any = True) -> Callable[[OnTasks], Alternatives]:
 
 def executed(*, when: Any = True) -> Callable[[OnTask], Alternatives]:
     """Run when a process has become another program: ``(task: Ptr[task_struct])``."""
-    return _one("sched_process_exec", when)
+    return at_task("sched_process_exec", when=when)
 
 
 def exited(*, when: Any = True) -> Callable[[OnTask], Alternatives]:
     """Run when a thread ends, the last thing that it does: ``(task: Ptr[task_struct])``."""
-    return _one("sched_process_exit", when)
-
-
-def _one(name: str, when: Any) -> Callable[[OnTask], Alternatives]:
-    def ways(run: OnTask) -> Iterable[Probe]:
-        @tp_btf(name, when=when)
-        def typed(task: Ptr[task_struct]) -> None:
-            run(task)
-
-        @raw_tracepoint(name, when=when)
-        def untyped(ctx: RawTracepointContext) -> None:
-            run(cast(Ptr[task_struct], ctx.args[0]))
-
-        return typed, untyped
-
-    return source(ways)
+    return at_task("sched_process_exit", when=when)
 
 
 def is_in_32bit_call(task: Ptr[task_struct]) -> bool:

@@ -7,9 +7,10 @@ semicolons, then a space and the count.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from pyebpf.present import jsonl
 from pyebpf.present.escape import printable
 from pyebpf.present.flame import KERNEL, PROCESS, USER, FlameGraph
 
@@ -81,24 +82,65 @@ class StackCounts:
             raise ValueError(f"{self.unit} and {other.unit} cannot be added")
         return StackCounts([*self, *other], unit=self.unit)
 
+    def mapped(self, change: Callable[[CountedStack], CountedStack]) -> StackCounts:
+        """Return other stacks, made of these; those that are equal then are one."""
+        return StackCounts(map(change, self), unit=self.unit)
+
     def top(self, n: int) -> list[CountedStack]:
         """Return the ``n`` stacks with the largest counts, the largest first."""
         return heapq.nlargest(n, self, key=lambda stack: stack.count)
 
-    def folded(self, *, marks: bool = False) -> str:
+    def folded(self, *, marks: bool = False, delimiter: str = "") -> str:
         """Return a line for each stack, as ``flamegraph.pl`` and others read it.
 
         Args:
             marks: put ``_[k]`` behind the kernel's functions, as BCC's ``profile -a`` does.
+            delimiter: a frame to put between functions of user space and those of the kernel.
 
         Names cannot break the format: control characters are escaped, semicolons become colons.
         """
         ends = {KERNEL: "_[k]"} if marks else {}
-        return "\n".join(
-            f"{';'.join(_plain(name) + ends.get(kind, '') for name, kind in stack.frames())} "
-            f"{stack.count}"
-            for stack in self
-        )
+        lines = []
+        for stack in self:
+            names = [_plain(name) + ends.get(kind, "") for name, kind in stack.frames()]
+            if delimiter and stack.user and stack.kernel:
+                names.insert(len(names) - len(stack.kernel), delimiter)
+            lines.append(f"{';'.join(names)} {stack.count}")
+        return "\n".join(lines)
+
+    def listed(self, *, marks: bool = False, delimiter: str = "", head: str = "-") -> str:
+        """Return each stack with a line for each function, the innermost first.
+
+        Below are the process and the count. What was counted most is last, where a terminal ends.
+
+        Args:
+            marks: put ``_[k]`` behind the kernel's functions.
+            delimiter: a line to put between functions of the kernel and those of user space.
+            head: what stands before the process.
+        """
+        end = "_[k]" if marks else ""
+        blocks = []
+        for stack in sorted(self, key=lambda stack: stack.count):
+            names = [name + end for name in reversed(stack.kernel)]
+            if delimiter and stack.user and stack.kernel:
+                names.append(delimiter)
+            names += reversed(stack.user)
+            lines = [f"    {printable(name)}" for name in names]
+            lines += [f"    {head:16} {printable(stack.process)}", f"        {stack.count}"]
+            blocks.append("".join(f"{line}\n" for line in lines))
+        return "\n".join(blocks)
+
+    def to_dict(self) -> list[dict[str, object]]:
+        """Return an object for each stack, whose functions begin with the outermost."""
+        return [
+            {"process": s.process, "user": [*s.user], "kernel": [*s.kernel], self.unit: s.count}
+            for s in self
+        ]
+
+    def to_json_lines(self, *, ts: str | None = None) -> str:
+        """Return :meth:`to_dict` as JSON, one stack in each line."""
+        time = {} if ts is None else {"ts": ts}
+        return "\n".join(jsonl.line({**time, **row}) for row in self.to_dict())
 
     def flame(self, title: str = "Flame graph") -> FlameGraph:
         """Draw the stacks, the widest where most was counted."""

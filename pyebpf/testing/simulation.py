@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyebpf.dsl.choose import choose
 from pyebpf.dsl.collect import collect
@@ -61,6 +61,8 @@ _WORLD = {
     "comm", "cpu", "tgid", "tid", "uid", "gid", "numa_node", "cgroup_id", "attach_cookie",
     "now_ns", "step_ns", "kernel_stack", "user_stack",
 }  # fmt: skip
+
+T = TypeVar("T")
 
 
 class Step(Frozen):
@@ -324,6 +326,11 @@ class Simulation(OpenMaps):
         """
         sent: NDArray[Any] = self[decl].read()
         return sent
+
+    def option(self, const: T) -> T:
+        """Return the value that a ``Const`` has here, as ``Session.option`` does."""
+        value: T = value_of(const, self._options)
+        return value
 
     def lost(self) -> dict[str, int]:
         """Return how many updates were refused, by map, as ``Session.lost`` does."""

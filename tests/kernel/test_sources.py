@@ -62,10 +62,10 @@ def on_exit(now: Ptr[task_struct]) -> None:
 
 
 @sched.switched()
-def on_switch(prev: Ptr[task_struct], following: Ptr[task_struct]) -> None:
+def on_switch(prev: Ptr[task_struct], following: Ptr[task_struct], ready: bool) -> None:
     if prev.pid == mine.value:
         seen[0] += 1
-        if sched.state(prev) & 1:  # TASK_INTERRUPTIBLE
+        if sched.state(prev) & 1 and not ready:  # TASK_INTERRUPTIBLE
             seen[1] += 1
 
 
@@ -395,7 +395,6 @@ CASES = [
     Case(on_read, reads), Case(on_write, writes), Case(on_open, opens), Case(on_sync, syncs),
     Case(on_create, creates), Case(on_unlink, unlinks), Case(on_request, requests),
 ]  # fmt: skip
-WAYS = [(case, number) for case in CASES for number in range(len(case.probe.ways))]
 FEATURES = KernelFeatures(keep=False)
 _current: list[Session] = []
 
@@ -435,11 +434,15 @@ def _loaded(way: Alternatives) -> Session:
 _AT_FUNCTIONS = ("fentry", "fexit", "kprobe", "kretprobe")
 
 
-@pytest.mark.exact
-@pytest.mark.parametrize(
-    ("case", "number"), WAYS, ids=[f"{case.probe.name}-{number}" for case, number in WAYS]
-)
-def test_a_way_sees_what_happens(case: Case, number: int) -> None:
+def every_way(cases: list[Case]) -> pytest.MarkDecorator:
+    """Return what runs a test with each case and the number of each of its ways."""
+    ways = [(case, number) for case in cases for number in range(len(case.probe.ways))]
+    names = [f"{case.probe.name}-{number}" for case, number in ways]
+    return pytest.mark.parametrize(("case", "number"), ways, ids=names)
+
+
+def check_way(case: Case, number: int) -> None:
+    """Let one way of a source see a known workload."""
     with _loaded(_only(case, number)) as session:
         _current.append(session)
         try:
@@ -449,6 +452,12 @@ def test_a_way_sees_what_happens(case: Case, number: int) -> None:
             assert session.lost() == {}
         finally:
             _current.pop()
+
+
+@pytest.mark.exact
+@every_way(CASES)
+def test_a_way_sees_what_happens(case: Case, number: int) -> None:
+    check_way(case, number)
 
 
 def test_packets_thrown_away_and_sent_again_in_a_network_of_ones_own() -> None:

@@ -93,6 +93,21 @@ def test_duration_ends_it(sessions: list[Pretended], capsys: pytest.CaptureFixtu
     assert sessions[1].asked == 1
 
 
+def test_a_header_made_of_the_session(
+    sessions: list[Pretended], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tool = make_tool(header=lambda session: f"Asked {session.asked} times.", single=True)
+    assert tool.main(["0.01"]) == 0
+    assert capsys.readouterr().out == "Asked 0 times.\n\n{'asked': 1}\n"
+
+
+def test_something_is_done_meanwhile(sessions: list[Pretended]) -> None:
+    seen = []
+    assert make_tool(meanwhile=seen.append, single=True).main(["0.5"]) == 0
+    assert len(seen) == 3  # every 0.2 seconds, and at the end
+    assert seen[0] is sessions[0]
+
+
 def test_timestamps(sessions: list[Pretended], capsys: pytest.CaptureFixture[str]) -> None:
     make_tool(header="Counting.").main(["-T", "0.01", "1"])
     assert re.fullmatch(r"Counting\.\n\n\d\d:\d\d:\d\d\n\{'asked': 1\}\n", capsys.readouterr().out)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyebpf import Const
-from pyebpf.cli.options import CommandLine, UsageError, declared, seconds, whole
+from pyebpf.cli.options import CommandLine, UsageError, declared, numbers, seconds, whole
 from pyebpf.cli.output import Losses, json_lines
 from pyebpf.errors import PyebpfError
 from pyebpf.present.hist import Hist
@@ -23,9 +23,10 @@ loud = Const(True, "-s", "--silent")
 hidden = Const(7)
 where = Const("", "-w", "--where", bare="here")
 more = Const(0, "-v", "--more", counted=True)
+ports: tuple[int, ...] = Const((), "-P", "--ports", convert=numbers)
 NAMES = [
     ("quick", quick), ("pid", pid), ("name", name), ("even", even), ("loud", loud),
-    ("hidden", hidden), ("other", 3), ("where", where), ("more", more),
+    ("hidden", hidden), ("other", 3), ("where", where), ("more", more), ("ports", ports),
 ]  # fmt: skip
 
 
@@ -52,6 +53,8 @@ def line() -> CommandLine:
         (["-wthere"], where, "there"),
         (["-w", "there", "--", "1"], where, "there"),
         (["-vv", "--more"], more, 3),
+        (["-P", "80"], ports, (80,)),
+        (["--ports=80,0x1bb"], ports, (80, 443)),
     ],
 )
 def test_values(line: CommandLine, argv: list[str], const: object, value: object) -> None:
@@ -126,7 +129,7 @@ def test_names_for_keyword_arguments() -> None:
     short = Const(False, "-x")
     options = declared([*NAMES, ("short", short)])
     assert [o.name for o in options] == [
-        "quick_mode", "pid", "name", "even", "silent", "where", "more", "short"
+        "quick_mode", "pid", "name", "even", "silent", "where", "more", "ports", "short"
     ]  # fmt: skip
 
 
@@ -244,3 +247,22 @@ def test_json_of_each_kind_of_result() -> None:
         ' "a": 2}',
     ]
     assert json_lines([]) == ""
+
+
+def test_a_tool_that_reports_once_has_a_duration() -> None:
+    line = CommandLine(declared(NAMES), reports=True, single=True)
+    choice = line.parse(["2.5", "-q"])
+    assert (choice.frame, choice.interval_s, choice.times) == ({"duration": 2.5}, None, None)
+    with pytest.raises(UsageError, match="'3' is one argument too many"):
+        line.parse(["2", "3"])
+    with pytest.raises(UsageError, match="duration: 'x' is no number of seconds"):
+        line.parse(["x"])
+    assert line.usage("tool") == "usage: tool [options] [duration]"
+    assert "until Ctrl-C" in line.help()
+
+
+def test_a_tool_with_lines_has_no_intervals_though_it_reports_too() -> None:
+    line = CommandLine(declared(NAMES), reports=True, lines=True, stamps=False)
+    with pytest.raises(UsageError, match="'1' is one argument too many"):
+        line.parse(["1"])
+    assert line.usage("tool") == "usage: tool [options]"

@@ -18,6 +18,7 @@ from pyebpf import (
     LruHash,
     PerCpuArray,
     Ptr,
+    StackTrace,
     chars,
     ktime_get_ns,
     raw_tracepoint,
@@ -89,6 +90,17 @@ def test_options_say_how_large_a_buffer_is_and_where_a_map_is_pinned() -> None:
     assert shared.chosen.pin_with({path: "/sys/fs/bpf/x"}) == "/sys/fs/bpf/x"
     with pytest.raises(PyebpfError, match="is no absolute path"):
         shared.chosen.pin_with({path: "x"})
+
+
+def test_options_say_how_many_entries_there_are() -> None:
+    room = Const(64)
+    for decl in (Hash[u32, u64](max_entries=room), StackTrace(max_entries=room)):
+        assert decl.spec("m", 4).max_entries == 64
+        assert decl.entries_option is room
+    with pytest.raises(PyebpfError, match="Array: max_entries cannot be an option"):
+        Array[u64](max_entries=room)
+    with pytest.raises(PyebpfError, match="StackTrace: max_entries=0: a map holds at least 1"):
+        StackTrace(max_entries=Const(0))
 
 
 WRONG: dict[str, tuple[Callable[[], Any], str]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -41,6 +42,32 @@ def test_folded_text() -> None:
     with pytest.raises(ValueError, match="samples and us cannot be added"):
         BOTH + StackCounts([], unit="us")
     assert StackCounts([]).folded() == ""
+
+
+def test_a_delimiter_where_both_are() -> None:
+    assert BOTH.folded(delimiter="-") == "app;main;-;entry;vfs_read 10\napp;main;work 60"
+
+
+def test_blocks_of_lines() -> None:
+    first = "    vfs_read\n    entry\n    main\n    -                app\n        10\n"
+    last = "    work\n    main\n    -                app\n        60\n"
+    assert BOTH.listed() == f"{first}\n{last}"
+    marked = first.replace("vfs_read", "vfs_read_[k]").replace("entry\n", "entry_[k]\n    --\n")
+    assert BOTH.listed(marks=True, delimiter="--").startswith(marked)
+    assert "    waker:           app\n" in BOTH.listed(head="waker:")
+    assert StackCounts([CountedStack("a\nb", (), (), 1)]).listed().count("\n") == 2
+
+
+def test_lines_of_json() -> None:
+    rows = [json.loads(line) for line in BOTH.to_json_lines(ts="now").splitlines()]
+    assert rows[1] == {
+        "ts": "now", "process": "app", "user": ["main", "work"], "kernel": [], "samples": 60,
+    }  # fmt: skip
+
+
+def test_changed_stacks_that_are_equal_are_one() -> None:
+    counts = BOTH.mapped(lambda stack: stack._replace(user=("main",), kernel=()))
+    assert counts.folded() == "app;main 70"
 
 
 def boxes(drawing: str) -> dict[str, ET.Element]:
@@ -143,6 +170,7 @@ def sample(ctx: RawTracepointContext) -> None:
 
 def test_stacks_in_keys_are_named_and_counted() -> None:
     with testing.run(sample) as t:
+        assert t[stacks].counts(t[samples]).folded() == ""
         t.set("user_stack", (0x10, 0x20))
         t.fire(sample)
         t.fire(sample)
@@ -155,6 +183,9 @@ def test_stacks_in_keys_are_named_and_counted() -> None:
         by_place = t[places].counts(t[pairs], user=0, pid=1, unit="calls")
         assert by_place.folded() == "0x20;0x10 2\n0x30 2"
         assert by_place.unit == "calls"
+        number = t.machine.world.tgid
+        by_number = t[stacks].counts(t[samples], number="pid", named=lambda frame: f"<{frame}>")
+        assert by_number.folded().startswith(f"({number});<0x20>;<0x10> 2\n")
         assert t[stacks].counts(t[alone]).folded() == "[no stack] 2\n[lost] 2"
         with pytest.raises(ValueError, match="no field of the key is called 'where' or None"):
             t[stacks].counts(t[samples], user="where", kernel=None)

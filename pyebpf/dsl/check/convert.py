@@ -172,7 +172,7 @@ def to_bool(expr: Expr) -> Expr:
     if isinstance(kind, (Int, Address, Pointer, Maybe, Chars)):
         return Truth(BOOL, expr.span, expr)
     if isinstance(kind, (Tuple, Record)):
-        return Literal(BOOL, expr.span, True)
+        return Literal(BOOL, expr.span, kind != Tuple(()))
     raise Fault(Mismatch(expr.span, expected="a truth value", got=shown(kind)))
 
 

@@ -43,9 +43,9 @@ class Hook(Frozen):
         return bool(value_of(self.when, options))
 
     def places(self, options: Mapping[Any, Any]) -> tuple[tuple[str, Any], ...]:
-        """Return ``at`` with the values of constants; no text and process 0 say nothing."""
+        """Return ``at`` with the values of constants; None, no text and process 0 say nothing."""
         found = ((name, value_of(value, options)) for name, value in self.at)
-        return tuple(one for one in found if one[1] != "" and one != ("pid", 0))
+        return tuple(one for one in found if one[1] not in (None, "") and one != ("pid", 0))
 
 
 class Probe(Plain):

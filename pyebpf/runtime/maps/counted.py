@@ -6,7 +6,7 @@ Shapes below: ``n`` entries of that map, ``c`` possible CPUs.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -16,6 +16,7 @@ from pyebpf.present.stacks import CountedStack
 
 if TYPE_CHECKING:
     from pyebpf.runtime.maps.stacks import StackTraceMap
+    from pyebpf.runtime.symbols import Frame
 
 #: A stack that the map had no place for, or whose place was taken.
 LOST = ("[lost]",)
@@ -27,7 +28,11 @@ Names: TypeAlias = "tuple[str, ...]"
 
 
 def counted(
-    stacks: StackTraceMap, keys: NDArray[Any], values: NDArray[Any], fields: Fields
+    stacks: StackTraceMap,
+    keys: NDArray[Any],
+    values: NDArray[Any],
+    fields: Fields,
+    text: Callable[[Frame], str] = str,
 ) -> Iterator[CountedStack]:
     """Yield a stack for each entry.
 
@@ -35,7 +40,9 @@ def counted(
         stacks: the map that the ids are of.
         keys: ``(n,)``, records with ids, or ids of kernel stacks.
         values: ``(n,)`` or ``(n, c)``, numbers.
-        fields: for ``user``, ``kernel``, ``pid`` and ``comm`` the names or numbers of the fields.
+        fields: for ``user``, ``kernel``, ``pid``, ``comm`` and ``number`` the names or numbers of
+            the fields.
+        text: what makes a name of a place.
 
     Raises:
         ValueError: no field has the id of a stack; a user stack has no process; the values are no
@@ -54,13 +61,18 @@ def counted(
             f"no field of the key is called {fields['pid']!r}: a user stack needs its process; "
             "give pid=, or user=None to leave it out"
         )
+    if not len(values):
+        return iter(())
     counts = values.reshape(len(values), -1).sum(axis=1).tolist()
     none = np.full(len(keys), _NO_STACK)
     pids = columns.get("pid", np.zeros(len(keys), np.int64)).tolist()
     users = list(zip(columns.get("user", none).tolist(), pids, strict=True))
     kernels = [(key, 0) for key in columns.get("kernel", none).tolist()]
-    named = _named(stacks, {*users, *kernels})
+    named = _named(stacks, {*users, *kernels}, text)
     comms = _texts(columns["comm"]) if "comm" in columns else [""] * len(keys)
+    if "number" in columns:
+        numbers = columns["number"].tolist()
+        comms = [f"{comm} ({n})".lstrip() for comm, n in zip(comms, numbers, strict=True)]
     rows = zip(comms, users, kernels, counts, strict=True)
     return (CountedStack(comm, named[user], named[kernel], n) for comm, user, kernel, n in rows)
 
@@ -88,7 +100,9 @@ def _texts(column: NDArray[Any]) -> list[str]:
     ]
 
 
-def _named(stacks: StackTraceMap, wanted: set[tuple[int, int]]) -> dict[tuple[int, int], Names]:
+def _named(
+    stacks: StackTraceMap, wanted: set[tuple[int, int]], text: Callable[[Frame], str]
+) -> dict[tuple[int, int], Names]:
     """Return the functions of stacks, the outermost first, by id and process."""
     found: dict[tuple[int, int], Names] = {
         (key, pid): () if key == _NO_STACK else LOST for key, pid in wanted if key < 0
@@ -103,7 +117,7 @@ def _named(stacks: StackTraceMap, wanted: set[tuple[int, int]]) -> dict[tuple[in
         callers = np.ones(len(places), bool)
         callers[begins[lengths > 0]] = False
         frames, numbers = stacks.symbols.different(places, callers, pid)
-        names = np.array([str(frame) for frame in frames], object)[numbers]
+        names = np.array([text(frame) for frame in frames], object)[numbers]
         for key, begin, end in zip(keys, begins.tolist(), ends.tolist(), strict=True):
             found[key, pid] = tuple(names[begin:end][::-1]) if end > begin else LOST
     return found

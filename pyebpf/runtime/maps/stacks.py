@@ -6,7 +6,7 @@ Shapes below: ``n`` places of a stack, ``d`` places that the map keeps of each, 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -73,7 +73,7 @@ class StackTraceMap(HashMap):
         """
         self.symbols.remember(what)
 
-    def counts(
+    def counts(  # noqa: PLR0913 - one argument for each thing that a key may have
         self,
         samples: EntryMap,
         *,
@@ -81,7 +81,9 @@ class StackTraceMap(HashMap):
         kernel: str | int | None = "kernel",
         pid: str | int | None = "pid",
         comm: str | int | None = "comm",
+        number: str | int | None = None,
         unit: str = "samples",
+        named: Callable[[Frame], str] = str,
     ) -> StackCounts:
         """Name the stacks that a map counts: folded text, or a flame graph.
 
@@ -93,7 +95,9 @@ class StackTraceMap(HashMap):
             kernel: that of the kernel's stack.
             pid: that of the process, as ``tgid()`` gives it. User stacks need it.
             comm: that of its name.
+            number: one whose number stands in parentheses behind the name: ``"pid"``.
             unit: what the values are of.
+            named: makes text of a function, its name by default.
 
         Stacks that the map had no place for are one frame, ``[lost]``.
 
@@ -102,9 +106,9 @@ class StackTraceMap(HashMap):
 
         Cost:   10 to 20 µs for each different stack, besides what :meth:`names` reads once.
         """
-        fields = {"user": user, "kernel": kernel, "pid": pid, "comm": comm}
+        fields = {"user": user, "kernel": kernel, "pid": pid, "comm": comm, "number": number}
         keys, values = samples.snapshot()
-        return StackCounts(counted(self, keys, values, fields), unit=unit)
+        return StackCounts(counted(self, keys, values, fields, named), unit=unit)
 
     def several(self, ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return the stacks of many ids, one behind the other.

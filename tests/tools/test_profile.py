@@ -1,0 +1,86 @@
+"""profile on a child that keeps a CPU busy with one call of the kernel."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+
+import pytest
+
+from pyebpf.tools import profile
+from tests.programs import run
+from tests.tools.children import COMM, as_json
+from tests.tools.scheduled import traced_as
+
+pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
+
+TOOL = "profile"
+HERTZ = 199
+
+
+def reads() -> float:
+    """Read zeros for half a second; returns how long the kernel was busy with it, in seconds."""
+    zero, room = os.open("/dev/zero", os.O_RDONLY), bytearray(1 << 20)
+    before, end = os.times().system, time.monotonic() + 0.5
+    while time.monotonic() < end:
+        os.readv(zero, [room])
+    return os.times().system - before
+
+
+def counts_of(text: str) -> dict[str, int]:
+    """Return the folded stacks of a text with their counts."""
+    return {stack: int(n) for stack, _, n in (line.rpartition(" ") for line in text.splitlines())}
+
+
+def test_a_child_that_reads() -> None:
+    found = traced_as(reads, TOOL, "-f", "-a", "-F", str(HERTZ), begins="")
+    counts = counts_of(found.done.out)
+    busy = sum(count for stack, count in counts.items() if "do_readv" in stack)
+    assert all(stack.startswith(f"{COMM};") for stack in counts)
+    assert all("do_readv_[k]" in stack for stack in counts if "do_readv" in stack)
+    assert busy >= 0.5 * sum(counts.values())
+    # As often as the clock ticked while the kernel was busy; a host takes time from its guests.
+    assert 0.4 * HERTZ * found.returned <= busy <= 1.5 * HERTZ * found.returned + 2
+
+
+def test_blocks() -> None:
+    found = traced_as(reads, TOOL, "-K", "-d", "-c", "5000000")
+    head = f"Sampling at every 5000000 events of PID {found.pid} by kernel stack... Hit Ctrl-C"
+    assert found.done.out.startswith(head)
+    assert re.search(
+        rf"\n    -                {COMM} \({found.pid}\)\n        \d+\n", found.done.out
+    )
+    assert "\n    do_readv\n" in found.done.out
+
+
+@pytest.mark.thorough
+def test_addresses_and_json() -> None:
+    found = traced_as(reads, TOOL, "-A", "-K")
+    assert re.search(r"\n    [0-9a-f]{16} do_readv\n", found.done.out)
+    rows = as_json(reads, TOOL, 1, "-L", "-C", "0", "-F", str(HERTZ))
+    assert all(row["samples"] >= 1 and row["process"].startswith(COMM) for row in rows)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("flags", [("-F", "9", "-c", "9"), ("-p", "1", "-L", "1"), ("-F", "0")])
+def test_wrong_command_lines(flags: tuple[str, ...]) -> None:
+    done = run("-m", f"pyebpf.tools.{TOOL}", *flags)
+    assert (done.code, done.out) == (2, "")
+    assert "usage: profile [options] [duration]" in done.err
+
+
+@pytest.mark.thorough
+def test_as_a_library() -> None:
+    stop = threading.Event()
+    worker = threading.Thread(target=lambda: [None for _ in iter(stop.is_set, True)])
+    worker.start()
+    try:
+        counts = profile.tool.run(0.5, pid=(os.getpid(),), frequency=HERTZ)
+    finally:
+        stop.set()
+        worker.join()
+    assert counts.total > 5
+    assert all(stack.process.endswith(f"({os.getpid()})") for stack in counts)
+    assert counts.flame("samples").svg().startswith("<svg")
