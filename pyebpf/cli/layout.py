@@ -63,6 +63,28 @@ class Blocks:
         return f"{text}\n" if text else ""
 
 
+class Stamped(Frozen):
+    """The text of each result, below the time of day.
+
+    Attributes:
+        without: the option to leave the time out.
+    """
+
+    without: Any
+    stamps: bool = True
+    lead: str = "\n"
+
+    def begin(self) -> str:
+        """Return nothing."""
+        return ""
+
+    def text(self, session: Session, result: Any, /) -> str:
+        """Return the time and the text of one result."""
+        time_of_day = "" if session.option(self.without) else f"{clock()}:\n"
+        text = str(result)
+        return f"{time_of_day}{text}\n" if text else time_of_day
+
+
 class Rolling(Frozen):
     """A table that grows by some rows in each interval. A result is a list of mappings.
 

@@ -67,7 +67,7 @@ class Tool(Generic[R]):
             command, and gives it the number of that.
         show: makes text of a result; ``str`` by default.
         layout: makes a growing table or a screen of results instead.
-        header: printed when the probes are attached.
+        header: printed when the probes are attached; a text, or made of the session.
         exclusive: options of which a command line may have one.
         instead: what is printed when an option is given, and nothing traced.
         letters: ``"-i"``, ``"-d"`` if interval and duration are flags of one letter too.
@@ -86,7 +86,7 @@ class Tool(Generic[R]):
         process: object = None,
         show: Callable[[Session, R], str] | None = None,
         layout: Layout | None = None,
-        header: str = "",
+        header: str | Callable[[Session], str] = "",
         exclusive: Sequence[Sequence[object]] = (),
         instead: Mapping[Any, Callable[[], str]] = MappingProxyType({}),
         letters: Sequence[str] = (),
@@ -272,9 +272,9 @@ class Tool(Generic[R]):
                 choice.consts[self._process] = traced.pid
             session = stack.enter_context(load(*self.probes, options=choice.consts))
             begin = time.monotonic()
-            if self._header and "json" not in choice.frame:
-                output.write(f"{self._header}\n")
             json = "json" in choice.frame
+            if not json:
+                self._write_header(session)
             printer = self._lines.printer(session, json=json) if self._lines is not None else None
             if traced is not None:
                 patience.end_with(traced)
@@ -292,6 +292,11 @@ class Tool(Generic[R]):
                     output.write(self._layout.begin())
                 self._intervals(session, choice, patience, begin)
 
+    def _write_header(self, session: Session) -> None:
+        text = self._header(session) if callable(self._header) else self._header
+        if text:
+            output.write(f"{text}\n")
+
     def _print_lines(
         self, session: Session, printer: Printer, patience: Patience, end: float
     ) -> None:
@@ -304,8 +309,7 @@ class Tool(Generic[R]):
     def _hand_over(self, follow: Callable[[Session], object], choice: Choice) -> None:
         output.write_by_lines()
         with load(*self.probes, options=choice.consts) as session:
-            if self._header:
-                output.write(f"{self._header}\n")
+            self._write_header(session)
             try:
                 follow(session)
             except KeyboardInterrupt:
