@@ -15,6 +15,10 @@ from typing import NamedTuple
 
 import pytest
 
+from pyebpf import load, rows
+from pyebpf.cli.filesystems import Operation, min_ns, only_pid, operations
+from pyebpf.lib.filesystems import OPEN, SYNC, WRITE
+from pyebpf.tools import ext4slower
 from tests.mounts import mounted
 from tests.programs import Done, histogram_counts, run, running
 from tests.tools.children import COMM, waiting
@@ -102,13 +106,13 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
 def test_each_operation_is_a_line_between_commas(disk: Disk) -> None:
     begin = time.monotonic()
     pid, done = disk.trace("slower", "-j", "0")
-    rows = list(csv.DictReader(io.StringIO(done.out)))
-    assert list(rows[0]) == CSV_TITLES
-    assert [operation(row) for row in rows] == OPERATIONS
-    assert {(row["TASK"], row["PID"]) for row in rows} == {(COMM, str(pid))}
-    ended = [int(row["ENDTIME_us"]) for row in rows]
+    found = list(csv.DictReader(io.StringIO(done.out)))
+    assert list(found[0]) == CSV_TITLES
+    assert [operation(row) for row in found] == OPERATIONS
+    assert {(row["TASK"], row["PID"]) for row in found} == {(COMM, str(pid))}
+    ended = [int(row["ENDTIME_us"]) for row in found]
     assert ended == sorted(ended)
-    spent = sum(int(row["LATENCY_us"]) for row in rows)
+    spent = sum(int(row["LATENCY_us"]) for row in found)
     assert 0 < spent <= ended[-1] - begin * 1e6
 
 
@@ -129,6 +133,23 @@ def test_a_histogram_of_each_operation(disk: Disk) -> None:
 def ext4(tmp_path: Path) -> Iterator[Disk]:
     with mounted("ext4", tmp_path) as root:
         yield Disk("ext4", root)
+
+
+def test_a_sync_inside_of_a_write_is_one_too(ext4: Disk) -> None:
+    """Both are under way in one thread at once."""
+    options = {only_pid: os.getpid(), min_ns: 0}
+    with load(*ext4slower.tool.probes, options=options) as session:
+        if "sys_enter" in session.explain():
+            pytest.skip("this kernel lets nobody into functions: system calls stand for them")
+        data = os.open(str(ext4.root / "data"), os.O_WRONLY | os.O_CREAT | os.O_SYNC)
+        for _ in range(2):
+            os.write(data, bytes(10))
+        os.close(data)
+        found = list(rows(Operation, session[operations].read()))
+    assert [(row.what, row.ret, row.offset) for row in found] == [
+        (OPEN, 0, 0), (SYNC, 0, 0), (WRITE, 10, 0), (SYNC, 0, 10), (WRITE, 10, 10)
+    ]  # fmt: skip
+    assert found[1].took_ns < found[2].took_ns
 
 
 @pytest.mark.thorough
@@ -153,10 +174,10 @@ def test_json(ext4: Disk) -> None:
             program.wait_for_links(LINKS)
             child.go()
             done = program.interrupt()
-    rows = [json.loads(line) for line in done.out.splitlines()]
+    found = [json.loads(line) for line in done.out.splitlines()]
     fields = ("type", "bytes", "offset", "file")
-    assert [tuple(row[field] for field in fields) for row in rows] == OPERATIONS
-    assert all(row["latency_ms"] > 0 for row in rows)
+    assert [tuple(row[field] for field in fields) for row in found] == OPERATIONS
+    assert all(row["latency_ms"] > 0 for row in found)
 
 
 @pytest.mark.thorough
