@@ -8,12 +8,12 @@ before probes are attached.
 """
 
 from pyebpf.cli.front import main
-from pyebpf.cli.layout import Rolling, Screen, Stamped
+from pyebpf.cli.layout import Rates, Rolling, Screen, Stamped
 from pyebpf.cli.lines import Clock, Column, Csv, Elapsed, Lines
 from pyebpf.cli.tool import Tool, run
 from pyebpf.present.table import Table
 
 __all__ = [
-    "Clock", "Column", "Csv", "Elapsed", "Lines", "Rolling", "Screen", "Stamped", "Table", "Tool",
-    "main", "run",
+    "Clock", "Column", "Csv", "Elapsed", "Lines", "Rates", "Rolling", "Screen", "Stamped", "Table",
+    "Tool", "main", "run",
 ]  # fmt: skip

@@ -20,7 +20,16 @@ from pyebpf.lib.block import regrouped
 from pyebpf.lib.filesystems import WORDS, Begun, FileSystem, offset_of, timed
 from pyebpf.session import Session
 
-__all__ = ["csv", "dist", "milliseconds", "min_ns", "notimestamp", "only_pid", "slower"]
+__all__ = [
+    "csv",
+    "dist",
+    "header_of",
+    "milliseconds",
+    "min_ns",
+    "notimestamp",
+    "only_pid",
+    "slower",
+]
 
 _NS = 1_000_000  # in a millisecond
 _LETTERS = "RWOS"
@@ -123,6 +132,12 @@ class _Kilobytes(Column):
         return super().cell(value // 1024)
 
 
+def header_of(what: str, session: Session) -> str:
+    """Say what is traced, with the threshold."""
+    limit = session.option(min_ns)
+    return f"Tracing {what}" + (f" slower than {limit / _NS:g} ms" if limit else "")
+
+
 def _letter(_: Session, operation: Any) -> str:
     return _LETTERS[operation.what]
 
@@ -137,10 +152,7 @@ def slower(module: str, of: FileSystem) -> Tool[None]:
     name = f"{of.name}slower"
 
     def header(session: Session) -> str:
-        if session.option(csv):
-            return ""
-        limit = session.option(min_ns)
-        return f"Tracing {of.name} operations" + (f" slower than {limit / _NS:g} ms" * (limit > 0))
+        return "" if session.option(csv) else header_of(f"{of.name} operations", session)
 
     return Tool(
         module,

@@ -1,7 +1,7 @@
-"""What one file system does for programs: reads, writes, opens and syncs, from begin to end.
+"""What file systems do for programs: reads, writes, opens and syncs, from begin to end.
 
-Where these begin and end are functions of the file system. Where a kernel lets nobody in there,
-system calls stand for them; they are known by the file system that their file is on.
+Where these begin and end are functions of the kernel. Where a kernel lets nobody in there, system
+calls stand for them; they are known by the file system that their file is on.
 """
 
 from __future__ import annotations
@@ -129,8 +129,8 @@ def timed(of: FileSystem, run: OnDone, *, pid: Any = 0) -> list[Alternatives]:
     that a program sees, not on one that lies below.
     """
     calls = (
-        _transfer_calls(of, READ, "read", run, pid),
-        _transfer_calls(of, WRITE, "write", run, pid),
+        _transfer_calls(of.magic, READ, run, pid),
+        _transfer_calls(of.magic, WRITE, run, pid),
         _open_calls(of, run, pid),
         _sync_calls(of, run, pid),
     )
@@ -138,6 +138,26 @@ def timed(of: FileSystem, run: OnDone, *, pid: Any = 0) -> list[Alternatives]:
     return [
         first_of(*_functions(functions[number], number, run, pid), calls[number], name=word)
         for number, word in enumerate(WORDS)
+    ]
+
+
+def timed_transfers(run: OnDone, *, pid: Any = 0) -> list[Alternatives]:
+    """Return what to load to have a function called when a read or a write of any file ends.
+
+    Of any file, pipes and sockets too, whatever is behind it; what ``read``, ``write``, ``pread64``
+    and ``pwrite64`` do, not calls with vectors.
+
+    Args:
+        run: as of :func:`timed`.
+        pid: the process to trace, or 0; may be an option.
+    """
+    return [
+        first_of(
+            *_functions(f"vfs_{WORDS[number]}", number, run, pid),
+            _transfer_calls(0, number, run, pid),
+            name=WORDS[number],
+        )
+        for number in (READ, WRITE)
     ]
 
 
@@ -151,6 +171,9 @@ def _functions(name: str, number: int, run: OnDone, pid: Any) -> list[tuple[Prob
     def transfer(iocb: Ptr[kiocb]) -> None:
         begin(iocb.ki_filp, cast(u64, iocb) + offsetof(kiocb, "ki_pos"), iocb.ki_pos)
 
+    def transfer_of_any(file: Ptr[File], _buf: u64, _size: u64, position: u64) -> None:
+        begin(file, position, read_kernel(i64, position))
+
     def opening(_: Ptr[inode], file: Ptr[File]) -> None:
         begin(file, 0, 0)
 
@@ -162,7 +185,9 @@ def _functions(name: str, number: int, run: OnDone, pid: Any) -> list[tuple[Prob
         if begun is not None:
             run(number, begun, ret)
 
-    enter = (transfer, transfer, opening, syncing)[number]
+    enter: Any = (transfer, transfer, opening, syncing)[number]
+    if name.startswith("vfs_"):
+        enter = transfer_of_any
     return list(zip(at_entry(name, enter, True), at_exit(name, end, True), strict=True))
 
 
@@ -186,21 +211,24 @@ def _at(side: str, *names: str) -> Callable[[Callable[[TracepointContext], None]
 
 
 def _file_of(fd: u32, magic: u64) -> Ptr[File] | None:
-    """Return the plain file of a descriptor of this process; None if it is on another system."""
+    """Return the file of a descriptor of this process.
+
+    None if it is not on the file system asked for, or no plain file of that.
+    """
     table = current_task().files.fdt
     if fd >= table.max_fds:
         return None
     file = table.fd[fd]
-    if file is None or file.f_inode.i_sb.s_magic != magic or not is_regular(file):
+    if magic and (file.f_inode.i_sb.s_magic != magic or not is_regular(file)):
         return None
     return file
 
 
-def _transfer_calls(
-    of: FileSystem, number: int, word: str, run: OnDone, pid: Any
-) -> tuple[Probe, ...]:
-    inside, magic = Hash[u32, Begun](max_entries=_INSIDE), of.magic
+def _transfer_calls(magic: int, number: int, run: OnDone, pid: Any) -> tuple[Probe, ...]:
+    inside, word = Hash[u32, Begun](max_entries=_INSIDE), WORDS[number]
     here, there, anywhere = (word, f"{word}v"), (f"p{word}64",), (f"p{word}v", f"p{word}v2")
+    if not magic:  # what vfs_read and vfs_write are not called for
+        here, anywhere = (word,), ()
 
     def begin(fd: u32, offset: i64) -> None:
         if pid and tgid() != pid:
@@ -231,7 +259,8 @@ def _transfer_calls(
         if begun is not None:
             run(number, begun, ctx.ret)
 
-    return begin_here, begin_there, begin_anywhere, end
+    begins = (begin_here, begin_there, *([begin_anywhere] if anywhere else []))
+    return *begins, end
 
 
 def _open_calls(of: FileSystem, run: OnDone, pid: Any) -> tuple[Probe, ...]:
