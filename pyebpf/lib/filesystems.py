@@ -226,9 +226,11 @@ def _file_of(fd: u32, magic: u64) -> Ptr[File] | None:
 
 def _transfer_calls(magic: int, number: int, run: OnDone, pid: Any) -> tuple[Probe, ...]:
     inside, word = Hash[u32, Begun](max_entries=_INSIDE), WORDS[number]
-    here, there, anywhere = (word, f"{word}v"), (f"p{word}64",), (f"p{word}v", f"p{word}v2")
-    if not magic:  # what vfs_read and vfs_write are not called for
-        here, anywhere = (word,), ()
+    here, there = [word], [f"p{word}64"]
+    anywhere: list[str] = []
+    if magic:  # vfs_read and vfs_write are not called for these
+        here.append(f"{word}v")
+        anywhere += [f"p{word}v", f"p{word}v2"]
 
     def begin(fd: u32, offset: i64) -> None:
         if pid and tgid() != pid:

@@ -24,7 +24,7 @@ OnEntry = Callable[[Ptr[inode], Ptr[dentry]], None]
 
 #: Threads that may be inside a read or a write at once, where this must be remembered.
 _INSIDE = 10_240
-_S_IFMT, _S_IFREG = 0o170000, 0o100000  # include/uapi/linux/stat.h
+_S_IFMT, _S_IFREG, _S_IFSOCK = 0o170000, 0o100000, 0o140000  # include/uapi/linux/stat.h
 
 
 def read(*, when: Any = True) -> Callable[[OnTransfer], Alternatives]:
@@ -113,3 +113,9 @@ def is_regular(file: Ptr[File]) -> bool:
     """Tell whether a file is a plain one: no directory, pipe, socket, device."""
     mode: u32 = file.f_inode.i_mode
     return mode & _S_IFMT == _S_IFREG
+
+
+def is_socket(file: Ptr[File]) -> bool:
+    """Tell whether a file is a socket."""
+    mode: u32 = file.f_inode.i_mode
+    return mode & _S_IFMT == _S_IFSOCK

@@ -58,8 +58,7 @@ def test_each_call_is_counted(tmp_path: Path) -> None:
         done = program.interrupt()
     assert (done.code, done.err) == (0, "")
     found = json.loads(done.out)
-    # The child is told by a pipe to begin, and tells by another what it returns.
-    assert found == {**COUNTS, "read": COUNTS["read"] + 1, "write": COUNTS["write"] + 1}
+    assert found == {**COUNTS, "write": COUNTS["write"] + 1}  # it tells what it returns
 
 
 def test_rates_are_per_second(monkeypatch: pytest.MonkeyPatch) -> None:
