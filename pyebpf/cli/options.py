@@ -217,6 +217,7 @@ class CommandLine:
         starts: it can start a command: all that follows ``--exec``.
         stamps: the time of day can be printed above what it reports.
         interval_s: the interval if none is given.
+        times: how many outputs, likewise.
 
     Attributes:
         options: the tool's own, then the frame's.
@@ -234,6 +235,7 @@ class CommandLine:
         starts: bool = False,
         stamps: bool = True,
         interval_s: float | None = None,
+        times: int | None = None,
     ) -> None:
         taken = {flag for option in own for flag in option.flags}
         letters = (*letters, "-d") if lines and "-d" not in letters else letters
@@ -248,7 +250,7 @@ class CommandLine:
         )
         self.options = [*own, *(option for option in free if option.flags)]
         self._reports, self._starts = reports and loads, starts
-        self._interval_s = interval_s
+        self._interval_s, self._times = interval_s, times
         self._placed = [option for option in own if option.is_positional]
 
     def parse(self, argv: Sequence[str]) -> Choice:
@@ -307,7 +309,8 @@ class CommandLine:
         if self._reports:
             usual = "one, at Ctrl-C" if self._interval_s is None else f"{self._interval_s:g}"
             every = f"seconds between outputs (default: {usual})"
-            words += [("interval", every), ("count", "how many outputs")]
+            often = "how many outputs" + (f" (default: {self._times})" if self._times else "")
+            words += [("interval", every), ("count", often)]
         flagged = [option for option in self.options if not option.is_positional]
         return "\n".join([*(row(left, text) for left, text in words), *rows(flagged)])
 

@@ -1,4 +1,4 @@
-"""vfsstat on a known workload: each call counted once, of one process."""
+"""vfsstat and vfscount on known workloads: each call of a function for files is counted once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from tests.tools.children import waiting
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool]
 
-VFSSTAT = ("-m", "pyebpf.tools.vfsstat")
+VFSSTAT, VFSCOUNT = ("-m", "pyebpf.tools.vfsstat"), ("-m", "pyebpf.tools.vfscount")
+MADE, LINKED = 23, 7
 COUNTS = {
     "read": 23, "write": 7, "fsync": 2, "open": 5, "create": 3, "unlink": 4, "mkdir": 6, "rmdir": 1,
 }  # fmt: skip
@@ -78,3 +79,42 @@ def test_help_names_every_flag_of_bcc() -> None:
     assert (done.code, done.err) == (0, "")
     for word in ("-p, --pid", "interval", "count", "default: 1"):
         assert word in done.out
+
+
+def make_and_link(folder: Path) -> None:
+    for number in range(MADE):
+        (folder / f"{number}").mkdir()
+    (folder / "file").touch()
+    for number in range(LINKED):
+        os.link(folder / "file", folder / f"link{number}")
+
+
+def address_of(function: str) -> int:
+    lines = Path("/proc/kallsyms").read_text(encoding="ascii").splitlines()
+    (address,) = (words[0] for words in map(str.split, lines) if words[2] == function)
+    return int(address, 16)
+
+
+@pytest.mark.exact
+def test_each_call_of_each_function_is_counted(tmp_path: Path) -> None:
+    if lack := KernelFeatures(keep=False).lack("kprobe_attach"):
+        pytest.skip(lack.reason)
+    with mounted("ext4", tmp_path) as root, running(*VFSCOUNT) as program:
+        program.wait_for("Tracing")
+        make_and_link(root)
+        done = program.interrupt()
+    assert (done.code, done.err) == (0, "")
+    head, *lines = done.out.split("\n\n")[-1].splitlines()
+    assert head.split() == ["ADDR", "FUNC", "COUNT"]
+    found = {name: (int(addr, 16), int(count)) for addr, name, count in map(str.split, lines)}
+    assert found["vfs_mkdir"][1] == MADE
+    assert found["vfs_link"] == (address_of("vfs_link"), LINKED)
+    counts = [count for _, count in found.values()]
+    assert counts == sorted(counts)
+
+
+@pytest.mark.thorough
+def test_help_says_that_there_is_one_report() -> None:
+    done = run(*VFSCOUNT, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert "count                   how many outputs (default: 1)" in done.out
