@@ -69,6 +69,15 @@ def test_a_header_may_be_made_of_the_session(
     assert capsys.readouterr().out.startswith("\n")
 
 
+def test_a_tool_may_make_one_report_unless_it_is_told_otherwise(
+    sessions: list[Pretended], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tool = make_tool(report=rows, layout=Rolling(COLUMNS), times=1)
+    for words, lines in ((["0.01"], 1), (["0.01", "2"], 3)):
+        assert tool.main(words) == 0
+        assert len(capsys.readouterr().out.splitlines()) == 1 + lines
+
+
 @pytest.mark.parametrize("layout", [Rolling(COLUMNS), Screen(COLUMNS, KEEP), Stamped(KEEP)])
 def test_the_time_is_there_without_an_option(
     layout: Any, sessions: list[Pretended], capsys: pytest.CaptureFixture[str]
