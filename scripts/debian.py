@@ -38,6 +38,9 @@ COMMANDS = (
     Command("clang", "--version", ("clang",), "tests of what clang compiles against ours"),
     Command("bpftool", "version", ("bpftool", "linux-tools-generic"), "tests of objects in libbpf"),
     Command("losetup", "--version", ("util-linux",), "tests of block devices of our own"),
+    Command("mkfs.ext4", "-V", ("e2fsprogs",), "tests of tools for ext4"),
+    Command("mkfs.xfs", "-V", ("xfsprogs",), "tests of tools for xfs"),
+    Command("mkfs.btrfs", "-V", ("btrfs-progs",), "tests of tools for btrfs"),
     Command("ip", "-V", ("iproute2",), "tests of network devices of our own"),
     Command("dtrace", "--help", ("systemtap-sdt-dev",), "tests of probes in programs of our own"),
 )

@@ -70,12 +70,16 @@ class Program:
 
 
 def attached(pid: int, count: int) -> bool:
-    """Tell whether a process holds ``count`` links of tracing programs."""
+    """Tell whether a process holds ``count`` links of tracing programs.
+
+    Before Linux 5.15 perf events, kprobes among them, have programs without links.
+    """
     names = []
     for fd in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):  # closed since it was listed
             names.append(str(fd.readlink()))
-    return sum("bpf_link" in name or "bpf-raw-tracepoint" in name for name in names) >= count
+    links = sum("bpf_link" in name or "bpf-raw-tracepoint" in name for name in names)
+    return (links or sum("perf_event" in name for name in names)) >= count
 
 
 def start(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -63,6 +64,28 @@ class Blocks:
         return f"{text}\n" if text else ""
 
 
+class Stamped(Frozen):
+    """The text of each result, below the time of day.
+
+    Attributes:
+        without: the option to leave the time out.
+    """
+
+    without: Any
+    stamps: bool = True
+    lead: str = "\n"
+
+    def begin(self) -> str:
+        """Return nothing."""
+        return ""
+
+    def text(self, session: Session, result: Any, /) -> str:
+        """Return the time and the text of one result."""
+        time_of_day = "" if session.option(self.without) else f"{clock()}:\n"
+        text = str(result)
+        return f"{time_of_day}{text}\n" if text else time_of_day
+
+
 class Rolling(Frozen):
     """A table that grows by some rows in each interval. A result is a list of mappings.
 
@@ -81,6 +104,35 @@ class Rolling(Frozen):
     def text(self, _: Session, result: Any, /) -> str:
         """Return the rows of one interval."""
         return lines_of(self.columns, ({"time": clock(), **row} for row in result))
+
+
+class Rates:
+    """A table that grows by a row in each interval: how often things were done in a second of it.
+
+    A result is a mapping of how often they were done in the interval.
+
+    Args:
+        columns: fields of the mapping; ``time`` is the time of day.
+    """
+
+    stamps = True
+    lead = ""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self._since = 0.0
+
+    def begin(self) -> str:
+        """Return the titles; the first interval begins now."""
+        self._since = time.monotonic()
+        return f"{Table(*self._columns).header()}\n"
+
+    def text(self, _: Session, result: Any, /) -> str:
+        """Return the row of one interval."""
+        now = time.monotonic()
+        seconds, self._since = now - self._since, now
+        rates = {name: number / seconds for name, number in result.items()}
+        return lines_of(self._columns, [{"time": clock(), **rates}])
 
 
 class Screen(Frozen):

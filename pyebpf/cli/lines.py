@@ -18,6 +18,8 @@ _NS = 1_000_000_000
 
 #: What is called with a session and one record, whose fields are attributes.
 OfRecord = Callable[[Any, Any], Any]
+#: What makes a line of the values of a record.
+OfValues = Callable[[list[Any]], str]
 
 
 class Tracing(NamedTuple):
@@ -95,6 +97,22 @@ class Clock(Column):
         )
 
 
+class Csv:
+    """What :class:`Lines` print instead where an option asks for values between commas.
+
+    The titles of the columns are the first line. Text is escaped as everywhere; in quotes, if it
+    has commas or quotes itself.
+
+    Args:
+        when: the option.
+        columns: what to show of each record.
+    """
+
+    def __init__(self, when: Any, *columns: Column) -> None:
+        self.when = when
+        self.columns = columns
+
+
 class Lines:
     """What a tool prints: a header, and a line for each record of a stream.
 
@@ -105,20 +123,31 @@ class Lines:
         events: the ``Events`` that the probes send to.
         columns: what to show of each record.
         keep: says which records to show, where the kernel could not tell: all by default.
+        csv: other columns, if there is an option for such output; JSON goes before it.
     """
 
-    def __init__(self, events: Any, *columns: Column, keep: OfRecord | None = None) -> None:
+    def __init__(
+        self,
+        events: Any,
+        *columns: Column,
+        keep: OfRecord | None = None,
+        csv: Csv | None = None,
+    ) -> None:
         self._events = events
         self._columns = columns
         self._keep = keep
+        self._csv = csv
 
     def printer(self, session: Session, *, json: bool) -> Printer:
         """Begin to print: the header, or no header for JSON."""
-        return Printer(session, self._events, self._values(session), json=json)
+        if self._csv is not None and not json and session.option(self._csv.when):
+            return Printer(session, self._events, self._values(session, self._csv.columns), _as_csv)
+        values = self._values(session, self._columns)
+        return Printer(session, self._events, values, _as_json if json else _as_table)
 
-    def _values(self, session: Session) -> Values:
+    def _values(self, session: Session, columns: tuple[Column, ...]) -> Values:
         tracing = Tracing(session, time.monotonic_ns())
-        shown = tuple(column for column in self._columns if column.is_shown(session))
+        shown = tuple(column for column in columns if column.is_shown(session))
         readers = [column.reader(tracing) for column in shown]
         keep = self._keep
 
@@ -145,22 +174,29 @@ class Values(NamedTuple):
 class Printer:
     """Prints the records of one session.
 
+    Args:
+        session: which.
+        events: the stream.
+        values: what to print of a record.
+        form: writes the header, and returns what makes a line of values.
+
     Raises:
         OutputError: nobody takes them; so does :meth:`wait`.
     """
 
-    def __init__(self, session: Session, events: Any, values: Values, *, json: bool) -> None:
+    def __init__(
+        self,
+        session: Session,
+        events: Any,
+        values: Values,
+        form: Callable[[tuple[Column, ...]], OfValues],
+    ) -> None:
         self._stream = session[events]
         self._kind = events.shape().kinds[0]
         self._values = values.of
         # By name: it imports numpy, which a tool needs only after its probes are attached.
         self._python_values = importlib.import_module("pyebpf.spec.dtype").python_values
-        if json:
-            self._line = _as_json([column.name for column in values.columns])
-        else:
-            lines = table.Table(*values.columns)
-            self._line = lambda row: lines.row(*row)
-            output.write(f"{lines.header()}\n")
+        self._line = form(values.columns)
 
     @property
     def name(self) -> str:
@@ -177,6 +213,24 @@ class Printer:
             output.write("".join(f"{self._line(row)}\n" for row in values if row is not None))
 
 
-def _as_json(names: list[str]) -> Callable[[list[Any]], str]:
+def _as_table(columns: tuple[Column, ...]) -> OfValues:
+    lines = table.Table(*columns)
+    output.write(f"{lines.header()}\n")
+    return lambda row: lines.row(*row)
+
+
+def _as_json(columns: tuple[Column, ...]) -> OfValues:
+    names = [column.name for column in columns]
     line: Callable[[Any], str] = importlib.import_module("pyebpf.present.jsonl").line
     return lambda row: line(dict(zip(names, row, strict=True)))
+
+
+def _as_csv(columns: tuple[Column, ...]) -> OfValues:
+    output.write(",".join(column.title for column in columns) + "\n")
+    return lambda row: ",".join(
+        _quoted(column.cell(value)) for column, value in zip(columns, row, strict=True)
+    )
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text

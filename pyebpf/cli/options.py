@@ -223,6 +223,7 @@ class CommandLine:
         stamps: the time of day can be printed above what it reports.
         single: it reports once, and its argument says after how long.
         interval_s: the interval if none is given.
+        times: how many outputs, likewise.
 
     Attributes:
         options: the tool's own, then the frame's.
@@ -241,6 +242,7 @@ class CommandLine:
         stamps: bool = True,
         single: bool = False,
         interval_s: float | None = None,
+        times: int | None = None,
     ) -> None:
         taken = {flag for option in own for flag in option.flags}
         letters = (*letters, "-d") if lines and "-d" not in letters else letters
@@ -256,7 +258,7 @@ class CommandLine:
         self.options = [*own, *(option for option in free if option.flags)]
         self._words = _words(reports=reports and loads, lines=lines, single=single)
         self._starts = starts
-        self._interval_s = interval_s
+        self._interval_s, self._times = interval_s, times
         self._placed = [option for option in own if option.is_positional]
 
     def parse(self, argv: Sequence[str]) -> Choice:
@@ -318,7 +320,7 @@ class CommandLine:
         usual = "one, at Ctrl-C" if self._interval_s is None else f"{self._interval_s:g}"
         said = {
             "interval": f"seconds between outputs (default: {usual})",
-            "count": "how many outputs",
+            "count": "how many outputs" + (f" (default: {self._times})" if self._times else ""),
             "duration": "seconds to trace (default: until Ctrl-C)",
         }
         words = [(option.flags[0], option.help) for option in self._placed]

@@ -76,6 +76,7 @@ class Tool(Generic[R]):
         meanwhile: called some times a second while it traces, if it reports.
         examples: lines at the end of ``--help``: a command, ``#``, what it does.
         interval_s: the interval if none is given; None for a single report at the end.
+        times: how many reports if the command line does not say; None to go on until Ctrl-C.
     """
 
     def __init__(  # noqa: PLR0913 - the words of a declaration
@@ -98,6 +99,7 @@ class Tool(Generic[R]):
         meanwhile: Callable[[Session], object] | None = None,
         examples: str = "",
         interval_s: float | None = None,
+        times: int | None = None,
     ) -> None:
         self._module = sys.modules[module]
         self.probes = tuple(probes or ())
@@ -116,6 +118,7 @@ class Tool(Generic[R]):
         self._meanwhile = meanwhile
         self._examples = examples
         self._interval_s = interval_s
+        self._times = times
 
     @property
     def name(self) -> str:
@@ -139,6 +142,7 @@ class Tool(Generic[R]):
             stamps=not self._layout.stamps and self._lines is None,
             single=self._single,
             interval_s=self._interval_s,
+            times=self._times,
         )
 
     def run(self, seconds: float = 10, **options: Any) -> R:
@@ -339,7 +343,7 @@ class Tool(Generic[R]):
     ) -> None:
         interval = choice.interval_s or self._interval_s or math.inf
         end = begin + choice.frame.get("duration", math.inf)
-        following, left, losses = begin, choice.times or math.inf, Losses()
+        following, left, losses = begin, choice.times or self._times or math.inf, Losses()
         while True:
             # From one begin to the next: no drift, and no hurry after a pause.
             following = max(following + interval, time.monotonic())

@@ -9,8 +9,8 @@ from pyebpf.dsl.builtins import tid
 from pyebpf.dsl.maps import Hash
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.probes.alternatives import Alternatives, first_of
-from pyebpf.dsl.probes.tracing import fentry, fexit, kprobe, kretprobe
-from pyebpf.dsl.scalars import Ptr, i64, u32
+from pyebpf.dsl.probes.tracing import fentry, fexit, kprobe, kretprobe, tracepoint
+from pyebpf.dsl.scalars import Ptr, TracepointContext, i64, u32
 from pyebpf.kernel import dentry, inode, mnt_idmap, user_namespace
 from pyebpf.kernel import file as File  # noqa: N812 - `file` is what parameters are called
 from pyebpf.lib.sources import at_entry, source
@@ -19,12 +19,14 @@ from pyebpf.lib.sources import at_entry, source
 OnFile = Callable[[Ptr[File]], None]
 #: What is called with a file and a result.
 OnTransfer = Callable[[Ptr[File], i64], None]
+#: What is called with a number of pages.
+OnPages = Callable[[u32], None]
 #: What is called with a directory and an entry in it.
 OnEntry = Callable[[Ptr[inode], Ptr[dentry]], None]
 
 #: Threads that may be inside a read or a write at once, where this must be remembered.
 _INSIDE = 10_240
-_S_IFMT, _S_IFREG = 0o170000, 0o100000  # include/uapi/linux/stat.h
+_S_IFMT, _S_IFREG, _S_IFSOCK = 0o170000, 0o100000, 0o140000  # include/uapi/linux/stat.h
 
 
 def read(*, when: Any = True) -> Callable[[OnTransfer], Alternatives]:
@@ -109,7 +111,38 @@ def _entry(function: str, when: Any) -> Callable[[OnEntry], Alternatives]:
     return source(probes)
 
 
+def page_accessed(*, when: Any = True) -> Callable[[OnPages], Alternatives]:
+    """Run when something that the page cache has is used: ``(pages: u32)``.
+
+    Where functions of the kernel can be entered, ``pages`` is 1: a page, or a folio of several.
+    Otherwise (Linux 6.13) it is what a read asks for, and what is written is not seen.
+    """
+
+    def ways(run: OnPages) -> Iterable[Probe]:
+        def by_function() -> None:
+            run(1)
+
+        @tracepoint("filemap:mm_filemap_get_pages", when=when)
+        def by_read(ctx: TracepointContext) -> None:
+            run(ctx.last_index - ctx.index + 1)
+
+        # Since v5.16 pages are in folios; the function for pages calls the other one.
+        return (
+            *at_entry("folio_mark_accessed", by_function, when),
+            *at_entry("mark_page_accessed", by_function, when),
+            by_read,
+        )
+
+    return source(ways)
+
+
 def is_regular(file: Ptr[File]) -> bool:
     """Tell whether a file is a plain one: no directory, pipe, socket, device."""
     mode: u32 = file.f_inode.i_mode
     return mode & _S_IFMT == _S_IFREG
+
+
+def is_socket(file: Ptr[File]) -> bool:
+    """Tell whether a file is a socket."""
+    mode: u32 = file.f_inode.i_mode
+    return mode & _S_IFMT == _S_IFSOCK

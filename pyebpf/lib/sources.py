@@ -34,6 +34,15 @@ def source(ways: Callable[[F], Iterable[Probe | tuple[Probe, ...]]]) -> Callable
     return decorate
 
 
+def entered(function: str, *, when: Any = True) -> Callable[[Callable[[], None]], Alternatives]:
+    """Run where a function of the kernel begins: ``()``."""
+
+    def ways(run: Callable[[], None]) -> Iterable[Probe]:
+        return at_entry(function, run, when)
+
+    return source(ways)
+
+
 def at_entry(function: str, call: Callable[..., None], when: Any) -> tuple[Probe, ...]:
     """Return the ways to run where a function of the kernel begins, with its arguments."""
     return tuple(hook(function, when=when)(call) for hook in (fentry, kprobe))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pyebpf import Const
-from pyebpf.cli import Column, Rolling, Screen
+from pyebpf.cli import Column, Rolling, Screen, Stamped
 from pyebpf.cli import layout as layouts
 from tests.unit.test_cli import Pretended, make_tool, sessions
 
@@ -52,7 +52,33 @@ def test_a_table_has_no_titles_in_json(
     assert json.loads(line)["name"] == "a\x1b[2J"
 
 
-@pytest.mark.parametrize("layout", [Rolling(COLUMNS), Screen(COLUMNS, KEEP)])
+def test_the_time_of_day_is_above_a_text_unless_an_option_says_no() -> None:
+    layout, without, plain = Stamped(KEEP), Optional({KEEP: True}, {}), Optional({}, {})
+    assert re.fullmatch(f"{TIME}:\nsaid\n", layout.text(plain, "said"))
+    assert re.fullmatch(f"{TIME}:\n", layout.text(plain, ""))
+    assert (layout.text(without, "said"), layout.text(without, "")) == ("said\n", "")
+    assert (layout.lead, layout.begin()) == ("\n", "")
+
+
+def test_a_header_may_be_made_of_the_session(
+    sessions: list[Pretended], capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_tool(header=lambda session: f"Seen {session.asked}").main(["0.01", "1"])
+    assert capsys.readouterr().out.startswith("Seen 0\n")
+    make_tool(header=lambda _: "").main(["0.01", "1"])
+    assert capsys.readouterr().out.startswith("\n")
+
+
+def test_a_tool_may_make_one_report_unless_it_is_told_otherwise(
+    sessions: list[Pretended], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tool = make_tool(report=rows, layout=Rolling(COLUMNS), times=1)
+    for words, lines in ((["0.01"], 1), (["0.01", "2"], 3)):
+        assert tool.main(words) == 0
+        assert len(capsys.readouterr().out.splitlines()) == 1 + lines
+
+
+@pytest.mark.parametrize("layout", [Rolling(COLUMNS), Screen(COLUMNS, KEEP), Stamped(KEEP)])
 def test_the_time_is_there_without_an_option(
     layout: Any, sessions: list[Pretended], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -82,6 +82,7 @@ LAYERS: dict[str, set[str]] = {
         "present",
         "host",
         "dsl",
+        "lib",
         "stubs",
         "doctor",
         "hooks",

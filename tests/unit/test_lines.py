@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pyebpf import Char, Const, Events, chars, i32, record, u64
-from pyebpf.cli.lines import Clock, Column, Elapsed, Lines
+from pyebpf.cli.lines import Clock, Column, Csv, Elapsed, Lines
 from pyebpf.cli.options import CommandLine
 from pyebpf.cli.output import Losses
 from pyebpf.spec.dtype import numpy_dtype
@@ -90,6 +90,18 @@ def test_json_has_texts_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
         {"comm": "a\x1b", "err": 2, "quiet": 1, "path": "pé"},
         {"comm": "much lon", "err": None, "quiet": 1, "path": "x\\xff"},
     ]
+
+
+def test_values_between_commas(capsys: pytest.CaptureFixture[str]) -> None:
+    values = Csv(wordy, Column("RET", 0), Column("Path", 0), Column("QUIET", 0, when=False))
+    lines = Lines(seen, Column("RET", 3), csv=values)
+    given = ((0, -2, b"", b'a,"b"'), (0, 3, b"", b"c\nd"))
+    followed(Pretended(*given, chosen=True), lines)
+    assert capsys.readouterr().out.splitlines() == ["RET,Path", '-2,"a,""b"""', r"3,c\nd"]
+    followed(Pretended(*given, chosen=False), lines)
+    assert capsys.readouterr().out.splitlines() == ["RET", "-2", "3"]
+    followed(Pretended(*given, chosen=True), lines, as_json=True)
+    assert capsys.readouterr().out.splitlines() == ['{"ret": -2}', '{"ret": 3}']
 
 
 def test_only_some_records(capsys: pytest.CaptureFixture[str]) -> None:
