@@ -4,12 +4,14 @@ A Machine is a network namespace without a name, so it is gone with the program,
 What is done inside of `with machine:` is done there: sockets are opened, probes are attached,
 commands are run. It needs root, and `ip` (Debian package iproute2).
 
-    left, right = Machine(), Machine()
-    cable(left, "eth0", right, "eth0")
-    left.address("eth0", "192.0.2.1/24")
-    right.address("eth0", "192.0.2.2/24")
+    left, right = pair()                           # 192.0.2.1 and 192.0.2.2, each by its eth0
     with left:
         send(23, "192.0.2.2", 9)
+
+As a program it runs a command, or a shell, on the left one of such a pair:
+
+$ sudo python examples/networking/simulation.py
+# python examples/networking/simple_tc.py eth0 1 & ping 192.0.2.2
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import ctypes
 import os
 import socket
 import subprocess
+import sys
 import weakref
 from pathlib import Path
 from threading import get_native_id
@@ -90,6 +93,15 @@ def cable(machine: Machine, name: str, other: Machine, other_name: str) -> None:
     other.ip(f"link set {other_name} up")
 
 
+def pair() -> tuple[Machine, Machine]:
+    """Make two machines with a cable between them."""
+    left, right = Machine(), Machine()
+    cable(left, "eth0", right, "eth0")
+    left.address("eth0", "192.0.2.1/24")
+    right.address("eth0", "192.0.2.2/24")
+    return left, right
+
+
 def send(times: int, address: str, port: int, size: int = 100) -> None:
     """Send datagrams of so many bytes, one after the other, from where this thread is."""
     with socket.socket(type=socket.SOCK_DGRAM) as sender:
@@ -109,3 +121,10 @@ def _check(result: int) -> None:
     if result:
         number = ctypes.get_errno()
         raise OSError(number, f"network namespaces: {os.strerror(number)}")
+
+
+if __name__ == "__main__":
+    here, there = pair()
+    with here:
+        command = sys.argv[1:] or [os.environ.get("SHELL", "sh")]
+        raise SystemExit(subprocess.call(command))  # noqa: S603 - what the user says

@@ -6,11 +6,13 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
-from examples.networking.simulation import Machine, cable, send
-from tests.programs import running
+from examples.networking.simulation import Machine, cable, pair, send
+from tests.kernel.test_examples import program_lines
+from tests.programs import ROOT, Program, run, running
 
 pytestmark = [pytest.mark.kernel]
 
@@ -25,13 +27,20 @@ SOL_PACKET, PACKET_AUXDATA, ETH_P_ALL = 263, 8, 3
 
 
 @pytest.fixture
-def pair() -> tuple[Machine, Machine]:
+def two() -> tuple[Machine, Machine]:
     """Give two machines with a cable between them."""
-    left, right = Machine(), Machine()
-    cable(left, "eth0", right, "eth0")
-    left.address("eth0", "192.0.2.1/24")
-    right.address("eth0", "192.0.2.2/24")
-    return left, right
+    return pair()
+
+
+def test_simulation() -> None:
+    """A command is run on a machine of its own, which reaches the other one and nobody else."""
+    done = run(f"{FOLDER}/simulation.py", "sh", "-c", "ip -br address; ip route get 192.0.2.2")
+    lo, eth0, route = done.out.splitlines()[:3]
+    assert lo.split() == ["lo", "UNKNOWN", "127.0.0.1/8"]
+    assert (eth0.split("@")[0], eth0.split()[1:]) == ("eth0", ["UP", "192.0.2.1/24"])
+    assert route.split()[:3] == ["192.0.2.2", "dev", "eth0"]
+    assert (done.code, done.err) == (0, "")
+    assert run(f"{FOLDER}/simulation.py", "sh", "-c", "exit 3").code == 3
 
 
 def test_simple_tc() -> None:
@@ -47,9 +56,9 @@ def test_simple_tc() -> None:
 
 
 @pytest.fixture
-def connection(pair: tuple[Machine, Machine]) -> Iterator[tuple[socket.socket, socket.socket]]:
+def connection(two: tuple[Machine, Machine]) -> Iterator[tuple[socket.socket, socket.socket]]:
     """Give both ends of a TCP connection between two machines; the client's sends at once."""
-    left, right = pair
+    left, right = two
     with right:
         server = socket.create_server(("192.0.2.2", 80))
     with left:
@@ -67,12 +76,12 @@ def exchange(client: socket.socket, server: socket.socket, data: bytes) -> None:
 
 
 def test_http_filter(
-    pair: tuple[Machine, Machine], connection: tuple[socket.socket, socket.socket]
+    two: tuple[Machine, Machine], connection: tuple[socket.socket, socket.socket]
 ) -> None:
     """Requests of one connection: short ones, what follows them, and a line in three segments."""
     client, server = connection
     ours = client.getsockname()[1]
-    with pair[1], running(f"{FOLDER}/http_filter.py", "eth0") as example:
+    with two[1], running(f"{FOLDER}/http_filter.py", "eth0") as example:
         example.wait_for("Hit Ctrl-C")
         seen = []
         for number in range(23):
@@ -112,9 +121,9 @@ def received(listener: socket.socket) -> int:
     return count
 
 
-def test_tunnel_monitor(pair: tuple[Machine, Machine]) -> None:
+def test_tunnel_monitor(two: tuple[Machine, Machine]) -> None:
     """Two tunnels between the same machines, whose addresses inside are the same."""
-    left, right = pair
+    left, right = two
     for machine, here, there in ((left, 1, 2), (right, 2, 1)):
         for vni in (10, 20):
             machine.ip(
@@ -210,7 +219,7 @@ def on_wire(machine: Machine, device: str) -> Iterator[socket.socket]:
 
 
 def test_neighbor_sharing() -> None:
-    """One neighbour and one other behind a bridge; bursts of seven packets, and no time for more."""
+    """One neighbour and one other behind a bridge; bursts of seven, and no time for more."""
     shared, neighbour, other, world = (Machine() for _ in range(4))
     for machine, device, address in (
         (neighbour, "port1", "10.0.0.2"), (other, "lan", "10.0.0.3"), (world, "wan", "10.0.0.1"),
@@ -239,3 +248,63 @@ def test_neighbor_sharing() -> None:
     rows = [row.split()[-2:] for row in done.out.splitlines()[1:]]
     assert rows == [["7", "16"], ["7", "4"], ["7", "16"], ["0", "0"]]
     assert (done.code, done.err) == (0, "")
+
+
+def test_distributed_bridge() -> None:
+    """Three hosts, each with a client: all clients are on one bridge."""
+    middle, hosts, clients = Machine(), [Machine() for _ in range(3)], [Machine() for _ in range(3)]
+    for number, (host, client) in enumerate(zip(hosts, clients, strict=True), 1):
+        cable(host, "eth0", middle, f"host{number}")
+        host.address("eth0", f"192.0.2.{number}/24")
+        cable(client, "eth0", host, "client")
+        client.ip(f"link set eth0 address 02:00:00:00:00:0{number}")
+        client.address("eth0", f"10.0.0.{number}/24")
+        host.ip("link add vxlan0 type vxlan external dstport 4789")
+        host.ip("link set vxlan0 up")
+        host.bridge("br0", "client", "vxlan0")
+    middle.bridge("br0", "host1", "host2", "host3")
+    with (
+        bridging(hosts) as programs,
+        listening(clients[1], 9) as (second,),
+        listening(clients[2], 9) as (third,),
+    ):
+        with clients[0]:
+            send(23, "10.0.0.2", 9)
+            send(17, "10.0.0.3", 9)
+        assert (received(second), received(third)) == (23, 17)
+        done = [program.interrupt() for program in programs]
+    assert all((one.code, one.err) == (0, "") for one in done), done
+    rows = [[row.split() for row in one.out.splitlines()[1:]] for one in done]
+    # The first client asks everybody who has the addresses, and only who has one answers.
+    assert sorted(rows[0][:-1]) == [
+        ["02:00:00:00:00:02", "192.0.2.2", "1"],
+        ["02:00:00:00:00:03", "192.0.2.3", "1"],
+    ]
+    assert rows[1][:-1] == [["02:00:00:00:00:01", "192.0.2.1", f"{2 + 23}"]]
+    assert rows[2][:-1] == [["02:00:00:00:00:01", "192.0.2.1", f"{2 + 17}"]]
+    totals = [[int(row[-1][at]) for at in (1, 5)] for row in rows]  # to one host, to all
+    assert totals == [[23 + 17, 2], [1, 0], [1, 0]]
+
+
+@contextmanager
+def bridging(hosts: list[Machine]) -> Iterator[list[Program]]:
+    """Run the example on each host, told of the others."""
+    addresses = [f"192.0.2.{number}" for number, _ in enumerate(hosts, 1)]
+    with ExitStack() as stack:
+        programs = []
+        for host, here in zip(hosts, addresses, strict=True):
+            others = ",".join(address for address in addresses if address != here)
+            with host:
+                words = (f"{FOLDER}/distributed_bridge.py", "vxlan0", others, "--network", "7")
+                programs.append(stack.enter_context(running(*words)))
+        for program in programs:
+            program.wait_for("Hit Ctrl-C")
+        yield programs
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / FOLDER).glob("*.py")), ids=lambda path: path.stem)
+def test_they_are_short_listed_and_tested(path: Path) -> None:
+    assert program_lines(path) <= 100
+    assert f"/{path.name}" in Path(__file__).read_text(encoding="utf-8")
+    listed = (ROOT / "examples/README.md").read_text(encoding="utf-8")
+    assert f"[networking/{path.name}](networking/{path.name})" in listed
