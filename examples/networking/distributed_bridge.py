@@ -36,8 +36,16 @@ from pyebpf import (
 from pyebpf.cli import run
 from pyebpf.net import TC_ACT_OK, TC_ACT_SHOT, Ethernet
 
+
+def listed(text: str) -> str:
+    """Take addresses with commas between them; ValueError if it is something else."""
+    return ",".join(str(IPv4Address(part)) for part in text.split(","))
+
+
 device = Const("vxlan0", "device", help="the tunnel, which is a port of a bridge")
-peers = Const("", "peers", help="the addresses of the other hosts: 192.0.2.2,192.0.2.3")
+peers = Const(
+    "", "peers", convert=listed, help="the addresses of the other hosts: 192.0.2.2,192.0.2.3"
+)
 network = Const(1, "--network", metavar="NUMBER", help="of the tunnel; the same on all hosts")
 
 MOST_PEERS = 16
@@ -73,11 +81,11 @@ sent_to_one, sent_to_all = Global[u64](0), Global[u64](0)
 @tc("ingress")
 def arrives(ctx: SkBuffContext) -> i32:
     frame = ctx.packet(Ethernet)
-    key = TunnelKey()
+    key = TunnelKey(tunnel=0, remote=0)
     if frame is None or helpers.skb_get_tunnel_key(ctx, key, 8) < 0 or key.tunnel != network:
         return TC_ACT_SHOT
     mac = Mac(octets=frame.source)
-    places.setdefault(mac, Place())
+    places.setdefault(mac, Place(host=key.remote, arrived=0))
     place = places.get(mac)
     if place is not None:
         place.host = key.remote  # where it is now: it may have moved
@@ -108,8 +116,8 @@ def direct(ctx: SkBuffContext, host: u32) -> bool:
 
 
 def show(session: Session) -> None:
-    addresses = [IPv4Address(peer) for peer in session.option(peers).split(",")]
-    session[hosts].update(enumerate(int(address) for address in addresses))
+    addresses = [int(IPv4Address(peer)) for peer in session.option(peers).split(",") if peer]
+    session[hosts].update(enumerate(addresses))
     session[number_of_hosts].value = len(addresses)
     for probe in (arrives, is_sent):
         session.attach(probe, device=session.option(device))

@@ -11,7 +11,7 @@ the most bytes are shown. After BCC's tunnel_monitor.
 
 from ipaddress import IPv4Address
 
-from pyebpf import Average, Const, Session, SkBuffContext, be32, i32, record, tc, u32
+from pyebpf import Average, Const, Session, SkBuffContext, be32, helpers, i32, record, tc, u32
 from pyebpf.cli import run
 from pyebpf.net import (
     ETH_P_IP,
@@ -29,13 +29,15 @@ device = Const("eth0", "device", help="the network device that tunnels run over"
 port = Const(4_789, "--port", help="the UDP port of VXLAN")
 
 
+VXLAN_LENGTH = 8
+ALL_HEADERS = 200
+NOTHING = IPv4Address("0.0.0.0")  # noqa: S104 - not to bind to
+
+
 @record
 class Vxlan:
     flags: be32
     network: be32  # 24 bits, and 8 that are reserved
-
-
-VXLAN_LENGTH = 8
 
 
 @record
@@ -51,6 +53,7 @@ carried = Average[Path](unit="bytes", max_keys=10_240)
 
 
 def count(ctx: SkBuffContext) -> None:
+    helpers.skb_pull_data(ctx, min(ctx.len, ALL_HEADERS))  # devices leave some in other pages
     frame = ctx.packet(Ethernet)
     outer = ctx.packet(IPv4, at=ETHERNET_LENGTH)
     if not frame or not outer or frame.kind != ETH_P_IP or outer.protocol != IPPROTO_UDP:
@@ -64,7 +67,13 @@ def count(ctx: SkBuffContext) -> None:
     inside = ctx.packet(Ethernet, at=begin)
     if not inside:
         return
-    path = Path(outer_source=outer.source, outer_target=outer.target, tunnel=vxlan.network >> 8)
+    path = Path(
+        outer_source=outer.source,
+        outer_target=outer.target,
+        tunnel=vxlan.network >> 8,
+        source=NOTHING,
+        target=NOTHING,
+    )
     inner = ctx.packet(IPv4, at=begin + ETHERNET_LENGTH)
     if inner and inside.kind == ETH_P_IP:
         path.source, path.target = inner.source, inner.target

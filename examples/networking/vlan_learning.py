@@ -45,7 +45,8 @@ class Mac:
 
 @record
 class Client:
-    worker: u32  # the index of the device
+    worker: u32  # the index of the device that leads to it
+    trunk: u32
     tag: u16
     arrived: u64
     answered: u64
@@ -55,7 +56,6 @@ clients = LruHash[Mac, Client](max_entries=10_240)
 devices = Array[u32](max_entries=64)  # of the workers
 number_of_workers = Global[u32](1)
 assigned = Global[u32](0)
-way_back = Global[u32](0)
 
 
 @tc("ingress")
@@ -65,12 +65,13 @@ def from_client(ctx: SkBuffContext) -> i32:
         return TC_ACT_UNSPEC
     mac = Mac(octets=frame.source)
     if mac not in clients:
-        clients[mac] = Client(worker=devices[assigned.value % number_of_workers.value])
+        worker = devices[assigned.value % number_of_workers.value]
+        clients[mac] = Client(worker=worker, trunk=0, tag=0, arrived=0, answered=0)
         assigned.value += 1
     client = clients.get(mac)
     if client is None:
         return TC_ACT_UNSPEC
-    client.tag = ctx.vlan_tci & 0xFFF
+    client.trunk, client.tag = ctx.ifindex, ctx.vlan_tci & 0xFFF
     client.arrived += 1
     helpers.skb_vlan_pop(ctx)
     return helpers.redirect(client.worker)
@@ -84,17 +85,15 @@ def from_worker(ctx: SkBuffContext) -> i32:
         return TC_ACT_UNSPEC
     client.answered += 1
     helpers.skb_vlan_push(ctx, htons(ETH_P_8021Q), client.tag)
-    return helpers.redirect(way_back.value)
+    return helpers.redirect(client.trunk)
 
 
 def show(session: Session) -> None:
     names = session.option(workers).split(",")
     for number, name in enumerate(names):
+        session.attach(from_worker, device=name)
         session[devices][number] = socket.if_nametoindex(name)
     session[number_of_workers].value = len(names)
-    session[way_back].value = socket.if_nametoindex(session.option(trunk))
-    for name in names:
-        session.attach(from_worker, device=name)
     session.attach(from_client, device=session.option(trunk))
     try:
         print("Learning... Hit Ctrl-C to end.")
