@@ -45,8 +45,8 @@ class Mac:
 
 @record
 class Client:
-    worker: u32  # the index of the device that leads to it
-    trunk: u32
+    worker: u32  # the index of the device that leads there
+    trunk: u32  # the index of the device that leads to the client
     tag: u16
     arrived: u64
     answered: u64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -24,6 +24,11 @@ TAGS = (5, 6)
 SIZE = 1_000
 # include/uapi/linux/if_packet.h, if_ether.h
 SOL_PACKET, PACKET_AUXDATA, ETH_P_ALL = 263, 8, 3
+
+
+@pytest.fixture(autouse=True)
+def _has_ip(program: Callable[[str], str]) -> None:
+    program("ip")
 
 
 @pytest.fixture
