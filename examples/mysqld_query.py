@@ -2,8 +2,8 @@
 
 sudo python examples/mysqld_query.py $(pgrep -x mysqld)     # Ctrl-C ends it
 
-The server has to have probes (USDT): MySQL up to 5.7, built with -DENABLE_DTRACE=1. MySQL 8 and
-MariaDB have none.
+The server has to have probes (USDT): MySQL up to 5.7, built with -DENABLE_DTRACE=1. MySQL 8 has
+none any more.
 """
 
 from pyebpf import Const, UprobeContext, UserPtr, comm, ktime_get_ns, read_user_str, tgid, u8, usdt

@@ -126,7 +126,13 @@ def test_usdt(interpreter: Turning) -> None:  # noqa: F811
     ("example", "server", "text"),
     [
         pytest.param("examples/mysqld_query.py", "mysqld", r"SELECT {}\tFROM dual", id="mysqld"),
-        pytest.param("examples/nodejs_http_server.py", "node", "GET /number/{}", id="node"),
+        pytest.param(
+            "examples/nodejs_http_server.py",
+            "node",
+            "GET /number/{}",
+            id="node",
+            marks=pytest.mark.thorough,
+        ),
     ],
 )
 def test_probes_of_servers(example: str, server: str, text: str, tmp_path: Path) -> None:
