@@ -21,9 +21,11 @@ from pyebpf.host.loop import LoopDevice
 from pyebpf.runtime.answers import Support
 from pyebpf.runtime.features import KernelFeatures
 from tests.kernel.namespaces import in_own_network
+from tests.kernel.test_usdt import compiled
+from tests.kvm import NUMBER, hypercall, make_hypercalls  # noqa: F401 - one is a fixture
 from tests.loop import disk  # noqa: F401 - a fixture
 from tests.programs import ROOT, Done, drop_capabilities, histogram_counts, run, running
-from tests.turns import Turning, interpreter  # noqa: F401 - one is a fixture
+from tests.turns import Turning, interpreter, turning  # noqa: F401 - one is a fixture
 
 pytestmark = [pytest.mark.kernel, pytest.mark.exact]
 
@@ -118,6 +120,59 @@ def test_usdt(interpreter: Turning) -> None:  # noqa: F811
         done = example.interrupt()
     assert sorted(done.out.splitlines()) == [f"generation 0: {FORKS}", f"generation 2: {2 * FORKS}"]
     assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("example", "server", "text"),
+    [
+        pytest.param("examples/mysqld_query.py", "mysqld", r"SELECT {}\tFROM dual", id="mysqld"),
+        pytest.param(
+            "examples/nodejs_http_server.py",
+            "node",
+            "GET /number/{}",
+            id="node",
+            marks=pytest.mark.thorough,
+        ),
+    ],
+)
+def test_probes_of_servers(example: str, server: str, text: str, tmp_path: Path) -> None:
+    """A small program stands in for the server, by its name and its probes: see servers.c."""
+    made = compiled("servers.c", tmp_path / server, "gcc", "-O2")
+    with turning(made) as started, running(example, f"{started.pid}") as one:
+        one.wait_for("TIME(s)")
+        started.turn(FORKS)
+        rows = [one.wait_for("\n").strip().split(maxsplit=3) for _ in range(FORKS)]
+        done = one.interrupt()
+    said = [[server, str(started.pid), text.format(turn)] for turn in range(FORKS)]
+    assert [row[1:] for row in rows] == said
+    times = [float(row[0]) for row in rows]
+    assert times == sorted(times)
+    assert times[-1] < time.monotonic()
+    assert done == (0, "", "")
+
+
+def test_kvm_hypercall(hypercall: bytes) -> None:  # noqa: F811
+    with running("examples/kvm_hypercall.py", "-p", str(os.getpid())) as example:
+        example.wait_for("EVENT")
+        make_hypercalls(hypercall, FORKS)
+        rows = [example.wait_for("\n").split()[2:] for _ in range(3 * FORKS)]
+        done = example.interrupt()
+    for leaves, asks, enters in zip(*[iter(rows)] * 3, strict=True):
+        assert leaves in ([str(os.getpid()), "KVM_EXIT", "reason", n] for n in ("18", "129"))
+        assert asks == [str(os.getpid()), "HYPERCALL", "number", str(NUMBER)]
+        assert enters == [str(os.getpid()), "KVM_ENTRY", "vcpu", "0"]
+    assert done == (0, "", "")
+
+
+def test_kvm_hypercall_without_a_machine() -> None:
+    """It attaches if KVM is loaded, and says what is missing if it is not."""
+    done = run("examples/kvm_hypercall.py", "--dry-run")
+    if Path("/sys/module/kvm").exists():
+        assert (done.code, done.err) == (0, "")
+        assert "leaves, asks, enters: compiled, accepted by the verifier, attached" in done.out
+    else:
+        assert (done.code, done.out) == (1, "")
+        assert "kvm:kvm_exit" in done.err
 
 
 def test_demo(disk: LoopDevice) -> None:  # noqa: F811 - asked for, to skip where none can be made

@@ -75,11 +75,24 @@ def compare(flow: Flow) -> u64:
     return bits
 
 
+def one_of(flow: Flow) -> u64:
+    """Return a bit for every beginning or end that is among some."""
+    bits = 0
+    if flow.mac.startswith((b"\x03", b"\x02\0", b"longer than it is")):
+        bits |= 1
+    if flow.raw[2:8].endswith((MAC[3:], b"\x0c", b"\xff\xff")):
+        bits |= 2
+    if MAC.startswith((b"\x03", b"\x02")) and not MAC.endswith((b"\x03", b"\x02")):
+        bits |= 4
+    return bits
+
+
 @raw_tracepoint("sys_enter")
 def look(ctx: RawTracepointContext) -> int:
     flow = flows.get(1)
     if flow is not None:
         answers[1] = compare(flow)
+        answers[2] = one_of(flow)
         addr = flow.v4
         by_address[addr] += 1
         by_both[flow.v6, 7] += 1
@@ -151,6 +164,7 @@ def test_addresses_and_bytes_are_as_in_python(
         number = int.from_bytes(socket.inet_aton("192.168.7.9"), "little")
         assert fire(session, look, number) == 1
         assert session[answers][1] == compare(value)  # type: ignore[arg-type]
+        assert session[answers][2] == one_of(value)  # type: ignore[arg-type]
         assert session[by_address][value.v4] == 1
         assert dict(session[by_both].items()) == {(value.v6, 7): 1}
         second, third = session[flows][2], session[flows][3]

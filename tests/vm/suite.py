@@ -32,7 +32,7 @@ SELECTION = ("-m", _MARKED, *_FOLDERS)
 #: What each change is tested with: not the same once more for other types and values.
 _CI_ALL = ("-m", f"{_MARKED} and not thorough", *_FOLDERS)
 #: About the language, data and commands: between the oldest and the newest nothing new comes.
-_NO_HOOKS = ("aggregates", "binaries", "cli", "commands", "events", "examples", "external_btf",
+_NO_HOOKS = ("aggregates", "binaries", "cli", "commands", "events", "*examples", "external_btf",
              "foreign_object", "helpers*", "kernel_memory", "language*", "map_*", "natural",
              "pinning*", "stacks", "streams", "stubs", "usdt", "views_page")  # fmt: skip
 CI_SELECTIONS = {

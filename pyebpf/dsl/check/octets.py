@@ -10,6 +10,7 @@ from pyebpf.dsl.check.addresses import octets_constant
 from pyebpf.dsl.check.arrays import element
 from pyebpf.dsl.check.convert import fitting, literal, to_int
 from pyebpf.dsl.check.memory import MEMORY
+from pyebpf.dsl.check.text import either
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.typed import Expr, Literal
 from pyebpf.dsl.typed_kernel import MemoryRead
@@ -106,13 +107,26 @@ def octets_part(base: Expr, node: ast.Subscript, scope: Scope) -> Expr:
 
 
 def octets_affix(base: Expr, name: str, node: ast.Call, scope: Scope) -> Expr:
-    """Check ``data.startswith(…)`` and ``data.endswith(…)`` of constant bytes.
+    """Check ``data.startswith(…)``, ``data.endswith(…)``, of constant bytes or a tuple of them.
 
     Raises:
         Fault: the argument is something else, or an address is asked.
     """
-    kind, span = base.type, scope.span(node)
+    span = scope.span(node)
     given = _only(node, name, scope)
+    choices = given.items if isinstance(given, typed.Pack) else (given,)
+    several = len(choices) > 1 and not isinstance(base, OctetsData)
+    value, again = scope.temporary(base) if several else (base, base)
+    found: Expr = literal(False, span)
+    for choice in choices:
+        one = _affix(value, name, choice, span)
+        value = value if isinstance(one, Literal) else again
+        found = either(found, one, span)
+    return found
+
+
+def _affix(base: Expr, name: str, given: Expr, span: Span) -> Expr:
+    kind = base.type
     if not isinstance(given, OctetsData) or not isinstance(given.type, Octets):
         raise Fault(Mismatch(given.span, expected="constant bytes", got=shown(given.type)))
     assert isinstance(kind, Octets)
