@@ -26,7 +26,7 @@ _made: dict[str, KernelType] = {}
 
 
 def __getattr__(name: str) -> KernelType:
-    if name.startswith("__"):
+    if name.startswith("__") and name.endswith("__"):  # a type may be called __kernel_timespec
         raise AttributeError(name)
     if name not in _made:
         _made[name] = KernelType(name, (), {"kernel_name": name, "__module__": __name__})

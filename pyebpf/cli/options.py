@@ -111,6 +111,9 @@ _LETTERS = {
         convert=seconds,
     ),
     "-d": _DURATION.replace(flags=("-d", "--duration")),
+    "-n": Option(
+        "number", "number", ("-n", "--number"), "COUNT", "how many outputs", convert=positive
+    ),
 }  # fmt: skip
 _EXEC = Option(
     "exec", "exec", ("--exec",), "COMMAND …", "run this command, and trace it alone until it ends"
@@ -217,7 +220,8 @@ class CommandLine:
         reports: it has intervals, and formats.
         lasts: it goes on until it is stopped.
         loads: it loads programs; without that it looks once at what is there.
-        letters: ``"-i"``, ``"-d"`` if the interval and the duration are flags of one letter too.
+        letters: ``"-i"``, ``"-d"``, ``"-n"`` if the interval, the duration and the number of
+            intervals are flags of one letter too.
         lines: it prints a line for each event.
         starts: it can start a command: all that follows ``--exec``.
         stamps: the time of day can be printed above what it reports.
@@ -286,8 +290,8 @@ class CommandLine:
                 choice.consts[option.key] = merge(before, value) if several else value
         if command:
             choice.frame["exec"] = command
-        interval = choice.frame.pop("interval", None)
-        return choice if interval is None else choice.replace(interval_s=interval)
+        interval = choice.frame.pop("interval", choice.interval_s)
+        return choice.replace(interval_s=interval, times=choice.frame.pop("number", choice.times))
 
     def _without_command(self, argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
         flag = _EXEC.flags[0]

@@ -59,7 +59,8 @@ class Tool(Generic[R]):
     Args:
         module: the tool's ``__name__``.
         probes: what to load; None for a tool that looks once at what is there, whose ``report``
-            gets an object with ``option`` alone.
+            gets an object with ``option`` alone. Where options say what to load, a function: of
+            such an object it makes the probes, and a ValueError of it is a usage error.
         report: makes the result of one interval; without it the tool shows what its probes print.
         follow: what to do with the session instead, until it returns or Ctrl-C.
         lines: what to print of each record that the probes send, instead of reports.
@@ -71,7 +72,8 @@ class Tool(Generic[R]):
         header: printed when the probes are attached; a function makes it of the session.
         exclusive: options of which a command line may have one.
         instead: what is printed when an option is given, and nothing traced.
-        letters: ``"-i"``, ``"-d"`` if interval and duration are flags of one letter too.
+        letters: ``"-i"``, ``"-d"``, ``"-n"`` if interval, duration and the number of intervals are
+            flags of one letter too.
         single: it reports once, and its argument says after how long.
         meanwhile: called some times a second while it traces, if it reports.
         examples: lines at the end of ``--help``: a command, ``#``, what it does.
@@ -83,7 +85,7 @@ class Tool(Generic[R]):
         self,
         module: str,
         *,
-        probes: Iterable[Loadable] | None,
+        probes: Iterable[Loadable] | Callable[[Unloaded], Iterable[Loadable]] | None,
         report: Callable[[Session], R] | None = None,
         follow: Callable[[Session], object] | None = None,
         lines: Lines | None = None,
@@ -102,7 +104,8 @@ class Tool(Generic[R]):
         times: int | None = None,
     ) -> None:
         self._module = sys.modules[module]
-        self.probes = tuple(probes or ())
+        self._make = probes if callable(probes) else None
+        self.probes = () if callable(probes) else tuple(probes or ())
         self._loads = probes is not None
         self._report = report
         self._follow = follow
@@ -128,6 +131,20 @@ class Tool(Generic[R]):
             return spec.name.rpartition(".")[2]
         file = getattr(self._module, "__file__", None) or self._module.__name__
         return os.path.basename(file).removesuffix(".py")  # noqa: PTH119 - quick to import
+
+    def probes_for(self, consts: Mapping[ConstDecl, Any]) -> tuple[Loadable, ...]:
+        """Return what is loaded with these options.
+
+        Raises:
+            ValueError: they make no sense.
+        """
+        return self.probes if self._make is None else tuple(self._make(Unloaded(consts)))
+
+    def _loadable(self, choice: Choice) -> tuple[Loadable, ...]:
+        try:
+            return self.probes_for(choice.consts)
+        except ValueError as err:
+            raise UsageError(str(err)) from None
 
     def _command_line(self) -> CommandLine:
         own = declared(list(vars(self._module).items()))
@@ -157,13 +174,14 @@ class Tool(Generic[R]):
         Raises:
             PyebpfError: loading failed, as from ``pyebpf.load``.
             TypeError: there is no such option, or the tool reports nothing.
+            ValueError: with these options there is nothing to load.
         """
         if self._report is None:
             raise TypeError(f"{self.name} prints as it goes and has no result to return")
         consts = self._chosen(options)
         if not self._loads:
             return self._report(cast("Session", Unloaded(consts)))
-        with load(*self.probes, options=consts) as session:
+        with load(*self.probes_for(consts), options=consts) as session:
             session.sleep(seconds)
             session.detach()
             result = self._report(session)
@@ -197,10 +215,10 @@ class Tool(Generic[R]):
         try:
             choice = line.parse(sys.argv[1:] if argv is None else argv)
             self._check(choice)
+            return self._guarded(choice, line)
         except UsageError as err:
             output.complain(self.name, f"{err}\n{line.usage(self.name)}\ntry {self.name} --help")
             return MISUSED
-        return self._guarded(choice, line)
 
     def _check(self, choice: Choice) -> None:
         if clash := self._clash(choice.consts):
@@ -241,7 +259,7 @@ class Tool(Generic[R]):
         elif "explain" in choice.frame:
             output.write(self._explanation(choice))
         elif "ebpf" in choice.frame:
-            compiled = compile_probes(*self.probes, options=choice.consts)
+            compiled = compile_probes(*self._loadable(choice), options=choice.consts)
             output.write(listing.listing(read_object(compiled)))
         elif "dry_run" in choice.frame:
             self._try(choice)
@@ -262,12 +280,12 @@ class Tool(Generic[R]):
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def _explanation(self, choice: Choice) -> str:
-        compiled = compile_probes(*self.probes, options=choice.consts)
+        compiled = compile_probes(*self._loadable(choice), options=choice.consts)
         kernel = os.uname().release
         return f"{self.name} on Linux {kernel} attaches\n{explain(compiled)}\n"
 
     def _try(self, choice: Choice) -> None:
-        with load(*self.probes, options=choice.consts) as session:
+        with load(*self._loadable(choice), options=choice.consts) as session:
             names = ", ".join(info.name for info in session.compiled.programs)
             output.write(f"{self.name}: {names}: compiled, accepted by the verifier, attached")
         output.write(" and at once detached again; nothing was reported\n")
@@ -283,7 +301,7 @@ class Tool(Generic[R]):
                 traced = stack.enter_context(command.stopped(choice.frame["exec"]))
                 several = isinstance(self._process.default, tuple)
                 choice.consts[self._process] = (traced.pid,) if several else traced.pid
-            session = stack.enter_context(load(*self.probes, options=choice.consts))
+            session = stack.enter_context(load(*self._loadable(choice), options=choice.consts))
             begin = time.monotonic()
             json = "json" in choice.frame
             if not json:
@@ -326,7 +344,7 @@ class Tool(Generic[R]):
 
     def _hand_over(self, follow: Callable[[Session], object], choice: Choice) -> None:
         output.write_by_lines()
-        with load(*self.probes, options=choice.consts) as session:
+        with load(*self._loadable(choice), options=choice.consts) as session:
             self._begin(session)
             try:
                 follow(session)

@@ -67,7 +67,8 @@ def read_kernel_str(address: Any, size: int) -> Text:
     """Return text from kernel memory, up to its NUL or ``size`` bytes; empty if it is not there.
 
     Args:
-        address: a pointer or a number.
+        address: a pointer or a number; text that is there already, such as an array of characters
+            in a struct, fills the size, and is cut there.
         size: how many bytes the text has room for, with the NUL; a constant.
 
     Since: Linux 5.5

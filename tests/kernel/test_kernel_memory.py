@@ -23,6 +23,7 @@ from pyebpf import (
     addressof,
     cast,
     chars,
+    comm,
     container_of,
     current_task,
     has_enumerator,
@@ -256,6 +257,10 @@ def executed(ctx: TracepointContext) -> None:
     if current_task().real_parent.tgid == parent:
         paths[2] = Path32(path=read_kernel_str(addressof(ctx.filename), 32))
         long_paths[2] = Path64(path=ctx.filename)
+        paths[3] = Path32(path=read_kernel_str(ctx.filename, 8))
+        long_paths[3] = Path64(path=read_kernel_str(current_task().comm, 3))
+        long_paths[4] = Path64(path=read_user_str(comm(), 64))
+        out[15] = read_kernel_str(ctx.filename, 256) == "/bin/true"
 
 
 def test_text_of_a_tracepoint_whose_length_varies() -> None:
@@ -263,3 +268,6 @@ def test_text_of_a_tracepoint_whose_length_varies() -> None:
         subprocess.run(["/bin/true"], check=True)
         assert session[paths][2].path == "/bin/true"
         assert session[long_paths][2].path == "/bin/true"
+        assert session[paths][3].path == "/bin/tr"
+        assert [session[long_paths][n].path for n in (3, 4)] == ["tru", "true"]
+        assert session[out][15] == 1

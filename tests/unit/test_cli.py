@@ -138,6 +138,31 @@ def test_options_reach_the_session(sessions: list[Pretended]) -> None:
     assert sessions[1].detached
 
 
+def test_probes_may_depend_on_options(
+    sessions: list[Pretended], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What does not fit is said as of any command line; ``--help`` asks for none."""
+    quick_only = "without -q there is nothing to load"
+
+    def probes(options: Any) -> list[Any]:
+        if not options.option(sys.modules["counted"].quick):
+            raise ValueError(quick_only)
+        return []
+
+    tool = make_tool(probes=probes)
+    assert tool.main(["-q", "0.01", "1"]) == 0
+    assert (tool.probes, len(sessions)) == ((), 1)
+    capsys.readouterr()
+    assert tool.main(["0.01", "1"]) == 2
+    out, err = capsys.readouterr()
+    usage = "usage: counted [options] [interval [count]]\ntry counted --help\n"
+    assert (out, err) == ("", f"counted: {quick_only}\n{usage}")
+    assert tool.main(["--help"]) == 0
+    with pytest.raises(ValueError, match=quick_only):
+        tool.run(1)
+    assert len(sessions) == 1
+
+
 def test_wrong_options_of_run(sessions: list[Pretended]) -> None:
     with pytest.raises(TypeError, match="counted has no option 'pid'; it has quick, slow, list"):
         make_tool().run(1, pid=3)

@@ -74,6 +74,14 @@ def test_interval_and_duration_as_flags() -> None:
     assert "-d, --duration SECONDS" in line.help()
 
 
+def test_the_number_of_outputs_as_a_flag() -> None:
+    line = CommandLine([], reports=True, letters=["-n"])
+    assert line.parse(["-n", "3", "2"]).times == line.parse(["2", "3"]).times == 3
+    assert line.parse(["2"]).times is None
+    with pytest.raises(UsageError, match="-n: '0' is no count"):
+        line.parse(["-n", "0"])
+
+
 def test_what_is_looked_at_once_has_no_intervals() -> None:
     line = CommandLine(declared(NAMES), reports=True, loads=False)
     assert line.usage("look") == "usage: look [options]"

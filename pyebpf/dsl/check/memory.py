@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.contexts import DynamicArray
-from pyebpf.dsl.check.convert import literal, need_number, need_value
+from pyebpf.dsl.check.convert import literal, need_number, need_value, to_data
 from pyebpf.dsl.check.pointers import as_pointer, cast_to, no_type, pointer_type, type_argument
 from pyebpf.dsl.check.scope import closest
 from pyebpf.dsl.check.views import view
@@ -69,7 +69,11 @@ def _count(node: ast.Call, name: str, counts: tuple[int, ...], scope: Scope) -> 
 
 def _address(node: ast.expr, space: Space, name: str, scope: Scope) -> Expr:
     """Check an argument that is an address in a space."""
-    expr = as_pointer(need_value(scope.expr(node)), scope)
+    return _address_of(need_value(scope.expr(node)), space, name, scope)
+
+
+def _address_of(value: Expr, space: Space, name: str, scope: Scope) -> Expr:
+    expr = as_pointer(value, scope)
     if isinstance(expr.type, Pointer):
         have = expr.type.space
         wrong = have is _OTHER[space] or (space is Space.USER and have is Space.BTF)
@@ -174,14 +178,21 @@ def _read_str(space: Space) -> Callable[[ast.Call, Scope], Expr]:
 
     def check(node: ast.Call, scope: Scope) -> Expr:
         _count(node, name, (2,), scope)
-        address = _address(node.args[0], space, name, scope)
+        given = need_value(scope.expr(node.args[0]))
+        is_text = isinstance(given.type, Chars)
+        address = given if is_text else _address_of(given, space, name, scope)
         size = scope.expr(node.args[1])
         if not isinstance(size, Literal) or not 0 < int(size.value) <= _MAX_TEXT:
             expected = f"a constant size from 1 to {_MAX_TEXT} bytes"
             got = str(getattr(size, "value", size.type))
             raise Fault(Mismatch(size.span, expected=expected, got=got))
+        kind = Chars(int(size.value))
+        if isinstance(given, DynamicText):  # all of it, not only what is read of its own accord
+            return DynamicText(kind, given.span, given.word, given.after)
+        if is_text:
+            return to_data(given, kind)
         _need_helper(f"probe_{name}", name, node, scope)
-        return MemoryText(Chars(int(size.value)), scope.span(node), space, address)
+        return MemoryText(kind, scope.span(node), space, address)
 
     return check
 
