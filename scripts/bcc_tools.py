@@ -69,6 +69,7 @@ statsnoop     247 -t/--timestamp -s/--sysname -x/--failed -p/--pid
 syscount      332 -p/--pid -t/--tid -c/--ppid -i/--interval -d/--duration -T/--top -x/--failures
                   -e/--errno -L/--latency -m/--milliseconds -P/--process -l/--list --syscall
                   --exec
+vfscount      61
 vfsstat       167 -p/--pid
 wakeuptime    282 -u/--useronly -p/--pid -v/--verbose -f/--folded --stack-storage-size
                   -m/--min-block-time -M/--max-block-time

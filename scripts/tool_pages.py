@@ -114,6 +114,16 @@ def lines_of(name: str) -> int:
     return len((ROOT / "tools" / f"{name}.py").read_text(encoding="utf-8").splitlines())
 
 
+def test_of(name: str) -> str:
+    """Return the file that tests a tool: its own, that of what it is made from, or a relative's."""
+    source = (ROOT / "tools" / f"{name}.py").read_text(encoding="utf-8")
+    made_from = re.findall(r"from pyebpf\.lib\.(\w+) import", source)
+    tests = ROOT / "tests" / "tools"
+    files = [tests / f"test_{word}.py" for word in (name, *made_from)]
+    files += (path for path in sorted(tests.glob("test_*.py")) if name in path.read_text())
+    return str(next(path for path in files if path.exists()).relative_to(ROOT))
+
+
 def row(name: str, about: str, elsewhere: dict[str, list[str]] | None) -> str:
     """Return the row of a tool."""
     original = ORIGINALS.get(name)
@@ -122,7 +132,7 @@ def row(name: str, about: str, elsewhere: dict[str, list[str]] | None) -> str:
     if lack:
         flags += f"; not {', '.join(f'`{flag}`' for flag in lack)}"
     taken = start(name)
-    test = f"tests/tools/test_{name}.py"
+    test = test_of(name)
     cells = [
         f"`{name}`",
         about.rstrip("."),

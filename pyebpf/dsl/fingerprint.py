@@ -83,7 +83,8 @@ def _describe(  # noqa: PLR0911 - one return for each kind of value
 ) -> str | None:
     if isinstance(value, ConstDecl):
         value = value_of(value, options)
-    if isinstance(value, (*_PLAIN, enum.Enum)):
+    # Addresses by the module's name: a start does not wait for it.
+    if isinstance(value, (*_PLAIN, enum.Enum)) or type(value).__module__ == "ipaddress":
         return repr(value)
     if isinstance(value, tuple):
         items = [_describe(item, options) for item in value]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import linecache
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from pyebpf.dsl.collect import collect
 from pyebpf.dsl.fingerprint import fingerprint
 
+ROOT = Path(__file__).resolve().parents[2]
 TEXT = """
 import enum
 from pyebpf import *
@@ -84,6 +86,15 @@ def key(tmp_path: Path) -> Iterator[Callable[..., bytes | None]]:
 def test_the_same_gives_the_same(key: Callable[..., bytes | None]) -> None:
     assert key() is not None
     assert key() == key()
+
+
+TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("[!_]*.py"))
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_what_a_tool_loads_is_kept(name: str) -> None:
+    probes = importlib.import_module(f"pyebpf.tools.{name}").tool.probes
+    assert fingerprint(probes, collect(probes), {}, 2) is not None
 
 
 CHANGES: dict[str, dict[str, Any]] = {
