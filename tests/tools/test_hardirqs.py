@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.programs import run, running
-from tests.vm.native import is_emulated
+from tests.vm.native import is_alone
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
 
-alone = pytest.mark.skipif(not is_emulated(), reason="looks at all interrupts of a machine")
+alone = pytest.mark.skipif(not is_alone(), reason="looks at all interrupts of a machine")
 TOOL = ("-m", "pyebpf.tools.hardirqs")
 
 

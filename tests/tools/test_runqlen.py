@@ -11,11 +11,11 @@ import pytest
 from tests.programs import run, running
 from tests.tools.children import waiting
 from tests.tools.scheduled import on_first_cpu
-from tests.vm.native import is_emulated
+from tests.vm.native import is_alone
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
 
-alone = pytest.mark.skipif(not is_emulated(), reason="looks at the CPUs of a machine")
+alone = pytest.mark.skipif(not is_alone(), reason="looks at the CPUs of a machine")
 TOOL = ("-m", "pyebpf.tools.runqlen")
 LONG_S = 60  # it is ended before
 

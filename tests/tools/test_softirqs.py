@@ -11,11 +11,11 @@ from pyebpf import testing
 from pyebpf.lib.interrupts import distribution, only_cpu
 from pyebpf.tools import softirqs
 from tests.programs import run, running
-from tests.vm.native import is_emulated
+from tests.vm.native import is_alone
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
 
-alone = pytest.mark.skipif(not is_emulated(), reason="looks at all interrupts of a machine")
+alone = pytest.mark.skipif(not is_alone(), reason="looks at all interrupts of a machine")
 TIMER, NET_RX, TOOK_NS = 1, 3, 5_000
 
 

@@ -21,6 +21,7 @@ from typing import IO, NamedTuple
 from tests.vm import emulator, image
 from tests.vm.archive import VmError
 from tests.vm.image import Kernel
+from tests.vm.native import OWN_MACHINE
 
 TIMED_OUT = 124  # as timeout(1) says it
 FAILED = 125
@@ -135,7 +136,13 @@ class _Machine:
             "NOW": str(int(time.time())),
         }
         known = {name: os.environ[name] for name in VARIABLES if name in os.environ}
-        exports = {"LANG": "C.UTF-8", "TERM": "dumb", **known, **self.job.environment}
+        exports = {
+            "LANG": "C.UTF-8",
+            "TERM": "dumb",
+            OWN_MACHINE: "1",
+            **known,
+            **self.job.environment,
+        }
         script = [
             *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
             "ulimit -l unlimited",
