@@ -132,6 +132,7 @@ def received(listener: socket.socket) -> int:
     return count
 
 
+@pytest.mark.thorough
 def test_tunnel_monitor(two: tuple[Machine, Machine]) -> None:
     """Two tunnels between the same machines, whose addresses inside are the same."""
     left, right = two
@@ -229,6 +230,7 @@ def on_wire(machine: Machine, device: str) -> Iterator[socket.socket]:
         yield raw
 
 
+@pytest.mark.thorough
 def test_neighbor_sharing() -> None:
     """One neighbour and one other behind a bridge; bursts of seven, and no time for more."""
     shared, neighbour, other, world = (Machine() for _ in range(4))
@@ -261,6 +263,7 @@ def test_neighbor_sharing() -> None:
     assert (done.code, done.err) == (0, "")
 
 
+@pytest.mark.thorough
 def test_distributed_bridge() -> None:
     """Three hosts, each with a client: all clients are on one bridge."""
     middle, hosts, clients = Machine(), [Machine() for _ in range(3)], [Machine() for _ in range(3)]

@@ -158,6 +158,7 @@ def test_functions_of_the_kernel_are_counted(
     assert sum(count for count, _ in drawn) == READS
 
 
+@pytest.mark.thorough
 def test_probes_of_a_program_are_counted(interpreter: Turning) -> None:  # noqa: F811
     spec = f"u:{interpreter.path}:gc__start():int:arg1:arg1 != 1"
     with collecting(interpreter.pid, spec) as session:

@@ -85,6 +85,7 @@ def test_every_bind_is_a_line() -> None:
     assert lines == [line_of(pid, *row) for row in rows]
 
 
+@pytest.mark.thorough
 def test_failed_calls_have_what_was_asked_for() -> None:
     pid, rows, done = traced(fails, "bindsnoop", "-p", "-E")
     _, _, *lines = done.out.splitlines()
@@ -96,6 +97,7 @@ def counting(pid: int) -> AbstractContextManager[Program]:
     return running("-m", "pyebpf.tools.bindsnoop", "--count", "-E", "-p", str(pid))
 
 
+@pytest.mark.thorough
 def test_counted_by_address_and_port() -> None:
     with waiting(fails) as child, counting(child.pid) as tool:
         tool.wait_for("Tracing")

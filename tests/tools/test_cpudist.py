@@ -38,6 +38,7 @@ def test_time_on_the_cpu() -> None:
     assert total_of(found) < SLEEPS * SLEEP_S * 1e6
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("flag", ["-P", "-L"])
 def test_a_child_that_spins(flag: str) -> None:
     found = traced_as(lambda: spins(0.3), TOOL, "-m", flag)

@@ -59,6 +59,7 @@ def test_time_and_stack_of_a_child_that_sleeps() -> None:
     check(found, longest.count)
 
 
+@pytest.mark.thorough
 def test_folded() -> None:
     found = traced_as(blocks, TOOL, "-f", "-K", begins="")
     slept = [line for line in found.done.out.splitlines() if "do_nanosleep" in line]
@@ -67,6 +68,7 @@ def test_folded() -> None:
     check(found, int(slept[0].split()[-1]))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("flags", "is_there"),
     [

@@ -45,6 +45,7 @@ def test_a_child_that_reads() -> None:
     assert 0.4 * HERTZ * found.returned <= busy <= 1.5 * HERTZ * found.returned + 2
 
 
+@pytest.mark.thorough
 def test_blocks() -> None:
     found = traced_as(reads, TOOL, "-K", "-d", "-c", "5000000")
     head = f"Sampling at every 5000000 events of PID {found.pid} by kernel stack... Hit Ctrl-C"

@@ -28,6 +28,7 @@ def test_every_wait_is_counted_once() -> None:
     check(seen)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("flag", ["-P", "-L"])
 def test_by_process_and_thread(flag: str) -> None:
     seen = sleeping(TOOL, flag, "-m")

@@ -38,6 +38,7 @@ def check(found: Seen, slept_us: int) -> None:
     assert TIMES * PAUSE_S * 1e6 * 0.3 <= slept_us <= found.returned
 
 
+@pytest.mark.thorough
 def test_folded() -> None:
     found = traced_as(is_woken, TOOL, "-f", begins="")
     by_pipe = [line for line in found.done.out.splitlines() if "pipe_write" in line]
