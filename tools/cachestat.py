@@ -2,7 +2,8 @@
 
 A page that is asked for and is there is a hit; one that must first be put there is a miss. The
 numbers are made of four that the kernel has: accesses to pages, pages put into the cache, pages and
-buffers made dirty. What is put there to be written is no miss, and what is read ahead is one.
+buffers made dirty. What is put there to be written is no miss, and what is read ahead is one. Files
+that a process has mapped count as used when it unmaps them or ends.
 
 Output:   DIRTIES are pages made dirty; HITRATIO is of all hits and misses; BUFFERS_MB and CACHED_MB
           are what /proc/meminfo says.

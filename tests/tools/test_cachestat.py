@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyebpf.errors import NotSupportedError
-from pyebpf.session import compile_probes
+from pyebpf.session import compile_probes, explain
 from pyebpf.tools import cachestat
 from tests.mounts import mounted
 from tests.programs import run, running
@@ -43,7 +43,7 @@ def read(path: Path) -> None:
 @pytest.mark.exact
 def test_each_page_is_a_miss_once_and_then_a_hit(tmp_path: Path) -> None:
     try:
-        compile_probes(*cachestat.tool.probes)
+        by_reads = "mm_filemap_get_pages" in explain(compile_probes(*cachestat.tool.probes))
     except NotSupportedError as err:
         pytest.skip(str(err))
     with mounted("xfs", tmp_path) as root:
@@ -58,7 +58,12 @@ def test_each_page_is_a_miss_once_and_then_a_hit(tmp_path: Path) -> None:
     assert (done.code, done.err) == (0, "")
     assert begin.split() == ["HITS", "MISSES", "DIRTIES", "HITRATIO", "BUFFERS_MB", "CACHED_MB"]
     (line,) = done.out.splitlines()
-    assert line.split()[:4] == [str(PAGES * (TURNS - 1)), str(PAGES), "0", "66.67%"]
+    hits, misses, dirties, ratio = line.split()[:4]
+    assert (int(misses), dirties) == (PAGES, "0")
+    if by_reads:
+        assert (int(hits), ratio) == (PAGES * (TURNS - 1), "66.67%")
+    else:  # the child ends, and what it has mapped of its program counts as used
+        assert int(hits) >= PAGES * (TURNS - 1)
 
 
 @pytest.mark.parametrize(
