@@ -41,11 +41,11 @@ from tests import arm64, frozen
 from tests.compile.cases import load_case
 from tests.compile.natural import NATURAL
 
-#: ``demo.py`` runs a tool, and has no probe of its own, nor has ``bpflist``; the others are at
-#: functions and tracepoints that the frozen kernel lacks.
+#: ``demo.py`` runs a tool, and has no probe of its own, nor have ``argdist`` and ``bpflist``; the
+#: others are at functions and tracepoints that the frozen kernel lacks.
 _LEFT_OUT = ("demo", "fentry", "kprobe", "lsm", "stacksnoop", "task_iter", "tcpv4connect", "undump",
              "urandomread", "vfsreadlat")  # fmt: skip
-_TOOLS_LEFT_OUT = ("bpflist", "killsnoop", "opensnoop", "statsnoop", "syscount")
+_TOOLS_LEFT_OUT = ("argdist", "bpflist", "killsnoop", "opensnoop", "statsnoop", "syscount")
 EXAMPLES = sorted(p for p in (arm64.ROOT / "examples").glob("*.py") if p.stem not in _LEFT_OUT)
 TOOLS = sorted(p for p in (arm64.ROOT / "tools").glob("*.py")
                if not p.stem.startswith("__") and p.stem not in _TOOLS_LEFT_OUT)  # fmt: skip

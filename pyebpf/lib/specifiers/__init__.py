@@ -1,0 +1,20 @@
+"""Probes from a line of text each, for tools whose users say where to look and what for."""
+
+from pyebpf.lib.specifiers.c_types import CType
+from pyebpf.lib.specifiers.collecting import Collector, collector
+from pyebpf.lib.specifiers.expressions import Part, SpecifierError
+from pyebpf.lib.specifiers.grammar import Specifier, read
+from pyebpf.lib.specifiers.writer import Settings, Writer, executed
+
+__all__ = [
+    "CType",
+    "Collector",
+    "Part",
+    "Settings",
+    "Specifier",
+    "SpecifierError",
+    "Writer",
+    "collector",
+    "executed",
+    "read",
+]
