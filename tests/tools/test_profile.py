@@ -11,7 +11,7 @@ import pytest
 
 from pyebpf.tools import profile
 from tests.programs import run
-from tests.tools.children import COMM, as_json
+from tests.tools.children import COMM, waiting
 from tests.tools.scheduled import traced_as
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
@@ -20,27 +20,23 @@ TOOL = "profile"
 HERTZ = 199
 
 
-def reads() -> float:
-    """Read zeros for half a second; returns how long the kernel was busy with it, in seconds."""
+def reads(seconds: float = 0.5) -> float:
+    """Read zeros for some time; returns how long the kernel was busy with it, in seconds."""
     zero, room = os.open("/dev/zero", os.O_RDONLY), bytearray(1 << 20)
-    before, end = os.times().system, time.monotonic() + 0.5
+    before, end = os.times().system, time.monotonic() + seconds
     while time.monotonic() < end:
         os.readv(zero, [room])
     return os.times().system - before
 
 
-def counts_of(text: str) -> dict[str, int]:
-    """Return the folded stacks of a text with their counts."""
-    return {stack: int(n) for stack, _, n in (line.rpartition(" ") for line in text.splitlines())}
-
-
 def test_a_child_that_reads() -> None:
-    found = traced_as(reads, TOOL, "-f", "-a", "-F", str(HERTZ), begins="")
-    counts = counts_of(found.done.out)
-    busy = sum(count for stack, count in counts.items() if "do_readv" in stack)
-    assert all(stack.startswith(f"{COMM};") for stack in counts)
-    assert all("do_readv_[k]" in stack for stack in counts if "do_readv" in stack)
-    assert busy >= 0.5 * sum(counts.values())
+    found = traced_as(reads, TOOL, "-a", "-F", str(HERTZ), begins="Sampling at 199 Hertz of PID ")
+    blocks = [block.splitlines() for block in found.done.out.split("\n\n")[1:] if block.strip()]
+    samples = [int(block[-1]) for block in blocks]
+    busy = sum(int(block[-1]) for block in blocks if "    do_readv_[k]" in block)
+    assert {block[-2] for block in blocks} == {f"    -                {COMM} ({found.pid})"}
+    assert samples == sorted(samples)
+    assert busy >= 0.5 * sum(samples)
     # As often as the clock ticked while the kernel was busy; a host takes time from its guests.
     assert 0.4 * HERTZ * found.returned <= busy <= 1.5 * HERTZ * found.returned + 2
 
@@ -57,11 +53,15 @@ def test_blocks() -> None:
 
 
 @pytest.mark.thorough
-def test_addresses_and_json() -> None:
-    found = traced_as(reads, TOOL, "-A", "-K")
-    assert re.search(r"\n    [0-9a-f]{16} do_readv\n", found.done.out)
-    rows = as_json(reads, TOOL, 1, "-L", "-C", "0", "-F", str(HERTZ))
-    assert all(row["samples"] >= 1 and row["process"].startswith(COMM) for row in rows)
+def test_folded_and_addresses() -> None:
+    with waiting(lambda: reads(60)) as child:  # it is ended before
+        child.begin()
+        done = run("-m", f"pyebpf.tools.{TOOL}", "-f", "-p", str(child.pid), "1")
+        assert (done.code, done.err) == (0, "")
+        assert all(line.startswith(f"{COMM};") for line in done.out.splitlines())
+        assert ";do_readv;" in done.out
+        done = run("-m", f"pyebpf.tools.{TOOL}", "-A", "-K", "-L", str(child.pid), "1")
+    assert re.search(r"\n    [0-9a-f]{16} do_readv\n", done.out)
 
 
 @pytest.mark.thorough
