@@ -87,7 +87,7 @@ def option(
 ) -> Option:
     """Return an option of a command, whose key is its first flag without dashes."""
     key = flags[0].lstrip("-")
-    return Option(key, key, flags, metavar, help, True, convert)
+    return Option(key, key, flags, metavar, help, None, convert)
 
 
 _HELP = option("-h", "--help", help="print this help")

@@ -31,7 +31,8 @@ class Option(Frozen):
         flags: its spellings; one name without dashes if it is given by its place.
         metavar: what the help calls its argument; empty if it takes none.
         help: one line.
-        value: what it means when given without an argument; None if it has to have one.
+        value: what it means when given without an argument; True, if it takes none; None if it has
+            to have one.
         counted: how often it is given is its value.
         convert: makes the value of its argument. A ValueError says what is wrong with it.
     """
@@ -41,7 +42,7 @@ class Option(Frozen):
     flags: tuple[str, ...]
     metavar: str
     help: str
-    value: Any = True
+    value: Any = None
     convert: Callable[[str], Any] = str
     counted: bool = False
 
@@ -190,7 +191,8 @@ def scan(
     for flag, text in given:
         option = by_flag[flag]
         bare = text == _NOTHING or not option.metavar
-        found.append((option, option.value if bare else _converted(option.convert, text, flag)))
+        value = True if option.value is None else option.value
+        found.append((option, value if bare else _converted(option.convert, text, flag)))
     return found, rest
 
 

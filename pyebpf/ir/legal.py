@@ -221,8 +221,8 @@ def _not(instr: nodes.Not) -> str | None:
 
 def _opaque(instr: nodes.Opaque) -> str | None:
     kind = instr.type
-    fits = kind == instr.value.type and (kind == BOOL or isinstance(kind, Pointer))
-    return None if fits else "it takes and gives bool or a pointer"
+    fits = kind == instr.value.type and isinstance(kind, (Bool, Int, Pointer))
+    return None if fits else "it takes and gives a number, a boolean or a pointer"
 
 
 def _bounded(instr: nodes.Bounded) -> str | None:

@@ -141,7 +141,7 @@ class Swap(Value):
 
 
 class Opaque(Value):
-    """A boolean or pointer that no pass of LLVM looks through or computes once more elsewhere.
+    """What no pass of LLVM looks through or computes once more elsewhere: number, boolean, pointer.
 
     What the verifier knows of it belongs to the way on which it was computed.
     """

@@ -48,7 +48,7 @@ strlen, strstr, strcmp = kfunc("bpf_strlen"), kfunc("bpf_strstr"), kfunc("bpf_st
 tomorrow = kfunc("bpf_of_tomorrow")
 no_kfunc = kfunc("vfs_read")
 
-myself, parent = Const(0), Const(0)
+myself, other_task = Const(0), Const(0)
 out = Array[i64](max_entries=32)
 
 
@@ -72,7 +72,7 @@ def rename(session: Session) -> list[int]:
 def parents(task: Ptr[task_struct]) -> None:
     if tgid() != myself:
         return
-    other = task_from_pid(parent)
+    other = task_from_pid(other_task)
     if other is not None:
         out[0] = other.pid
         out[1] = other.real_parent.pid
@@ -101,10 +101,12 @@ def task_from_nothing() -> u64:
 
 @needs("bpf_task_from_pid")
 def test_a_task_is_found_read_and_given_back() -> None:
-    with load(parents, options={myself: os.getpid(), parent: os.getppid()}) as session:
-        seen = rename(session)
-    stat = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()
-    assert seen[:6] == [os.getppid(), int(stat[1]), 7, os.getpid(), os.getppid(), 1]
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        with load(parents, options={myself: os.getpid(), other_task: child.pid}) as session:
+            seen = rename(session)
+        assert child.stdin is not None
+        child.stdin.close()
+    assert seen[:6] == [child.pid, os.getpid(), 7, os.getpid(), os.getppid(), 1]
 
 
 @tp_btf("task_rename")
@@ -257,7 +259,7 @@ ls "$1"
 @needs("bpf_task_from_pid")
 def test_libbpf_takes_the_object(program: Callable[[str], str], tmp_path: Path) -> None:
     file, folder = tmp_path / "parents.o", tmp_path / "bpf"
-    file.write_bytes(compile_probes(parents, options={myself: 1, parent: 1}).object)
+    file.write_bytes(compile_probes(parents, options={myself: 1, other_task: 1}).object)
     folder.mkdir()
     words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", LOAD, "sh"]
     words += [str(folder), program("bpftool"), str(file)]

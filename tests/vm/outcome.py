@@ -63,9 +63,12 @@ class Outcome(NamedTuple):
             head,
             *(f"      {self.error}" for _ in [0] if self.error),
             *(f"      FAILED {name}: {message}" for name, message in self.failed),
-            "      slowest: " + ", ".join(f"{file} {took:.0f} s" for file, took in self.slowest),
+            *(f"      slowest: {self._slowest()}" for _ in [0] if self.slowest),
             *(f"      skipped {count}: {reason}" for reason, count in self.skipped),
         ]
+
+    def _slowest(self) -> str:
+        return ", ".join(f"{file} {took:.0f} s" for file, took in self.slowest)
 
 
 def answers_of(path: Path) -> Answers:

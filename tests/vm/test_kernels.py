@@ -82,7 +82,7 @@ def test_the_archive_for_a_kernel_is_one_that_cpio_reads(tmp_path: Path) -> None
 
 
 def case(name: str, inside: str) -> str:
-    return f'<testcase classname="tests.kernel.test_a" name="{name}">{inside}</testcase>\n'
+    return f'<testcase classname="tests.kernel.test_a" name="{name}" time="3">{inside}</testcase>\n'
 
 
 FAILED = case("test_two[x]", '<failure message="E   5 != 6&#10;more"/>')
@@ -105,6 +105,7 @@ def test_a_failure_and_the_reasons_of_skips_are_in_the_summary(tmp_path: Path) -
     assert came.lines() == [
         f"6.1   FAILED: Linux 6.1.0-56-amd64: {counts}",
         "      FAILED tests/kernel/test_a.py::test_two[x]: E   5 != 6",
+        "      slowest: test_a.py 15 s",
         "      skipped 2: helper:x: no such",
     ]
 

@@ -281,9 +281,23 @@ def _read_text(low: Expressions, expr: typed.ReadText) -> Value:
     length = build.call(expr.helper, (place, size, address), I64)
     if expr.helper != "probe_read_user_str":
         return length
-    # Of an empty text, older kernels say 0, as if it had no NUL: Linux 6.1 does, 6.18 does not.
-    is_empty = build.compare(CompareOp.EQ, length, build.const(0, I64))
-    return build.add(nodes.Select(I64, expr.span, is_empty, build.const(1, I64), length))
+    return _with_nul(low, length)
+
+
+def _with_nul(low: Expressions, length: Value) -> Value:
+    """Return the length of a text, or 1 instead of 0.
+
+    Of an empty text, older kernels say 0, as if it had no NUL: Linux 6.1 does, 6.18 does not.
+    """
+    build, one = low.build, low.build.const(1, U64)
+    # The sign of ~x & (x - 1) is set for 0 alone. A branch, which LLVM would make of it if it saw
+    # what it is, makes two ways of each read, which the verifier follows apart.
+    number = build.convert(length, U64)
+    inverse = build.binary(BinaryOp.XOR, number, build.const((1 << 64) - 1, U64))
+    both = build.binary(BinaryOp.AND, inverse, build.binary(BinaryOp.SUB, number, one))
+    both = build.add(nodes.Opaque(U64, build.span, both))
+    is_empty = build.binary(BinaryOp.SHR, both, build.const(63, U64))
+    return build.convert(build.binary(BinaryOp.ADD, number, is_empty), I64)
 
 
 NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {

@@ -145,7 +145,7 @@ def swap(b: Body, instr: nodes.Swap) -> str:
 
 
 def opaque(b: Body, instr: nodes.Opaque) -> str:
-    """Write a boolean or pointer that passes cannot look through."""
+    """Write a number, boolean or pointer that passes cannot look through."""
     if instr.type != BOOL:
         return b.opaque(llvm_type(instr.type), b.value(instr.value))
     wide = b.op(f"zext i1 {b.value(instr.value)} to i64")
