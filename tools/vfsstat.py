@@ -4,7 +4,7 @@ The kernel's own functions are counted, whatever system call or driver calls the
 vfs_write, vfs_fsync_range, vfs_open, vfs_create, vfs_unlink, vfs_mkdir, vfs_rmdir. Most kernels
 make a file that open() creates without vfs_create; mknod() and overlay file systems call it. Where
 the compiler has put a function into one of its callers, what that does is not counted: some calls
-of fsync() and fdatasync() on Debian's 6.1.
+of fsync() and fdatasync() on Debian's 6.1, rmdir() on its 5.10.
 
 Output:   a row for each interval, calls per second of it; a file system that lies over another
           makes two of one. In JSON there are the counts, too.

@@ -145,7 +145,7 @@ def timed_transfers(run: OnDone, *, pid: Any = 0) -> list[Alternatives]:
     """Return what to load to have a function called when a read or a write of any file ends.
 
     Of any file, pipes and sockets too, whatever is behind it; what ``read``, ``write``, ``pread64``
-    and ``pwrite64`` do, not calls with vectors.
+    and ``pwrite64`` do, not calls with vectors. Where in the file is not told.
 
     Args:
         run: as of :func:`timed`.
@@ -171,8 +171,10 @@ def _functions(name: str, number: int, run: OnDone, pid: Any) -> list[tuple[Prob
     def transfer(iocb: Ptr[kiocb]) -> None:
         begin(iocb.ki_filp, cast(u64, iocb) + offsetof(kiocb, "ki_pos"), iocb.ki_pos)
 
-    def transfer_of_any(file: Ptr[File], _buf: u64, _size: u64, position: u64) -> None:
-        begin(file, position, read_kernel(i64, position))
+    def transfer_of_any(file: Ptr[File]) -> None:
+        # The offset is behind a pointer to a number, which fentry programs of Linux 5.10 may not
+        # have.
+        begin(file, 0, -1)
 
     def opening(_: Ptr[inode], file: Ptr[File]) -> None:
         begin(file, 0, 0)

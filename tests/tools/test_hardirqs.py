@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -28,14 +28,14 @@ def numbers() -> dict[str, int]:
     return found
 
 
+#: Files that nobody has read since the machine was started.
+_UNREAD = (path for path in Path("/usr/share").rglob("*") if path.is_file())
+
+
 def provoke() -> None:
-    """Ask devices for something: read the disks, and what the root of the file system is on."""
-    for disk in Path("/dev").glob("[vsh]d[a-z]"):
-        fd = os.open(disk, os.O_RDONLY)
-        os.posix_fadvise(fd, 0, 1 << 20, os.POSIX_FADV_DONTNEED)
-        os.read(fd, 1 << 16)
-        os.close(fd)
-    os.sync()
+    """Ask the device that the file system is on for something."""
+    for path in islice(_UNREAD, 20):
+        path.read_bytes()
 
 
 @alone
