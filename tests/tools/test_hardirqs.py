@@ -56,6 +56,7 @@ def test_as_many_as_the_kernel_counts() -> None:
         assert last[name] - first[name] <= counts[name] <= after[name] - before.get(name, 0)
 
 
+@pytest.mark.thorough
 @alone
 def test_times_and_histograms() -> None:
     with running(*TOOL, "-N") as tool:

@@ -120,6 +120,7 @@ def relatives(folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_relative_paths_with_their_folders(folder: Path) -> None:
     _, paths, done = traced(lambda: relatives(folder), "opensnoop", "-p", "-F")
     assert [line.split(maxsplit=4)[4] for line in done.out.splitlines()[1:]] == paths
