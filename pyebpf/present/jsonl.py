@@ -26,7 +26,8 @@ def plain(value: Any) -> Any:
     r"""Return ``value`` as what JSON knows.
 
     Records become objects, arrays become lists, text ends at its NUL, bytes that are no UTF-8
-    become ``\xff``. What JSON has no number for (NaN and the infinities) becomes null.
+    become ``\xff``, and IP addresses and networks are text as they are written. What JSON has no
+    number for (NaN and the infinities) becomes null.
 
     Raises:
         TypeError: the value has no such form.
@@ -53,6 +54,8 @@ def _plain_container(value: Any) -> Any:
         return {_name(key): plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list | np.ndarray):
         return [plain(item) for item in value]
+    if type(value).__module__ == "ipaddress":
+        return str(value)
     raise TypeError(f"{type(value).__name__} {value!r:.60} has no form in JSON")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from ipaddress import IPv4Address, IPv6Network
 
 import numpy as np
 import pytest
@@ -88,6 +89,11 @@ def test_json_of_records_in_records() -> None:
     inner = np.dtype([("a", "u1")])
     batch = np.zeros(1, np.dtype([("in", inner), ("x", "u1")]))
     assert [json.loads(line) for line in jsonl.lines(batch)] == [{"in": {"a": 0}, "x": 0}]
+
+
+def test_json_of_addresses() -> None:
+    value = {IPv4Address("192.0.2.1"): IPv6Network("2001:db8::/32")}
+    assert json.loads(jsonl.line(value)) == {"192.0.2.1": "2001:db8::/32"}
 
 
 def test_json_of_results() -> None:
