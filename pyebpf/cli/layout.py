@@ -32,6 +32,11 @@ class Layout(Protocol):
         """What stands before the time of day of ``-T`` and each result."""
         ...
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether results are mappings, or lists of them: they have a form as values."""
+        ...
+
     def begin(self) -> str:
         """Return what stands above all results, with its newline."""
         ...
@@ -50,6 +55,7 @@ class Blocks:
 
     stamps = False
     lead = "\n"
+    has_rows = False
 
     def __init__(self, show: Callable[[Session, Any], str] | None) -> None:
         self._show = show
@@ -74,6 +80,7 @@ class Stamped(Frozen):
     without: Any
     stamps: bool = True
     lead: str = "\n"
+    has_rows: bool = False
 
     def begin(self) -> str:
         """Return nothing."""
@@ -96,6 +103,7 @@ class Rolling(Frozen):
     columns: Sequence[Column]
     stamps: bool = True
     lead: str = ""
+    has_rows: bool = True
 
     def begin(self) -> str:
         """Return the titles."""
@@ -117,6 +125,7 @@ class Rates:
 
     stamps = True
     lead = ""
+    has_rows = True
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = columns
@@ -149,6 +158,7 @@ class Screen(Frozen):
     keep: Any
     stamps: bool = True
     lead: str = ""
+    has_rows: bool = True
 
     def begin(self) -> str:
         """Return nothing: titles are on each screen."""

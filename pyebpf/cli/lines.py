@@ -138,8 +138,10 @@ class Lines:
         self._keep = keep
         self._csv = csv
 
-    def printer(self, session: Session, *, json: bool) -> Printer:
+    def printer(self, session: Session, *, json: bool, csv: bool = False) -> Printer:
         """Begin to print: the header, or no header for JSON."""
+        if csv and not json:
+            return Printer(session, self._events, self._values(session, self._columns), _as_values)
         if self._csv is not None and not json and session.option(self._csv.when):
             return Printer(session, self._events, self._values(session, self._csv.columns), _as_csv)
         values = self._values(session, self._columns)
@@ -225,12 +227,13 @@ def _as_json(columns: tuple[Column, ...]) -> OfValues:
     return lambda row: line(dict(zip(names, row, strict=True)))
 
 
+def _as_values(columns: tuple[Column, ...]) -> OfValues:
+    output.write(f"{output.csv_line(column.name for column in columns)}\n")
+    return output.csv_line
+
+
 def _as_csv(columns: tuple[Column, ...]) -> OfValues:
     output.write(",".join(column.title for column in columns) + "\n")
     return lambda row: ",".join(
-        _quoted(column.cell(value)) for column, value in zip(columns, row, strict=True)
+        output.csv_cell(column.cell(value)) for column, value in zip(columns, row, strict=True)
     )
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text

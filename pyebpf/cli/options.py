@@ -97,6 +97,7 @@ _TIMESTAMP = Option(
     "timestamp", "timestamp", ("-T", "--timestamp"), "", "include the time in the output"
 )
 _JSON = Option("json", "json", ("-j", "--json"), "", "print JSON, one object per line")
+_CSV = Option("csv", "csv", ("--csv",), "", "print comma-separated values, below their names")
 _DURATION = Option(
     "duration",
     "duration",
@@ -225,6 +226,7 @@ class CommandLine:
         letters: ``"-i"``, ``"-d"``, ``"-n"`` if the interval, the duration and the number of
             intervals are flags of one letter too.
         lines: it prints a line for each event.
+        rows: what it reports is rows of a table.
         starts: it can start a command: all that follows ``--exec``.
         stamps: the time of day can be printed above what it reports.
         single: it reports once, and its argument says after how long.
@@ -244,6 +246,7 @@ class CommandLine:
         loads: bool = True,
         letters: Sequence[str] = (),
         lines: bool = False,
+        rows: bool = False,
         starts: bool = False,
         stamps: bool = True,
         single: bool = False,
@@ -254,6 +257,7 @@ class CommandLine:
         letters = (*letters, "-d") if lines and "-d" not in letters else letters
         frame = (_EXEC,) * starts
         frame += (_TIMESTAMP,) * (reports and stamps) + (_JSON,) * (reports or lines)
+        frame += (_CSV,) * (lines or rows)
         frame += tuple(_LETTERS[letter] for letter in letters)
         frame += (_DURATION,) * (lasts and loads and "-d" not in letters)
         frame += _LOADING * loads + _COMMON

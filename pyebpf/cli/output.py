@@ -9,9 +9,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pyebpf import colour
+from pyebpf.present.escape import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 #: The map that carries what ``print`` in a probe says, as ``Session.lost`` calls it.
 _PRINT = "print"
@@ -98,6 +99,43 @@ def json_lines(result: Any) -> str:
     line = importlib.import_module("pyebpf.present.jsonl").line
     rows = result if isinstance(result, list) else [result]
     return "".join(f"{line({'ts': now, **_fields(row)})}\n" for row in rows)
+
+
+class CsvRows:
+    """Makes comma-separated values of results that are rows: names first, the time in each."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+
+    def text(self, result: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> str:
+        """Return the lines of a result, below the names if it is the first with any row."""
+        rows: Any = result if isinstance(result, list) else [result]
+        now = time.strftime("%Y-%m-%d %H:%M:%S")
+        out: list[str] = []
+        if rows and not self._names:
+            self._names = ["ts", *rows[0]]
+            out.append(csv_line(self._names))
+        out += (csv_line([now, *row.values()]) for row in rows)
+        return "".join(f"{line}\n" for line in out)
+
+
+def csv_line(values: Iterable[Any]) -> str:
+    """Return values with commas between them, as JSON has them; text is safe for a terminal."""
+    # By name: it imports numpy, which a tool needs only after its probes are attached.
+    plain = importlib.import_module("pyebpf.present.jsonl").plain
+    return ",".join(csv_cell(plain(value)) for value in values)
+
+
+def csv_cell(value: Any) -> str:
+    """Return one value; in quotes, if it has commas or quotes itself."""
+    text = "" if value is None else printable(value if isinstance(value, str) else json_of(value))
+    return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text
+
+
+def json_of(value: Any) -> str:
+    """Return what JSON has for a value that is no text."""
+    found: str = importlib.import_module("json").dumps(value)
+    return found
 
 
 def _fields(row: Any) -> Mapping[str, Any]:

@@ -54,7 +54,8 @@ class Tool(Generic[R]):
     """A module made a program.
 
     Options are the module's ``Const`` declarations that have flags, in their order, and those of
-    the frame: ``[interval [count]]``, ``-T``, ``-j``, ``--duration``, ``--dry-run``, ``--explain``.
+    the frame: ``[interval [count]]``, ``-T``, ``-j``, ``--csv``, ``--duration``, ``--dry-run``,
+    ``--explain``.
 
     Args:
         module: the tool's ``__name__``.
@@ -155,6 +156,7 @@ class Tool(Generic[R]):
             loads=self._loads,
             letters=self._letters,
             lines=self._lines is not None,
+            rows=self._layout.has_rows,
             starts=self._process is not None,
             stamps=not self._layout.stamps and self._lines is None,
             single=self._single,
@@ -266,7 +268,8 @@ class Tool(Generic[R]):
         elif said := [text for option, text in self._instead.items() if choice.consts.get(option)]:
             output.write(said[0]())
         elif not self._loads:
-            self._print_report(cast("Session", Unloaded(choice.consts)), choice)
+            unloaded = cast("Session", Unloaded(choice.consts))
+            self._print_report(unloaded, self._text_of(unloaded, choice))
         else:
             self._trace(choice)
         return 0
@@ -303,10 +306,10 @@ class Tool(Generic[R]):
                 choice.consts[self._process] = (traced.pid,) if several else traced.pid
             session = stack.enter_context(load(*self._loadable(choice), options=choice.consts))
             begin = time.monotonic()
-            json = "json" in choice.frame
-            if not json:
+            is_plain = not choice.frame.keys() & {"json", "csv"}
+            if is_plain:
                 self._begin(session)
-            printer = self._printer(session, json=json)
+            printer = self._printer(session, choice)
             if traced is not None:
                 patience.end_with(traced)
                 traced.begin()
@@ -319,7 +322,7 @@ class Tool(Generic[R]):
                 self._tell_losses(session, Losses())
             else:
                 importlib.import_module("numpy")  # what reads maps needs it: now there is time
-                if not json:
+                if is_plain:
                     output.write(self._layout.begin())
                 self._intervals(session, choice, patience, begin)
 
@@ -328,10 +331,11 @@ class Tool(Generic[R]):
         if header:
             output.write(f"{header}\n")
 
-    def _printer(self, session: Session, *, json: bool) -> Printer | None:
+    def _printer(self, session: Session, choice: Choice) -> Printer | None:
         if self._lines is None or (self._summary is not None and session.option(self._summary)):
             return None
-        return self._lines.printer(session, json=json)
+        json, csv = "json" in choice.frame, "csv" in choice.frame
+        return self._lines.printer(session, json=json, csv=csv)
 
     def _print_lines(
         self, session: Session, printer: Printer, patience: Patience, end: float
@@ -362,6 +366,7 @@ class Tool(Generic[R]):
         interval = choice.interval_s or self._interval_s or math.inf
         end = begin + choice.frame.get("duration", math.inf)
         following, left, losses = begin, choice.times or self._times or math.inf, Losses()
+        text = self._text_of(session, choice)
         while True:
             # From one begin to the next: no drift, and no hurry after a pause.
             following = max(following + interval, time.monotonic())
@@ -370,7 +375,7 @@ class Tool(Generic[R]):
             is_last = patience.is_over or left < 1 or time.monotonic() >= end
             if is_last:
                 patience.finish(session)  # what comes during the report belongs to nobody
-            self._print_report(session, choice)
+            self._print_report(session, text)
             self._tell_losses(session, losses)
             if is_last:
                 return
@@ -383,15 +388,23 @@ class Tool(Generic[R]):
             patience.wait(session, min(end, now + _SLICE))
             self._meanwhile(session)
 
-    def _print_report(self, session: Session, choice: Choice) -> None:
+    def _print_report(self, session: Session, text: Callable[[Any], str]) -> None:
         assert self._report is not None
-        result = self._report(session)
+        output.write(text(self._report(session)))
+
+    def _text_of(self, session: Session, choice: Choice) -> Callable[[Any], str]:
+        """Return what makes text of a result."""
         if "json" in choice.frame:
-            output.write(output.json_lines(result))
-            return
-        time_of_day = f"{output.clock()}\n" if "timestamp" in choice.frame else ""
+            return output.json_lines
+        if "csv" in choice.frame:
+            return output.CsvRows().text
         lead = self._layout.lead if self._loads else ""
-        output.write(f"{lead}{time_of_day}{self._layout.text(session, result)}")
+
+        def text(result: Any) -> str:
+            time_of_day = f"{output.clock()}\n" if "timestamp" in choice.frame else ""
+            return f"{lead}{time_of_day}{self._layout.text(session, result)}"
+
+        return text
 
     def _tell_losses(self, session: Session, losses: Losses) -> None:
         for text in losses.news(session.lost()):

@@ -52,6 +52,18 @@ def test_a_table_has_no_titles_in_json(
     assert json.loads(line)["name"] == "a\x1b[2J"
 
 
+def test_a_table_as_values_between_commas(
+    sessions: list[Pretended], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tool = make_tool(report=rows, layout=Rolling(COLUMNS), header="Head")
+    assert tool.main(["--csv", "0.01", "2"]) == 0
+    names, *lines = capsys.readouterr().out.splitlines()
+    assert names == "ts,name,n"
+    assert [line.partition(",")[2] for line in lines] == [
+        r"a\x1b[2J,1", r"a\x1b[2J,2", "b,1"
+    ]  # fmt: skip
+
+
 def test_the_time_of_day_is_above_a_text_unless_an_option_says_no() -> None:
     layout, without, plain = Stamped(KEEP), Optional({KEEP: True}, {}), Optional({}, {})
     assert re.fullmatch(f"{TIME}:\nsaid\n", layout.text(plain, "said"))

@@ -51,8 +51,10 @@ class Pretended:
         return self.batches.pop(0) if self.batches else np.array([], DTYPE)
 
 
-def followed(session: Pretended, lines: Lines, *, as_json: bool = False) -> None:
-    printer = lines.printer(session, json=as_json)  # type: ignore[arg-type]
+def followed(
+    session: Pretended, lines: Lines, *, as_json: bool = False, as_csv: bool = False
+) -> None:
+    printer = lines.printer(session, json=as_json, csv=as_csv)  # type: ignore[arg-type]
     assert printer.name == "seen"
     while session.batches:
         printer.wait(0.01)
@@ -90,6 +92,13 @@ def test_json_has_texts_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
         {"comm": "a\x1b", "err": 2, "quiet": 1, "path": "pé"},
         {"comm": "much lon", "err": None, "quiet": 1, "path": "x\\xff"},
     ]
+
+
+def test_any_lines_as_values_between_commas(capsys: pytest.CaptureFixture[str]) -> None:
+    followed(Pretended(*ROWS), LINES, as_csv=True)
+    assert capsys.readouterr().out.splitlines() == [
+        "comm,err,quiet,path", "a\\x1b,2,1,pé", "much lon,,1,x\\xff"
+    ]  # fmt: skip
 
 
 def test_values_between_commas(capsys: pytest.CaptureFixture[str]) -> None:
