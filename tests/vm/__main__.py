@@ -88,7 +88,7 @@ def _beside(asked: argparse.Namespace, _: list[str]) -> int:
 def _list(_: argparse.Namespace, __: list[str]) -> int:
     for known in ROWS:
         release = newest(known, Suite(known.suite).packages("linux-image-"))
-        mark = f"each change: {known.ci}" if known.ci else ""
+        mark = f"each change: {' and '.join(known.ci)}" if known.ci else ""
         print(f"{known.name:<6}{release or 'gone':<24}{known.suite:<20}{mark:<20}{known.why}")
     return 0
 
@@ -138,10 +138,14 @@ def _kinds(asked: argparse.Namespace, _: list[str]) -> int:
 
 
 def _test(asked: argparse.Namespace, arguments: list[str]) -> int:
-    rows = [row(name) for name in asked.kernels] or [r for r in ROWS if r.ci or not asked.ci]
-    usual = [suite.CI_SELECTIONS[r.ci or "all"] if asked.ci else suite.SELECTION for r in rows]
-    selections = [arguments] * len(rows) if arguments else usual
-    return suite.test(rows, selections, asked.limit, asked.page)
+    rows = [row(name) for name in asked.kernels] or list(ROWS)
+    if arguments:
+        jobs: list[suite.Selected] = [(row, arguments) for row in rows]
+    elif asked.ci:
+        jobs = [(row, suite.CI_SELECTIONS[part]) for row in rows for part in row.ci]
+    else:
+        jobs = [(row, suite.SELECTION) for row in rows]
+    return suite.test(jobs, asked.limit, asked.page)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ class Row(NamedTuple):
         series: the beginning of its versions, in numbers.
         suite: of Debian, where its packages are.
         why: it is in the table.
-        ci: what of the tests every change runs on it: ``"all"``, ``"hooks"`` (of what attaches, and
-            tools), or nothing.
+        ci: which parts of the tests every change runs on it, each in a machine of its own:
+            ``"hooks"`` (of what attaches, and tools), ``"language"`` (the others); see
+            ``CI_SELECTIONS`` in ``suite.py``.
         lacks: features that it was built without, though its version has them.
     """
 
@@ -28,23 +29,29 @@ class Row(NamedTuple):
     series: tuple[int, ...]
     suite: str
     why: str
-    ci: str = ""
+    ci: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
 
 
 ROWS = (
-    Row("5.10", (5, 10), "bullseye-security", "the oldest that pyebpf supports", ci="all"),
+    Row(
+        "5.10",
+        (5, 10),
+        "bullseye-security",
+        "the oldest that pyebpf supports",
+        ci=("language", "hooks"),
+    ),
     Row(
         "6.1",
         (6, 1),
         "bookworm-security",
         "Debian 12",
-        ci="hooks",
+        ci=("hooks",),
         lacks=("prog:kprobe.multi", "prog:kretprobe.multi"),
     ),  # no CONFIG_FPROBE
     Row("6.12", (6, 12), "trixie-security", "Debian 13"),
     Row("6.18", (6, 18), "trixie-backports", "the long-term kernel after that"),
-    Row("7", (7,), "trixie-backports", "the newest there is", ci="all"),
+    Row("7", (7,), "trixie-backports", "the newest there is", ci=("hooks",)),
 )
 
 #: What Debian calls an image that we can use: not for real time, not unsigned, not for clouds

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeAlias
 
 from tests.forked import FORKED
 from tests.vm import image, machine
@@ -29,17 +30,23 @@ PYTHON = str(ROOT / ".venv/bin/python")
 _MARKED = "(kernel or tool) and not bench and not slow"
 _FOLDERS = ("tests/kernel", "tests/tools", "tests/compile")
 SELECTION = ("-m", _MARKED, *_FOLDERS)
-#: What each change is tested with: not the same once more for other types and values.
-_CI_ALL = ("-m", f"{_MARKED} and not thorough", *_FOLDERS)
-#: About the language, data and commands: between the oldest and the newest nothing new comes.
+_CI_MARKED = ("-m", f"{_MARKED} and not thorough")
+#: About the language, data and commands: what holds on the oldest kernel and, without emulation, on
+#: this machine's, holds on others.
 _NO_HOOKS = ("aggregates", "binaries", "cli", "commands", "events", "*examples", "external_btf",
              "foreign_object", "helpers*", "kernel_memory", "language*", "map_*", "natural",
              "pinning*", "stacks", "streams", "stubs", "usdt", "views_page")  # fmt: skip
+#: What each change is tested with, in parts, so that no machine takes much longer than the others.
+#: Not the same once more for other types and values.
 CI_SELECTIONS = {
-    "all": _CI_ALL,
-    "hooks": (*_CI_ALL[:2], "tests/kernel", "tests/tools",
+    "hooks": (*_CI_MARKED, "tests/kernel", "tests/tools",
               *(f"--ignore-glob=*/kernel/test_{name}.py" for name in _NO_HOOKS)),
+    "language": (*_CI_MARKED, "tests/compile",
+                 *(str(path.relative_to(ROOT)) for name in _NO_HOOKS
+                   for path in sorted(ROOT.glob(f"tests/kernel/test_{name}.py")))),
 }  # fmt: skip
+#: A row, and a selection of tests as arguments for pytest.
+Selected: TypeAlias = tuple[Row, Sequence[str]]
 #: After how many seconds a test says where it is.
 _STUCK_S = 240
 #: Rows at a time. One emulated process keeps a processor busy, but not all rows end together:
@@ -47,23 +54,19 @@ _STUCK_S = 240
 AT_ONCE = (3 * (os.cpu_count() or 1) + 1) // 2
 
 
-def test(
-    rows: Sequence[Row], selections: Sequence[Sequence[str]], limit: float, page: Path | None
-) -> int:
+def test(jobs: Sequence[Selected], limit: float, page: Path | None) -> int:
     """Run the tests on each row; return 0 when all is well on all of them.
 
     Args:
-        rows: some at a time (`AT_ONCE`).
-        selections: of tests, for each row, as arguments for pytest.
-        limit: for each row, in seconds.
+        jobs: rows with what to run on them; some at a time (`AT_ONCE`).
+        limit: for each job, in seconds.
         page: where to write the table of what came of it, if at all.
     """
-    for selection in set(map(tuple, selections)):
+    for selection in {tuple(selection) for _, selection in jobs}:
         _compile_tests(selection)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         futures = [
-            pool.submit(run, row, selection, limit, ask=page is not None)
-            for row, selection in zip(rows, selections, strict=True)
+            pool.submit(run, row, selection, limit, ask=page is not None) for row, selection in jobs
         ]
         try:
             outcomes = [future.result() for future in futures]
