@@ -120,6 +120,7 @@ def operation(row: dict[str, str]) -> tuple[str, int, int, str]:
     return row["TYPE"], int(row["BYTES"]), int(row["OFFSET_b"]), row["FILE"]
 
 
+@pytest.mark.thorough
 def test_a_histogram_of_each_operation(disk: Disk) -> None:
     _, done = disk.trace("dist")
     parts = re.split(r"^operation = (\w+)$", done.out, flags=re.MULTILINE)

@@ -49,9 +49,9 @@ CI_SELECTIONS = {
 Selected: TypeAlias = tuple[Row, Sequence[str]]
 #: After how many seconds a test says where it is.
 _STUCK_S = 240
-#: Rows at a time. One emulated process keeps a processor busy, but not all rows end together:
-#: half as many more leave none idle.
-AT_ONCE = (3 * (os.cpu_count() or 1) + 1) // 2
+#: Machines at a time. One emulated process keeps a processor busy, but not all end together: twice
+#: as many leave none idle.
+AT_ONCE = 2 * (os.cpu_count() or 1)
 
 
 def test(jobs: Sequence[Selected], limit: float, page: Path | None) -> int:
