@@ -31,8 +31,9 @@ _INTRODUCTION = """# The tools
 
 This page is printed by `make tools-page`. *Lines* are those of the module, and of BCC's script of
 the same name. *BCC's flags* are those of them that it has, under the same names; beside them every
-tool has those of the frame (`--json`, `--duration`, `--explain`, …). *Hooks* are what the tool
-attaches without options. *Start* is the time until its probes are attached, the least of {starts},
+tool has those of the frame (`--json`, `--duration`, `--explain`, …). *Hooks* are what `--explain`
+says, which attaches nothing: where only an attempt tells that a function may not be probed, the
+next way is taken. *Start* is the time until its probes are attached, the least of {starts},
 with a compiled program in the cache, and *memory* the most that it had: on Linux {here},
 {cpus} CPUs, a machine that others use too.
 """

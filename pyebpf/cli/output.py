@@ -122,20 +122,19 @@ class CsvRows:
 def csv_line(values: Iterable[Any]) -> str:
     """Return values with commas between them, as JSON has them; text is safe for a terminal."""
     # By name: it imports numpy, which a tool needs only after its probes are attached.
-    plain = importlib.import_module("pyebpf.present.jsonl").plain
-    return ",".join(csv_cell(plain(value)) for value in values)
+    jsonl = importlib.import_module("pyebpf.present.jsonl")
+
+    def text(value: Any) -> str:
+        if value is None:
+            return ""
+        return printable(value if isinstance(value, str) else jsonl.line(value))
+
+    return ",".join(csv_cell(text(jsonl.plain(value))) for value in values)
 
 
-def csv_cell(value: Any) -> str:
-    """Return one value; in quotes, if it has commas or quotes itself."""
-    text = "" if value is None else printable(value if isinstance(value, str) else json_of(value))
+def csv_cell(text: str) -> str:
+    """Return one value that is safe to print; in quotes, if it has commas or quotes itself."""
     return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text
-
-
-def json_of(value: Any) -> str:
-    """Return what JSON has for a value that is no text."""
-    found: str = importlib.import_module("json").dumps(value)
-    return found
 
 
 def _fields(row: Any) -> Mapping[str, Any]:

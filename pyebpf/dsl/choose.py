@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pyebpf.diag import Diagnostics
 from pyebpf.dsl.check.programs import signature_faults
 from pyebpf.dsl.collect import collect
-from pyebpf.dsl.faults import UnknownHook
+from pyebpf.dsl.faults import UnknownHook, UnknownType
 from pyebpf.dsl.faults_kernel import HookMismatch
 from pyebpf.dsl.probes.alternatives import Alternatives, hook_text
 from pyebpf.dsl.unit import UnitState
@@ -139,10 +139,13 @@ def _features(hook: Hook) -> list[str]:
 
 
 def _raise_mistakes(faults: Iterable[Diagnostic]) -> None:
-    """Report what no kernel would take: that is no reason to choose another way."""
+    """Report what no kernel would take: that is no reason to choose another way.
+
+    A hook, a parameter or a type that this kernel does not have, another one may.
+    """
     mistakes = Diagnostics()
     for fault in faults:
-        if not isinstance(fault, (UnknownHook, HookMismatch)):
+        if not isinstance(fault, (UnknownHook, HookMismatch, UnknownType)):
             mistakes.report(fault)
     mistakes.raise_errors()
 

@@ -132,6 +132,11 @@ def _listed(major: int, minor: int) -> str:
     return next(found, f"unknown[{major}:{minor}]")
 
 
+def kernel_dev(number: int) -> int:
+    """Return the kernel's own ``dev_t`` of a device number as ``stat(2)`` gives it."""
+    return os.major(number) << _MINOR_BITS | os.minor(number)
+
+
 def _device_file(path: str) -> int | None:
     try:
         info = os.stat(path)  # noqa: PTH116 - quick to import
@@ -139,4 +144,4 @@ def _device_file(path: str) -> int | None:
         return None
     if not stat.S_ISBLK(info.st_mode):
         return None
-    return os.major(info.st_rdev) << _MINOR_BITS | os.minor(info.st_rdev)
+    return kernel_dev(info.st_rdev)

@@ -16,6 +16,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from pyebpf.errors import KernelError
+from pyebpf.host.disks import kernel_dev
 from pyebpf.owner import Owner
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ LO_FLAGS_AUTOCLEAR = 4
 #: ``struct loop_config``: descriptor, block size, ``struct loop_info64`` with its flags inside,
 #: reserved.
 _CONFIG = struct.Struct("=II 40x 12xI 176x 64x")
-_MINOR_BITS = 20  # MINORBITS of include/linux/kdev_t.h
 _ATTEMPTS = 16
 _NEEDS = "making a loop device needs CAP_SYS_ADMIN, usually root"
 
@@ -62,8 +62,7 @@ class LoopDevice(Owner):
     @property
     def dev(self) -> int:
         """The kernel's number of the disk, as in ``pyebpf.host.disks``."""
-        number = os.fstat(self._fd).st_rdev
-        return os.major(number) << _MINOR_BITS | os.minor(number)
+        return kernel_dev(os.fstat(self._fd).st_rdev)
 
     def read(self, count: int, size_bytes: int = 4096) -> None:
         """Make the disk serve ``count`` reads of ``size_bytes``: direct, one request each."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-_MINOR_BITS = 20  # MINORBITS of include/linux/kdev_t.h
+from pyebpf.host.disks import kernel_dev
 
 
 def superblock_dev(path: str) -> int:
@@ -22,7 +22,7 @@ def superblock_dev(path: str) -> int:
         number = os.fstat(opened).st_dev
     finally:
         os.close(opened)
-    return _dev_of_mount(mount) or os.major(number) << _MINOR_BITS | os.minor(number)
+    return _dev_of_mount(mount) or kernel_dev(number)
 
 
 def _dev_of_mount(number: str) -> int:
@@ -32,5 +32,5 @@ def _dev_of_mount(number: str) -> int:
             fields = line.split()
             if fields[0].decode() == number:
                 major, _, minor = fields[2].partition(b":")
-                return int(major) << _MINOR_BITS | int(minor)
+                return kernel_dev(os.makedev(int(major), int(minor)))
     return 0

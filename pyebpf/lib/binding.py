@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from pyebpf.dsl.access import cast, read_kernel, read_user
-from pyebpf.dsl.builtins import current_task, has_field, ipv4, ipv6, tid
+from pyebpf.dsl.builtins import has_field, ipv4, ipv6, tid
 from pyebpf.dsl.maps import Hash
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.probes.alternatives import Alternatives
@@ -15,12 +15,12 @@ from pyebpf.dsl.probes.tracing import fexit, kprobe, kretprobe, tracepoint
 from pyebpf.dsl.records import record
 from pyebpf.dsl.scalars import Ptr, TracepointContext, be16, i32, u8, u16, u32, u64
 from pyebpf.kernel import inet_sock, sock, sockaddr, socket
+from pyebpf.lib.fs import file_of, is_socket
 from pyebpf.lib.net import family, local_port
 from pyebpf.lib.sources import source
 
 AF_INET, AF_INET6 = 2, 10  # include/linux/socket.h
 _NO_V4, _NO_V6 = IPv4Address(0), IPv6Address(0)
-_S_IFMT, _S_IFSOCK = 0o170000, 0o140000  # include/uapi/linux/stat.h
 
 #: What :func:`options` gives: a bit for each of the options of these names.
 IP_FREEBIND, IP_TRANSPARENT, IP_BIND_ADDRESS_NO_PORT, SO_REUSEADDR, SO_REUSEPORT = 1, 2, 4, 8, 16
@@ -118,11 +118,8 @@ def bound(*, when: Any = True) -> Callable[[OnBound], Alternatives]:
 
 def _socket_of(fd: i32) -> Ptr[sock] | None:
     """Return the IP socket with a descriptor of the current process; None if it is none."""
-    table = current_task().files.fdt
-    if fd < 0 or fd >= table.max_fds:
-        return None
-    opened = table.fd[fd]
-    if opened.f_inode.i_mode & _S_IFMT != _S_IFSOCK:
+    opened = file_of(fd)
+    if opened is None or not is_socket(opened):
         return None
     found: Ptr[sock] = cast(Ptr[socket], opened.private_data).sk
     return found if family(found) in (AF_INET, AF_INET6) else None

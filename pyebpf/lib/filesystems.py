@@ -10,16 +10,16 @@ from collections.abc import Callable
 from typing import Any
 
 from pyebpf.dsl.access import cast, offsetof, read_kernel
-from pyebpf.dsl.builtins import current_task, ktime_get_ns, tgid, tid
+from pyebpf.dsl.builtins import ktime_get_ns, tgid, tid
 from pyebpf.dsl.maps import Hash
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.probes.alternatives import Alternatives, first_of
 from pyebpf.dsl.probes.tracing import tracepoint
 from pyebpf.dsl.records import record
-from pyebpf.dsl.scalars import Ptr, TracepointContext, i64, u32, u64
+from pyebpf.dsl.scalars import Ptr, TracepointContext, i32, i64, u32, u64
 from pyebpf.kernel import file as File  # noqa: N812 - `file` is what parameters are called
 from pyebpf.kernel import inode, kiocb
-from pyebpf.lib.fs import is_regular
+from pyebpf.lib.fs import file_of, is_regular
 from pyebpf.lib.sources import at_entry, at_exit
 from pyebpf.lib.syscalls import LEGACY
 from pyebpf.plain import Frozen
@@ -212,15 +212,14 @@ def _at(side: str, *names: str) -> Callable[[Callable[[TracepointContext], None]
     return decorate
 
 
-def _file_of(fd: u32, magic: u64) -> Ptr[File] | None:
+def _file_of(fd: i32, magic: u64) -> Ptr[File] | None:
     """Return the file of a descriptor of this process.
 
     None if it is not on the file system asked for, or no plain file of that.
     """
-    table = current_task().files.fdt
-    if fd >= table.max_fds:
+    file = file_of(fd)
+    if file is None:
         return None
-    file = table.fd[fd]
     if magic and (file.f_inode.i_sb.s_magic != magic or not is_regular(file)):
         return None
     return file

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pyebpf.dsl.builtins import tid
+from pyebpf.dsl.access import cast, offsetof, read_kernel
+from pyebpf.dsl.builtins import current_task, tid
 from pyebpf.dsl.maps import Hash
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.probes.alternatives import Alternatives, first_of
 from pyebpf.dsl.probes.tracing import fentry, fexit, kprobe, kretprobe, tracepoint
-from pyebpf.dsl.scalars import Ptr, TracepointContext, i64, u32
-from pyebpf.kernel import dentry, inode, mnt_idmap, user_namespace
+from pyebpf.dsl.scalars import Ptr, TracepointContext, i32, i64, u32, u64
+from pyebpf.kernel import dentry, folio, inode, mnt_idmap, page, user_namespace
 from pyebpf.kernel import file as File  # noqa: N812 - `file` is what parameters are called
 from pyebpf.lib.sources import at_entry, source
 
@@ -26,6 +27,7 @@ OnEntry = Callable[[Ptr[inode], Ptr[dentry]], None]
 
 #: Threads that may be inside a read or a write at once, where this must be remembered.
 _INSIDE = 10_240
+_MAPPING_ANON = 1  # PAGE_MAPPING_ANON of include/linux/page-flags.h
 _S_IFMT, _S_IFREG, _S_IFSOCK = 0o170000, 0o100000, 0o140000  # include/uapi/linux/stat.h
 
 
@@ -119,8 +121,13 @@ def page_accessed(*, when: Any = True) -> Callable[[OnPages], Alternatives]:
     """
 
     def ways(run: OnPages) -> Iterable[Probe]:
-        def by_function() -> None:
-            run(1)
+        def by_folio(used: Ptr[folio]) -> None:
+            if _is_of_a_file(cast(u64, used) + offsetof(folio, "mapping")):
+                run(1)
+
+        def by_page(used: Ptr[page]) -> None:
+            if _is_of_a_file(cast(u64, used) + offsetof(page, "mapping")):
+                run(1)
 
         @tracepoint("filemap:mm_filemap_get_pages", when=when)
         def by_read(ctx: TracepointContext) -> None:
@@ -128,12 +135,29 @@ def page_accessed(*, when: Any = True) -> Callable[[OnPages], Alternatives]:
 
         # Since v5.16 pages are in folios; the function for pages calls the other one.
         return (
-            *at_entry("folio_mark_accessed", by_function, when),
-            *at_entry("mark_page_accessed", by_function, when),
+            *at_entry("folio_mark_accessed", by_folio, when),
+            *at_entry("mark_page_accessed", by_page, when),
             by_read,
         )
 
     return source(ways)
+
+
+def _is_of_a_file(mapping: u64) -> bool:
+    """Tell of a page from where its ``mapping`` is whether the page cache has it.
+
+    Memory without a file is marked as used too, on Linux 7.3 each time that a page of it is made.
+    """
+    return read_kernel(u64, mapping) & _MAPPING_ANON == 0
+
+
+def file_of(fd: i32) -> Ptr[File] | None:
+    """Return the file of a descriptor of the current process; None if there is none."""
+    table = current_task().files.fdt
+    if fd < 0 or fd >= table.max_fds:
+        return None
+    opened: Ptr[File] | None = table.fd[fd]
+    return opened
 
 
 def is_regular(file: Ptr[File]) -> bool:

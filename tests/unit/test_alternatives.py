@@ -27,7 +27,7 @@ from pyebpf.dsl.collect import collect
 from pyebpf.dsl.fingerprint import fingerprint
 from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.errors import CompileError, NotSupportedError, PyebpfError
-from pyebpf.kernel import file, task_struct
+from pyebpf.kernel import file, task_struct, thing_of_tomorrow
 from pyebpf.plain import Frozen
 from pyebpf.session import explain
 from pyebpf.spec.target import Lack
@@ -153,6 +153,17 @@ def test_a_mistake_is_no_reason_to_choose_another_way() -> None:
 
     with pytest.raises(CompileError, match="parameter `prev` has no usable type"):
         compile_probes(first_of(mistaken, this_order), target=target())
+
+
+def test_a_way_with_a_type_that_this_kernel_lacks_is_passed_over() -> None:
+    @kprobe("function_of_tomorrow")  # whose arguments no types describe, either
+    def newer(thing: Ptr[thing_of_tomorrow]) -> None:
+        counts[0] += 1
+
+    chosen = choose([first_of(newer, this_order)], target(), {})
+    assert chosen.picks == (1,)
+    ((note,),) = chosen.notes.values()
+    assert "this kernel has no type `thing_of_tomorrow`" in note
 
 
 def test_a_way_that_is_switched_off_is_passed_over() -> None:

@@ -95,9 +95,9 @@ def test_json_has_texts_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_any_lines_as_values_between_commas(capsys: pytest.CaptureFixture[str]) -> None:
-    followed(Pretended(*ROWS), LINES, as_csv=True)
+    followed(Pretended(*ROWS, (0, 0, b"null", b"")), LINES, as_csv=True)
     assert capsys.readouterr().out.splitlines() == [
-        "comm,err,quiet,path", "a\\x1b,2,1,pé", "much lon,,1,x\\xff"
+        "comm,err,quiet,path", "a\\x1b,2,1,pé", "much lon,,1,x\\xff", "null,,1,",
     ]  # fmt: skip
 
 

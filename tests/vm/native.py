@@ -1,4 +1,7 @@
-"""How much slower an emulated machine is: the same loop in Python, timed inside and outside."""
+"""What tests may know of the machine that they are on: whose it is, and how fast.
+
+How much slower an emulated machine is tells the same loop in Python, timed inside and outside.
+"""
 
 from __future__ import annotations
 

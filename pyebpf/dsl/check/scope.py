@@ -212,7 +212,7 @@ class Scope:
     def _asks(self, node: ast.AST) -> bool:
         called = node.func if isinstance(node, ast.Call) else None
         named = self.names.get(called.id) if isinstance(called, ast.Name) else None
-        return named in (has_field, has_type, has_enumerator)
+        return any(named is question for question in (has_field, has_type, has_enumerator))
 
     def _statement(self, node: ast.stmt) -> list[Stmt]:
         rule = self.rules.statements.get(type(node))
