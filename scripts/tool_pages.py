@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 #: What a tool is asked for here if it does nothing without.
 NEEDED = {"argdist": ("-C", "t:syscalls:sys_enter_getppid()")}
 _STARTS = 5
+#: How many targets of a kind are named.
+_MANY = 8
 _MARK = "hooks: "
 _INTRODUCTION = """# The tools
 
@@ -33,9 +35,9 @@ This page is printed by `make tools-page`. *Lines* are those of the module, and 
 the same name. *BCC's flags* are those of them that it has, under the same names; beside them every
 tool has those of the frame (`--json`, `--duration`, `--explain`, …). *Hooks* are what `--explain`
 says, which attaches nothing: where only an attempt tells that a function may not be probed, the
-next way is taken. *Start* is the time until its probes are attached, the least of {starts},
-with a compiled program in the cache, and *memory* the most that it had: on Linux {here},
-{cpus} CPUs, a machine that others use too.
+next way is taken; *syscalls* are the tracepoints where a call begins, ends, or both. *Start* is the
+time until its probes are attached, the least of {starts}, with a compiled program in the cache,
+and *memory* the most that it had: on Linux {here}, {cpus} CPUs, a machine that others use too.
 """
 
 
@@ -150,12 +152,21 @@ def row(name: str, about: str, elsewhere: dict[str, list[str]] | None) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    """Return hooks in a line: those of one kind share its name."""
-    kinds: dict[str, list[str]] = {}
+    """Return hooks in a line: those of one kind share its name, ways in and out of calls theirs."""
+    kinds: dict[str, dict[str, None]] = {}
     for name in names:
         kind, _, target = name.partition(" ")
-        kinds.setdefault(kind, []).append(target)
-    return "; ".join(f"{kind} {', '.join(targets)}" for kind, targets in kinds.items()) or "-"
+        if call := re.fullmatch(r"syscalls:sys_(?:enter|exit)_(\w+)", target):
+            kind, target = f"{kind} syscalls", call[1]
+        kinds.setdefault(kind, {})[target] = None
+    return "; ".join(f"{kind} {_few(list(targets))}" for kind, targets in kinds.items()) or "-"
+
+
+def _few(targets: list[str]) -> str:
+    """Return the names of targets, or of the first of many."""
+    if len(targets) <= _MANY:
+        return ", ".join(targets)
+    return f"{', '.join(targets[:_MANY])} and {len(targets) - _MANY} more"
 
 
 def asked(kernel: str) -> dict[str, list[str]]:

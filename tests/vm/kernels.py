@@ -20,7 +20,7 @@ class Row(NamedTuple):
         suite: of Debian, where its packages are.
         why: it is in the table.
         ci: which parts of the tests every change runs on it, each in a machine of its own:
-            ``"hooks"`` (of what attaches, and tools), ``"language"`` (the others); see
+            ``"hooks"`` (of what attaches), ``"tools"``, ``"language"`` (the others); see
             ``CI_SELECTIONS`` in ``suite.py``.
         lacks: features that it was built without, though its version has them.
     """
@@ -46,12 +46,12 @@ ROWS = (
         (6, 1),
         "bookworm-security",
         "Debian 12",
-        ci=("hooks",),
+        ci=("tools",),
         lacks=("prog:kprobe.multi", "prog:kretprobe.multi"),
     ),  # no CONFIG_FPROBE
     Row("6.12", (6, 12), "trixie-security", "Debian 13"),
     Row("6.18", (6, 18), "trixie-backports", "the long-term kernel after that"),
-    Row("7", (7,), "trixie-backports", "the newest there is", ci=("hooks",)),
+    Row("7", (7,), "trixie-backports", "the newest there is", ci=("hooks", "tools")),
 )
 
 #: What Debian calls an image that we can use: not for real time, not unsigned, not for clouds

@@ -39,11 +39,12 @@ _NO_HOOKS = ("aggregates", "binaries", "cli", "commands", "events", "*examples",
 #: What each change is tested with, in parts, so that no machine takes much longer than the others.
 #: Not the same once more for other types and values.
 CI_SELECTIONS = {
-    "hooks": (*_CI_MARKED, "tests/kernel", "tests/tools",
+    "hooks": (*_CI_MARKED, "tests/kernel",
               *(f"--ignore-glob=*/kernel/test_{name}.py" for name in _NO_HOOKS)),
     "language": (*_CI_MARKED, "tests/compile",
                  *(str(path.relative_to(ROOT)) for name in _NO_HOOKS
                    for path in sorted(ROOT.glob(f"tests/kernel/test_{name}.py")))),
+    "tools": (*_CI_MARKED, "tests/tools"),
 }  # fmt: skip
 #: A row, and a selection of tests as arguments for pytest.
 Selected: TypeAlias = tuple[Row, Sequence[str]]
