@@ -10,7 +10,7 @@ ARGS ?=
 KERNEL ?=
 
 .PHONY: help demo test setup system check check-format check-lint check-types check-programs test-unit test-kernel test-vm test-vm-ci \
-  kernels-page kinds-page bench golden wheel matrix sizes clean
+  kernels-page kinds-page walk-through bench golden wheel matrix sizes clean
 
 help:              ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1: /p' Makefile
@@ -68,6 +68,9 @@ kinds-page: setup system ## docs/kinds-on-kernels.md: a program of each kind, ru
 tools-page: setup ## docs/tools.md: the table of tools, measured here, with the hooks of Linux 6.1
 	@$(PYTHON) scripts/debian.py vm
 	$(PY) scripts/tool_pages.py --vm 6.1 > .tools.md && mv .tools.md docs/tools.md
+
+walk-through: setup ## docs/walk-through.md: its commands, run again here, with what they print now
+	$(PY) scripts/walk_through.py docs/walk-through.md
 
 beside-page: setup ## docs/beside.md: our tools and their peers on the same workloads, on Linux 6.1
 	@$(PYTHON) scripts/debian.py vm
