@@ -29,7 +29,7 @@ _MARK = "hooks: "
 _INTRODUCTION = """# The tools
 
 `python -m pyebpf.tools.NAME --help` says what each one does, with examples;
-`python -m pyebpf.tools` lists them.
+`python -m pyebpf.tools` lists them. [tool-options.md](tool-options.md): the options that all have.
 
 This page is printed by `make tools-page`. *Lines* are those of the module, and of BCC's script of
 the same name. *BCC's flags* are those of them that it has, under the same names; beside them every

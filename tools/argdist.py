@@ -38,6 +38,7 @@ from typing import Any, NamedTuple
 
 from pyebpf import Alternatives, Const, Probe, Session
 from pyebpf.cli import Column, Table, Tool
+from pyebpf.lib.filters import FILTERS, are_given
 from pyebpf.lib.specifiers import Collector, Part, Settings, Specifier, collector, read
 
 _LONGEST = 4_096  # what a probe reads as one text
@@ -164,7 +165,8 @@ def collectors(options: Any) -> list[Collector]:
     Raises:
         ValueError: they ask for nothing, or a specifier makes no sense.
     """
-    settings = Settings(*map(options.option, (only_pid, only_tid, text_size, included)))
+    pid, tid, size, modules = map(options.option, (only_pid, only_tid, text_size, included))
+    settings = Settings(pid, tid, size, modules, are_given(options))
     given = [(spec, False) for spec in options.option(counts)]
     given += [(spec, True) for spec in options.option(histograms)]
     if not given:
@@ -207,6 +209,7 @@ tool = Tool(
     header="Collecting... Hit Ctrl-C to end.",
     letters=["-i", "-d", "-n"],
     process=only_pid,
+    filters=FILTERS,
     interval_s=1,
     examples="""
         argdist -H 'p::__kmalloc(size_t size):u64:size'                   # sizes of allocations

@@ -29,6 +29,7 @@ from pyebpf import (
     uretprobe,
 )
 from pyebpf.cli import Clock, Column, Lines, Tool
+from pyebpf.lib.filters import FILTERS, is_wanted, only_pid
 
 binary = Const(
     "bash",
@@ -38,7 +39,6 @@ binary = Const(
     metavar="PATH",
     help="trace this libreadline, or this bash (without PATH: the libreadline of this machine)",
 )
-only_pid = Const(0, "-p", "--pid", help="trace this shell only")
 
 
 @record
@@ -61,7 +61,7 @@ lines = Events[Line](pages=64)
 )
 def on_line(ret: UserPtr[u8]) -> None:
     """Send a line; NULL is the end of the input."""
-    if ret:
+    if ret and is_wanted():
         with lines.reserve() as line:
             line.ts_ns, line.pid = ktime_get_ns(), tgid()
             line.text.read_user_str(ret)
@@ -76,6 +76,7 @@ tool: Tool[None] = Tool(
         Column("PID", 7),
         Column("COMMAND", 0, field="text"),
     ),
+    filters=FILTERS,
     examples="""
         bashreadline                # every bash
         bashreadline -p 1234        # one shell

@@ -44,18 +44,17 @@ from pyebpf.kernel import sock
 from pyebpf.lib import binding
 from pyebpf.lib.binding import AF_INET6, Endpoint
 from pyebpf.lib.containers import cgroup_map, is_traced, mntns_map
+from pyebpf.lib.filters import FILTERS, is_wanted
 
 __all__ = ["cgroup_map", "mntns_map", "tool"]  # options of theirs are options of the tool
 
 timestamp = Const(False, "-t", "--timestamp", help="include the time in the output")
 wide = Const(False, "-w", "--wide", help="columns that IPv6 addresses fit into; errors as text")
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
 only_ports: tuple[int, ...] = Const(
     (), "-P", "--port", help="trace these ports only: 80,443", convert=numbers, metavar="PORTS"
 )
 errors = Const(False, "-E", "--errors", help="include calls that failed, and why")
 print_uid = Const(False, "-U", "--print-uid", help="print the user id")
-only_uid = Const(-1, "-u", "--uid", help="trace this user only")
 count = Const(False, "--count", help="count binds by address and port")
 
 
@@ -84,9 +83,9 @@ ends = Count[Endpoint](max_keys=10_240)
 @binding.bound()
 def on_bound(sk: Ptr[sock], end: Endpoint, ret: i32) -> None:
     """Send what came of a call, or count it."""
-    if (only_pid and tgid() != only_pid) or (only_uid >= 0 and uid() != only_uid):
+    if (ret < 0 and not errors) or (only_ports and end.port not in only_ports):
         return
-    if (ret < 0 and not errors) or (only_ports and end.port not in only_ports) or not is_traced():
+    if not is_wanted() or not is_traced():
         return
     if count:
         ends.add(end)
@@ -176,7 +175,7 @@ tool = Tool(
     report=report,
     show=show,
     header="Tracing binds... Hit Ctrl-C to end.",
-    process=only_pid,
+    filters=FILTERS,
     examples="""
         bindsnoop             # trace all bind() calls of IP sockets
         bindsnoop -t          # include timestamps

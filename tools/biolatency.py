@@ -104,6 +104,7 @@ tool = Tool(
     show=show,
     header="Tracing block device I/O... Hit Ctrl-C to end.",
     exclusive=[(by_disk, by_flags)],
+    filters="whoever issues a request need not have asked for it; biosnoop and biotop know",
     examples="""
         biolatency                    # summarize block I/O latency as a histogram
         biolatency 1 10               # print 1 second summaries, 10 times

@@ -45,6 +45,7 @@ from pyebpf.lib.block import (
     note_begun,
     note_issued,
 )
+from pyebpf.lib.filters import FILTERS
 
 queue = Const(False, "-Q", "--queue", help="include OS queued time")
 only_dev = Const(0, "-d", "--disk", help="trace this disk only", convert=whole_disk)
@@ -134,6 +135,7 @@ tool: Tool[None] = Tool(
             "LAT(ms)", 7, ">", ".2f", field="latency_ms", value=lambda _, rq: rq.latency_ns / 1e6
         ),
     ),
+    filters=FILTERS,
     examples="""
         biosnoop                      # trace all block I/O
         biosnoop -Q                   # include OS queued time in I/O time

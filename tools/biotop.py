@@ -32,10 +32,10 @@ from pyebpf.lib.block import (
     note_issued,
     operation,
 )
+from pyebpf.lib.filters import FILTERS
 
 noclear = Const(False, "-C", "--noclear", help="don't clear the screen")
 maxrows = Const(20, "-r", "--maxrows", help="maximum rows to print, default 20", convert=positive)
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
 only_dev = Const(0, "-d", "--disk", help="trace this disk only", convert=whole_disk)
 
 
@@ -83,8 +83,6 @@ def on_complete(rq: Ptr[request], error: i32, nr_bytes: u32) -> None:
         return  # the rest is still to come
     about = asked.pop(key_of(rq))
     if about is None or not about.issued_ns:
-        return
-    if only_pid and about.pid != only_pid:
         return
     whose = Whose(
         pid=about.pid, dev=disk_dev(rq), operation=operation(about.flags), comm=about.comm
@@ -139,6 +137,7 @@ tool = Tool(
     ),
     header="Tracing block device I/O... Hit Ctrl-C to end.",
     interval_s=1,
+    filters=FILTERS,
     examples="""
         biotop                        # block device I/O top, 1 second refresh
         biotop -C                     # don't clear the screen

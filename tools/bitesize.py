@@ -21,6 +21,7 @@ from pyebpf.host.disks import whole_disk
 from pyebpf.kernel import request
 from pyebpf.lib import block
 from pyebpf.lib.block import Asked, bytes_left, disk_dev, note_begun, regrouped, who_asked
+from pyebpf.lib.filters import FILTERS, is_filtering
 
 only_dev = Const(0, "-d", "--disk", help="trace this disk only", convert=whole_disk)
 
@@ -49,6 +50,8 @@ def on_issue(rq: Ptr[request]) -> None:
     if only_dev and disk_dev(rq) != only_dev:
         return
     about = who_asked(asked, rq)
+    if is_filtering() and about is None:
+        return
     name = about.comm if about is not None else comm()
     sizes[Process(comm=name)].add(bytes_left(rq) >> 10)
 
@@ -63,6 +66,7 @@ tool = Tool(
     probes=[on_begin, on_issue],
     report=report,
     header="Tracing block I/O... Hit Ctrl-C to end.",
+    filters=FILTERS,
     examples="""
         bitesize                      # sizes of I/O by process, until Ctrl-C
         bitesize 1 10                 # print 1 second summaries, 10 times

@@ -105,6 +105,7 @@ tool = Tool(
     probes=None,
     report=report,
     show=show,
+    filters="it looks at all processes once, and traces nothing",
     examples="""
         bpflist      # which processes hold how many programs, maps and links
         bpflist -v   # and how many kprobes, uprobes, tracepoints these are

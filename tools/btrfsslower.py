@@ -14,10 +14,10 @@ Source:   behaviour after BCC's btrfsslower (Brendan Gregg, 2016); written from 
 
 from __future__ import annotations
 
-from pyebpf.cli.filesystems import csv, min_ns, only_pid, slower
+from pyebpf.cli.filesystems import csv, min_ns, slower
 from pyebpf.lib.filesystems import BTRFS
 
-__all__ = ["csv", "min_ns", "only_pid", "tool"]
+__all__ = ["csv", "min_ns", "tool"]
 
 tool = slower(__name__, BTRFS)
 

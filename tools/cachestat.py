@@ -17,11 +17,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from pyebpf import Const, Session, Sum, TracepointContext, first_of, tgid, tracepoint, u32
+from pyebpf import Session, Sum, TracepointContext, first_of, tracepoint, u32
 from pyebpf.cli import Column, Rolling, Tool
 from pyebpf.lib import fs
-
-only_pid = Const(0, "-p", "--pid", help="what this process does only")
+from pyebpf.lib.filters import FILTERS, is_wanted
 
 ADDED, ACCESSED, DIRTIED, BUFFERED = range(4)
 
@@ -30,7 +29,7 @@ counts = Sum[u32](max_keys=4)
 
 def count(what: u32, times: u32) -> None:
     """Count one of the four."""
-    if not only_pid or tgid() == only_pid:
+    if is_wanted():
         counts.add(what, times)
 
 
@@ -114,6 +113,7 @@ tool = Tool(
         stamps=False,
     ),
     interval_s=1,
+    filters=FILTERS,
     examples="""
         cachestat                     # hits and misses, every second
         cachestat -T                  # with the time

@@ -19,11 +19,11 @@ from pyebpf.cli import Tool, averaged
 from pyebpf.kernel import task_struct
 from pyebpf.lib import sched
 from pyebpf.lib.durations import add, by_pid, by_tid, extended, milliseconds, taken
+from pyebpf.lib.filters import FILTERS, is_task_wanted
 
 __all__ = ["by_pid", "by_tid", "extended", "milliseconds", "tool"]  # options of the tool
 
 off_cpu = Const(False, "-O", "--offcpu", help="measure off-CPU time")
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
 with_idle = Const(False, "-I", "--include-idle", help="include CPU idle time")
 
 since = Hash[Ptr[task_struct], u64](max_entries=65_536)
@@ -43,9 +43,7 @@ def on_switch(prev: Ptr[task_struct], following: Ptr[task_struct], _: bool) -> N
 
 def is_wanted(task: Ptr[task_struct]) -> bool:
     """Tell whether a task is among those asked for."""
-    if only_pid and task.tgid != only_pid:
-        return False
-    return bool(with_idle) or not sched.is_idle(task)
+    return is_task_wanted(task) and (bool(with_idle) or not sched.is_idle(task))
 
 
 def report(session: Session) -> Any:
@@ -69,7 +67,7 @@ tool = Tool(
     report=report,
     show=show,
     header=header,
-    process=only_pid,
+    filters=FILTERS,
     exclusive=[(by_pid, by_tid)],
     examples="""
         cpudist               # summarize on-CPU time as a histogram

@@ -12,7 +12,6 @@ Source:   behaviour after BCC's execsnoop (Brendan Gregg, 2016); written from sc
 
 from __future__ import annotations
 
-import pwd
 import re
 from typing import Any
 
@@ -44,21 +43,13 @@ from pyebpf.cli import Clock, Column, Elapsed, Lines, Tool
 from pyebpf.kernel import task_struct
 from pyebpf.lib import task
 from pyebpf.lib.containers import cgroup_map, is_traced, mntns_map
+from pyebpf.lib.filters import FILTERS
+from pyebpf.lib.filters import is_wanted as is_asked_for
 
 __all__ = ["cgroup_map", "mntns_map", "tool"]  # options of theirs are options of the tool
 
 #: Arguments are sent in pieces. One that is full goes on in the next.
 PIECES, PIECE = 40, 128
-
-
-def user(name: str) -> int:
-    """Return the number of a user by name or number."""
-    if name.isascii() and name.isdigit():
-        return int(name)
-    try:
-        return pwd.getpwnam(name).pw_uid
-    except KeyError:
-        raise ValueError(f"there is no user {name!r}") from None
 
 
 def pattern(text: str) -> str:
@@ -73,7 +64,6 @@ def pattern(text: str) -> str:
 time_of_day = Const(False, "-T", "--time", help="include the time of day, HH:MM:SS")
 timestamp = Const(False, "-t", "--timestamp", help="include the time since tracing began")
 fails = Const(False, "-x", "--fails", help="include failed calls")
-only_uid = Const(-1, "-u", "--uid", help="trace this user only", convert=user, metavar="USER")
 quote = Const(False, "-q", "--quote", help="put quotation marks around arguments")
 name = Const("", "-n", "--name", help="only commands that match this", convert=pattern)
 line = Const("", "-l", "--line", help="only arguments that match this", convert=pattern)
@@ -116,7 +106,7 @@ def is_wanted(now: Ptr[task_struct]) -> bool:
     """Tell whether a task is one of those to trace."""
     if only_ppid and task.parent_tgid(now) != only_ppid:
         return False
-    return is_traced() and (only_uid < 0 or uid() == only_uid)
+    return is_asked_for() and is_traced()
 
 
 def describe(e: Exec, now: Ptr[task_struct]) -> None:
@@ -220,6 +210,7 @@ tool: Tool[None] = Tool(
         Column("ARGS", 0, value=command_line),
         keep=is_kept,
     ),
+    filters=FILTERS,
     examples="""
         execsnoop                   # trace all new programs
         execsnoop -x                # include failed calls

@@ -28,10 +28,10 @@ from pyebpf import (
 from pyebpf.cli import Clock, Column, Lines, Tool
 from pyebpf.kernel import task_struct
 from pyebpf.lib import task
+from pyebpf.lib.filters import FILTERS, is_task_wanted
 
 timestamp = Const(False, "-t", "--timestamp", help="include the time, of the local time zone")
 utc = Const(False, "--utc", help="include the time in UTC")
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
 only_ppid = Const(0, "-P", "--ppid", help="trace children of this process only")
 label = Const("", "--label", help="begin each line with this label")
 failed = Const(False, "-x", "--failed", help="only show what did not end with code 0")
@@ -59,7 +59,7 @@ def on_exit(now: Ptr[task_struct]) -> None:
     """Send how a process or a thread ends."""
     if (not per_thread and not task.is_leader(now)) or (failed and now.exit_code == 0):
         return
-    if (only_pid and now.tgid != only_pid) or (only_ppid and task.parent_tgid(now) != only_ppid):
+    if (only_ppid and task.parent_tgid(now) != only_ppid) or not is_task_wanted(now):
         return
     with exits.reserve() as e:
         if timestamp or utc:
@@ -100,6 +100,7 @@ tool: Tool[None] = Tool(
         Column("AGE(s)", 7, format=".2f", value=lambda _, row: row.age_ns / 1e9),
         Column("EXIT_CODE", 0, value=outcome),
     ),
+    filters=FILTERS,
     examples="""
         exitsnoop                 # trace all processes that end
         exitsnoop -x              # only those that failed: no code 0

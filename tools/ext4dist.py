@@ -13,10 +13,10 @@ Source:   behaviour after BCC's ext4dist (Brendan Gregg, 2016); written from scr
 
 from __future__ import annotations
 
-from pyebpf.cli.filesystems import dist, milliseconds, notimestamp, only_pid
+from pyebpf.cli.filesystems import dist, milliseconds, notimestamp
 from pyebpf.lib.filesystems import EXT4
 
-__all__ = ["milliseconds", "notimestamp", "only_pid", "tool"]
+__all__ = ["milliseconds", "notimestamp", "tool"]
 
 tool = dist(__name__, EXT4)
 

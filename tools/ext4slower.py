@@ -15,10 +15,10 @@ Source:   behaviour after BCC's ext4slower (Brendan Gregg, 2016); written from s
 
 from __future__ import annotations
 
-from pyebpf.cli.filesystems import csv, min_ns, only_pid, slower
+from pyebpf.cli.filesystems import csv, min_ns, slower
 from pyebpf.lib.filesystems import EXT4
 
-__all__ = ["csv", "min_ns", "only_pid", "tool"]
+__all__ = ["csv", "min_ns", "tool"]
 
 tool = slower(__name__, EXT4)
 

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 from pyebpf import Char, Const, Events, chars, comm, i64, ktime_get_ns, record, tgid, tid, u32, u64
 from pyebpf.cli import Column, Elapsed, Lines, Tool
-from pyebpf.cli.filesystems import header_of, min_ns, only_pid
+from pyebpf.cli.filesystems import header_of, min_ns
 from pyebpf.lib.filesystems import READ, Begun, timed_transfers
+from pyebpf.lib.filters import FILTERS
 from pyebpf.lib.fs import is_regular
 
-__all__ = ["all_files", "min_ns", "only_pid", "tool"]
+__all__ = ["all_files", "min_ns", "tool"]
 
 all_files = Const(False, "-a", "--all-files", help="include pipes, sockets and other files")
 
@@ -56,7 +57,7 @@ def send(operation: u32, begun: Begun, ret: i64) -> None:
 
 tool: Tool[None] = Tool(
     __name__,
-    probes=timed_transfers(send, pid=only_pid),
+    probes=timed_transfers(send),
     header=lambda session: header_of("sync reads and writes", session),
     lines=Lines(
         transfers,
@@ -70,6 +71,7 @@ tool: Tool[None] = Tool(
         ),
         Column("FILENAME", 0, field="file"),
     ),
+    filters=FILTERS,
     examples="""
         fileslower                    # trace reads and writes slower than 10 ms
         fileslower 1                  # slower than 1 ms

@@ -34,13 +34,11 @@ from pyebpf import (
     u64,
 )
 from pyebpf.cli import Column, Screen, Tool
-from pyebpf.cli.filesystems import only_pid
 from pyebpf.cli.options import positive
 from pyebpf.host.mounts import superblock_dev
 from pyebpf.lib.filesystems import READ, WRITE, Begun, timed_transfers
+from pyebpf.lib.filters import FILTERS
 from pyebpf.lib.fs import is_regular, is_socket
-
-__all__ = ["only_pid", "tool"]
 
 ORDERS: dict[str, Callable[[Any], Any]] = {
     "all": lambda did: did["reads"] + did["writes"] + did["read_bytes"] + did["written_bytes"],
@@ -176,7 +174,7 @@ def row(whose: Any, did: Any) -> dict[str, Any]:
 
 tool = Tool(
     __name__,
-    probes=timed_transfers(count, pid=only_pid),
+    probes=timed_transfers(count),
     report=report,
     layout=Screen(
         [
@@ -192,6 +190,7 @@ tool = Tool(
         keep=noclear,
     ),
     header="Tracing reads and writes of files... Hit Ctrl-C to end.",
+    filters=FILTERS,
     exclusive=[(read_only, write_only)],
     interval_s=1,
     examples="""

@@ -30,6 +30,7 @@ from pyebpf import (
     u64,
 )
 from pyebpf.cli import Clock, Column, Lines, Tool
+from pyebpf.lib.filters import FILTERS, is_wanted
 
 
 def signals(text: str) -> int:
@@ -47,7 +48,6 @@ def signals(text: str) -> int:
 
 
 failed = Const(False, "-x", "--failed", help="only show failed kills")
-only_pid = Const(0, "-p", "--pid", help="only calls of this process")
 only_tpid = Const(0, "-T", "--tpid", help="only signals to this process, or group if negative")
 only_signals = Const(0, "-s", "--signal", help="only these signals: 9,TERM", convert=signals)
 
@@ -72,7 +72,7 @@ kills = Events[Kill](pages=64)
 def on_kill(ctx: TracepointContext) -> None:
     """Remember what a call asks for."""
     to = ctx.pid  # negative for a group
-    if (only_pid and tgid() != only_pid) or (only_tpid and to != only_tpid):
+    if (only_tpid and to != only_tpid) or not is_wanted():
         return
     if only_signals and not (1 <= ctx.sig <= 64 and only_signals >> (ctx.sig - 1) & 1):
         return
@@ -103,6 +103,7 @@ tool: Tool[None] = Tool(
         Column("TPID", 6),
         Column("RESULT", 6),
     ),
+    filters=FILTERS,
     examples="""
         killsnoop             # trace all kill() calls
         killsnoop -x          # only show failed kills

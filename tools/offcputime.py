@@ -19,6 +19,7 @@ from pyebpf import Char, Const, Hash, Ptr, Session, chars, i64, ktime_get_ns, re
 from pyebpf.cli import StackLayout, Tool, numbers
 from pyebpf.kernel import task_struct
 from pyebpf.lib import sched
+from pyebpf.lib.filters import FILTERS, is_task_wanted
 from pyebpf.lib.stacks import (
     delimited,
     folded,
@@ -98,7 +99,7 @@ def is_wanted(task: Ptr[task_struct]) -> bool:
         only_kernel and not sched.is_kernel_thread(task)
     ):
         return False
-    return not sched.is_idle(task) and is_in_state(task)
+    return not sched.is_idle(task) and is_task_wanted(task) and is_in_state(task)
 
 
 def is_in_state(task: Ptr[task_struct]) -> bool:
@@ -139,6 +140,7 @@ tool = Tool(
     single=True,
     meanwhile=lambda session: remember(session, session.option(only_pids)),
     process=only_pids,
+    filters=FILTERS,
     exclusive=[
         (only_pids, only_tids, only_user, only_kernel),
         (user_only, kernel_only),

@@ -39,6 +39,7 @@ from pyebpf import (
 )
 from pyebpf.cli import Column, Elapsed, Lines, Tool
 from pyebpf.lib.containers import cgroup_map, is_traced, mntns_map
+from pyebpf.lib.filters import FILTERS, is_wanted, only_tid
 from pyebpf.lib.paths import AT_FDCWD, located, whole
 from pyebpf.lib.syscalls import LEGACY, error_of
 
@@ -63,9 +64,6 @@ def flags_of(names: str) -> int:
 timestamp = Const(False, "-T", "--timestamp", help="include the time in the output")
 print_uid = Const(False, "-U", "--print-uid", help="print the user id")
 failed = Const(False, "-x", "--failed", help="only show failed opens")
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
-only_tid = Const(0, "-t", "--tid", help="trace this thread only")
-only_uid = Const(-1, "-u", "--uid", help="trace this user only")
 only_name = Const("", "-n", "--name", help="only print processes whose name contains this")
 extended = Const(False, "-e", "--extended_fields", help="show the flags and the mode")
 full = Const(False, "-F", "--full-path", help="show relative paths with all their folders")
@@ -123,11 +121,9 @@ opened = Events[Opened](pages=pages, trim=True)
 
 def begin(folder: i32, path: u64, flags: i32, mode: u32) -> None:
     """Remember what a call asks for."""
-    if (only_pid and tgid() != only_pid) or (only_tid and tid() != only_tid):
+    if any_flag and not flags & any_flag:
         return
-    if (only_uid >= 0 and uid() != only_uid) or (any_flag and not flags & any_flag):
-        return
-    if is_traced():
+    if is_wanted() and is_traced():
         calls[tid()] = Call(path=path, flags=flags, mode=mode, folder=folder)
 
 
@@ -198,7 +194,7 @@ tool: Tool[None] = Tool(
         Column("PATH", 0, value=path_of),
         keep=lambda session, row: session.option(only_name) in row.comm,
     ),
-    process=only_pid,
+    filters=FILTERS,
     examples="""
         opensnoop                       # trace all open() calls
         opensnoop -T                    # include timestamps
@@ -207,6 +203,7 @@ tool: Tool[None] = Tool(
         opensnoop -p 181                # only trace process 181
         opensnoop -t 123                # only trace thread 123
         opensnoop -u 1000               # only trace user 1000
+        opensnoop --container web       # only trace what runs in this container
         opensnoop -d 10                 # trace for 10 seconds
         opensnoop -n main               # only print processes whose name contains "main"
         opensnoop -e                    # show the flags and the mode

@@ -33,6 +33,7 @@ from pyebpf import (
 )
 from pyebpf.cli import StackLayout, Tool, numbers, positive, whole
 from pyebpf.lib.containers import cgroup_map, is_traced, mntns_map
+from pyebpf.lib.filters import FILTERS, is_wanted
 from pyebpf.lib.stacks import (
     delimited,
     folded,
@@ -89,7 +90,7 @@ def on_sample(ctx: PerfEventContext) -> None:
     """Count a sample."""
     if (only_pids and tgid() not in only_pids) or (only_tids and tid() not in only_tids):
         return
-    if (tid() == 0 and not with_idle) or not is_traced():
+    if not is_wanted() or (tid() == 0 and not with_idle) or not is_traced():
         return
     samples[Place(pid=tgid(), comm=comm(), user=user_stack(), kernel=kernel_stack())] += 1
 
@@ -126,6 +127,7 @@ tool = Tool(
     single=True,
     meanwhile=lambda session: remember(session, session.option(only_pids)),
     process=only_pids,
+    filters=FILTERS,
     exclusive=[(only_pids, only_tids), (user_only, kernel_only), (frequency, period)],
     examples="""
         profile                   # sample all CPUs at 49 Hertz until Ctrl-C

@@ -20,16 +20,16 @@ from pyebpf.cli import Tool, averaged
 from pyebpf.kernel import pid, task_struct, upid
 from pyebpf.lib import sched
 from pyebpf.lib.durations import add, add_for, by_pid, by_tid, extended, milliseconds, taken
+from pyebpf.lib.filters import FILTERS, is_task_wanted
 
 __all__ = ["by_pid", "by_tid", "extended", "milliseconds", "tool"]  # options of the tool
 
 by_namespace = Const(False, "--pidnss", help="print a histogram per PID namespace")
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
 
 
 def is_wanted(task: Ptr[task_struct]) -> bool:
     """Tell whether a task is among those asked for; idle CPUs wait for nothing."""
-    return task.tgid == only_pid if only_pid else not sched.is_idle(task)
+    return is_task_wanted(task) and not sched.is_idle(task)
 
 
 @sched.waited(is_wanted)
@@ -67,7 +67,7 @@ tool = Tool(
     report=report,
     show=show,
     header="Tracing run queue latency... Hit Ctrl-C to end.",
-    process=only_pid,
+    filters=FILTERS,
     exclusive=[(by_pid, by_tid, by_namespace)],
     examples="""
         runqlat               # summarize run queue latency as a histogram

@@ -81,6 +81,7 @@ tool = Tool(
     report=report,
     show=show,
     header="Sampling run queue length... Hit Ctrl-C to end.",
+    filters="a queue belongs to a CPU",
     examples="""
         runqlen               # summarize run queue length as a histogram
         runqlen 1 10          # print 1 second summaries, 10 times

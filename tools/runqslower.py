@@ -17,11 +17,10 @@ from pyebpf import Char, Const, Events, Ptr, Session, chars, ktime_get_ns, recor
 from pyebpf.cli import Clock, Column, Lines, Tool
 from pyebpf.kernel import task_struct
 from pyebpf.lib import sched
+from pyebpf.lib.filters import FILTERS, is_task_wanted, only_pid, only_tid
 
 min_us = Const(10_000, "min_us", help="the least wait to trace, in us (default: 10000)")
 previous = Const(False, "-P", "--previous", help="also show who had the CPU before")
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
-only_tid = Const(0, "-t", "--tid", help="trace this thread only")
 
 
 @record
@@ -41,11 +40,7 @@ waits = Events[Wait](pages=64)
 
 def is_wanted(task: Ptr[task_struct]) -> bool:
     """Tell whether a task is among those asked for; idle CPUs wait for nothing."""
-    if only_pid and task.tgid != only_pid:
-        return False
-    if only_tid and task.pid != only_tid:
-        return False
-    return not sched.is_idle(task)
+    return is_task_wanted(task) and not sched.is_idle(task)
 
 
 @sched.waited(is_wanted)
@@ -76,7 +71,7 @@ tool: Tool[None] = Tool(
         Column("PREV TID", 6, field="prev_tid", when=previous),
     ),
     header=header,
-    process=only_pid,
+    filters=FILTERS,
     exclusive=[(only_pid, only_tid)],
     examples="""
         runqslower            # waits of more than 10000 us

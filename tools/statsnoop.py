@@ -30,12 +30,12 @@ from pyebpf import (
     u64,
 )
 from pyebpf.cli import Column, Elapsed, Lines, Tool
+from pyebpf.lib.filters import FILTERS, is_wanted
 from pyebpf.lib.syscalls import LEGACY, error_of, zero_or_error
 
 timestamp = Const(False, "-t", "--timestamp", help="include the time in the output")
 sysname = Const(False, "-s", "--sysname", help="show the name of the system call")
 failed = Const(False, "-x", "--failed", help="only show failed stats")
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
 
 NAMES = ("stat", "lstat", "fstatat", "statx", "statfs")
 
@@ -66,7 +66,7 @@ asked = Events[Asked](pages=64, trim=True)
 
 def begin(path: u64, name: u32) -> None:
     """Remember what a call asks about."""
-    if not only_pid or tgid() == only_pid:
+    if is_wanted():
         calls[tid()] = Call(path=path, name=name)
 
 
@@ -130,7 +130,7 @@ tool: Tool[None] = Tool(
         Column("SYSCALL", 8, value=lambda _, row: NAMES[row.name], when=sysname),
         Column("PATH", 0),
     ),
-    process=only_pid,
+    filters=FILTERS,
     examples="""
         statsnoop             # trace all stat() calls
         statsnoop -t          # include timestamps

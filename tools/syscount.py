@@ -38,6 +38,8 @@ from pyebpf import (
 )
 from pyebpf.cli import Column, Table, Tool
 from pyebpf.host import syscalls
+from pyebpf.lib import filters
+from pyebpf.lib.filters import FILTERS
 from pyebpf.lib.task import is_in_32bit_call, parent_tgid
 
 
@@ -50,8 +52,6 @@ def errno_of(text: str) -> int:
     return number
 
 
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
-only_tid = Const(0, "-t", "--tid", help="trace this thread only")
 only_ppid = Const(0, "-c", "--ppid", help="trace the children of this process only")
 top = Const(10, "-T", "--top", help="print only so many rows (default: 10)")
 failures = Const(False, "-x", "--failures", help="count failed calls only")
@@ -89,8 +89,7 @@ process_times = Average[Process](unit="ns", max_keys=10_240)
 def is_wanted(number: i64) -> bool:
     """Tell whether the calling thread and the call are among those asked for."""
     return (
-        (not only_pid or tgid() == only_pid)
-        and (not only_tid or tid() == only_tid)
+        filters.is_wanted()
         and (not only_ppid or parent_tgid(current_task()) == only_ppid)
         and (only_call < 0 or called(number) == only_call)
     )
@@ -199,7 +198,7 @@ tool = Tool(
     show=show,
     header="Tracing syscalls... Hit Ctrl-C to end.",
     letters=["-i", "-d"],
-    process=only_pid,
+    filters=FILTERS,
     instead={list_them: listed},
     examples="""
         syscount                      # the 10 most frequent calls, at Ctrl-C

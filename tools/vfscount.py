@@ -17,6 +17,7 @@ from typing import Any
 
 from pyebpf import Count, KprobeContext, Session, kprobe, u64
 from pyebpf.cli import Column, Table, Tool
+from pyebpf.lib.filters import FILTERS, is_wanted
 
 calls = Count[u64](max_keys=1_024)
 
@@ -24,7 +25,8 @@ calls = Count[u64](max_keys=1_024)
 @kprobe("vfs_*")
 def on_call(ctx: KprobeContext) -> None:
     """Count a call."""
-    calls.add(ctx.ip)
+    if is_wanted():
+        calls.add(ctx.ip)
 
 
 @cache
@@ -60,6 +62,7 @@ tool = Tool(
     show=show,
     header="Tracing... Ctrl-C to end.",
     times=1,
+    filters=FILTERS,
     examples="""
         vfscount                      # count until Ctrl-C
         vfscount 5                    # for five seconds

@@ -18,11 +18,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pyebpf import Const, Count, Session, tgid, u32
+from pyebpf import Count, Session, u32
 from pyebpf.cli import Column, Rates, Tool
+from pyebpf.lib.filters import FILTERS, is_wanted
 from pyebpf.lib.sources import entered
-
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
 
 #: What is counted, by the functions that do it.
 FUNCTIONS = {
@@ -43,7 +42,7 @@ def counting(number: int) -> Callable[[], None]:
     """Return what counts a call of one of them."""
 
     def count() -> None:
-        if not only_pid or tgid() == only_pid:
+        if is_wanted():
             calls.add(number)
 
     return count
@@ -70,6 +69,7 @@ tool = Tool(
         ]
     ),
     interval_s=1,
+    filters=FILTERS,
     examples="""
         vfsstat                       # calls per second, every second
         vfsstat 5                     # every five seconds

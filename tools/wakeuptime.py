@@ -19,6 +19,7 @@ from pyebpf import Char, Const, Hash, Ptr, Session, chars, comm, i64, ktime_get_
 from pyebpf.cli import StackLayout, Tool, stack_counts
 from pyebpf.kernel import task_struct
 from pyebpf.lib import sched
+from pyebpf.lib.filters import FILTERS, is_task_wanted, only_pid
 from pyebpf.lib.stacks import folded, kernel_stacks, stacks, storage
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["storage", "tool"]  # options of the tool
 
 only_user = Const(False, "-u", "--useronly", help="user threads only, none of the kernel")
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
 verbose = Const(False, "-v", "--verbose", help="show raw addresses")
 min_us = Const(1, "-m", "--min-block-time", help="count times of so many us at least")
 max_us = Const(0, "-M", "--max-block-time", help="count times of so many us at most")
@@ -66,9 +66,9 @@ def on_wake(task: Ptr[task_struct]) -> None:
 
 def is_wanted(task: Ptr[task_struct]) -> bool:
     """Tell whether a task is among those asked for."""
-    if (only_pid and task.tgid != only_pid) or (only_user and sched.is_kernel_thread(task)):
+    if only_user and sched.is_kernel_thread(task):
         return False
-    return not sched.is_idle(task)
+    return is_task_wanted(task) and not sched.is_idle(task)
 
 
 def report(session: Session) -> StackCounts:
@@ -98,7 +98,7 @@ tool = Tool(
     layout=StackLayout(folded=folded, head="waker:"),
     header=header,
     single=True,
-    process=only_pid,
+    filters=FILTERS,
     exclusive=[(only_pid, only_user)],
     examples="""
         wakeuptime                # trace blocked time with waker stacks

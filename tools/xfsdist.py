@@ -12,10 +12,10 @@ Source:   behaviour after BCC's xfsdist (Brendan Gregg, 2016); written from scra
 
 from __future__ import annotations
 
-from pyebpf.cli.filesystems import dist, milliseconds, notimestamp, only_pid
+from pyebpf.cli.filesystems import dist, milliseconds, notimestamp
 from pyebpf.lib.filesystems import XFS
 
-__all__ = ["milliseconds", "notimestamp", "only_pid", "tool"]
+__all__ = ["milliseconds", "notimestamp", "tool"]
 
 tool = dist(__name__, XFS)
 

@@ -18,6 +18,7 @@ from pyebpf.dsl.records import chars, record
 from pyebpf.dsl.scalars import Char, i64, u32, u64
 from pyebpf.lib.block import regrouped
 from pyebpf.lib.filesystems import WORDS, Begun, FileSystem, offset_of, timed
+from pyebpf.lib.filters import FILTERS
 from pyebpf.session import Session
 
 __all__ = [
@@ -27,7 +28,6 @@ __all__ = [
     "milliseconds",
     "min_ns",
     "notimestamp",
-    "only_pid",
     "slower",
 ]
 
@@ -48,7 +48,6 @@ def ns_of_ms(text: str) -> int:
 
 notimestamp = Const(False, "-T", "--notimestamp", help="don't include the time in the output")
 milliseconds = Const(False, "-m", "--milliseconds", help="millisecond histograms")
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
 csv = Const(False, "-j", "--csv", help="print comma-separated values")
 min_ns = Const(
     10 * _NS, "min_ms", help="trace what takes this long at least, 0: all (default: 10)",
@@ -112,10 +111,11 @@ def dist(module: str, of: FileSystem) -> Tool[Any]:
     name = f"{of.name}dist"
     return Tool(
         module,
-        probes=timed(of, count, pid=only_pid),
+        probes=timed(of, count),
         report=take,
         layout=Stamped(notimestamp),
         header=f"Tracing {of.name} operation latency... Hit Ctrl-C to end.",
+        filters=FILTERS,
         examples=f"""
             {name}                # operation latency as histograms, at Ctrl-C
             {name} -p 181         # trace process 181 only
@@ -156,7 +156,7 @@ def slower(module: str, of: FileSystem) -> Tool[None]:
 
     return Tool(
         module,
-        probes=timed(of, send, pid=only_pid),
+        probes=timed(of, send),
         header=header,
         lines=Lines(
             operations,
@@ -182,6 +182,7 @@ def slower(module: str, of: FileSystem) -> Tool[None]:
                 Column("FILE", 0),
             ),
         ),
+        filters=FILTERS,
         examples=f"""
             {name}                # trace operations slower than 10 ms
             {name} 1              # slower than 1 ms

@@ -140,6 +140,10 @@ _COMMON = (
 )
 
 
+#: The words of the options that say whose work is traced, which ``pyebpf.lib.filters`` declares.
+OF_TASKS = ("--pid", "--tid", "--uid", "--comm", "--cgroup", "--container")
+
+
 def declared(names: Iterable[tuple[str, Any]]) -> list[Option]:
     """Return the options that a module's names declare, in their order."""
     found = [(name, value) for name, value in names if isinstance(value, ConstDecl)]
@@ -220,6 +224,8 @@ class CommandLine:
 
     Args:
         own: the tool's own.
+        shared: those that it shares with others, as far as its own leave their flags.
+        lacks: why it has not those of :data:`OF_TASKS`, if it has none of them.
         reports: it has intervals, and formats.
         lasts: it goes on until it is stopped.
         loads: it loads programs; without that it looks once at what is there.
@@ -234,13 +240,15 @@ class CommandLine:
         times: how many outputs, likewise.
 
     Attributes:
-        options: the tool's own, then the frame's.
+        options: the tool's own, then those that it shares, then the frame's.
     """
 
     def __init__(  # noqa: PLR0913 - one argument for each thing that a tool may have
         self,
         own: Sequence[Option],
         *,
+        shared: Sequence[Option] = (),
+        lacks: str = "",
         reports: bool,
         lasts: bool = True,
         loads: bool = True,
@@ -263,11 +271,11 @@ class CommandLine:
         frame += _LOADING * loads + _COMMON
         free = (
             option.replace(flags=tuple(flag for flag in option.flags if flag not in taken))
-            for option in frame
+            for option in (*shared, *frame)
         )
         self.options = [*own, *(option for option in free if option.flags)]
         self._words = _words(reports=reports and loads, lines=lines, single=single)
-        self._starts = starts
+        self._starts, self._lacks = starts, lacks
         self._interval_s, self._times = interval_s, times
         self._placed = [option for option in own if option.is_positional]
 
@@ -278,6 +286,7 @@ class CommandLine:
             UsageError: it makes no sense.
         """
         argv, command = self._without_command(argv)
+        self._explain_lacks(argv)
         given, rest = scan([o for o in self.options if not o.is_positional], argv)
         placed = zip(self._placed, rest, strict=False)  # the last may be left out
         given += [
@@ -298,6 +307,12 @@ class CommandLine:
             choice.frame["exec"] = command
         interval = choice.frame.pop("interval", choice.interval_s)
         return choice.replace(interval_s=interval, times=choice.frame.pop("number", choice.times))
+
+    def _explain_lacks(self, argv: Sequence[str]) -> None:
+        known = {flag for option in self.options for flag in option.flags}
+        for flag in (word.partition("=")[0] for word in argv if self._lacks):
+            if flag in OF_TASKS and flag not in known:
+                raise UsageError(f"there is no {flag} here: {self._lacks}")
 
     def _without_command(self, argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
         flag = _EXEC.flags[0]
@@ -337,6 +352,12 @@ class CommandLine:
         words += [(word, said[word]) for word in self._words]
         flagged = [option for option in self.options if not option.is_positional]
         return "\n".join([*(row(left, text) for left, text in words), *rows(flagged)])
+
+    def lacking(self) -> str:
+        """Return why it has not the options that others have; empty if it has them."""
+        known = {flag for option in self.options for flag in option.flags}
+        missing = ", ".join(flag for flag in OF_TASKS if flag not in known)
+        return f"There is no {missing}: {self._lacks}." if self._lacks and missing else ""
 
 
 def _words(*, reports: bool, lines: bool, single: bool) -> list[str]:

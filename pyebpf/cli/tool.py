@@ -67,7 +67,9 @@ class Tool(Generic[R]):
         lines: what to print of each record that the probes send, instead of reports.
         summary: the option that asks for a report at the end instead of the lines.
         process: the option that says which process to trace, if it is one: ``--exec`` runs a
-            command, and gives it the number of that.
+            command, and gives it the number of that. With ``filters`` it is theirs by default.
+        filters: ``FILTERS`` of ``pyebpf.lib.filters``, if the probes ask ``is_wanted()``; or why
+            that makes no sense, as the end of a sentence.
         show: makes text of a result; ``str`` by default.
         layout: makes a growing table or a screen of results instead.
         header: printed when the probes are attached; a function makes it of the session.
@@ -92,6 +94,7 @@ class Tool(Generic[R]):
         lines: Lines | None = None,
         summary: object = None,
         process: object = None,
+        filters: Sequence[Any] | str = (),
         show: Callable[[Session, R], str] | None = None,
         layout: Layout | None = None,
         header: str | Callable[[Session], str] = "",
@@ -112,7 +115,10 @@ class Tool(Generic[R]):
         self._follow = follow
         self._lines = lines
         self._summary: Any = summary
-        self._process: Any = process
+        self._lacks = filters if isinstance(filters, str) else ""
+        self._filters = () if isinstance(filters, str) else tuple(filters)
+        first = next(iter(self._filters), None)
+        self._process: Any = first if process is None else process
         self._layout = layout or Blocks(show)
         self._header = header
         self._exclusive = exclusive
@@ -147,10 +153,15 @@ class Tool(Generic[R]):
         except ValueError as err:
             raise UsageError(str(err)) from None
 
-    def _command_line(self) -> CommandLine:
-        own = declared(list(vars(self._module).items()))
+    def command_line(self) -> CommandLine:
+        """Return the options of the tool, and what reads them."""
+        own = declared(vars(self._module).items())
+        known = {option.key for option in own}
+        shared = declared(("", const) for const in self._filters if const not in known)
         return CommandLine(
             own,
+            shared=shared,
+            lacks=self._lacks,
             reports=self._report is not None,
             lasts=self._follow is None,
             loads=self._loads,
@@ -194,7 +205,7 @@ class Tool(Generic[R]):
     def _chosen(self, options: dict[str, Any]) -> dict[ConstDecl, Any]:
         known: dict[str, ConstDecl] = {
             option.name: option.key
-            for option in self._command_line().options
+            for option in self.command_line().options
             if not isinstance(option.key, str)
         }
         for name in options:
@@ -212,7 +223,7 @@ class Tool(Generic[R]):
         Returns:
             0, also after Ctrl-C; 1 when something failed; 2 for a command line that makes no sense.
         """
-        line = self._command_line()
+        line = self.command_line()
         output.tolerate_any_text()
         try:
             choice = line.parse(sys.argv[1:] if argv is None else argv)
@@ -277,6 +288,7 @@ class Tool(Generic[R]):
     def _help(self, line: CommandLine) -> str:
         parts = [line.usage(self.name), (self._module.__doc__ or "").strip()]
         parts.append(f"options:\n{line.help()}")
+        parts.append(line.lacking())
         if self._examples:
             rows = (f"  {row.strip()}" for row in self._examples.strip().splitlines())
             parts.append("\n".join(["examples:", *rows]))

@@ -22,6 +22,7 @@ from pyebpf.dsl.records import chars, record
 from pyebpf.dsl.scalars import Char, Ptr, i32, u32, u64
 from pyebpf.errors import NotSupportedError
 from pyebpf.kernel import bio, gendisk, request, request_queue
+from pyebpf.lib.filters import is_filtering, is_wanted
 from pyebpf.lib.sources import at_entry, source
 
 #: What is called with what stands for a request, and its disk.
@@ -183,7 +184,13 @@ class Asked:
 
 
 def note_begun(asked: Hash[u64, Asked], what: u64) -> None:
-    """Note who asks for a request, in a probe at :func:`begun`."""
+    """Note who asks for a request, in a probe at :func:`begun`.
+
+    Of whom the options of :mod:`pyebpf.lib.filters` ask for, if a tool has these.
+    """
+    if not is_wanted():
+        del asked[what]  # what was noted of another request, which was in this place before
+        return
     now = ktime_get_ns()
     asked[what] = Asked(
         begun_ns=now, issued_ns=0, sector=0, size=0, flags=0, pid=tgid(), comm=comm()
@@ -207,6 +214,8 @@ def note_issued(asked: Hash[u64, Asked], rq: Ptr[request]) -> None:
     # A request merged into another never completes, so what was noted of it stays, until its place
     # in memory is used for another one, which begins as well. (That start_time_ns is later than
     # what was noted proves nothing: newer kernels set it after the beginning.)
+    if is_filtering() and key_of(rq) not in asked and _first_bio(rq) not in asked:
+        return
     nobody = Asked(pid=0)  # type: ignore[call-arg] # what is left out is 0 and empty
     found = asked.setdefault(key_of(rq), nobody)
     if not found.begun_ns:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pyebpf.dsl.access import cast, offsetof, read_kernel
-from pyebpf.dsl.builtins import ktime_get_ns, tgid, tid
+from pyebpf.dsl.builtins import ktime_get_ns, tid
 from pyebpf.dsl.maps import Hash
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.probes.alternatives import Alternatives, first_of
@@ -19,6 +19,7 @@ from pyebpf.dsl.records import record
 from pyebpf.dsl.scalars import Ptr, TracepointContext, i32, i64, u32, u64
 from pyebpf.kernel import file as File  # noqa: N812 - `file` is what parameters are called
 from pyebpf.kernel import inode, kiocb
+from pyebpf.lib.filters import is_wanted
 from pyebpf.lib.fs import file_of, is_regular
 from pyebpf.lib.sources import at_entry, at_exit
 from pyebpf.lib.syscalls import LEGACY
@@ -110,14 +111,15 @@ def offset_of(begun: Begun, ret: i64) -> i64:
     return begun.offset
 
 
-def timed(of: FileSystem, run: OnDone, *, pid: Any = 0) -> list[Alternatives]:
+def timed(of: FileSystem, run: OnDone) -> list[Alternatives]:
     """Return what to load to have a function called when an operation ends.
+
+    Of whom the options of :mod:`pyebpf.lib.filters` ask for, if a tool has these.
 
     Args:
         of: the file system.
         run: called with ``(operation: u32, begun: Begun, ret: i64)``: one of :data:`READ` and its
             like, how it began, and the number of bytes, 0, or a negative error number.
-        pid: the process to trace, or 0; may be an option.
 
     What runs inside of another operation, as the sync that is part of a write to a file opened with
     ``O_SYNC``, is one too. Of asynchronous I/O only the beginning is seen: ``ret`` is -529,
@@ -129,43 +131,43 @@ def timed(of: FileSystem, run: OnDone, *, pid: Any = 0) -> list[Alternatives]:
     that a program sees, not on one that lies below.
     """
     calls = (
-        _transfer_calls(of.magic, READ, run, pid),
-        _transfer_calls(of.magic, WRITE, run, pid),
-        _open_calls(of, run, pid),
-        _sync_calls(of, run, pid),
+        _transfer_calls(of.magic, READ, run),
+        _transfer_calls(of.magic, WRITE, run),
+        _open_calls(of, run),
+        _sync_calls(of, run),
     )
     functions = (of.read, of.write, of.open, of.sync)
     return [
-        first_of(*_functions(functions[number], number, run, pid), calls[number], name=word)
+        first_of(*_functions(functions[number], number, run), calls[number], name=word)
         for number, word in enumerate(WORDS)
     ]
 
 
-def timed_transfers(run: OnDone, *, pid: Any = 0) -> list[Alternatives]:
+def timed_transfers(run: OnDone) -> list[Alternatives]:
     """Return what to load to have a function called when a read or a write of any file ends.
 
+    Of whom the options of :mod:`pyebpf.lib.filters` ask for, if a tool has these.
     Of any file, pipes and sockets too, whatever is behind it; what ``read``, ``write``, ``pread64``
     and ``pwrite64`` do, not calls with vectors. Where in the file is not told.
 
     Args:
         run: as of :func:`timed`.
-        pid: the process to trace, or 0; may be an option.
     """
     return [
         first_of(
-            *_functions(f"vfs_{WORDS[number]}", number, run, pid),
-            _transfer_calls(0, number, run, pid),
+            *_functions(f"vfs_{WORDS[number]}", number, run),
+            _transfer_calls(0, number, run),
             name=WORDS[number],
         )
         for number in (READ, WRITE)
     ]
 
 
-def _functions(name: str, number: int, run: OnDone, pid: Any) -> list[tuple[Probe, ...]]:
+def _functions(name: str, number: int, run: OnDone) -> list[tuple[Probe, ...]]:
     inside = Hash[u32, Begun](max_entries=_INSIDE)
 
     def begin(file: Ptr[File], position: u64, offset: i64) -> None:
-        if not pid or tgid() == pid:
+        if is_wanted():
             _note(inside, file, position, offset)
 
     def transfer(iocb: Ptr[kiocb]) -> None:
@@ -225,7 +227,7 @@ def _file_of(fd: i32, magic: u64) -> Ptr[File] | None:
     return file
 
 
-def _transfer_calls(magic: int, number: int, run: OnDone, pid: Any) -> tuple[Probe, ...]:
+def _transfer_calls(magic: int, number: int, run: OnDone) -> tuple[Probe, ...]:
     inside, word = Hash[u32, Begun](max_entries=_INSIDE), WORDS[number]
     here, there = [word], [f"p{word}64"]
     anywhere: list[str] = []
@@ -234,7 +236,7 @@ def _transfer_calls(magic: int, number: int, run: OnDone, pid: Any) -> tuple[Pro
         anywhere += [f"p{word}v", f"p{word}v2"]
 
     def begin(fd: u32, offset: i64) -> None:
-        if pid and tgid() != pid:
+        if not is_wanted():
             return
         file = _file_of(fd, magic)
         if file is None:
@@ -266,13 +268,13 @@ def _transfer_calls(magic: int, number: int, run: OnDone, pid: Any) -> tuple[Pro
     return *begins, end
 
 
-def _open_calls(of: FileSystem, run: OnDone, pid: Any) -> tuple[Probe, ...]:
+def _open_calls(of: FileSystem, run: OnDone) -> tuple[Probe, ...]:
     inside, magic = Hash[u32, u64](max_entries=_INSIDE), of.magic
     names = ("open", "creat", "openat", "openat2")
 
     @_at("enter", *names)
     def begin_open(_: TracepointContext) -> None:
-        if not pid or tgid() == pid:
+        if is_wanted():
             inside[tid()] = ktime_get_ns()  # which file it will be is known at the end
 
     @_at("exit", *names)
@@ -287,13 +289,13 @@ def _open_calls(of: FileSystem, run: OnDone, pid: Any) -> tuple[Probe, ...]:
     return begin_open, end_open
 
 
-def _sync_calls(of: FileSystem, run: OnDone, pid: Any) -> tuple[Probe, ...]:
+def _sync_calls(of: FileSystem, run: OnDone) -> tuple[Probe, ...]:
     inside, magic = Hash[u32, Begun](max_entries=_INSIDE), of.magic
     names = ("fsync", "fdatasync")
 
     @_at("enter", *names)
     def begin_sync(ctx: TracepointContext) -> None:
-        if not pid or tgid() == pid:
+        if is_wanted():
             file = _file_of(ctx.fd, magic)
             if file is not None:
                 _note(inside, file, 0, 0)

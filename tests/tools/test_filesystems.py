@@ -16,8 +16,9 @@ from typing import NamedTuple
 import pytest
 
 from pyebpf import load, rows
-from pyebpf.cli.filesystems import Operation, min_ns, only_pid, operations
+from pyebpf.cli.filesystems import Operation, min_ns, operations
 from pyebpf.lib.filesystems import OPEN, SYNC, WRITE
+from pyebpf.lib.filters import only_pid
 from pyebpf.tools import ext4slower
 from tests.mounts import mounted
 from tests.programs import Done, histogram_counts, run, running

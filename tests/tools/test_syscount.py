@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from pyebpf import load
+from pyebpf.lib import filters
 from pyebpf.tools import syscount
 from tests.programs import run, running
 
@@ -71,8 +72,9 @@ def worker() -> Iterator[Worker]:
 
 
 def rows_of(worker: Worker, **chosen: Any) -> list[dict[str, Any]]:
-    """Trace the work with options, by their names in the module."""
-    options: dict[Any, Any] = {getattr(syscount, name): value for name, value in chosen.items()}
+    """Trace the work with options, by their names in the modules that declare them."""
+    names = {**vars(filters), **vars(syscount)}
+    options: dict[Any, Any] = {names[name]: value for name, value in chosen.items()}
     with load(*syscount.tool.probes, options=options) as session:
         worker.work()
         session.detach()
@@ -163,7 +165,7 @@ def test_one_error_and_one_call(worker: Worker) -> None:
 @pytest.mark.thorough
 def test_intervals_do_not_overlap(worker: Worker) -> None:
     options = {
-        syscount.only_pid: worker.pid,
+        filters.only_pid: worker.pid,
         syscount.only_call: syscount.syscalls.number_of("read"),
     }
     with load(*syscount.tool.probes, options=options) as session:

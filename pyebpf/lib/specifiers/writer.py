@@ -54,12 +54,14 @@ class Settings(Frozen):
         pid, tid: the only process, the only thread; 0 for all.
         text_size: how many bytes of a text are read.
         modules: of Python, whose records and constants may be named.
+        filtered: whether probes ask :func:`pyebpf.lib.filters.is_wanted`.
     """
 
     pid: int = 0
     tid: int = 0
     text_size: int = 80
     modules: tuple[str, ...] = ()
+    filtered: bool = False
 
 
 class Writer:
@@ -320,6 +322,9 @@ class Writer:
             lines += [f"    if {self._our('tgid')}() != {settings.pid}:", "        return"]
         if settings.tid:
             lines += [f"    if {self._our('tid')}() != {settings.tid}:", "        return"]
+        if settings.filtered:
+            self._imports.setdefault("pyebpf.lib.filters", set()).add("is_wanted")
+            lines += ["    if not is_wanted():", "        return"]
         return lines
 
     def _decorator(self, kind: str) -> str:

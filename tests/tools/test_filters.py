@@ -1,0 +1,157 @@
+"""The options that say whose work is traced, on children that do a known work."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyebpf import (
+    Count,
+    Ptr,
+    TracepointContext,
+    current_task,
+    i64,
+    load,
+    tp_btf,
+    tracepoint,
+)
+from pyebpf.host.loop import LoopDevice
+from pyebpf.kernel import pt_regs
+from pyebpf.lib import filters
+from pyebpf.lib.filters import FILTERS, is_task_wanted, is_wanted
+from pyebpf.present.listing import listing
+from pyebpf.session import compile_probes, read_object
+from tests.kernel.namespaces import in_cgroup, own_cgroup
+from tests.programs import run, running
+
+pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
+
+CALLS = 23
+only_pid, only_tid, only_uid, only_comm, only_cgroup, only_container = FILTERS
+all_calls, current, other = Count(), Count(), Count()
+
+
+@tracepoint("syscalls:sys_enter_getppid")
+def without(_: TracepointContext) -> None:
+    all_calls.add()
+
+
+@tracepoint("syscalls:sys_enter_getppid")
+def at_call(_: TracepointContext) -> None:
+    if is_wanted():
+        current.add()
+
+
+@tp_btf("sys_enter")
+def of_task(_: Ptr[pt_regs], number: i64) -> None:
+    if number == GETPPID and is_task_wanted(current_task()):
+        other.add()
+
+
+GETPPID = {"x86_64": 110}.get(os.uname().machine, 173)  # include/uapi/asm-generic/unistd.h
+
+
+def calls() -> None:
+    for _ in range(CALLS):
+        os.getppid()
+
+
+def counted(work: Callable[[], object], **chosen: object) -> tuple[int, int]:
+    options = {getattr(filters, f"only_{name}"): value for name, value in chosen.items()}
+    with load(at_call, of_task, options=options) as session:
+        work()
+        return session[current].snapshot().count, session[other].snapshot().count
+
+
+@pytest.mark.parametrize(
+    ("mine", "others"),
+    [
+        ({"pid": os.getpid}, {"pid": lambda: 1}),
+        ({"tid": os.getpid}, {"tid": lambda: 1}),
+        ({"uid": os.getuid}, {"uid": lambda: 54321}),
+    ],
+)
+def test_processes_threads_and_users(mine: Any, others: Any) -> None:
+    this = {"pid": os.getpid()}
+    here, there = ({name: value() for name, value in each.items()} for each in (mine, others))
+    assert counted(calls, **{**this, **here}) == (CALLS, CALLS)
+    assert counted(calls, **{**this, **there}) == (0, 0)
+
+
+def test_names() -> None:
+    before = Path("/proc/self/comm").read_bytes()
+    Path("/proc/self/comm").write_bytes(b"one-known-work-")
+    try:
+        this = {"pid": os.getpid(), "comm": filters.task_name("one-known-work-that-is-long")}
+        assert counted(calls, **this) == (CALLS, CALLS)
+        assert counted(calls, **{**this, "comm": "one-known-work"}) == (0, 0)
+    finally:
+        Path("/proc/self/comm").write_bytes(before.rstrip(b"\n"))
+
+
+def test_cgroups_with_those_below() -> None:
+    with own_cgroup() as group:
+        below = group / f"docker-{'ab' * 32}.scope"
+        below.mkdir()
+        try:
+            outer, inner = group.stat().st_ino, below.stat().st_ino
+            in_both = lambda: (calls(), in_cgroup(group, calls), in_cgroup(below, calls))  # noqa: E731
+            assert counted(in_both, cgroup=outer) == (2 * CALLS, 2 * CALLS)
+            assert counted(in_both, container=inner) == (CALLS, CALLS)
+            assert counted(in_both, cgroup=outer, container=inner) == (CALLS, CALLS)
+        finally:
+            below.rmdir()
+
+
+def test_what_is_not_asked_for_costs_nothing() -> None:
+    texts = [listing(read_object(compile_probes(probe))) for probe in (without, at_call)]
+    one, two = (re.findall(r"\d+ instructions", text) for text in texts)
+    assert one == two
+    assert len(one) == 1
+
+
+def opens() -> None:
+    for _ in range(CALLS):
+        os.close(os.open("/dev/null", os.O_RDONLY))
+
+
+def test_a_tool_traces_a_container() -> None:
+    with own_cgroup() as group:
+        inside = group / f"docker-{'ab' * 32}.scope"
+        inside.mkdir()
+        try:
+            with running("-m", "pyebpf.tools.opensnoop", "--container", "ab" * 8) as tool:
+                tool.wait_for("PATH")
+                opens()
+                in_cgroup(group, opens)
+                in_cgroup(inside, opens)
+                done = tool.interrupt()
+        finally:
+            inside.rmdir()
+    assert (done.code, done.err) == (0, "")
+    assert [line.split()[-1] for line in done.out.splitlines()] == ["/dev/null"] * CALLS
+
+
+def test_io_belongs_to_who_asked_for_it(disk: LoopDevice) -> None:
+    for flags, count in ((["-p", str(os.getpid())], 5), (["-p", "1"], 0)):
+        with running("-m", "pyebpf.tools.biosnoop", "-d", disk.name, *flags) as tool:
+            tool.wait_for("COMM")
+            disk.read(5, 4096)
+            done = tool.interrupt()
+        assert (done.code, done.err) == (0, "")
+        assert done.out.count("\n") == count
+
+
+@pytest.mark.thorough
+def test_what_is_not_there() -> None:
+    done = run("-m", "pyebpf.tools.opensnoop", "--cgroup", "no.slice")
+    assert done.code == 2
+    assert "opensnoop: --cgroup: there is no cgroup 'no.slice' in " in done.err
+    done = run("-m", "pyebpf.tools.opensnoop", "--container", "no-such-container")
+    assert done.code == 2
+    assert "--container: no container's id or name begins with 'no-such-container'" in done.err
