@@ -75,6 +75,7 @@ tool = Tool(
     ),
     header="Tracing block device I/O... Hit Ctrl-C to end.",
     filters="it looks at requests when they are complete, and nobody knows then who asked",
+    most="last",
     examples="""
         biopattern                    # show block device I/O pattern, at Ctrl-C
         biopattern 1 10               # print 1 second summaries, 10 times

@@ -35,7 +35,9 @@ from pyebpf.lib.block import (
 from pyebpf.lib.filters import FILTERS
 
 noclear = Const(False, "-C", "--noclear", help="don't clear the screen")
-maxrows = Const(20, "-r", "--maxrows", help="maximum rows to print, default 20", convert=positive)
+maxrows = Const(
+    20, "-r", "--maxrows", "--top", help="maximum rows to print, default 20", convert=positive
+)
 only_dev = Const(0, "-d", "--disk", help="trace this disk only", convert=whole_disk)
 
 
@@ -96,7 +98,7 @@ def on_complete(rq: Ptr[request], error: i32, nr_bytes: u32) -> None:
 def report(session: Session) -> list[dict[str, Any]]:
     """Take one interval: a row for each process, disk and kind, the most bytes first."""
     keys, values = session[totals].take()
-    order = values["size"].argsort(kind="stable")[::-1][: session.option(maxrows)]
+    order = values["size"].argsort(kind="stable")[::-1]
     pairs = zip(rows(Whose, keys[order]), rows(Totals, values[order]), strict=True)
     # Of one that was made in the moment of the taking nothing is known yet.
     return [row(whose, did) for whose, did in pairs if did.count]
@@ -138,6 +140,7 @@ tool = Tool(
     header="Tracing block device I/O... Hit Ctrl-C to end.",
     interval_s=1,
     filters=FILTERS,
+    top=maxrows,
     examples="""
         biotop                        # block device I/O top, 1 second refresh
         biotop -C                     # don't clear the screen

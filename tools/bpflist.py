@@ -106,6 +106,7 @@ tool = Tool(
     report=report,
     show=show,
     filters="it looks at all processes once, and traces nothing",
+    most=lambda row: row["count"],
     examples="""
         bpflist      # which processes hold how many programs, maps and links
         bpflist -v   # and how many kprobes, uprobes, tracepoints these are

@@ -114,6 +114,7 @@ tool = Tool(
     ),
     interval_s=1,
     filters=FILTERS,
+    most="none",
     examples="""
         cachestat                     # hits and misses, every second
         cachestat -T                  # with the time

@@ -71,7 +71,9 @@ def directory_of(path: str) -> int:
 
 all_files = Const(False, "-a", "--all-files", help="include pipes, sockets and other files")
 noclear = Const(False, "-C", "--noclear", help="don't clear the screen")
-maxrows = Const(20, "-r", "--maxrows", help="maximum rows to print, default 20", convert=positive)
+maxrows = Const(
+    20, "-r", "--maxrows", "--top", help="maximum rows to print, default 20", convert=positive
+)
 order = Const(
     "all", "-s", "--sort", help="first what has most: all, reads, writes, rbytes, wbytes",
     convert=order_of, metavar="ORDER",
@@ -150,10 +152,9 @@ def report(session: Session) -> list[dict[str, Any]]:
     """Take one interval: a row for each thread and file, first what there was most of."""
     keys, values = session[files].take()
     most = ORDERS[session.option(order)](values).argsort(kind="stable")[::-1]
-    first = most[: session.option(maxrows)]
     return [
         row(whose, did)
-        for whose, did in zip(rows(Whose, keys[first]), rows(Did, values[first]), strict=True)
+        for whose, did in zip(rows(Whose, keys[most]), rows(Did, values[most]), strict=True)
         if did.reads or did.writes
     ]
 
@@ -191,6 +192,7 @@ tool = Tool(
     ),
     header="Tracing reads and writes of files... Hit Ctrl-C to end.",
     filters=FILTERS,
+    top=maxrows,
     exclusive=[(read_only, write_only)],
     interval_s=1,
     examples="""

@@ -82,6 +82,7 @@ tool = Tool(
     show=show,
     header="Sampling run queue length... Hit Ctrl-C to end.",
     filters="a queue belongs to a CPU",
+    most=lambda row: row["runqocc"],
     examples="""
         runqlen               # summarize run queue length as a histogram
         runqlen 1 10          # print 1 second summaries, 10 times

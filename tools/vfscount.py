@@ -63,6 +63,7 @@ tool = Tool(
     header="Tracing... Ctrl-C to end.",
     times=1,
     filters=FILTERS,
+    most="last",
     examples="""
         vfscount                      # count until Ctrl-C
         vfscount 5                    # for five seconds

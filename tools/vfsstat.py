@@ -70,6 +70,7 @@ tool = Tool(
     ),
     interval_s=1,
     filters=FILTERS,
+    most="none",
     examples="""
         vfsstat                       # calls per second, every second
         vfsstat 5                     # every five seconds

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pyebpf.cli.output import clock
 from pyebpf.plain import Frozen
@@ -169,6 +169,29 @@ class Screen(Frozen):
         clears = not session.option(self.keep) and is_terminal()
         table = f"{Table(*self.columns).header()}\n{lines_of(self.columns, result)}"
         return f"{CLEAR if clears else chr(10)}{clock()} loadavg: {load_average()}\n\n{table}"
+
+
+#: Where a list of rows has most: at an end, where a function of a row is greatest; or nowhere.
+Most = Literal["first", "last", "none"] | Callable[[Any], Any]
+
+
+def largest(result: Any, limit: int, most: Most) -> Any:
+    """Return what there is most of: rows, histograms of keys, stacks; other results as they are.
+
+    Args:
+        result: what a tool reports.
+        limit: how many.
+        most: of a list of rows, which stay in their order.
+    """
+    if isinstance(result, list):
+        if callable(most):
+            kept = sorted(range(len(result)), key=lambda place: most(result[place]))[-limit:]
+            return [result[place] for place in sorted(kept)]
+        return result[-limit:] if most == "last" else result[:limit]
+    for method in ("largest", "top"):
+        if hasattr(result, method):
+            return getattr(result, method)(limit)
+    return result
 
 
 def averaged(result: Any) -> str:

@@ -98,6 +98,7 @@ _TIMESTAMP = Option(
 )
 _JSON = Option("json", "json", ("-j", "--json"), "", "print JSON, one object per line")
 _CSV = Option("csv", "csv", ("--csv",), "", "print comma-separated values, below their names")
+_TOP = Option("top", "top", ("--top",), "N", "show only so many, what has most", convert=positive)
 _DURATION = Option(
     "duration",
     "duration",
@@ -233,6 +234,7 @@ class CommandLine:
             intervals are flags of one letter too.
         lines: it prints a line for each event.
         rows: what it reports is rows of a table.
+        ranks: some of what it reports may have more than the rest.
         starts: it can start a command: all that follows ``--exec``.
         stamps: the time of day can be printed above what it reports.
         single: it reports once, and its argument says after how long.
@@ -255,6 +257,7 @@ class CommandLine:
         letters: Sequence[str] = (),
         lines: bool = False,
         rows: bool = False,
+        ranks: bool = False,
         starts: bool = False,
         stamps: bool = True,
         single: bool = False,
@@ -265,7 +268,7 @@ class CommandLine:
         letters = (*letters, "-d") if lines and "-d" not in letters else letters
         frame = (_EXEC,) * starts
         frame += (_TIMESTAMP,) * (reports and stamps) + (_JSON,) * (reports or lines)
-        frame += (_CSV,) * (lines or rows)
+        frame += (_CSV,) * (lines or rows) + (_TOP,) * (reports and ranks)
         frame += tuple(_LETTERS[letter] for letter in letters)
         frame += (_DURATION,) * (lasts and loads and "-d" not in letters)
         frame += _LOADING * loads + _COMMON

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
 from pyebpf.cli import command, output
-from pyebpf.cli.layout import Blocks, Layout
+from pyebpf.cli.layout import Blocks, Layout, Most, largest
 from pyebpf.cli.options import Choice, CommandLine, UsageError, declared
 from pyebpf.cli.output import Losses, OutputError
 from pyebpf.cli.waiting import Patience
@@ -70,6 +70,10 @@ class Tool(Generic[R]):
             command, and gives it the number of that. With ``filters`` it is theirs by default.
         filters: ``FILTERS`` of ``pyebpf.lib.filters``, if the probes ask ``is_wanted()``; or why
             that makes no sense, as the end of a sentence.
+        top: the option that says how many to report of what has most, if the tool has one of its
+            own; else it is ``--top``.
+        most: where that is: ``"first"`` or ``"last"`` in a list of rows; a function says of a row
+            what counts where they are sorted otherwise. ``"none"``: a report is of one thing.
         show: makes text of a result; ``str`` by default.
         layout: makes a growing table or a screen of results instead.
         header: printed when the probes are attached; a function makes it of the session.
@@ -95,6 +99,8 @@ class Tool(Generic[R]):
         summary: object = None,
         process: object = None,
         filters: Sequence[Any] | str = (),
+        top: object = None,
+        most: Most = "first",
         show: Callable[[Session, R], str] | None = None,
         layout: Layout | None = None,
         header: str | Callable[[Session], str] = "",
@@ -119,6 +125,8 @@ class Tool(Generic[R]):
         self._filters = () if isinstance(filters, str) else tuple(filters)
         first = next(iter(self._filters), None)
         self._process: Any = first if process is None else process
+        self._top: Any = top
+        self._most = most
         self._layout = layout or Blocks(show)
         self._header = header
         self._exclusive = exclusive
@@ -168,6 +176,7 @@ class Tool(Generic[R]):
             letters=self._letters,
             lines=self._lines is not None,
             rows=self._layout.has_rows,
+            ranks=self._top is None and self._most != "none",
             starts=self._process is not None,
             stamps=not self._layout.stamps and self._lines is None,
             single=self._single,
@@ -193,14 +202,19 @@ class Tool(Generic[R]):
             raise TypeError(f"{self.name} prints as it goes and has no result to return")
         consts = self._chosen(options)
         if not self._loads:
-            return self._report(cast("Session", Unloaded(consts)))
+            return self._shortened(self._report(cast("Session", Unloaded(consts))), consts)
         with load(*self.probes_for(consts), options=consts) as session:
             session.sleep(seconds)
             session.detach()
-            result = self._report(session)
+            result = self._shortened(self._report(session), consts)
             for text in Losses().news(session.lost()):
                 warnings.warn(text, RuntimeWarning, stacklevel=2)
             return result
+
+    def _shortened(self, result: R, consts: Mapping[ConstDecl, Any], limit: int = 0) -> R:
+        """Return what has most of a result, as many as the options say."""
+        limit = limit or value_of(self._top, consts) or 0
+        return largest(result, limit, self._most) if limit else result
 
     def _chosen(self, options: dict[str, Any]) -> dict[ConstDecl, Any]:
         known: dict[str, ConstDecl] = {
@@ -280,7 +294,7 @@ class Tool(Generic[R]):
             output.write(said[0]())
         elif not self._loads:
             unloaded = cast("Session", Unloaded(choice.consts))
-            self._print_report(unloaded, self._text_of(unloaded, choice))
+            self._print_report(unloaded, choice, self._text_of(unloaded, choice))
         else:
             self._trace(choice)
         return 0
@@ -387,7 +401,7 @@ class Tool(Generic[R]):
             is_last = patience.is_over or left < 1 or time.monotonic() >= end
             if is_last:
                 patience.finish(session)  # what comes during the report belongs to nobody
-            self._print_report(session, text)
+            self._print_report(session, choice, text)
             self._tell_losses(session, losses)
             if is_last:
                 return
@@ -400,9 +414,10 @@ class Tool(Generic[R]):
             patience.wait(session, min(end, now + _SLICE))
             self._meanwhile(session)
 
-    def _print_report(self, session: Session, text: Callable[[Any], str]) -> None:
+    def _print_report(self, session: Session, choice: Choice, text: Callable[[Any], str]) -> None:
         assert self._report is not None
-        output.write(text(self._report(session)))
+        limit = choice.frame.get("top", 0)
+        output.write(text(self._shortened(self._report(session), choice.consts, limit)))
 
     def _text_of(self, session: Session, choice: Choice) -> Callable[[Any], str]:
         """Return what makes text of a result."""

@@ -90,6 +90,10 @@ class StackCounts:
         """Return the ``n`` stacks with the largest counts, the largest first."""
         return heapq.nlargest(n, self, key=lambda stack: stack.count)
 
+    def largest(self, n: int) -> StackCounts:
+        """Keep the ``n`` stacks with the largest counts."""
+        return StackCounts(self.top(n), unit=self.unit)
+
     def folded(self, *, marks: bool = False, delimiter: str = "") -> str:
         """Return a line for each stack, as ``flamegraph.pl`` and others read it.
 

@@ -143,3 +143,15 @@ def as_json(work: Callable[[], Any], tool: str, links: int, by: str, *flags: str
         done = program.interrupt()
     assert (done.code, done.err) == (0, "")
     return [json.loads(line) for line in done.out.splitlines()]
+
+
+@contextmanager
+def called(name: bytes) -> Iterator[None]:
+    """Give this thread another name for a while."""
+    file = Path("/proc/thread-self/comm")
+    before = file.read_bytes()
+    file.write_bytes(name)
+    try:
+        yield
+    finally:
+        file.write_bytes(before.rstrip(b"\n"))

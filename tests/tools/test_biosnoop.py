@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +12,7 @@ from pyebpf import load, rows
 from pyebpf.host.loop import LoopDevice
 from pyebpf.tools import biosnoop
 from tests.programs import Done, run, running
+from tests.tools.children import called
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
 
@@ -30,18 +28,6 @@ REQUESTS = [
 def work(disk: LoopDevice) -> None:
     disk.read(READS, 16 << 10)
     disk.write(WRITES, 4 << 10)
-
-
-@contextmanager
-def called(name: bytes) -> Iterator[None]:
-    """Give this thread another name for a while."""
-    file = Path("/proc/thread-self/comm")
-    before = file.read_bytes()
-    file.write_bytes(name)
-    try:
-        yield
-    finally:
-        file.write_bytes(before.rstrip(b"\n"))
 
 
 def traced(disk: LoopDevice, *flags: str) -> Done:

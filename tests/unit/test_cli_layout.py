@@ -7,11 +7,15 @@ import re
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pyebpf import Const
 from pyebpf.cli import Column, Rolling, Screen, Stamped
 from pyebpf.cli import layout as layouts
+from pyebpf.present.hist import Hist
+from pyebpf.present.keyed import KeyedHist
+from pyebpf.present.stacks import CountedStack, StackCounts
 from tests.unit.test_cli import Pretended, make_tool, sessions
 
 __all__ = ["sessions"]
@@ -128,3 +132,52 @@ def test_the_usual_interval_is_in_the_help(capsys: pytest.CaptureFixture[str]) -
     assert "seconds between outputs (default: 1)" in capsys.readouterr().out
     make_tool().main(["--help"])
     assert "seconds between outputs (default: one, at Ctrl-C)" in capsys.readouterr().out
+
+
+def hists() -> KeyedHist:
+    empty = Hist.log2(np.zeros(8, np.uint64), unit="us")
+    counts = {"a": 2, "b": 3, "c": 1}
+    by_key = {name: empty.counted(np.full(8, n, np.uint64), None) for name, n in counts.items()}
+    return KeyedHist(by_key, empty, section="disk")
+
+
+def test_what_has_most_of_anything() -> None:
+    table = [{"n": n} for n in (2, 9, 5)]
+    assert layouts.largest(table, 2, "first") == [{"n": 2}, {"n": 9}]
+    assert layouts.largest(table, 2, "last") == [{"n": 9}, {"n": 5}]
+    assert layouts.largest(table, 1, lambda row: row["n"]) == [{"n": 9}]
+    assert layouts.largest(table, 2, lambda row: row["n"]) == [{"n": 9}, {"n": 5}]
+    assert layouts.largest(table, 5, lambda row: row["n"]) == table
+    assert set(layouts.largest(hists(), 2, "first")) == {"a", "b"}
+    stacks = StackCounts([CountedStack("x", (), (), 1), CountedStack("y", (), (), 7)], unit="us")
+    assert str(layouts.largest(stacks, 1, "first")) == "y 7"
+    assert layouts.largest(stacks, 1, "first").unit == "us"
+    assert layouts.largest({"hits": 3}, 1, "first") == {"hits": 3}
+
+
+def both(_: Any) -> list[dict[str, Any]]:
+    return [{"name": "b", "n": 7}, {"name": "a", "n": 1}]
+
+
+def test_top_in_every_format(sessions: list[Pretended], capsys: pytest.CaptureFixture[str]) -> None:
+    tool = make_tool(report=both, layout=Rolling(COLUMNS))
+    assert tool.main(["--top", "1", "0.01", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["b           7"]
+    assert tool.main(["--top=1", "-j", "0.01", "1"]) == 0
+    assert capsys.readouterr().out.count("\n") == 1
+    assert make_tool(report=both, layout=Rolling(COLUMNS), most="none").main(["--top=1"]) == 2
+    assert "option --top not recognized" in capsys.readouterr().err
+
+
+def test_a_tool_may_have_an_option_of_its_own_for_it(
+    sessions: list[Pretended], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows_at_most = Const(1, "-r", "--maxrows", "--top")
+    tool = make_tool(report=both, layout=Rolling(COLUMNS), top=rows_at_most, most="last")
+    sys.modules["counted"].rows_at_most = rows_at_most  # type: ignore[attr-defined]
+    assert tool.main(["0.01", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["a           1"]
+    assert tool.main(["-r", "2", "0.01", "1"]) == 0
+    assert capsys.readouterr().out.count("\n") == 3
+    with pytest.warns(RuntimeWarning, match="map 'started' was full"):
+        assert tool.run(0.01) == [{"name": "a", "n": 1}]

@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pyebpf.cli import Tool
 from pyebpf.cli.options import OF_TASKS
 from pyebpf.host import cgroups
 from pyebpf.lib import filters
+from tests.unit.test_every_tool import tool_of
 
-ROOT = Path(__file__).resolve().parents[2]
-TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("[!_]*.py"))
 PODS = "kubepods.slice/kubepods-burstable.slice/kubepods-pod1.slice"
 WEB, DATA, POD = "a1" * 32, "a2" * 32, "0f" * 32
-
-
-def tool_of(name: str) -> Tool[Any]:
-    tool: Tool[Any] = importlib.import_module(f"pyebpf.tools.{name}").tool
-    return tool
-
-
-@pytest.mark.parametrize("name", TOOLS)
-def test_every_tool_has_them_or_says_why_not(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    tool = tool_of(name)
-    flags = {flag for option in tool.command_line().options for flag in option.flags}
-    missing = [flag for flag in OF_TASKS if flag not in flags]
-    if missing:
-        assert tool.main([f"{missing[0]}=5"]) == 2
-        assert f"{name}: there is no {missing[0]} here: " in capsys.readouterr().err
-        assert tool.main(["--help"]) == 0
-        assert f"\nThere is no {', '.join(missing)}: " in capsys.readouterr().out
-    else:
-        assert tool.command_line().lacking() == ""
-
-
-@pytest.mark.parametrize("name", TOOLS)
-def test_every_tool_that_knows_processes_runs_commands(name: str) -> None:
-    flags = {flag for option in tool_of(name).command_line().options for flag in option.flags}
-    assert ("--pid" in flags) == ("--exec" in flags)
 
 
 def test_they_are_those_that_the_frame_names() -> None:

@@ -1,0 +1,52 @@
+"""What every tool has, or says why not: the options of docs/tool-options.md."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyebpf.cli import Tool
+from pyebpf.cli.options import OF_TASKS
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("[!_]*.py"))
+#: Reports of one thing: nothing in them has more than the rest.
+OF_ONE = {"cachestat", "vfsstat"}
+
+
+def tool_of(name: str) -> Tool[Any]:
+    tool: Tool[Any] = importlib.import_module(f"pyebpf.tools.{name}").tool
+    return tool
+
+
+def flags_of(name: str) -> set[str]:
+    return {flag for option in tool_of(name).command_line().options for flag in option.flags}
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_every_tool_has_them_or_says_why_not(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    tool, flags = tool_of(name), flags_of(name)
+    missing = [flag for flag in OF_TASKS if flag not in flags]
+    if missing:
+        assert tool.main([f"{missing[0]}=5"]) == 2
+        assert f"{name}: there is no {missing[0]} here: " in capsys.readouterr().err
+        assert tool.main(["--help"]) == 0
+        assert f"\nThere is no {', '.join(missing)}: " in capsys.readouterr().out
+    else:
+        assert tool.command_line().lacking() == ""
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_every_tool_that_knows_processes_runs_commands(name: str) -> None:
+    flags = flags_of(name)
+    assert ("--pid" in flags) == ("--exec" in flags)
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_every_tool_that_reports_shows_what_has_most(name: str) -> None:
+    module = importlib.import_module(f"pyebpf.tools.{name}")
+    reports = hasattr(module, "report") or name.endswith("dist")
+    assert ("--top" in flags_of(name)) == (reports and name not in OF_ONE)
