@@ -139,6 +139,22 @@ class Distribution(NamedTuple):
             return {**head, **self.found.to_dict(self._label)}
         return {**head, "data": self.rows}
 
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return the values of a table, or the slots of a histogram, in rows that are alike."""
+        head = {"probe": self.what.spec.title}
+        if self.what.is_drawn:
+            return [{**head, "value": self.what.names[0], **row} for row in self.found.to_rows()]
+        return [
+            {
+                **head,
+                "value": ", ".join(self._shown(row["values"])),
+                "low": None,
+                "high": None,
+                "count": row["count"],
+            }
+            for row in self.rows
+        ]
+
     def __str__(self) -> str:
         if self.what.is_drawn:
             drawing: str = self.found.render(self._label)

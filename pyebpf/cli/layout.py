@@ -32,11 +32,6 @@ class Layout(Protocol):
         """What stands before the time of day of ``-T`` and each result."""
         ...
 
-    @property
-    def has_rows(self) -> bool:
-        """Whether results are mappings, or lists of them: they have a form as values."""
-        ...
-
     def begin(self) -> str:
         """Return what stands above all results, with its newline."""
         ...
@@ -55,7 +50,6 @@ class Blocks:
 
     stamps = False
     lead = "\n"
-    has_rows = False
 
     def __init__(self, show: Callable[[Session, Any], str] | None) -> None:
         self._show = show
@@ -80,7 +74,6 @@ class Stamped(Frozen):
     without: Any
     stamps: bool = True
     lead: str = "\n"
-    has_rows: bool = False
 
     def begin(self) -> str:
         """Return nothing."""
@@ -103,7 +96,6 @@ class Rolling(Frozen):
     columns: Sequence[Column]
     stamps: bool = True
     lead: str = ""
-    has_rows: bool = True
 
     def begin(self) -> str:
         """Return the titles."""
@@ -125,7 +117,6 @@ class Rates:
 
     stamps = True
     lead = ""
-    has_rows = True
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = columns
@@ -158,7 +149,6 @@ class Screen(Frozen):
     keep: Any
     stamps: bool = True
     lead: str = ""
-    has_rows: bool = True
 
     def begin(self) -> str:
         """Return nothing: titles are on each screen."""

@@ -233,7 +233,6 @@ class CommandLine:
         letters: ``"-i"``, ``"-d"``, ``"-n"`` if the interval, the duration and the number of
             intervals are flags of one letter too.
         lines: it prints a line for each event.
-        rows: what it reports is rows of a table.
         ranks: some of what it reports may have more than the rest.
         starts: it can start a command: all that follows ``--exec``.
         stamps: the time of day can be printed above what it reports.
@@ -256,7 +255,6 @@ class CommandLine:
         loads: bool = True,
         letters: Sequence[str] = (),
         lines: bool = False,
-        rows: bool = False,
         ranks: bool = False,
         starts: bool = False,
         stamps: bool = True,
@@ -268,7 +266,7 @@ class CommandLine:
         letters = (*letters, "-d") if lines and "-d" not in letters else letters
         frame = (_EXEC,) * starts
         frame += (_TIMESTAMP,) * (reports and stamps) + (_JSON,) * (reports or lines)
-        frame += (_CSV,) * (lines or rows) + (_TOP,) * (reports and ranks)
+        frame += (_CSV,) * (reports or lines) + (_TOP,) * (reports and ranks)
         frame += tuple(_LETTERS[letter] for letter in letters)
         frame += (_DURATION,) * (lasts and loads and "-d" not in letters)
         frame += _LOADING * loads + _COMMON

@@ -12,7 +12,7 @@ from pyebpf import colour
 from pyebpf.present.escape import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
 #: The map that carries what ``print`` in a probe says, as ``Session.lost`` calls it.
 _PRINT = "print"
@@ -102,14 +102,14 @@ def json_lines(result: Any) -> str:
 
 
 class CsvRows:
-    """Makes comma-separated values of results that are rows: names first, the time in each."""
+    """Makes comma-separated values of results: names first, the time in each."""
 
     def __init__(self) -> None:
         self._names: list[str] = []
 
-    def text(self, result: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> str:
+    def text(self, result: Any) -> str:
         """Return the lines of a result, below the names if it is the first with any row."""
-        rows: Any = result if isinstance(result, list) else [result]
+        rows = _rows_of(result)
         now = time.strftime("%Y-%m-%d %H:%M:%S")
         out: list[str] = []
         if rows and not self._names:
@@ -117,6 +117,16 @@ class CsvRows:
             out.append(csv_line(self._names))
         out += (csv_line([now, *row.values()]) for row in rows)
         return "".join(f"{line}\n" for line in out)
+
+
+def _rows_of(result: Any) -> list[Mapping[str, Any]]:
+    """Return a result as rows: what there is of histograms, stacks and their like, or of lists."""
+    if hasattr(result, "to_rows"):
+        rows: list[Mapping[str, Any]] = result.to_rows()
+        return rows
+    if isinstance(result, list):
+        return [row for each in result for row in _rows_of(each)]
+    return [_fields(result)]
 
 
 def csv_line(values: Iterable[Any]) -> str:

@@ -44,7 +44,6 @@ class StackLayout(Frozen):
     head: str = "-"
     stamps: bool = True
     lead: str = ""
-    has_rows: bool = False
 
     def begin(self) -> str:
         """Return nothing."""

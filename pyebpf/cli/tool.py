@@ -175,7 +175,6 @@ class Tool(Generic[R]):
             loads=self._loads,
             letters=self._letters,
             lines=self._lines is not None,
-            rows=self._layout.has_rows,
             ranks=self._top is None and self._most != "none",
             starts=self._process is not None,
             stamps=not self._layout.stamps and self._lines is None,

@@ -241,6 +241,14 @@ class Hist:
         head["data"] = self._intervals()
         return head if self.total is None else {**head, "total": self.total}
 
+    def to_rows(self) -> list[dict[str, int | None]]:
+        """Return each slot's first and last value, and its count: ``low``, ``high``, ``count``.
+
+        A slot without an end has None as ``high``.
+        """
+        names = ("low", "high", "count")
+        return [dict(zip(names, slot.values(), strict=True)) for slot in self._intervals()]
+
     def _intervals(self) -> list[dict[str, int | None]]:
         used = _used(self.counts)
         edges = [

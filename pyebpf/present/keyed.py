@@ -135,6 +135,14 @@ class KeyedHist(Mapping[Any, Hist]):
             for key, hist in self._sorted("key")
         ]
 
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return the rows of all histograms (:meth:`Hist.to_rows`), each with its key before."""
+        return [
+            {self.section: printable(self.format_key(key)), **row}
+            for key, hist in self._sorted("key")
+            for row in hist.to_rows()
+        ]
+
     def to_json_lines(self, label: str | None = None, *, ts: str | None = None) -> str:
         """Return :meth:`to_dict` as JSON, one key in each line."""
         return "\n".join(map(jsonl.line, self.to_dict(label, ts=ts)))

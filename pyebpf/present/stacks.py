@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pyebpf.present import jsonl
 from pyebpf.present.escape import printable
@@ -103,14 +103,13 @@ class StackCounts:
 
         Names cannot break the format: control characters are escaped, semicolons become colons.
         """
-        ends = {KERNEL: "_[k]"} if marks else {}
-        lines = []
-        for stack in self:
-            names = [_plain(name) + ends.get(kind, "") for name, kind in stack.frames()]
-            if delimiter and stack.user and stack.kernel:
-                names.insert(len(names) - len(stack.kernel), delimiter)
-            lines.append(f"{';'.join(names)} {stack.count}")
-        return "\n".join(lines)
+        return "\n".join(
+            f"{_folded(stack, marks=marks, delimiter=delimiter)} {stack.count}" for stack in self
+        )
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return each stack as it is folded, ``stack``, and its count, by the unit."""
+        return [{"stack": _folded(stack), self.unit: stack.count} for stack in self]
 
     def listed(self, *, marks: bool = False, delimiter: str = "", head: str = "-") -> str:
         """Return each stack with a line for each function, the innermost first.
@@ -156,6 +155,14 @@ class StackCounts:
 
     def _repr_html_(self) -> str:
         return self.flame()._repr_html_()
+
+
+def _folded(stack: CountedStack, *, marks: bool = False, delimiter: str = "") -> str:
+    ends = {KERNEL: "_[k]"} if marks else {}
+    names = [_plain(name) + ends.get(kind, "") for name, kind in stack.frames()]
+    if delimiter and stack.user and stack.kernel:
+        names.insert(len(names) - len(stack.kernel), delimiter)
+    return ";".join(names)
 
 
 def _plain(name: str) -> str:

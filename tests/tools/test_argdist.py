@@ -224,6 +224,30 @@ def test_a_command_and_what_it_prints_on_the_way(library: Path) -> None:
 
 
 @pytest.mark.thorough
+def test_tables_and_histograms_between_commas_are_alike() -> None:
+    def asks() -> None:
+        for _ in range(PARENTS):
+            os.getppid()
+
+    spec = "t:syscalls:sys_enter_getppid"
+    with (
+        waiting(asks) as child,
+        running(
+            *TOOL, "-p", str(child.pid), "--csv", "-i", "600", "--comm", COMM,
+            "-C", f"{spec}()#asked", "-H", f"{spec}():int:5#of",
+        ) as tool,
+    ):  # fmt: skip
+        tool.wait_for_links(2)
+        child.go()
+        done = tool.interrupt()
+    assert (done.code, done.err) == (0, "")
+    names, *lines = done.out.splitlines()
+    assert names == "ts,probe,value,low,high,count"
+    rows = [line.partition(",")[2] for line in lines]
+    assert rows == [f"asked,,,,{PARENTS}", "of,5,0,1,0", "of,5,2,3,0", f"of,5,4,7,{PARENTS}"]
+
+
+@pytest.mark.thorough
 def test_what_makes_no_sense() -> None:
     for flags, said in {
         (): "say what to collect: -C SPECIFIER or -H SPECIFIER",

@@ -155,6 +155,39 @@ def test_what_has_most_of_anything() -> None:
     assert layouts.largest({"hits": 3}, 1, "first") == {"hits": 3}
 
 
+@pytest.mark.parametrize(
+    ("result", "lines"),
+    [
+        (
+            Hist.log2(np.array([0, 2, 1], np.uint64), unit="us"),
+            ["ts,low,high,count", "0,1,0", "2,3,2", "4,7,1"],
+        ),
+        (
+            hists().top(1).named("disk", lambda key: f'"{key},'),
+            [
+                "ts,disk,low,high,count",
+                *(f'"""b,",{2**n & ~1},{2 ** (n + 1) - 1},3' for n in range(8)),
+            ],
+        ),
+        (
+            StackCounts([CountedStack("x;y", ("main", "a<b,c>"), ("k",), 7)], unit="us"),
+            ["ts,stack,us", '"x:y;main;a<b,c>;k",7'],
+        ),
+        (
+            [Hist.log2(np.array([1], np.uint64), unit="us")] * 2,
+            ["ts,low,high,count", *["0,1,1"] * 2],
+        ),
+        ({"hits": 3}, ["ts,hits", "3"]),
+    ],
+)
+def test_any_result_as_values_between_commas(
+    result: Any, lines: list[str], sessions: list[Pretended], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert make_tool(report=lambda _: result).main(["--csv", "0.01", "1"]) == 0
+    names, *found = capsys.readouterr().out.splitlines()
+    assert [names, *(line.partition(",")[2] for line in found)] == lines
+
+
 def both(_: Any) -> list[dict[str, Any]]:
     return [{"name": "b", "n": 7}, {"name": "a", "n": 1}]
 

@@ -50,3 +50,8 @@ def test_every_tool_that_reports_shows_what_has_most(name: str) -> None:
     module = importlib.import_module(f"pyebpf.tools.{name}")
     reports = hasattr(module, "report") or name.endswith("dist")
     assert ("--top" in flags_of(name)) == (reports and name not in OF_ONE)
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_every_tool_has_json_and_csv(name: str) -> None:
+    assert {"--json", "--csv"} <= flags_of(name)
