@@ -138,7 +138,7 @@ class Rates:
 class Screen(Frozen):
     """The time of day, the machine's load and a table; on a terminal it replaces the one before.
 
-    A result is a list of mappings.
+    There it obeys keys, as :mod:`pyebpf.cli.live` says. A result is a list of mappings.
 
     Attributes:
         columns: fields of the mappings.
@@ -154,11 +154,22 @@ class Screen(Frozen):
         """Return nothing: titles are on each screen."""
         return ""
 
+    def clears(self, session: Session) -> bool:
+        """Tell whether a screen replaces the one before."""
+        return not session.option(self.keep) and is_terminal()
+
+    def head(self, _: Session) -> str:
+        """Return the first line: the time of day, and the machine's load."""
+        return f"{clock()} loadavg: {load_average()}"
+
+    def body(self, rows: Iterable[Mapping[str, Any]]) -> str:
+        """Return the table of some rows."""
+        return f"{Table(*self.columns).header()}\n{lines_of(self.columns, rows)}"
+
     def text(self, session: Session, result: Any, /) -> str:
         """Return one screen."""
-        clears = not session.option(self.keep) and is_terminal()
-        table = f"{Table(*self.columns).header()}\n{lines_of(self.columns, result)}"
-        return f"{CLEAR if clears else chr(10)}{clock()} loadavg: {load_average()}\n\n{table}"
+        begin = CLEAR if self.clears(session) else "\n"
+        return f"{begin}{self.head(session)}\n\n{self.body(result)}"
 
 
 #: Where a list of rows has most: at an end, where a function of a row is greatest; or nowhere.

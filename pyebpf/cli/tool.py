@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
@@ -17,7 +18,7 @@ from pyebpf.cli import command, output
 from pyebpf.cli.layout import Blocks, Layout, Most, largest
 from pyebpf.cli.options import Choice, CommandLine, UsageError, declared
 from pyebpf.cli.output import Losses, OutputError
-from pyebpf.cli.waiting import Patience
+from pyebpf.cli.waiting import SLICE, Patience
 from pyebpf.dsl.constants import value_of
 from pyebpf.errors import CompileError, PyebpfError
 from pyebpf.lazy import lazy
@@ -25,17 +26,17 @@ from pyebpf.session import Session, compile_probes, explain, load, read_object
 from pyebpf.version import __version__
 
 if TYPE_CHECKING:
+    from pyebpf.cli import reports
     from pyebpf.cli.lines import Lines, Printer
     from pyebpf.dsl.constants import ConstDecl
     from pyebpf.dsl.probes.alternatives import Loadable
     from pyebpf.present import listing
 else:
+    reports = lazy("pyebpf.cli.reports")  # of no use before probes are attached
     listing = lazy("pyebpf.present.listing")
 
 R = TypeVar("R")
 
-#: How long to wait for events before looking whether to go on. Seconds.
-_SLICE = 0.2
 FAILED, MISUSED, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141
 
 
@@ -201,19 +202,15 @@ class Tool(Generic[R]):
             raise TypeError(f"{self.name} prints as it goes and has no result to return")
         consts = self._chosen(options)
         if not self._loads:
-            return self._shortened(self._report(cast("Session", Unloaded(consts))), consts)
+            return self._report(cast("Session", Unloaded(consts)))
         with load(*self.probes_for(consts), options=consts) as session:
             session.sleep(seconds)
             session.detach()
-            result = self._shortened(self._report(session), consts)
+            result = self._report(session)
             for text in Losses().news(session.lost()):
                 warnings.warn(text, RuntimeWarning, stacklevel=2)
-            return result
-
-    def _shortened(self, result: R, consts: Mapping[ConstDecl, Any], limit: int = 0) -> R:
-        """Return what has most of a result, as many as the options say."""
-        limit = limit or value_of(self._top, consts) or 0
-        return largest(result, limit, self._most) if limit else result
+            limit = value_of(self._top, consts)
+            return largest(result, limit, self._most) if limit else result
 
     def _chosen(self, options: dict[str, Any]) -> dict[ConstDecl, Any]:
         known: dict[str, ConstDecl] = {
@@ -292,8 +289,7 @@ class Tool(Generic[R]):
         elif said := [text for option, text in self._instead.items() if choice.consts.get(option)]:
             output.write(said[0]())
         elif not self._loads:
-            unloaded = cast("Session", Unloaded(choice.consts))
-            self._print_report(unloaded, choice, self._text_of(unloaded, choice))
+            self._reports(cast("Session", Unloaded(choice.consts)), choice).once()
         else:
             self._trace(choice)
         return 0
@@ -331,8 +327,7 @@ class Tool(Generic[R]):
                 choice.consts[self._process] = (traced.pid,) if several else traced.pid
             session = stack.enter_context(load(*self._loadable(choice), options=choice.consts))
             begin = time.monotonic()
-            is_plain = not choice.frame.keys() & {"json", "csv"}
-            if is_plain:
+            if not choice.frame.keys() & {"json", "csv"}:
                 self._begin(session)
             printer = self._printer(session, choice)
             if traced is not None:
@@ -347,9 +342,8 @@ class Tool(Generic[R]):
                 self._tell_losses(session, Losses())
             else:
                 importlib.import_module("numpy")  # what reads maps needs it: now there is time
-                if is_plain:
-                    output.write(self._layout.begin())
-                self._intervals(session, choice, patience, begin)
+                tell = partial(self._tell_losses, session)
+                self._reports(session, choice).run(patience, begin, tell)
 
     def _begin(self, session: Session) -> None:
         header = self._header if isinstance(self._header, str) else self._header(session)
@@ -366,7 +360,7 @@ class Tool(Generic[R]):
         self, session: Session, printer: Printer, patience: Patience, end: float
     ) -> None:
         while not patience.is_over and (left := end - time.monotonic()) > 0:
-            printer.wait(min(left, _SLICE))
+            printer.wait(min(left, SLICE))
         patience.finish(session)
         printer.wait()
         self._tell_losses(session, Losses(printer.name))
@@ -385,52 +379,18 @@ class Tool(Generic[R]):
             session.detach()
             self._tell_losses(session, Losses())
 
-    def _intervals(
-        self, session: Session, choice: Choice, patience: Patience, begin: float
-    ) -> None:
-        interval = choice.interval_s or self._interval_s or math.inf
-        end = begin + choice.frame.get("duration", math.inf)
-        following, left, losses = begin, choice.times or self._times or math.inf, Losses()
-        text = self._text_of(session, choice)
-        while True:
-            # From one begin to the next: no drift, and no hurry after a pause.
-            following = max(following + interval, time.monotonic())
-            self._wait(session, patience, min(following, end))
-            left -= 1
-            is_last = patience.is_over or left < 1 or time.monotonic() >= end
-            if is_last:
-                patience.finish(session)  # what comes during the report belongs to nobody
-            self._print_report(session, choice, text)
-            self._tell_losses(session, losses)
-            if is_last:
-                return
-
-    def _wait(self, session: Session, patience: Patience, end: float) -> None:
-        if self._meanwhile is None:
-            patience.wait(session, end)
-            return
-        while not patience.is_over and (now := time.monotonic()) < end:
-            patience.wait(session, min(end, now + _SLICE))
-            self._meanwhile(session)
-
-    def _print_report(self, session: Session, choice: Choice, text: Callable[[Any], str]) -> None:
+    def _reports(self, session: Session, choice: Choice) -> reports.Reports:
         assert self._report is not None
-        limit = choice.frame.get("top", 0)
-        output.write(text(self._shortened(self._report(session), choice.consts, limit)))
-
-    def _text_of(self, session: Session, choice: Choice) -> Callable[[Any], str]:
-        """Return what makes text of a result."""
-        if "json" in choice.frame:
-            return output.json_lines
-        if "csv" in choice.frame:
-            return output.CsvRows().text
-        lead = self._layout.lead if self._loads else ""
-
-        def text(result: Any) -> str:
-            time_of_day = f"{output.clock()}\n" if "timestamp" in choice.frame else ""
-            return f"{lead}{time_of_day}{self._layout.text(session, result)}"
-
-        return text
+        plan = reports.Plan(
+            self._report,
+            self._layout,
+            self._top,
+            self._most,
+            self._meanwhile,
+            self._interval_s,
+            self._times,
+        )
+        return reports.Reports(plan, session, choice)
 
     def _tell_losses(self, session: Session, losses: Losses) -> None:
         for text in losses.news(session.lost()):

@@ -10,12 +10,14 @@ from pyebpf.cli import output
 from pyebpf.stopping import Wish
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyebpf.cli.command import Command
     from pyebpf.session import Session
 
-#: How long a signal may wait, in seconds: one that comes just before a system call sleeps is not
-#: seen before it returns.
-_SLICE = 0.2
+#: How long a signal, a key or what is done meanwhile may wait, in seconds: a signal that comes just
+#: before a system call sleeps is not seen before it returns.
+SLICE = 0.2
 
 
 class Stopped(KeyboardInterrupt):
@@ -23,7 +25,13 @@ class Stopped(KeyboardInterrupt):
 
 
 class Patience(Wish):
-    """A wish to end that cuts waiting short. A second one ends at once."""
+    """A wish to end that cuts waiting short. A second one ends at once.
+
+    Attributes:
+        nap: waits so many seconds at most; True if there is something to do before the time.
+    """
+
+    nap: Callable[[float], bool | None] = staticmethod(time.sleep)
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,8 +60,14 @@ class Patience(Wish):
             self._sleeping = False
             raise KeyboardInterrupt
 
+    def end(self) -> None:
+        """Take this for a wish to end, while nothing waits."""
+        self.is_over = True
+
     def wait(self, session: Session, end: float) -> None:
-        """Wait until ``end`` of the monotonic clock, or a wish to end; print what probes print.
+        """Wait until ``end`` of the monotonic clock, a wish to end, or what ``nap`` finds.
+
+        Meanwhile print what probes print.
 
         Raises:
             OutputError: nobody takes what they print.
@@ -64,7 +78,8 @@ class Patience(Wish):
         try:
             self._sleeping = True
             while not self.is_over and (left := end - time.monotonic()) > 0:
-                time.sleep(min(left, _SLICE))
+                if self.nap(min(left, SLICE)):
+                    break
             self._sleeping = False  # inside, for a signal may come until here
         except Stopped:
             raise
@@ -82,5 +97,5 @@ class Patience(Wish):
     def _print_until(self, session: Session, end: float) -> None:
         # Never interrupted between taking a line out of the buffer and writing it.
         while not self.is_over and (left := end - time.monotonic()) > 0:
-            for line in session.lines(min(left, _SLICE)):
+            for line in session.lines(min(left, SLICE)):
                 output.write(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import termios
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.programs import run, running
+from tests.terminal import at_terminal
 from tests.tools.children import COMM, waiting
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
@@ -132,3 +134,20 @@ def test_help_and_wrong_command_lines() -> None:
         done = run(*FILETOP, *words)
         assert (done.code, done.out) == (2, "")
         assert said in done.err
+
+
+@pytest.mark.thorough
+def test_a_screen_at_a_terminal_is_sorted_by_keys(tmp_path: Path) -> None:
+    with (
+        waiting(lambda: work(tmp_path)) as child,
+        at_terminal(*FILETOP, "-p", str(child.pid), "2") as terminal,
+    ):
+        terminal.wait(lambda: "Tracing" in terminal.seen)
+        child.go()
+        files = lambda lines: [line.split()[-1] for line in lines[3:]]  # noqa: E731
+        terminal.screen(lambda lines: files(lines) == ["c", "b", "a"])
+        terminal.press("p3")
+        assert files(terminal.screen(lambda lines: "sorted: READS " in lines[1])) == ["a", "b", "c"]
+        terminal.press("q")
+        assert terminal.end() == 0
+        assert termios.tcgetattr(terminal.device) == terminal.before
