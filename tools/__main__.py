@@ -1,9 +1,13 @@
-"""List the tools with the first line of each one's docstring; imports none of them."""
+"""List the tools with the first line of each one's docstring; imports none of them.
+
+With arguments this is the program ``pyebpf``: ``python -m pyebpf.tools completion bash``.
+"""
 
 from __future__ import annotations
 
 import ast
 import sys
+from importlib import import_module
 from pathlib import Path
 
 
@@ -21,9 +25,14 @@ def catalogue(folder: Path) -> dict[str, str]:
     }
 
 
+def listed() -> dict[str, str]:
+    """Map the tools here to what they say of themselves."""
+    return catalogue(Path(__file__).resolve().parent)
+
+
 def main() -> int:
     """Print the list."""
-    tools = catalogue(Path(__file__).resolve().parent)
+    tools = listed()
     width = max(map(len, tools), default=0)
     for name, line in tools.items():
         print(f"{name:<{width}}  {line}")
@@ -33,4 +42,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    given = sys.argv[1:]
+    raise SystemExit(import_module("pyebpf.cli").main(given) if given else main())

@@ -1,7 +1,8 @@
 """The commands of the program ``pyebpf``: a row for each, and what they have in common.
 
-To add a command: a file here with a function ``run``, and a row. ``run`` takes what follows the
-command's name and returns the exit code; it raises ``UsageError`` for arguments that make no sense.
+To add a command: a file here with ``ARGUMENTS`` and a function ``run``, and a row. ``run`` takes
+what follows the command's name and returns the exit code; it raises ``UsageError`` for arguments
+that make no sense.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ _ROWS = (
     Command("inspect", "[options] PROGRAM|OBJECT", "show lines, IR, instructions, verifier states"),
     Command("record", "[options] PROGRAM -o FILE", "write what a program's probes send to a file"),
     Command("replay", "[options] FILE", "print what is in such a file, on any machine"),
+    Command("completion", "bash|zsh|fish", "print what a shell completes of command lines"),
     Command("stubs", "[-o DIR] [WHAT ...]", "write this kernel's names for type checkers"),
 )
 COMMANDS = {command.name: command for command in _ROWS}
@@ -101,13 +103,16 @@ class Arguments:
         about: the paragraphs of its help.
         options: its own; ``-h`` is every command's.
         examples: lines at the end of the help.
+
+    Attributes:
+        options: all of them.
     """
 
     def __init__(
         self, name: str, about: str, options: Sequence[Option], examples: str = ""
     ) -> None:
         self._name, self._about, self._examples = name, about, examples
-        self._options = (*options, _HELP)
+        self.options = (*options, _HELP)
 
     def read(self, argv: Sequence[str]) -> Given:
         """Read a command line.
@@ -116,7 +121,7 @@ class Arguments:
             UsageError: it makes no sense.
         """
         values: dict[str, list[Any]] = {}
-        found, words = scan(self._options, argv)
+        found, words = scan(self.options, argv)
         for each, value in found:
             values.setdefault(str(each.key), []).append(value)
         return Given(values, words)
@@ -124,7 +129,7 @@ class Arguments:
     def help(self) -> str:
         """Return the text of ``--help``."""
         parts = [usage(self._name), self._about.strip()]
-        parts.append("\n".join(["options:", *rows(self._options)]))
+        parts.append("\n".join(["options:", *rows(self.options)]))
         if self._examples:
             shown = (f"  {line.strip()}" for line in self._examples.strip().splitlines())
             parts.append("\n".join(["examples:", *shown]))

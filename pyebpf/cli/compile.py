@@ -41,7 +41,7 @@ pyebpf compile probe.py -o probe.arm64.o --target vmlinux-arm64.btf
 pyebpf compile pyebpf.tools.biolatency -D queued -D milliseconds -o biolatency.o
 sudo bpftool prog loadall probe.o /sys/fs/bpf/probe
 """
-_ARGUMENTS = Arguments("compile", _ABOUT, _OPTIONS, _EXAMPLES)
+ARGUMENTS = Arguments("compile", _ABOUT, _OPTIONS, _EXAMPLES)
 
 
 def run(argv: list[str]) -> int:
@@ -51,9 +51,9 @@ def run(argv: list[str]) -> int:
         UsageError: the arguments make no sense.
         PyebpfError, OSError: nothing was compiled, or it could not be written.
     """
-    given = _ARGUMENTS.read(argv)
+    given = ARGUMENTS.read(argv)
     if "h" in given:
-        output.write(_ARGUMENTS.help())
+        output.write(ARGUMENTS.help())
         return 0
     if len(given.words) != 1:
         raise UsageError("compile takes one PROGRAM")

@@ -43,7 +43,7 @@ pyebpf doctor                 # without root: what cannot be told is said
 sudo pyebpf doctor            # everything
 sudo pyebpf doctor --json | jq '.groups[].features[] | select(.answer == "no")'
 """
-_ARGUMENTS = Arguments("doctor", _ABOUT, _OPTIONS, _EXAMPLES)
+ARGUMENTS = Arguments("doctor", _ABOUT, _OPTIONS, _EXAMPLES)
 _WIDTH = 100
 
 
@@ -53,9 +53,9 @@ def run(argv: list[str]) -> int:
     Raises:
         UsageError: the arguments make no sense.
     """
-    given = _ARGUMENTS.read(argv)
+    given = ARGUMENTS.read(argv)
     if "h" in given:
-        output.write(_ARGUMENTS.help())
+        output.write(ARGUMENTS.help())
         return 0
     if given.words:
         raise UsageError(f"{given.words[0]!r} is one argument too many")

@@ -44,7 +44,7 @@ sudo pyebpf inspect probe.py
 pyebpf inspect pyebpf.tools.biolatency --program on_issue --what source,bpf
 sudo pyebpf inspect probe.o -w bpf,verifier
 """
-_ARGUMENTS = Arguments("inspect", _ABOUT, _OPTIONS, _EXAMPLES)
+ARGUMENTS = Arguments("inspect", _ABOUT, _OPTIONS, _EXAMPLES)
 
 
 def run(argv: list[str]) -> int:
@@ -54,9 +54,9 @@ def run(argv: list[str]) -> int:
         UsageError: the arguments make no sense.
         PyebpfError, OSError: there is no such program, or it does not compile.
     """
-    given = _ARGUMENTS.read(argv)
+    given = ARGUMENTS.read(argv)
     if "h" in given:
-        output.write(_ARGUMENTS.help())
+        output.write(ARGUMENTS.help())
         return 0
     if len(given.words) != 1:
         raise UsageError("inspect takes one PROGRAM or OBJECT")

@@ -66,7 +66,7 @@ pyebpf list 'SSL_*' -b ssl              # functions of a library
 pyebpf list 'PyObject_Call*' -p 1234    # and of what a process runs
 pyebpf list '*' -k usdt -p 1234         # the probes that a process has itself
 """
-_ARGUMENTS = Arguments("list", _ABOUT, _OPTIONS, _EXAMPLES)
+ARGUMENTS = Arguments("list", _ABOUT, _OPTIONS, _EXAMPLES)
 
 
 def run(argv: list[str]) -> int:
@@ -76,9 +76,9 @@ def run(argv: list[str]) -> int:
         UsageError: the arguments make no sense.
         PyebpfError: nothing matches, or nothing can be listed.
     """
-    given = _ARGUMENTS.read(argv)
+    given = ARGUMENTS.read(argv)
     if "h" in given:
-        output.write(_ARGUMENTS.help())
+        output.write(ARGUMENTS.help())
         return 0
     if len(given.words) != 1:
         raise UsageError("list takes one PATTERN; quote it, so that the shell leaves it alone")

@@ -28,7 +28,7 @@ sudo pyebpf record opened.py -o opened.npy
 sudo pyebpf record opened.py -s 10 -o opened.npy
 pyebpf replay opened.npy
 """
-_ARGUMENTS = Arguments("record", _ABOUT, _OPTIONS, _EXAMPLES)
+ARGUMENTS = Arguments("record", _ABOUT, _OPTIONS, _EXAMPLES)
 
 
 def run(argv: list[str]) -> int:
@@ -38,9 +38,9 @@ def run(argv: list[str]) -> int:
         UsageError: the arguments make no sense.
         PyebpfError, OSError: it cannot be loaded, or the file cannot be written.
     """
-    given = _ARGUMENTS.read(argv)
+    given = ARGUMENTS.read(argv)
     if "h" in given:
-        output.write(_ARGUMENTS.help())
+        output.write(ARGUMENTS.help())
         return 0
     if len(given.words) != 1:
         raise UsageError("record takes one PROGRAM")

@@ -27,7 +27,7 @@ pyebpf replay opened.npy
 pyebpf replay --about opened.npy
 pyebpf replay --json opened.npy | jq .path
 """
-_ARGUMENTS = Arguments("replay", _ABOUT, _OPTIONS, _EXAMPLES)
+ARGUMENTS = Arguments("replay", _ABOUT, _OPTIONS, _EXAMPLES)
 
 
 def run(argv: list[str]) -> int:
@@ -37,9 +37,9 @@ def run(argv: list[str]) -> int:
         UsageError: the arguments make no sense.
         FormatError, OSError: it is no recording, or cannot be read.
     """
-    given = _ARGUMENTS.read(argv)
+    given = ARGUMENTS.read(argv)
     if "h" in given:
-        output.write(_ARGUMENTS.help())
+        output.write(ARGUMENTS.help())
         return 0
     if len(given.words) != 1:
         raise UsageError("replay takes one FILE")

@@ -43,7 +43,7 @@ pyebpf stubs                        # what the programs here name
 pyebpf stubs task_struct 'sched:*'  # a type, and the tracepoints of the scheduler
 pyebpf stubs '*' '*:*'              # everything: some megabytes, and a checker is slower
 """
-_ARGUMENTS = Arguments("stubs", _ABOUT, _OPTIONS, _EXAMPLES)
+ARGUMENTS = Arguments("stubs", _ABOUT, _OPTIONS, _EXAMPLES)
 
 
 def run(argv: list[str]) -> int:
@@ -53,9 +53,9 @@ def run(argv: list[str]) -> int:
         UsageError: the arguments make no sense.
         PyebpfError, OSError: nothing was written, or not all.
     """
-    given = _ARGUMENTS.read(argv)
+    given = ARGUMENTS.read(argv)
     if "h" in given:
-        output.write(_ARGUMENTS.help())
+        output.write(ARGUMENTS.help())
         return 0
     folder = given.get("o", FOLDER)
     if not folder:

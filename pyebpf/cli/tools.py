@@ -8,14 +8,14 @@ from pyebpf.cli import output
 from pyebpf.cli.commands import Arguments
 from pyebpf.cli.options import UsageError
 
-_ARGUMENTS = Arguments("tools", "List the tools, with what each says of itself.", ())
+ARGUMENTS = Arguments("tools", "List the tools, with what each says of itself.", ())
 
 
 def run(argv: list[str]) -> int:
     """Run the command and return its exit code: 1 if no tools are installed."""
-    given = _ARGUMENTS.read(argv)
+    given = ARGUMENTS.read(argv)
     if "h" in given:
-        output.write(_ARGUMENTS.help())
+        output.write(ARGUMENTS.help())
         return 0
     if given.words:
         raise UsageError(f"{given.words[0]!r} is one argument too many")
