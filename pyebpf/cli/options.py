@@ -9,13 +9,19 @@ from __future__ import annotations
 import getopt
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl.constants import ConstDecl
 from pyebpf.errors import PyebpfError
+from pyebpf.lazy import lazy
 from pyebpf.plain import Frozen
 
-_COLUMN = 26  # where the explanations begin
+if TYPE_CHECKING:
+    import textwrap
+else:
+    textwrap = lazy("textwrap")  # for --help alone
+
+_COLUMN, _WIDTH = 26, 80  # where the explanations begin, and end
 
 
 class UsageError(Exception):
@@ -358,7 +364,7 @@ class CommandLine:
         """Return why it has not the options that others have; empty if it has them."""
         known = {flag for option in self.options for flag in option.flags}
         missing = ", ".join(flag for flag in OF_TASKS if flag not in known)
-        return f"There is no {missing}: {self._lacks}." if self._lacks and missing else ""
+        return f"There is no {missing}:\n{self._lacks}." if self._lacks and missing else ""
 
 
 def _words(*, reports: bool, lines: bool, single: bool) -> list[str]:
@@ -388,4 +394,5 @@ def row(left: str, text: str) -> str:
     """Return a word or an option with its explanation beside it."""
     first = f"  {left}".ljust(_COLUMN - 1) + " "
     begin = first if len(first) == _COLUMN else f"{first.rstrip()}\n{' ' * _COLUMN}"
-    return (begin + text).rstrip()
+    lines = textwrap.wrap(text, _WIDTH - _COLUMN) or [""]
+    return (begin + f"\n{' ' * _COLUMN}".join(lines)).rstrip()

@@ -350,7 +350,7 @@ def test_every_command_refuses_what_it_does_not_know(
 def test_every_command_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--help"])
     out = capsys.readouterr().out
-    assert [line.split()[0] for line in out.splitlines()[-len(COMMANDS) :]] == [
+    assert re.findall(r"^  (\w+)", out, re.MULTILINE) == [
         row.name for row in commands.COMMANDS.values()
     ]
 

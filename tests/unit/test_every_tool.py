@@ -34,7 +34,7 @@ def test_every_tool_has_them_or_says_why_not(name: str, capsys: pytest.CaptureFi
         assert tool.main([f"{missing[0]}=5"]) == 2
         assert f"{name}: there is no {missing[0]} here: " in capsys.readouterr().err
         assert tool.main(["--help"]) == 0
-        assert f"\nThere is no {', '.join(missing)}: " in capsys.readouterr().out
+        assert f"\nThere is no {', '.join(missing)}:\n" in capsys.readouterr().out
     else:
         assert tool.command_line().lacking() == ""
 
@@ -55,3 +55,14 @@ def test_every_tool_that_reports_shows_what_has_most(name: str) -> None:
 @pytest.mark.parametrize("name", TOOLS)
 def test_every_tool_has_json_and_csv(name: str) -> None:
     assert {"--json", "--csv"} <= flags_of(name)
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_every_help_has_examples_and_fits_a_terminal(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tool_of(name).main(["--help"]) == 0
+    text = capsys.readouterr().out
+    options, _, examples = text.partition("\noptions:\n")[2].partition("\nexamples:\n")
+    assert max(map(len, options.splitlines())) <= 80
+    assert f"  {name} " in examples
