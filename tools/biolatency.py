@@ -3,11 +3,13 @@
 Time runs from the moment a request is issued to its device to the moment it is complete; with -Q it
 begins when the request enters the queue of the I/O scheduler. Every request that reaches a device
 is counted, flushes and commands of drivers too. A request that was under way when tracing began is
-not; one that comes back in parts is complete with its last part.
+not; one that comes back in parts is complete with its last part. I/O belongs to whoever asked for
+it, with -p and the like.
 
 Output:   one histogram per interval, in microseconds or with -m in milliseconds; with -D or -F one
           for each disk or each set of flags.
-Cost:     two tracepoints, and one hash insert and delete per I/O.
+Cost:     two tracepoints, and one hash insert and delete per I/O; with -p and the like a third, and
+          three more of these.
 Needs:    Linux 5.5, with BTF.
 Source:   behaviour after BCC's biolatency (Brendan Gregg, 2015); written from scratch.
 """
@@ -21,7 +23,17 @@ from pyebpf.cli import Tool, averaged
 from pyebpf.host.disks import name_of_dev, whole_disk
 from pyebpf.kernel import request
 from pyebpf.lib import block
-from pyebpf.lib.block import bytes_left, disk_dev, flag_words, regrouped
+from pyebpf.lib.block import (
+    Asked,
+    bytes_left,
+    disk_dev,
+    flag_words,
+    forget,
+    is_noted,
+    note_begun,
+    regrouped,
+)
+from pyebpf.lib.filters import FILTERS, are_given, is_filtering
 
 queued = Const(False, "-Q", "--queued", help="include OS queued time in I/O time")
 milliseconds = Const(False, "-m", "--milliseconds", help="millisecond histogram")
@@ -31,16 +43,24 @@ extended = Const(False, "-e", "--extension", help="summarize average/total value
 only_dev = Const(0, "-d", "--disk", help="trace this disk only", convert=whole_disk)
 
 started = Hash[Ptr[request], u64](max_entries=10_240)
+asked = Hash[u64, Asked](max_entries=10_240)
 us, ms = Log2Hist(unit="us", totals=extended), Log2Hist(unit="ms", totals=extended)
 us_by = Log2Hist(unit="us", totals=extended, key=u64)
 ms_by = Log2Hist(unit="ms", totals=extended, key=u64)
+
+
+@block.begun(when=are_given)
+def on_begin(what: u64, dev: u32) -> None:
+    """Note who asks, if only some are of interest: it may be another that issues the request."""
+    if not only_dev or dev == only_dev:
+        note_begun(asked, what)
 
 
 @block.inserted(when=queued)
 def on_insert(rq: Ptr[request]) -> None:
     """Remember when a request was queued."""
     if not only_dev or disk_dev(rq) == only_dev:
-        started[rq] = ktime_get_ns()
+        begin(rq)
 
 
 @block.issued()
@@ -54,6 +74,14 @@ def on_issue(rq: Ptr[request]) -> None:
         since = started.get(rq)
         if since is not None and since >= rq.start_time_ns:
             return
+    begin(rq)
+
+
+def begin(rq: Ptr[request]) -> None:
+    """Remember that the time of a request begins, or that it is of no interest."""
+    if is_filtering() and not is_noted(asked, rq):
+        del started[rq]
+        return
     started[rq] = ktime_get_ns()
 
 
@@ -62,6 +90,8 @@ def on_complete(rq: Ptr[request], error: i32, nr_bytes: u32) -> None:
     """Count the elapsed time of a request whose start was seen."""
     if nr_bytes < bytes_left(rq):
         return  # the rest is still to come
+    if is_filtering():
+        forget(asked, rq)
     since = started.pop(rq)
     if since is None:
         return
@@ -99,12 +129,12 @@ def show(session: Session, result: Any) -> str:
 
 tool = Tool(
     __name__,
-    probes=[on_insert, on_issue, on_complete],
+    probes=[on_begin, on_insert, on_issue, on_complete],
     report=report,
     show=show,
     header="Tracing block device I/O... Hit Ctrl-C to end.",
     exclusive=[(by_disk, by_flags)],
-    filters="whoever issues a request need not have asked for it; biosnoop and biotop know",
+    filters=FILTERS,
     examples="""
         biolatency                    # summarize block I/O latency as a histogram
         biolatency 1 10               # print 1 second summaries, 10 times
@@ -115,6 +145,7 @@ tool = Tool(
         biolatency -j                 # print JSON
         biolatency -e                 # show average and total as well
         biolatency -d sdc             # trace sdc only
+        biolatency -p 181             # what process 181 asked for
     """,
 )
 

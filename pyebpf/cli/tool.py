@@ -19,7 +19,7 @@ from pyebpf.cli.layout import Blocks, Layout, Most, largest
 from pyebpf.cli.options import Choice, CommandLine, UsageError, declared
 from pyebpf.cli.output import Losses, OutputError
 from pyebpf.cli.waiting import SLICE, Patience
-from pyebpf.dsl.constants import value_of
+from pyebpf.dsl.constants import Options, value_of
 from pyebpf.errors import CompileError, PyebpfError
 from pyebpf.lazy import lazy
 from pyebpf.session import Session, compile_probes, explain, load, read_object
@@ -38,17 +38,6 @@ else:
 R = TypeVar("R")
 
 FAILED, MISUSED, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141
-
-
-class Unloaded:
-    """What a report of a tool without probes gets: the options."""
-
-    def __init__(self, options: Mapping[ConstDecl, Any]) -> None:
-        self._options = options
-
-    def option(self, const: Any) -> Any:
-        """Return what was chosen for a constant."""
-        return value_of(const, self._options)
 
 
 class Tool(Generic[R]):
@@ -93,7 +82,7 @@ class Tool(Generic[R]):
         self,
         module: str,
         *,
-        probes: Iterable[Loadable] | Callable[[Unloaded], Iterable[Loadable]] | None,
+        probes: Iterable[Loadable] | Callable[[Options], Iterable[Loadable]] | None,
         report: Callable[[Session], R] | None = None,
         follow: Callable[[Session], object] | None = None,
         lines: Lines | None = None,
@@ -154,7 +143,7 @@ class Tool(Generic[R]):
         Raises:
             ValueError: they make no sense.
         """
-        return self.probes if self._make is None else tuple(self._make(Unloaded(consts)))
+        return self.probes if self._make is None else tuple(self._make(Options(consts)))
 
     def _loadable(self, choice: Choice) -> tuple[Loadable, ...]:
         try:
@@ -202,7 +191,7 @@ class Tool(Generic[R]):
             raise TypeError(f"{self.name} prints as it goes and has no result to return")
         consts = self._chosen(options)
         if not self._loads:
-            return self._report(cast("Session", Unloaded(consts)))
+            return self._report(cast("Session", Options(consts)))
         with load(*self.probes_for(consts), options=consts) as session:
             session.sleep(seconds)
             session.detach()
@@ -289,7 +278,7 @@ class Tool(Generic[R]):
         elif said := [text for option, text in self._instead.items() if choice.consts.get(option)]:
             output.write(said[0]())
         elif not self._loads:
-            self._reports(cast("Session", Unloaded(choice.consts)), choice).once()
+            self._reports(cast("Session", Options(choice.consts)), choice).once()
         else:
             self._trace(choice)
         return 0

@@ -92,3 +92,18 @@ def value_of(option: Any, chosen: Mapping[ConstDecl, Any]) -> Any:
     if isinstance(option, ConstDecl):
         return chosen.get(option, option.default)
     return option
+
+
+class Options:
+    """What was chosen, for who decides by it before there is a session.
+
+    Args:
+        chosen: values of constants.
+    """
+
+    def __init__(self, chosen: Mapping[ConstDecl, Any]) -> None:
+        self._chosen = chosen
+
+    def option(self, const: Any) -> Any:
+        """Return what was chosen for a constant, as ``Session.option`` does."""
+        return value_of(const, self._chosen)

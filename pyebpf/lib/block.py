@@ -209,12 +209,23 @@ def _first_bio(rq: Ptr[request]) -> u64:
     return cast(u64, rq.bio)
 
 
+def is_noted(asked: Hash[u64, Asked], rq: Ptr[request]) -> bool:
+    """Tell whether it was seen who asked for a request, and is wanted."""
+    return key_of(rq) in asked or _first_bio(rq) in asked
+
+
+def forget(asked: Hash[u64, Asked], rq: Ptr[request]) -> None:
+    """Forget who asked for a request, in a probe at :func:`completed`."""
+    del asked[key_of(rq)]
+    del asked[_first_bio(rq)]
+
+
 def note_issued(asked: Hash[u64, Asked], rq: Ptr[request]) -> None:
     """Note what is asked for under :func:`key_of` the request, in a probe at :func:`issued`."""
     # A request merged into another never completes, so what was noted of it stays, until its place
     # in memory is used for another one, which begins as well. (That start_time_ns is later than
     # what was noted proves nothing: newer kernels set it after the beginning.)
-    if is_filtering() and key_of(rq) not in asked and _first_bio(rq) not in asked:
+    if is_filtering() and not is_noted(asked, rq):
         return
     nobody = Asked(pid=0)  # type: ignore[call-arg] # what is left out is 0 and empty
     found = asked.setdefault(key_of(rq), nobody)

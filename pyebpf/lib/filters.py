@@ -18,7 +18,7 @@ from pyebpf.lazy import lazy
 
 if TYPE_CHECKING:
     from pyebpf.host import cgroups as found_cgroups
-else:
+else:  # not by a name that is a field's too, task.cgroups: the cache takes it for what a probe uses
     found_cgroups = lazy("pyebpf.host.cgroups")
 
 _LONGEST = 15  # bytes of a task's name: TASK_COMM_LEN of include/linux/sched.h, less the zero

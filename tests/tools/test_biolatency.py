@@ -113,6 +113,13 @@ def test_queued_where_requests_wait_in_a_scheduler(disk: LoopDevice) -> None:
         scheduler.write_text(chosen[1] if chosen else "none", encoding="ascii")
 
 
+@pytest.mark.parametrize("flags", [(), ("-Q",)])
+def test_whoever_asked(disk: LoopDevice, flags: tuple[str, ...]) -> None:
+    mine, other = (traced(disk, "-p", str(pid), *flags).out for pid in (os.getpid(), 1))
+    assert sum(histogram_counts(mine)) == TOTAL
+    assert sum(histogram_counts(other)) == 0
+
+
 @pytest.mark.thorough
 def test_json(disk: LoopDevice) -> None:
     (line,) = json_of(disk).splitlines()

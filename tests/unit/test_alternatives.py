@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pyebpf import (
@@ -204,3 +206,15 @@ def test_the_context_of_registers_may_be_left_out() -> None:
     opened = {"f_inode": {"i_ino": 5}}
     for probe in (with_context, enter):
         run(probe).fire(probe, opened)
+
+
+@pytest.mark.parametrize(("chosen", "attached"), [({enabled: False}, 0), ({}, 1)])
+def test_a_function_of_the_options_may_say_whether_to_attach(
+    chosen: dict[Any, Any], attached: int
+) -> None:
+    @tp_btf("sched_switch", when=lambda options: options.option(enabled))
+    def asked(_: bool, prev: Ptr[task_struct]) -> None:
+        counts[0] = prev.pid
+
+    names = [info.name for info in compile_probes(begins, asked, options=chosen).programs]
+    assert names.count("asked") == attached

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias, get_type_hints
 
-from pyebpf.dsl.constants import ConstDecl, value_of
+from pyebpf.dsl.constants import ConstDecl, Options, value_of
 from pyebpf.errors import PyebpfError
 from pyebpf.plain import Frozen, Plain
 
@@ -20,7 +20,7 @@ class Hook(Frozen):
     Attributes:
         kind: a row of ``pyebpf.abi.programs``.
         target: the name there: a tracepoint, a function; empty for kinds that have none.
-        when: the option that enables it.
+        when: the option that enables it, or a function that tells of :class:`Options`.
         at: what attaching needs besides, by the names of ``Session.attach``'s arguments; constants
             stand for their values.
         option: the constant whose value comes before ``target``: a name that is chosen later.
@@ -39,7 +39,9 @@ class Hook(Frozen):
         return self.replace(target=f"{value_of(self.option, options)}{self.target}", option=None)
 
     def enabled(self, options: Mapping[Any, Any]) -> bool:
-        """Tell whether the option that this hook depends on is set."""
+        """Tell whether the options that this hook depends on are set."""
+        if callable(self.when):
+            return bool(self.when(Options(options)))
         return bool(value_of(self.when, options))
 
     def places(self, options: Mapping[Any, Any]) -> tuple[tuple[str, Any], ...]:
@@ -106,7 +108,7 @@ def hooked(
     Args:
         kind: a row of ``pyebpf.abi.programs``.
         target: the name of the hook there.
-        when: the option that enables it.
+        when: the option that enables it, or a function that tells of :class:`Options`.
         at: what attaching needs besides; None stands for "not given".
         option: a constant whose value comes before ``target``.
     """
