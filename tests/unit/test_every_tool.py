@@ -47,8 +47,7 @@ def test_every_tool_that_knows_processes_runs_commands(name: str) -> None:
 
 @pytest.mark.parametrize("name", TOOLS)
 def test_every_tool_that_reports_shows_what_has_most(name: str) -> None:
-    module = importlib.import_module(f"pyebpf.tools.{name}")
-    reports = hasattr(module, "report") or name.endswith("dist")
+    reports = tool_of(name)._report is not None
     assert ("--top" in flags_of(name)) == (reports and name not in OF_ONE)
 
 
