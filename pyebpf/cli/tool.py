@@ -166,7 +166,7 @@ class Tool(Generic[R]):
             letters=self._letters,
             lines=self._lines is not None,
             ranks=self._top is None and self._most != "none",
-            starts=self._process is not None,
+            starts=self._process is not None and self._follow is None,
             stamps=not self._layout.stamps and self._lines is None,
             single=self._single,
             interval_s=self._interval_s,
