@@ -42,8 +42,9 @@ from pyebpf import (
 from pyebpf.cli import Column, Elapsed, Lines, Table, Tool, numbers
 from pyebpf.kernel import sock
 from pyebpf.lib import binding
-from pyebpf.lib.binding import AF_INET6, Endpoint
+from pyebpf.lib.binding import Endpoint
 from pyebpf.lib.containers import cgroup_map, is_traced, mntns_map
+from pyebpf.lib.net import AF_INET6
 
 __all__ = ["cgroup_map", "mntns_map", "tool"]  # options of theirs are options of the tool
 

@@ -16,10 +16,9 @@ from pyebpf.dsl.records import record
 from pyebpf.dsl.scalars import Ptr, TracepointContext, be16, i32, u8, u16, u32, u64
 from pyebpf.kernel import inet_sock, sock, sockaddr, socket
 from pyebpf.lib.fs import file_of, is_socket
-from pyebpf.lib.net import family, local_port
+from pyebpf.lib.net import AF_INET, AF_INET6, family, local_port
 from pyebpf.lib.sources import source
 
-AF_INET, AF_INET6 = 2, 10  # include/linux/socket.h
 _NO_V4, _NO_V6 = IPv4Address(0), IPv6Address(0)
 
 #: What :func:`options` gives: a bit for each of the options of these names.

@@ -11,8 +11,10 @@ from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.probes.alternatives import Alternatives, first_of
 from pyebpf.dsl.probes.tracing import fentry, kprobe, raw_tracepoint, tp_btf
 from pyebpf.dsl.scalars import Ptr, RawTracepointContext, i32, u16, u64
-from pyebpf.kernel import msghdr, sk_buff, sock
+from pyebpf.kernel import inet_sock, msghdr, sk_buff, sock
 from pyebpf.lib.sources import at_entry, at_exit, source
+
+AF_INET, AF_INET6 = 2, 10  # include/linux/socket.h
 
 #: What is called with a socket.
 OnSocket = Callable[[Ptr[sock]], None]
@@ -129,15 +131,16 @@ def dropped(*, when: Any = True) -> Callable[[OnDrop], Alternatives]:
 
 
 def family(sk: Ptr[sock]) -> u16:
-    """Return a socket's address family: 2 (``AF_INET``) or 10 (``AF_INET6``)."""
+    """Return a socket's address family: ``AF_INET`` or ``AF_INET6``."""
     number: u16 = sk.__sk_common.skc_family  # noqa: SLF001 - the kernel's name
     return number
 
 
 def local_port(sk: Ptr[sock]) -> u16:
-    """Return the port of a socket here, in this machine's byte order."""
+    """Return the port of a socket here, in this machine's byte order; 0 if it has none yet."""
     port: u16 = sk.__sk_common.skc_num  # noqa: SLF001
-    return port
+    # A socket that closes has given its number back (`inet_put_port`), and keeps this copy.
+    return port or ntohs(cast(Ptr[inet_sock], sk).inet_sport)
 
 
 def remote_port(sk: Ptr[sock]) -> u16:

@@ -1,0 +1,36 @@
+"""Columns of tools for TCP: the ends of a connection, in the field ``ends`` of a record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyebpf.cli.lines import Column
+from pyebpf.lib.tcp import plain
+
+#: Characters of an IPv4 address, and of the longest IPv6 address.
+NARROW, WIDE = 15, 39
+
+
+def version(*, when: Any = True) -> Column:
+    """Return the column IP: 4 or 6."""
+    return Column("IP", 2, value=lambda _, row: row.ends.version, when=when)
+
+
+def local_address(title: str = "LADDR", width: int = NARROW, *, when: Any = True) -> Column:
+    """Return the column of the address here."""
+    return Column(title, width, value=lambda _, row: plain(row.ends.laddr), when=when)
+
+
+def remote_address(title: str = "RADDR", width: int = NARROW, *, when: Any = True) -> Column:
+    """Return the column of the other address."""
+    return Column(title, width, value=lambda _, row: plain(row.ends.raddr), when=when)
+
+
+def local_port(title: str = "LPORT", width: int = 5, *, when: Any = True) -> Column:
+    """Return the column of the port here."""
+    return Column(title, width, value=lambda _, row: row.ends.lport, when=when)
+
+
+def remote_port(title: str = "RPORT", width: int = 5, *, when: Any = True) -> Column:
+    """Return the column of the other port."""
+    return Column(title, width, value=lambda _, row: row.ends.rport, when=when)

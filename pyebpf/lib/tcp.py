@@ -1,0 +1,114 @@
+"""TCP connections: their two ends, their states, and which of them to trace.
+
+A tool that imports ``only_v4``, ``only_v6``, ``local_ports``, ``remote_ports`` has these options,
+and asks :func:`is_wanted` in its probes.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+
+from pyebpf.dsl.access import view
+from pyebpf.dsl.builtins import ipv4, ipv6
+from pyebpf.dsl.constants import Const
+from pyebpf.dsl.records import record
+from pyebpf.dsl.scalars import Ptr, u16, u64
+from pyebpf.kernel import sock
+from pyebpf.lib.net import AF_INET, AF_INET6, family, local_port, remote_port
+
+#: States of a connection (``include/net/tcp_states.h``), each at its number.
+STATES = (
+    "", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE",
+    "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV", "BOUND_INACTIVE",
+)  # fmt: skip
+ESTABLISHED, SYN_SENT, SYN_RECV = 1, 2, 3
+FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSE = 4, 5, 6, 7
+CLOSE_WAIT, LAST_ACK, LISTEN, CLOSING = 8, 9, 10, 11
+
+_NONE = IPv6Address(0)
+_IPPROTO_TCP = 6  # include/uapi/linux/in.h
+_MAPPED = 0xFFFF  # before an IPv4 address in one of IPv6: both bytes alike, so no order matters
+
+
+def ports(text: str) -> tuple[int, ...]:
+    """Read numbers of ports with commas between them, such as ``"80,443"``."""
+    words = text.split(",")
+    for word in words:
+        if not (word.isascii() and word.isdigit() and int(word) <= 0xFFFF):
+            raise ValueError(f"{word!r} is no port: a number up to 65535")
+    return tuple(map(int, words))
+
+
+only_v4 = Const(False, "-4", "--ipv4", help="trace IPv4 only")
+only_v6 = Const(False, "-6", "--ipv6", help="trace IPv6 only")
+local_ports: tuple[int, ...] = Const(
+    (), "-L", "--localport", help="trace these local ports only: 80,443",
+    convert=ports, metavar="PORTS",
+)  # fmt: skip
+remote_ports: tuple[int, ...] = Const(
+    (), "-D", "--remoteport", help="trace these remote ports only: 80,443",
+    convert=ports, metavar="PORTS",
+)  # fmt: skip
+
+
+@record
+class Ends:
+    """Both ends of a connection: its identity, also as a key.
+
+    Attributes:
+        laddr, raddr: addresses, local and remote. ``a.b.c.d`` of IPv4 is ``::ffff:a.b.c.d``, as it
+            is in the kernel's sockets that speak both; :func:`plain` is for people.
+        lport, rport: ports, in this machine's byte order; 0 while there is none.
+        version: of the protocol that the packets have: 4 or 6. A socket of IPv6 that is connected
+            to an IPv4 address has 4.
+    """
+
+    laddr: IPv6Address
+    raddr: IPv6Address
+    lport: u16
+    rport: u16
+    version: u16
+
+
+@record
+class _Mapped:
+    """An IPv4 address in one of IPv6 (RFC 4291, 2.5.5.2)."""
+
+    zeros: u64
+    more: u16
+    ones: u16
+    v4: IPv4Address
+
+
+def ends_of(sk: Ptr[sock]) -> Ends:
+    """Return both ends of a socket of IPv4 or IPv6."""
+    ends = Ends(laddr=_NONE, raddr=_NONE, lport=local_port(sk), rport=remote_port(sk), version=6)
+    here, there = view(_Mapped, ends.laddr), view(_Mapped, ends.raddr)
+    if family(sk) == AF_INET6:
+        ends.laddr = ipv6(sk.__sk_common.skc_v6_rcv_saddr)  # noqa: SLF001 - the kernel's name
+        ends.raddr = ipv6(sk.__sk_common.skc_v6_daddr)  # noqa: SLF001
+    else:
+        here.ones, here.v4 = _MAPPED, ipv4(sk.__sk_common.skc_rcv_saddr)  # noqa: SLF001
+        there.ones, there.v4 = _MAPPED, ipv4(sk.__sk_common.skc_daddr)  # noqa: SLF001
+    if there.zeros == 0 and there.more == 0 and there.ones == _MAPPED:
+        ends.version = 4
+    return ends
+
+
+def is_wanted(ends: Ends) -> bool:
+    """Tell whether the options ask for a connection: its protocol and ports."""
+    if (only_v4 and ends.version != 4) or (only_v6 and ends.version != 6):
+        return False
+    if local_ports and ends.lport not in local_ports:
+        return False
+    return not remote_ports or ends.rport in remote_ports
+
+
+def is_tcp(sk: Ptr[sock]) -> bool:
+    """Tell whether a socket is one of TCP over IPv4 or IPv6."""
+    return family(sk) in (AF_INET, AF_INET6) and sk.sk_protocol == _IPPROTO_TCP
+
+
+def plain(address: IPv6Address) -> IPv4Address | IPv6Address:
+    """Return an address of :class:`Ends` as people know it. Not for probes."""
+    return address.ipv4_mapped or address
