@@ -48,6 +48,7 @@ ext4slower    348 -j/--csv -p/--pid
 fileslower    246 -p/--pid -a/--all-files
 filetop       267 -a/--all-files -C/--noclear -r/--maxrows -s/--sort -p/--pid --read-only
                   --write-only -d/--directory
+gethostlatency 133 -p/--pid
 hardirqs      256 -T/--timestamp -N/--nanoseconds -C/--count -d/--dist -c/--cpu
 killsnoop     177 -x/--failed -p/--pid -T/--tpid -s/--signal
 offcputime    389 -p/--pid -t/--tid -u/--user-threads-only -k/--kernel-threads-only
