@@ -124,6 +124,7 @@ class Lines:
         columns: what to show of each record.
         keep: says which records to show, where the kernel could not tell: all by default.
         csv: other columns, if there is an option for such output; JSON goes before it.
+        values: what JSON and ``--csv`` have instead of ``columns``.
     """
 
     def __init__(
@@ -132,20 +133,23 @@ class Lines:
         *columns: Column,
         keep: OfRecord | None = None,
         csv: Csv | None = None,
+        values: tuple[Column, ...] = (),
     ) -> None:
         self._events = events
         self._columns = columns
+        self._fields = values or columns
         self._keep = keep
         self._csv = csv
 
     def printer(self, session: Session, *, json: bool, csv: bool = False) -> Printer:
         """Begin to print: the header, or no header for JSON."""
         if csv and not json:
-            return Printer(session, self._events, self._values(session, self._columns), _as_values)
+            return Printer(session, self._events, self._values(session, self._fields), _as_values)
         if self._csv is not None and not json and session.option(self._csv.when):
             return Printer(session, self._events, self._values(session, self._csv.columns), _as_csv)
-        values = self._values(session, self._columns)
-        return Printer(session, self._events, values, _as_json if json else _as_table)
+        if json:
+            return Printer(session, self._events, self._values(session, self._fields), _as_json)
+        return Printer(session, self._events, self._values(session, self._columns), _as_table)
 
     def _values(self, session: Session, columns: tuple[Column, ...]) -> Values:
         tracing = Tracing(session, time.monotonic_ns())

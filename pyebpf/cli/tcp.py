@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from pyebpf.cli.lines import Column
@@ -34,3 +35,23 @@ def local_port(title: str = "LPORT", width: int = 5, *, when: Any = True) -> Col
 def remote_port(title: str = "RPORT", width: int = 5, *, when: Any = True) -> Column:
     """Return the column of the other port."""
     return Column(title, width, value=lambda _, row: row.ends.rport, when=when)
+
+
+def place(address: IPv4Address | IPv6Address, port: int) -> str:
+    """Return an address and a port as one text: ``127.0.0.1:80``, ``[::1]:80``."""
+    return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"
+
+
+def local_end(title: str = "LADDR:LPORT", width: int = 20) -> Column:
+    """Return the column of the address and the port here, for people."""
+    return Column(title, width, value=lambda _, row: place(plain(row.ends.laddr), row.ends.lport))
+
+
+def remote_end(title: str = "RADDR:RPORT", width: int = 20) -> Column:
+    """Return the column of the other address and port, for people."""
+    return Column(title, width, value=lambda _, row: place(plain(row.ends.raddr), row.ends.rport))
+
+
+def fields() -> tuple[Column, ...]:
+    """Return the columns of both ends for programs: the version, addresses, ports."""
+    return version(), local_address(), local_port(), remote_address(), remote_port()

@@ -11,7 +11,7 @@ from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.probes.alternatives import Alternatives, first_of
 from pyebpf.dsl.probes.tracing import fentry, kprobe, raw_tracepoint, tp_btf
 from pyebpf.dsl.scalars import Ptr, RawTracepointContext, i32, u16, u64
-from pyebpf.kernel import inet_sock, msghdr, sk_buff, sock
+from pyebpf.kernel import inet_sock, msghdr, request_sock, sk_buff, sock
 from pyebpf.lib.sources import at_entry, at_exit, source
 
 AF_INET, AF_INET6 = 2, 10  # include/linux/socket.h
@@ -24,6 +24,8 @@ OnBytes = Callable[[Ptr[sock], u64], None]
 OnState = Callable[[Ptr[sock], i32, i32], None]
 #: What is called with a socket and a packet.
 OnPacket = Callable[[Ptr[sock], Ptr[sk_buff]], None]
+#: What is called with a socket and a connection that is asked for.
+OnRequest = Callable[[Ptr[sock], Ptr[request_sock]], None]
 #: What is called with a packet and an address in the kernel.
 OnDrop = Callable[[Ptr[sk_buff], u64], None]
 
@@ -96,6 +98,12 @@ def retransmitted(*, when: Any = True) -> Callable[[OnPacket], Alternatives]:
     """Run when TCP sends something once more: ``(sk: Ptr[sock], skb: Ptr[sk_buff])``."""
 
     def ways(run: OnPacket) -> Iterable[Probe]:
+        # Newer kernels, 6.18 among them, also tell of attempts that failed, with the error.
+        @tp_btf("tcp_retransmit_skb", when=when)
+        def with_error(sk: Ptr[sock], skb: Ptr[sk_buff], err: i32) -> None:
+            if not err:
+                run(sk, skb)
+
         @tp_btf("tcp_retransmit_skb", when=when)
         def typed(sk: Ptr[sock], skb: Ptr[sk_buff]) -> None:
             run(sk, skb)
@@ -104,9 +112,47 @@ def retransmitted(*, when: Any = True) -> Callable[[OnPacket], Alternatives]:
         def untyped(ctx: RawTracepointContext) -> None:
             run(cast(Ptr[sock], ctx.args[0]), cast(Ptr[sk_buff], ctx.args[1]))
 
-        return typed, untyped
+        return with_error, typed, untyped
 
     return source(ways)
+
+
+def answered_again(*, when: Any = True) -> Callable[[OnRequest], Alternatives]:
+    """Run when TCP answers once more to what begins a connection, with SYN and ACK.
+
+    The function is called with ``(sk: Ptr[sock], request: Ptr[request_sock])``: the socket that
+    listens, and the connection to be.
+    """
+
+    def ways(run: OnRequest) -> Iterable[Probe]:
+        @tp_btf("tcp_retransmit_synack", when=when)
+        def typed(sk: Ptr[sock], request: Ptr[request_sock]) -> None:
+            run(sk, request)
+
+        return (typed,)
+
+    return source(ways)
+
+
+def sent_again(resent: OnPacket, probed: OnSocket, *, probes: Any = True) -> Alternatives:
+    """Return what to load to have functions called when TCP sends because no answer comes.
+
+    Args:
+        resent: called as by :func:`retransmitted`.
+        probed: called when a tail loss probe is about to be sent, ``(sk: Ptr[sock])``: new data or,
+            where there is none, something once more, which then is ``resent`` as well. Not where
+            the kernel lets nobody into its function ``tcp_send_loss_probe``.
+        probes: whether to look for these; may be an option.
+    """
+    again = retransmitted()(resent).ways
+    either = at_entry("tcp_send_loss_probe", probed, probes)
+    seen = [(*way, probe) for probe in either for way in again]
+    return first_of(*seen, *again, name=resent.__name__)
+
+
+def is_seen(session: Any, probed: OnSocket) -> bool:
+    """Tell whether a session calls a function that :func:`sent_again` was given for probes."""
+    return any(info.name == probed.__name__ for info in session.compiled.programs)
 
 
 def dropped(*, when: Any = True) -> Callable[[OnDrop], Alternatives]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
 
-from pyebpf.dsl.access import view
+from pyebpf.dsl.access import addressof, cast, view
 from pyebpf.dsl.builtins import ipv4, ipv6
 from pyebpf.dsl.constants import Const
 from pyebpf.dsl.records import record
-from pyebpf.dsl.scalars import Ptr, u16, u64
-from pyebpf.kernel import sock
+from pyebpf.dsl.scalars import Ptr, i32, u16, u32, u64
+from pyebpf.kernel import inet_connection_sock, sk_buff, sock, tcp_skb_cb, tcp_sock
 from pyebpf.lib.net import AF_INET, AF_INET6, family, local_port, remote_port
 
 #: States of a connection (``include/net/tcp_states.h``), each at its number.
@@ -27,6 +27,8 @@ CLOSE_WAIT, LAST_ACK, LISTEN, CLOSING = 8, 9, 10, 11
 
 _NONE = IPv6Address(0)
 _IPPROTO_TCP = 6  # include/uapi/linux/in.h
+_ICSK_TIME_LOSS_PROBE = 5  # include/net/inet_connection_sock.h
+_TCP_CA_RECOVERY = 3  # include/uapi/linux/tcp.h
 _MAPPED = 0xFFFF  # before an IPv4 address in one of IPv6: both bytes alike, so no order matters
 
 
@@ -107,6 +109,32 @@ def is_wanted(ends: Ends) -> bool:
 def is_tcp(sk: Ptr[sock]) -> bool:
     """Tell whether a socket is one of TCP over IPv4 or IPv6."""
     return family(sk) in (AF_INET, AF_INET6) and sk.sk_protocol == _IPPROTO_TCP
+
+
+def sequence(skb: Ptr[sk_buff]) -> u32:
+    """Return the number of the first byte of a packet that a socket is sending."""
+    number: u32 = cast(Ptr[tcp_skb_cb], addressof(skb.cb)).seq
+    return number
+
+
+def is_loss_probe(sk: Ptr[sock]) -> bool:
+    """Tell whether what a socket sends once more is sent as a tail loss probe."""
+    # While a timer is served, what it is for is still noted. The same is noted while it runs, but
+    # then something is sent again only in recovery, where the socket's state says so.
+    inner = cast(Ptr[inet_connection_sock], sk)
+    probing: bool = inner.icsk_pending == _ICSK_TIME_LOSS_PROBE
+    return probing and inner.icsk_ca_state < _TCP_CA_RECOVERY
+
+
+def new_data(sk: Ptr[sock]) -> Ptr[sk_buff] | None:
+    """Return what a socket would send next, if there is something and the other end takes it."""
+    inner = cast(Ptr[tcp_sock], sk)
+    if not sk.sk_write_queue.qlen:
+        return None
+    head = sk.sk_write_queue.next
+    end: u32 = sequence(head) + min(head.len, inner.mss_cache)
+    room: i32 = inner.snd_una + inner.snd_wnd - end
+    return head if room >= 0 else None
 
 
 def plain(address: IPv6Address) -> IPv4Address | IPv6Address:
