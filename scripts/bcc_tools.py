@@ -70,6 +70,7 @@ statsnoop     247 -t/--timestamp -s/--sysname -x/--failed -p/--pid
 syscount      332 -p/--pid -t/--tid -c/--ppid -i/--interval -d/--duration -T/--top -x/--failures
                   -e/--errno -L/--latency -m/--milliseconds -P/--process -l/--list --syscall
                   --exec
+tcpdrop       403 -4/--ipv4 -6/--ipv6 --netns-id --pid-netns
 tcpretrans    415 -s/--sequence -l/--lossprobe -c/--count -4/--ipv4 -6/--ipv6
 vfscount      61
 vfsstat       167 -p/--pid

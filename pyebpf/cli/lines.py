@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pyebpf.cli import output
 from pyebpf.dsl.constants import ConstDecl
 from pyebpf.present import table
+from pyebpf.present.escape import printable
 
 if TYPE_CHECKING:
     from pyebpf.session import Session
@@ -125,6 +126,8 @@ class Lines:
         keep: says which records to show, where the kernel could not tell: all by default.
         csv: other columns, if there is an option for such output; JSON goes before it.
         values: what JSON and ``--csv`` have instead of ``columns``.
+        below: what stands below the line of each record, before an empty line: its value is a
+            sequence of texts. In JSON a list; between commas one text, with ``;`` in it.
     """
 
     def __init__(
@@ -134,10 +137,12 @@ class Lines:
         keep: OfRecord | None = None,
         csv: Csv | None = None,
         values: tuple[Column, ...] = (),
+        below: Column | None = None,
     ) -> None:
         self._events = events
         self._columns = columns
-        self._fields = values or columns
+        self._below = () if below is None else (below,)
+        self._fields = (values or columns) + self._below
         self._keep = keep
         self._csv = csv
 
@@ -149,7 +154,8 @@ class Lines:
             return Printer(session, self._events, self._values(session, self._csv.columns), _as_csv)
         if json:
             return Printer(session, self._events, self._values(session, self._fields), _as_json)
-        return Printer(session, self._events, self._values(session, self._columns), _as_table)
+        values = self._values(session, self._columns + self._below)
+        return Printer(session, self._events, values, _as_blocks if self._below else _as_table)
 
     def _values(self, session: Session, columns: tuple[Column, ...]) -> Values:
         tracing = Tracing(session, time.monotonic_ns())
@@ -223,6 +229,13 @@ def _as_table(columns: tuple[Column, ...]) -> OfValues:
     lines = table.Table(*columns)
     output.write(f"{lines.header()}\n")
     return lambda row: lines.row(*row)
+
+
+def _as_blocks(columns: tuple[Column, ...]) -> OfValues:
+    line = _as_table(columns[:-1])
+    return lambda row: "\n".join(
+        [line(row[:-1]), *(f"\t{printable(text)}" for text in row[-1]), ""]
+    )
 
 
 def _as_json(columns: tuple[Column, ...]) -> OfValues:

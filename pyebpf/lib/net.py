@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pyebpf.dsl.access import cast
+from pyebpf.dsl.access import cast, offsetof, read_kernel
 from pyebpf.dsl.byte_order import ntohs
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.probes.alternatives import Alternatives, first_of
 from pyebpf.dsl.probes.tracing import fentry, kprobe, raw_tracepoint, tp_btf
-from pyebpf.dsl.scalars import Ptr, RawTracepointContext, i32, u16, u64
+from pyebpf.dsl.scalars import Ptr, RawTracepointContext, i32, u16, u32, u64
 from pyebpf.kernel import inet_sock, msghdr, request_sock, sk_buff, sock
 from pyebpf.lib.sources import at_entry, at_exit, source
 
@@ -26,8 +26,8 @@ OnState = Callable[[Ptr[sock], i32, i32], None]
 OnPacket = Callable[[Ptr[sock], Ptr[sk_buff]], None]
 #: What is called with a socket and a connection that is asked for.
 OnRequest = Callable[[Ptr[sock], Ptr[request_sock]], None]
-#: What is called with a packet and an address in the kernel.
-OnDrop = Callable[[Ptr[sk_buff], u64], None]
+#: What is called with a packet, an address in the kernel, a reason and a socket.
+OnDrop = Callable[[Ptr[sk_buff], u64, u32, Ptr[sock]], None]
 
 
 def connecting(*, when: Any = True) -> Callable[[OnSocket], Alternatives]:
@@ -158,22 +158,45 @@ def is_seen(session: Any, probed: OnSocket) -> bool:
 def dropped(*, when: Any = True) -> Callable[[OnDrop], Alternatives]:
     """Run when the kernel throws a packet away.
 
-    The function is called with ``(skb: Ptr[sk_buff], location: u64)``, the place in the kernel's
-    code.
+    The function is called with ``(skb: Ptr[sk_buff], location: u64, reason: u32, sk: Ptr[sock])``:
+    the place in the kernel's code; one of the kernel's ``enum skb_drop_reason``, 0 before Linux
+    5.17, which has none; whose packet it is, None if that is not known.
+
+    On those kernels, what TCP throws away because of what it received is seen where their function
+    ``tcp_drop`` can be traced, without a location.
     """
 
-    def ways(run: OnDrop) -> Iterable[Probe]:
+    def ways(run: OnDrop) -> Iterable[Probe | tuple[Probe, ...]]:
+        @tp_btf("kfree_skb", when=when)
+        def with_socket(skb: Ptr[sk_buff], location: u64, reason: u32, rx_sk: Ptr[sock]) -> None:
+            # The last argument is there since Linux 6.11: it knows also who was to receive.
+            run(skb, location, reason, cast(Ptr[sock], cast(u64, rx_sk) or _owner(skb)))
+
+        @tp_btf("kfree_skb", when=when)
+        def with_reason(skb: Ptr[sk_buff], location: u64, reason: u32) -> None:
+            run(skb, location, reason, cast(Ptr[sock], _owner(skb)))
+
         @tp_btf("kfree_skb", when=when)
         def typed(skb: Ptr[sk_buff], location: u64) -> None:
-            run(skb, location)
+            run(skb, location, 0, cast(Ptr[sock], _owner(skb)))
 
         @raw_tracepoint("kfree_skb", when=when)
         def untyped(ctx: RawTracepointContext) -> None:
-            run(cast(Ptr[sk_buff], ctx.args[0]), ctx.args[1])
+            skb = cast(Ptr[sk_buff], ctx.args[0])
+            run(skb, ctx.args[1], 0, cast(Ptr[sock], _owner(skb)))
 
-        return typed, untyped
+        def by_tcp(sk: Ptr[sock], skb: Ptr[sk_buff]) -> None:
+            run(skb, 0, 0, sk)
+
+        both = [(typed, probe) for probe in at_entry("tcp_drop", by_tcp, when)]
+        return with_socket, with_reason, *both, typed, untyped
 
     return source(ways)
+
+
+def _owner(skb: Ptr[sk_buff]) -> u64:
+    # As a number: a pointer of which the verifier knows more would not go with one of others.
+    return read_kernel(u64, cast(u64, skb) + offsetof(sk_buff, "sk"))
 
 
 def family(sk: Ptr[sock]) -> u16:

@@ -29,7 +29,7 @@ _NONE = IPv6Address(0)
 _IPPROTO_TCP = 6  # include/uapi/linux/in.h
 _ICSK_TIME_LOSS_PROBE = 5  # include/net/inet_connection_sock.h
 _TCP_CA_RECOVERY = 3  # include/uapi/linux/tcp.h
-_MAPPED = 0xFFFF  # before an IPv4 address in one of IPv6: both bytes alike, so no order matters
+MAPPED = 0xFFFF  # before an IPv4 address in one of IPv6: both bytes alike, so no order matters
 
 
 def ports(text: str) -> tuple[int, ...]:
@@ -73,7 +73,7 @@ class Ends:
 
 
 @record
-class _Mapped:
+class Mapped:
     """An IPv4 address in one of IPv6 (RFC 4291, 2.5.5.2)."""
 
     zeros: u64
@@ -85,14 +85,14 @@ class _Mapped:
 def ends_of(sk: Ptr[sock]) -> Ends:
     """Return both ends of a socket of IPv4 or IPv6."""
     ends = Ends(laddr=_NONE, raddr=_NONE, lport=local_port(sk), rport=remote_port(sk), version=6)
-    here, there = view(_Mapped, ends.laddr), view(_Mapped, ends.raddr)
+    here, there = view(Mapped, ends.laddr), view(Mapped, ends.raddr)
     if family(sk) == AF_INET6:
         ends.laddr = ipv6(sk.__sk_common.skc_v6_rcv_saddr)  # noqa: SLF001 - the kernel's name
         ends.raddr = ipv6(sk.__sk_common.skc_v6_daddr)  # noqa: SLF001
     else:
-        here.ones, here.v4 = _MAPPED, ipv4(sk.__sk_common.skc_rcv_saddr)  # noqa: SLF001
-        there.ones, there.v4 = _MAPPED, ipv4(sk.__sk_common.skc_daddr)  # noqa: SLF001
-    if there.zeros == 0 and there.more == 0 and there.ones == _MAPPED:
+        here.ones, here.v4 = MAPPED, ipv4(sk.__sk_common.skc_rcv_saddr)  # noqa: SLF001
+        there.ones, there.v4 = MAPPED, ipv4(sk.__sk_common.skc_daddr)  # noqa: SLF001
+    if there.zeros == 0 and there.more == 0 and there.ones == MAPPED:
         ends.version = 4
     return ends
 

@@ -114,7 +114,7 @@ def on_receive(sk: Ptr[sock], size: u64) -> None:
 
 
 @net.dropped()
-def on_drop(skb: Ptr[sk_buff], location: u64) -> None:
+def on_drop(skb: Ptr[sk_buff], location: u64, reason: u32, sk: Ptr[sock]) -> None:
     if tgid() == mine.value:
         seen[0] += 1
         seen[1] = skb.len

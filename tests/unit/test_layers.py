@@ -41,7 +41,7 @@ LAYERS: dict[str, set[str]] = {
     "dsl": FACTS | {"ir", "kernel", "helpers", "tracepoints"},
     "kfuncs": {"dsl"},
     "net": {"dsl"},
-    "lib": FACTS | {"dsl", "kernel"},
+    "lib": FACTS | {"dsl", "kernel", "net"},
     "runtime": FACTS | {"present", "host"},
     "attached": {"runtime", "spec"},
     "open_maps": {"dsl", "runtime"},

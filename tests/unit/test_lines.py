@@ -113,6 +113,17 @@ def test_values_between_commas(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines() == ['{"ret": -2}', '{"ret": 3}']
 
 
+def test_other_columns_for_programs_and_text_below(capsys: pytest.CaptureFixture[str]) -> None:
+    below = Column("WORDS", 0, value=lambda _, row: ["a\n", str(row.ret)])
+    lines = Lines(seen, Column("RET", 3), values=(Column("ERR", 0, field="ret"),), below=below)
+    followed(Pretended((0, -2, b"", b""), (0, 3, b"", b"")), lines)
+    assert capsys.readouterr().out == "RET\n-2\n\ta\\n\n\t-2\n\n3\n\ta\\n\n\t3\n\n"
+    followed(Pretended((0, -2, b"", b"")), lines, as_json=True)
+    assert capsys.readouterr().out == '{"ret": -2, "words": ["a\\n", "-2"]}\n'
+    followed(Pretended((0, -2, b"", b"")), lines, as_csv=True)
+    assert capsys.readouterr().out == "ret,words\n-2,a\\n;-2\n"
+
+
 def test_only_some_records(capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines(seen, Column("RET", 3), keep=lambda session, row: row.ret == session.chosen)
     followed(Pretended(*ROWS), lines)
