@@ -72,6 +72,8 @@ syscount      332 -p/--pid -t/--tid -c/--ppid -i/--interval -d/--duration -T/--t
                   --exec
 tcpdrop       403 -4/--ipv4 -6/--ipv6 --netns-id --pid-netns
 tcpretrans    415 -s/--sequence -l/--lossprobe -c/--count -4/--ipv4 -6/--ipv6
+tcptop        367 -C/--noclear -S/--nosummary -p/--pid --cgroupmap --mntnsmap -4/--ipv4
+                  -6/--ipv6
 vfscount      61
 vfsstat       167 -p/--pid
 wakeuptime    282 -u/--useronly -p/--pid -v/--verbose -f/--folded --stack-storage-size

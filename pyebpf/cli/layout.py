@@ -144,6 +144,18 @@ class Rates:
         return lines_of(self._columns, [{"time": clock(), **rates}])
 
 
+class Part(Frozen):
+    """A table on a screen, of some of the rows.
+
+    Attributes:
+        columns: fields of what ``of`` gives.
+        of: makes what is shown of a row; None if the row is not in this table.
+    """
+
+    columns: Sequence[Column]
+    of: Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+
+
 class Screen(Frozen):
     """The time of day, the machine's load and a table; on a terminal it replaces the one before.
 
@@ -152,10 +164,14 @@ class Screen(Frozen):
     Attributes:
         columns: fields of the mappings.
         keep: the option not to clear the screen.
+        quiet: the option to leave out the time and the load, if there is one.
+        parts: tables, one below the other, instead of ``columns``; empty ones are left out.
     """
 
     columns: Sequence[Column]
     keep: Any
+    quiet: Any = False
+    parts: Sequence[Part] = ()
     stamps: bool = True
     lead: str = ""
     has_rows: bool = True
@@ -166,9 +182,17 @@ class Screen(Frozen):
 
     def text(self, session: Session, result: Any, /) -> str:
         """Return one screen."""
-        clears = not session.option(self.keep) and is_terminal()
-        table = f"{Table(*self.columns).header()}\n{lines_of(self.columns, result)}"
-        return f"{CLEAR if clears else chr(10)}{clock()} loadavg: {load_average()}\n\n{table}"
+        begin = CLEAR if not session.option(self.keep) and is_terminal() else "\n"
+        if not session.option(self.quiet):
+            begin += f"{clock()} loadavg: {load_average()}\n\n"
+        if not self.parts:
+            return begin + _table(self.columns, result)
+        shown = [(part.columns, [*filter(None, map(part.of, result))]) for part in self.parts]
+        return begin + "\n".join(_table(columns, rows) for columns, rows in shown if rows)
+
+
+def _table(columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> str:
+    return f"{Table(*columns).header()}\n{lines_of(columns, rows)}"
 
 
 def averaged(result: Any) -> str:
@@ -185,7 +209,7 @@ def drawn(result: Any, *columns: Column) -> str:
     """Return histograms as they draw themselves, or rows as a table with these columns."""
     if not isinstance(result, list):
         return str(result)
-    return f"{Table(*columns).header()}\n{lines_of(columns, result)}".removesuffix("\n")
+    return _table(columns, result).removesuffix("\n")
 
 
 def lines_of(columns: Iterable[Column], rows: Iterable[Mapping[str, Any]]) -> str:

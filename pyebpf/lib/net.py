@@ -6,20 +6,26 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pyebpf.dsl.access import cast, offsetof, read_kernel
+from pyebpf.dsl.builtins import pid_tgid
 from pyebpf.dsl.byte_order import ntohs
+from pyebpf.dsl.maps import Hash, LruHash
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.probes.alternatives import Alternatives, first_of
-from pyebpf.dsl.probes.tracing import fentry, kprobe, raw_tracepoint, tp_btf
-from pyebpf.dsl.scalars import Ptr, RawTracepointContext, i32, u16, u32, u64
-from pyebpf.kernel import inet_sock, msghdr, request_sock, sk_buff, sock
+from pyebpf.dsl.probes.tracing import fentry, fexit, kprobe, kretprobe, raw_tracepoint, tp_btf
+from pyebpf.dsl.scalars import Ptr, RawTracepointContext, i32, i64, u16, u32, u64
+from pyebpf.kernel import inet_sock, request_sock, sk_buff, sock, socket, tcp_sock
 from pyebpf.lib.sources import at_entry, at_exit, source
 
 AF_INET, AF_INET6 = 2, 10  # include/linux/socket.h
+_MSG_PEEK, _MSG_ERRQUEUE = 0x2, 0x2000  # include/linux/socket.h
+_IPPROTO_TCP = 6  # include/uapi/linux/in.h
 
 #: What is called with a socket.
 OnSocket = Callable[[Ptr[sock]], None]
 #: What is called with a socket and a number of bytes.
 OnBytes = Callable[[Ptr[sock], u64], None]
+#: Probes by exits, and by entries and exits.
+Calls = tuple[tuple[Probe, ...], tuple[Probe, ...]]
 #: What is called with a socket and two states.
 OnState = Callable[[Ptr[sock], i32, i32], None]
 #: What is called with a socket and a packet.
@@ -70,28 +76,87 @@ def state_changed(*, when: Any = True) -> Callable[[OnState], Alternatives]:
 
 
 def sent(*, when: Any = True) -> Callable[[OnBytes], Alternatives]:
-    """Run when a program gives data to a TCP socket: ``(sk: Ptr[sock], size: u64)``, bytes."""
+    """Run when TCP has taken data from a program: ``(sk: Ptr[sock], size: u64)``, bytes.
 
-    def ways(run: OnBytes) -> Iterable[Probe]:
-        def call(sk: Ptr[sock], _: Ptr[msghdr], size: u64) -> None:
-            run(sk, size)
+    It runs in the program, or a thread of the kernel, that sends.
+    """
 
-        return at_entry("tcp_sendmsg", call, when)
+    def ways(run: OnBytes) -> Iterable[Probe | tuple[Probe, ...]]:
+        # There since Linux 6.3; since 6.5, what sendfile and splice send goes this way too.
+        @tp_btf("sock_send_length", when=when)
+        def by_tracepoint(sk: Ptr[sock], ret: i32) -> None:
+            if ret > 0 and is_tcp(sk):
+                run(sk, ret)
+
+        def call(sk: Ptr[sock], ret: i32) -> None:
+            if ret > 0:
+                run(sk, ret)
+
+        message, page = (_calls(name, call, when) for name in ("tcp_sendmsg", "tcp_sendpage"))
+        both = [one + other for one, other in zip(message, page, strict=True)]
+        return by_tracepoint, both[0], message[0], both[1], message[1]
 
     return source(ways)
 
 
 def received(*, when: Any = True) -> Callable[[OnBytes], Alternatives]:
-    """Run when a program has taken data from a TCP socket: ``(sk: Ptr[sock], size: u64)``."""
+    """Run when a program has taken data from TCP: ``(sk: Ptr[sock], size: u64)``, bytes.
 
-    def ways(run: OnBytes) -> Iterable[Probe]:
-        def call(sk: Ptr[sock], copied: i32) -> None:
-            if copied > 0:
-                run(sk, copied)
+    It runs in the program, or a thread of the kernel, that receives. What is only looked at
+    (``MSG_PEEK``) is not taken; before Linux 6.3 it may count once for each socket. What a program
+    moves to a pipe (``splice``) is seen where functions of the kernel can be traced.
+    """
 
-        return at_entry("tcp_cleanup_rbuf", call, when)
+    def ways(run: OnBytes) -> Iterable[Probe | tuple[Probe, ...]]:
+        last = LruHash[u64, u32](max_entries=10_240)
+
+        @tp_btf("sock_recv_length", when=when)
+        def by_tracepoint(sk: Ptr[sock], ret: i32, flags: i32) -> None:
+            if ret > 0 and not flags & (_MSG_PEEK | _MSG_ERRQUEUE) and is_tcp(sk):
+                run(sk, ret)
+
+        @fexit("tcp_splice_read", when=when)
+        def by_splice(socket: Ptr[socket], ret: i64) -> None:
+            if ret > 0:
+                run(socket.sk, ret)
+
+        def by_function(sk: Ptr[sock], copied: i32) -> None:
+            # The function is told what a call has copied until now, some times in one call, and
+            # also when nothing was taken. How far the program has come is the socket's to say.
+            if copied <= 0:
+                return
+            now: u32 = cast(Ptr[tcp_sock], sk).copied_seq
+            before = last.get(cast(u64, sk))
+            last[cast(u64, sk)] = now
+            size = copied if before is None else min(copied, cast(u32, now - before))
+            if size:
+                run(sk, size)
+
+        functions = at_entry("tcp_cleanup_rbuf", by_function, when)
+        return (by_tracepoint, by_splice), *functions, by_tracepoint
 
     return source(ways)
+
+
+def _calls(function: str, run: Callable[[Ptr[sock], i32], None], when: Any) -> Calls:
+    """Return the ways to be called at the end of a function, with its socket and its result."""
+    inside = Hash[u64, Ptr[sock]](max_entries=10_240)
+
+    @fexit(function, when=when)
+    def done(sk: Ptr[sock], ret: i32) -> None:
+        run(sk, ret)
+
+    @kprobe(function, when=when)
+    def begin(sk: Ptr[sock]) -> None:
+        inside[pid_tgid()] = sk
+
+    @kretprobe(function, when=when)
+    def end(ret: i32) -> None:
+        sk = inside.pop(pid_tgid())
+        if sk is not None:
+            run(sk, ret)
+
+    return (done,), (begin, end)
 
 
 def retransmitted(*, when: Any = True) -> Callable[[OnPacket], Alternatives]:
@@ -203,6 +268,11 @@ def family(sk: Ptr[sock]) -> u16:
     """Return a socket's address family: ``AF_INET`` or ``AF_INET6``."""
     number: u16 = sk.__sk_common.skc_family  # noqa: SLF001 - the kernel's name
     return number
+
+
+def is_tcp(sk: Ptr[sock]) -> bool:
+    """Tell whether a socket is one of TCP over IPv4 or IPv6."""
+    return family(sk) in (AF_INET, AF_INET6) and sk.sk_protocol == _IPPROTO_TCP
 
 
 def local_port(sk: Ptr[sock]) -> u16:

@@ -14,7 +14,8 @@ from pyebpf.dsl.constants import Const
 from pyebpf.dsl.records import record
 from pyebpf.dsl.scalars import Ptr, i32, u16, u32, u64
 from pyebpf.kernel import inet_connection_sock, sk_buff, sock, tcp_skb_cb, tcp_sock
-from pyebpf.lib.net import AF_INET, AF_INET6, family, local_port, remote_port
+from pyebpf.lib.net import AF_INET6, family, local_port, remote_port
+from pyebpf.lib.net import is_tcp as is_tcp  # noqa: PLC0414 - tools have it from here
 
 #: States of a connection (``include/net/tcp_states.h``), each at its number.
 STATES = (
@@ -26,7 +27,6 @@ FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSE = 4, 5, 6, 7
 CLOSE_WAIT, LAST_ACK, LISTEN, CLOSING = 8, 9, 10, 11
 
 _NONE = IPv6Address(0)
-_IPPROTO_TCP = 6  # include/uapi/linux/in.h
 _ICSK_TIME_LOSS_PROBE = 5  # include/net/inet_connection_sock.h
 _TCP_CA_RECOVERY = 3  # include/uapi/linux/tcp.h
 MAPPED = 0xFFFF  # before an IPv4 address in one of IPv6: both bytes alike, so no order matters
@@ -104,11 +104,6 @@ def is_wanted(ends: Ends) -> bool:
     if local_ports and ends.lport not in local_ports:
         return False
     return not remote_ports or ends.rport in remote_ports
-
-
-def is_tcp(sk: Ptr[sock]) -> bool:
-    """Tell whether a socket is one of TCP over IPv4 or IPv6."""
-    return family(sk) in (AF_INET, AF_INET6) and sk.sk_protocol == _IPPROTO_TCP
 
 
 def sequence(skb: Ptr[sk_buff]) -> u32:
