@@ -72,6 +72,9 @@ syscount      332 -p/--pid -t/--tid -c/--ppid -i/--interval -d/--duration -T/--t
                   --exec
 tcpdrop       403 -4/--ipv4 -6/--ipv6 --netns-id --pid-netns
 tcpretrans    415 -s/--sequence -l/--lossprobe -c/--count -4/--ipv4 -6/--ipv6
+tcprtt        287 -i/--interval -d/--duration -T/--timestamp -m/--milliseconds -p/--lport -P/--rport
+                  -a/--laddr -A/--raddr -b/--byladdr -B/--byraddr -e/--extension -D/--debug
+                  -4/--ipv4 -6/--ipv6
 tcptop        367 -C/--noclear -S/--nosummary -p/--pid --cgroupmap --mntnsmap -4/--ipv4
                   -6/--ipv6
 vfscount      61

@@ -159,6 +159,26 @@ def _calls(function: str, run: Callable[[Ptr[sock], i32], None], when: Any) -> C
     return (done,), (begin, end)
 
 
+def arrived(*, when: Any = True) -> Callable[[OnPacket], Alternatives]:
+    """Run when a segment comes for an established TCP connection.
+
+    The function is called with ``(sk: Ptr[sock], skb: Ptr[sk_buff])``, before the segment has
+    changed anything.
+    """
+
+    def ways(run: OnPacket) -> Iterable[Probe]:
+        @tp_btf("tcp_probe", when=when)
+        def typed(sk: Ptr[sock], skb: Ptr[sk_buff]) -> None:
+            run(sk, skb)
+
+        def call(sk: Ptr[sock], skb: Ptr[sk_buff]) -> None:
+            run(sk, skb)
+
+        return typed, *at_entry("tcp_rcv_established", call, when)
+
+    return source(ways)
+
+
 def retransmitted(*, when: Any = True) -> Callable[[OnPacket], Alternatives]:
     """Run when TCP sends something once more: ``(sk: Ptr[sock], skb: Ptr[sk_buff])``."""
 

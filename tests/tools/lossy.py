@@ -16,7 +16,8 @@ LOCAL = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 _SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27  # include/uapi/asm-generic/socket.h
 _DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)  # BPF_RET | BPF_K: take 0 bytes of each packet
 _TCP_INFO = socket.TCP_INFO
-_UNACKED, _RTT, _TOTAL_RETRANS = 24, 68, 100  # offsets in struct tcp_info, include/uapi/linux/tcp.h
+# Offsets in struct tcp_info, include/uapi/linux/tcp.h.
+_UNACKED, _RTT, _TOTAL_RETRANS, _SEGS_IN = 24, 68, 100, 140
 
 
 class _Program(ctypes.Structure):
@@ -38,11 +39,19 @@ def deaf(end: socket.socket) -> Iterator[None]:
 
 
 @contextmanager
-def connected(family: int) -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Give both ends of a connection: the one that began it, and that of its server."""
+def connected(
+    family: int, local: str = "", remote: str = ""
+) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Give both ends of a connection: the one that began it, and that of its server.
+
+    Args:
+        family: of the sockets.
+        local, remote: their addresses, if not the usual one.
+    """
+    here = (local or LOCAL[family], 0)
     with (
-        socket.create_server((LOCAL[family], 0), family=family) as server,
-        socket.create_connection(server.getsockname()[:2]) as client,
+        socket.create_server((remote or LOCAL[family], 0), family=family) as server,
+        socket.create_connection(server.getsockname()[:2], source_address=here) as client,
         server.accept()[0] as peer,
     ):
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -69,6 +78,11 @@ def sent_again(end: socket.socket) -> int:
 def rtt_us(end: socket.socket) -> int:
     """Return the smoothed round-trip time of a connection in microseconds."""
     return _info(end, _RTT)
+
+
+def segments_in(end: socket.socket) -> int:
+    """Return how many segments have come for a socket."""
+    return _info(end, _SEGS_IN)
 
 
 def until_answered(end: socket.socket) -> None:
