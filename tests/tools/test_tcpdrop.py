@@ -93,6 +93,21 @@ def test_json() -> None:
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize("option", [socket.IPV6_DSTOPTS, socket.IPV6_HOPOPTS])
+def test_headers_between_those_of_ipv6_and_tcp(option: int) -> None:
+    padding = b"\0\0\x01\x04\0\0\0\0"
+    with running(*TOOL, "-j", "-6") as tool, socket.socket(socket.AF_INET6) as client:
+        tool.wait_for_links(1)
+        client.bind((LOCAL[socket.AF_INET6], 0))
+        client.setsockopt(socket.IPPROTO_IPV6, option, padding)
+        port = port_of(client)
+        assert client.connect_ex((LOCAL[socket.AF_INET6], 1))
+        done = tool.interrupt()
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert [(row["dport"], row["flags"]) for row in rows if row["sport"] == port] == [(1, "SYN")]
+
+
+@pytest.mark.thorough
 def test_another_network_namespace_is_not_shown() -> None:
     here = Path("/proc/self/ns/net").stat().st_ino
     with running(*TOOL, "--csv", "--netns-id", str(here)) as tool:
