@@ -82,7 +82,8 @@ def sent(*, when: Any = True) -> Callable[[OnBytes], Alternatives]:
     """
 
     def ways(run: OnBytes) -> Iterable[Probe | tuple[Probe, ...]]:
-        # There since Linux 6.3; since 6.5, what sendfile and splice send goes this way too.
+        # Before Linux 6.5 what sendfile and splice send had a function of its own. What there is
+        # for both since then is a tracepoint, which came with 6.3.
         @tp_btf("sock_send_length", when=when)
         def by_tracepoint(sk: Ptr[sock], ret: i32) -> None:
             if ret > 0 and is_tcp(sk):
@@ -94,7 +95,7 @@ def sent(*, when: Any = True) -> Callable[[OnBytes], Alternatives]:
 
         message, page = (_calls(name, call, when) for name in ("tcp_sendmsg", "tcp_sendpage"))
         both = [one + other for one, other in zip(message, page, strict=True)]
-        return by_tracepoint, both[0], message[0], both[1], message[1]
+        return *both, by_tracepoint
 
     return source(ways)
 
