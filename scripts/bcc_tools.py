@@ -69,6 +69,14 @@ statsnoop     247 -t/--timestamp -s/--sysname -x/--failed -p/--pid
 syscount      332 -p/--pid -t/--tid -c/--ppid -i/--interval -d/--duration -T/--top -x/--failures
                   -e/--errno -L/--latency -m/--milliseconds -P/--process -l/--list --syscall
                   --exec
+tcpaccept     297 -T/--time -t/--timestamp -p/--pid -P/--port -4/--ipv4 -6/--ipv6 --cgroupmap
+                  --mntnsmap
+tcpconnect    586 -t/--timestamp -p/--pid -P/--port -4/--ipv4 -6/--ipv6 -L/--lport
+                  -U/--print-uid -u/--uid -c/--count --cgroupmap --mntnsmap -d/--dns
+tcplife       500 -T/--time -t/--timestamp -w/--wide -s/--csv -p/--pid -L/--localport
+                  -D/--remoteport -4/--ipv4 -6/--ipv6
+tcpstates     419 -T/--time -t/--timestamp -w/--wide -s/--csv -L/--localport
+                  -D/--remoteport -Y/--journal -4/--ipv4 -6/--ipv6
 vfscount      61
 vfsstat       167 -p/--pid
 wakeuptime    282 -u/--useronly -p/--pid -v/--verbose -f/--folded --stack-storage-size
