@@ -1,4 +1,7 @@
-"""Columns of tools for TCP: the ends of a connection, in the field ``ends`` of a record."""
+"""Columns of tools for TCP.
+
+Their records have the ends of a connection in the field ``ends``, and whose it is in ``owner``.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,16 @@ from pyebpf.lib.tcp import plain
 
 #: Characters of an IPv4 address, and of the longest IPv6 address.
 NARROW, WIDE = 15, 39
+
+
+def pid(title: str = "PID", width: int = 7) -> Column:
+    """Return the column of the number of the process; 0 if there is none."""
+    return Column(title, width, field="pid", value=lambda _, row: row.owner.pid)
+
+
+def command(title: str = "COMM", width: int = 12) -> Column:
+    """Return the column of the name of the process, as much of it as there is room."""
+    return Column(title, width, cut=True, field="comm", value=lambda _, row: row.owner.comm or "?")
 
 
 def version(*, when: Any = True) -> Column:

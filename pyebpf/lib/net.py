@@ -6,19 +6,30 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pyebpf.dsl.access import cast, offsetof, read_kernel
-from pyebpf.dsl.builtins import pid_tgid
+from pyebpf.dsl.builtins import pid_tgid, tid
 from pyebpf.dsl.byte_order import ntohs
 from pyebpf.dsl.maps import Hash, LruHash
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.probes.alternatives import Alternatives, first_of
-from pyebpf.dsl.probes.tracing import fentry, fexit, kprobe, kretprobe, raw_tracepoint, tp_btf
-from pyebpf.dsl.scalars import Ptr, RawTracepointContext, i32, i64, u16, u32, u64
+from pyebpf.dsl.probes.tracing import fexit, kprobe, kretprobe, raw_tracepoint, tp_btf, tracepoint
+from pyebpf.dsl.scalars import (
+    Ptr,
+    RawTracepointContext,
+    TracepointContext,
+    i32,
+    i64,
+    u16,
+    u32,
+    u64,
+)
 from pyebpf.kernel import inet_sock, request_sock, sk_buff, sock, socket, tcp_sock
+from pyebpf.lib.fs import file_of, is_socket
 from pyebpf.lib.sources import at_entry, at_exit, source
 
 AF_INET, AF_INET6 = 2, 10  # include/linux/socket.h
+IPPROTO_TCP, IPPROTO_MPTCP = 6, 262  # include/uapi/linux/in.h
+_TCP_SYN_SENT = 2  # include/net/tcp_states.h
 _MSG_PEEK, _MSG_ERRQUEUE = 0x2, 0x2000  # include/linux/socket.h
-_IPPROTO_TCP = 6  # include/uapi/linux/in.h
 
 #: What is called with a socket.
 OnSocket = Callable[[Ptr[sock]], None]
@@ -36,20 +47,76 @@ OnRequest = Callable[[Ptr[sock], Ptr[request_sock]], None]
 OnDrop = Callable[[Ptr[sk_buff], u64, u32, Ptr[sock]], None]
 
 
-def connecting(*, when: Any = True) -> Callable[[OnSocket], Alternatives]:
-    """Run when a TCP connection is begun from here, its ends known: ``(sk: Ptr[sock])``."""
-    return first_of(fentry("tcp_connect", when=when), kprobe("tcp_connect", when=when))
+def connecting(*, when: Any = True, port: Any = True) -> Callable[[OnSocket], Alternatives]:
+    """Run when a TCP connection is begun from here, its ends known: ``(sk: Ptr[sock])``.
+
+    Where functions of the kernel cannot be traced, the change of the socket's state is. It has no
+    port yet then, unless it was bound, so this waits for the end of the system call ``connect``,
+    which may be the end of a long attempt. What begins by another call has port 0.
+
+    Args:
+        when: as of every source.
+        port: whether the local port must be known; may be an option. Without, nothing waits.
+    """
+
+    def ways(run: OnSocket) -> Iterable[Probe | tuple[Probe, ...]]:
+        def call(sk: Ptr[sock]) -> None:
+            run(sk)
+
+        calls = Hash[u32, Ptr[sock]](max_entries=10_240)
+
+        def note(sk: Ptr[sock], new: i32) -> None:
+            if new != _TCP_SYN_SENT or sk.sk_protocol != IPPROTO_TCP:
+                return
+            if port and not local_port(sk) and tid() in calls:
+                calls[tid()] = sk
+            else:
+                run(sk)
+
+        @tp_btf("inet_sock_set_state", when=when)
+        def typed(sk: Ptr[sock], _: i32, new: i32) -> None:
+            note(sk, new)
+
+        @raw_tracepoint("inet_sock_set_state", when=when)
+        def untyped(ctx: RawTracepointContext) -> None:
+            note(cast(Ptr[sock], ctx.args[0]), cast(i32, ctx.args[2]))
+
+        @tracepoint("syscalls:sys_enter_connect", when=port if when is True else when)
+        def is_called(_: TracepointContext) -> None:
+            calls[tid()] = cast(Ptr[sock], 0)
+
+        @tracepoint("syscalls:sys_exit_connect", when=port if when is True else when)
+        def returns(_: TracepointContext) -> None:
+            sk = calls.pop(tid())
+            if sk:
+                run(sk)
+
+        by_function = at_entry("tcp_connect", call, when)
+        return *by_function, (typed, is_called, returns), (untyped, is_called, returns)
+
+    return source(ways)
 
 
 def accepted(*, when: Any = True) -> Callable[[OnSocket], Alternatives]:
-    """Run when a program gets a TCP connection that was made to it: ``(sk: Ptr[sock])``."""
+    """Run when a program gets a TCP connection that was made to it: ``(sk: Ptr[sock])``.
+
+    Where functions of the kernel cannot be traced, the system calls are, and the socket is found
+    from the new descriptor; connections that io_uring accepts are not seen there.
+    """
 
     def ways(run: OnSocket) -> Iterable[Probe]:
         def call(ret: Ptr[sock]) -> None:
             if ret:
                 run(ret)
 
-        return at_exit("inet_csk_accept", call, when)
+        @tracepoint("syscalls:sys_exit_accept", when=when)
+        @tracepoint("syscalls:sys_exit_accept4", when=when)
+        def returns(ctx: TracepointContext) -> None:
+            sk = socket_of(cast(i32, ctx.ret))
+            if sk is not None and sk.sk_protocol in (IPPROTO_TCP, IPPROTO_MPTCP):
+                run(sk)
+
+        return *at_exit("inet_csk_accept", call, when), returns
 
     return source(ways)
 
@@ -285,6 +352,15 @@ def _owner(skb: Ptr[sk_buff]) -> u64:
     return read_kernel(u64, cast(u64, skb) + offsetof(sk_buff, "sk"))
 
 
+def socket_of(fd: i32) -> Ptr[sock] | None:
+    """Return the IP socket with a descriptor of the current process; None if it is none."""
+    opened = file_of(fd)
+    if opened is None or not is_socket(opened):
+        return None
+    found: Ptr[sock] = cast(Ptr[socket], opened.private_data).sk
+    return found if family(found) in (AF_INET, AF_INET6) else None
+
+
 def family(sk: Ptr[sock]) -> u16:
     """Return a socket's address family: ``AF_INET`` or ``AF_INET6``."""
     number: u16 = sk.__sk_common.skc_family  # noqa: SLF001 - the kernel's name
@@ -293,7 +369,7 @@ def family(sk: Ptr[sock]) -> u16:
 
 def is_tcp(sk: Ptr[sock]) -> bool:
     """Tell whether a socket is one of TCP over IPv4 or IPv6."""
-    return family(sk) in (AF_INET, AF_INET6) and sk.sk_protocol == _IPPROTO_TCP
+    return family(sk) in (AF_INET, AF_INET6) and sk.sk_protocol == IPPROTO_TCP
 
 
 def local_port(sk: Ptr[sock]) -> u16:

@@ -1,4 +1,4 @@
-"""TCP connections: their two ends, their states, and which of them to trace.
+"""TCP connections: their two ends, their states, whose they are, and which of them to trace.
 
 A tool that imports ``only_v4``, ``only_v6``, ``local_ports``, ``remote_ports`` has these options,
 and asks :func:`is_wanted` in its probes.
@@ -9,10 +9,10 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 
 from pyebpf.dsl.access import addressof, cast, view
-from pyebpf.dsl.builtins import ipv4, ipv6
+from pyebpf.dsl.builtins import comm, ipv4, ipv6, tgid
 from pyebpf.dsl.constants import Const
-from pyebpf.dsl.records import record
-from pyebpf.dsl.scalars import Ptr, i32, u16, u32, u64
+from pyebpf.dsl.records import chars, record
+from pyebpf.dsl.scalars import Char, Ptr, Text, i32, u16, u32, u64
 from pyebpf.kernel import inet_connection_sock, sk_buff, sock, tcp_skb_cb, tcp_sock
 from pyebpf.lib.net import AF_INET6, family, local_port, remote_port
 from pyebpf.lib.net import is_tcp as is_tcp  # noqa: PLC0414 - tools have it from here
@@ -27,6 +27,7 @@ FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSE = 4, 5, 6, 7
 CLOSE_WAIT, LAST_ACK, LISTEN, CLOSING = 8, 9, 10, 11
 
 _NONE = IPv6Address(0)
+_NO_NAME = Text("")
 _ICSK_TIME_LOSS_PROBE = 5  # include/net/inet_connection_sock.h
 _TCP_CA_RECOVERY = 3  # include/uapi/linux/tcp.h
 MAPPED = 0xFFFF  # before an IPv4 address in one of IPv6: both bytes alike, so no order matters
@@ -104,6 +105,33 @@ def is_wanted(ends: Ends) -> bool:
     if local_ports and ends.lport not in local_ports:
         return False
     return not remote_ports or ends.rport in remote_ports
+
+
+def is_own(old: i32, new: i32) -> bool:
+    """Tell whether a change of state is made by the process that has the socket.
+
+    Those are what system calls change: ``connect``, ``listen``, ``close``, ``shutdown``.
+    Others are made by packets and timers, while any process runs, or by both.
+    """
+    return new in (SYN_SENT, LISTEN, FIN_WAIT1, LAST_ACK) or (old == LISTEN and new == CLOSE)
+
+
+@record
+class Owner:
+    """The process that has a connection: the number 0 and no name if none has."""
+
+    pid: u32
+    comm: Char = chars(16)
+
+
+def current() -> Owner:
+    """Return the current process as an owner."""
+    return Owner(pid=tgid(), comm=comm())
+
+
+def nobody() -> Owner:
+    """Return the owner of what has none."""
+    return Owner(pid=0, comm=_NO_NAME)
 
 
 def sequence(skb: Ptr[sk_buff]) -> u32:

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.programs import until
-
-LOCAL = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+from tests.tools.connections import LOCAL
 
 _SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27  # include/uapi/asm-generic/socket.h
 _DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)  # BPF_RET | BPF_K: take 0 bytes of each packet

@@ -14,7 +14,8 @@ import pytest
 from pyebpf.btf.system import kernel_enum
 from tests.kernel.namespaces import in_own_network
 from tests.programs import run, running
-from tests.tools.lossy import LOCAL, connected, deaf, port_of, sent_again
+from tests.tools.connections import LOCAL
+from tests.tools.lossy import connected, deaf, port_of, sent_again
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
 

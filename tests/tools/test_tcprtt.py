@@ -13,7 +13,8 @@ import pytest
 from pyebpf import load
 from pyebpf.tools import tcprtt
 from tests.programs import histogram_counts, run, running
-from tests.tools.lossy import LOCAL, connected, port_of, rtt_us, segments_in, until_answered
+from tests.tools.connections import LOCAL
+from tests.tools.lossy import connected, port_of, rtt_us, segments_in, until_answered
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
 

@@ -15,7 +15,8 @@ import pytest
 from pyebpf import load
 from pyebpf.tools import tcptop
 from tests.programs import run, running
-from tests.tools.lossy import LOCAL, connected, port_of
+from tests.tools.connections import LOCAL
+from tests.tools.lossy import connected, port_of
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
 
