@@ -48,6 +48,7 @@ ext4slower    348 -j/--csv -p/--pid
 fileslower    246 -p/--pid -a/--all-files
 filetop       267 -a/--all-files -C/--noclear -r/--maxrows -s/--sort -p/--pid --read-only
                   --write-only -d/--directory
+gethostlatency 133 -p/--pid
 hardirqs      256 -T/--timestamp -N/--nanoseconds -C/--count -d/--dist -c/--cpu
 killsnoop     177 -x/--failed -p/--pid -T/--tpid -s/--signal
 offcputime    389 -p/--pid -t/--tid -u/--user-threads-only -k/--kernel-threads-only
@@ -69,6 +70,21 @@ statsnoop     247 -t/--timestamp -s/--sysname -x/--failed -p/--pid
 syscount      332 -p/--pid -t/--tid -c/--ppid -i/--interval -d/--duration -T/--top -x/--failures
                   -e/--errno -L/--latency -m/--milliseconds -P/--process -l/--list --syscall
                   --exec
+tcpaccept     297 -T/--time -t/--timestamp -p/--pid -P/--port -4/--ipv4 -6/--ipv6 --cgroupmap
+                  --mntnsmap
+tcpconnect    586 -t/--timestamp -p/--pid -P/--port -4/--ipv4 -6/--ipv6 -L/--lport
+                  -U/--print-uid -u/--uid -c/--count --cgroupmap --mntnsmap -d/--dns
+tcpdrop       403 -4/--ipv4 -6/--ipv6 --netns-id --pid-netns
+tcplife       500 -T/--time -t/--timestamp -w/--wide -s/--csv -p/--pid -L/--localport
+                  -D/--remoteport -4/--ipv4 -6/--ipv6
+tcpretrans    415 -s/--sequence -l/--lossprobe -c/--count -4/--ipv4 -6/--ipv6
+tcprtt        287 -i/--interval -d/--duration -T/--timestamp -m/--milliseconds -p/--lport -P/--rport
+                  -a/--laddr -A/--raddr -b/--byladdr -B/--byraddr -e/--extension -D/--debug
+                  -4/--ipv4 -6/--ipv6
+tcpstates     419 -T/--time -t/--timestamp -w/--wide -s/--csv -L/--localport
+                  -D/--remoteport -Y/--journal -4/--ipv4 -6/--ipv6
+tcptop        367 -C/--noclear -S/--nosummary -p/--pid --cgroupmap --mntnsmap -4/--ipv4
+                  -6/--ipv6
 vfscount      61
 vfsstat       167 -p/--pid
 wakeuptime    282 -u/--useronly -p/--pid -v/--verbose -f/--folded --stack-storage-size

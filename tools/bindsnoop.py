@@ -39,12 +39,13 @@ from pyebpf import (
     u64,
     uid,
 )
-from pyebpf.cli import Column, Elapsed, Lines, Table, Tool, numbers
+from pyebpf.cli import Column, Elapsed, Lines, Table, Tool, numbers, widened
 from pyebpf.kernel import sock
 from pyebpf.lib import binding
-from pyebpf.lib.binding import AF_INET6, Endpoint
+from pyebpf.lib.binding import Endpoint
 from pyebpf.lib.containers import cgroup_map, is_traced, mntns_map
 from pyebpf.lib.filters import FILTERS, is_wanted
+from pyebpf.lib.net import AF_INET6
 
 __all__ = ["cgroup_map", "mntns_map", "tool"]  # options of theirs are options of the tool
 
@@ -122,11 +123,6 @@ def result_of(session: Session, bind: Any) -> int | str:
     return os.strerror(-bind.ret)
 
 
-def is_narrow(session: Session) -> bool:
-    """Tell whether -w is not given."""
-    return not session.option(wide)
-
-
 def is_wide_with_errors(session: Session) -> bool:
     """Tell whether errors are texts."""
     return bool(session.option(wide) and session.option(errors))
@@ -161,12 +157,10 @@ tool = Tool(
         Column("UID", 6, ">", when=print_uid),
         Column("RC", 3, ">", field="ret", value=result_of, when=is_narrow_with_errors),
         Column("RC", 25, field="ret", value=result_of, when=is_wide_with_errors),
-        Column("PID", 8, ">", when=is_narrow),
-        Column("PID", 10, ">", when=wide),
+        *widened(Column("PID", 8, ">"), 10, wide),
         Column("COMM", 12, cut=True),
         Column("PROT", 4, value=lambda _, bind: _PROTOCOLS.get(bind.protocol, "UNKNOWN")),
-        Column("ADDR", 15, value=address_of, when=is_narrow),
-        Column("ADDR", 39, value=address_of, when=wide),
+        *widened(Column("ADDR", 15, value=address_of), 39, wide),
         Column("PORT", 5, ">"),
         Column("OPTS", 5, value=options_of),
         Column("IF", 2, ">", field="bound_if"),

@@ -15,7 +15,7 @@ from pyebpf.errors import NotSupportedError, OtherKernelError
 from pyebpf.lazy import lazy
 
 if TYPE_CHECKING:
-    from pyebpf.btf import belonging, modular, modules, parse
+    from pyebpf.btf import belonging, modular, modules, parse, types
     from pyebpf.btf.modular import ModularBtf
     from pyebpf.btf.modules import LoadedModules
     from pyebpf.btf.parse import Btf
@@ -24,6 +24,7 @@ else:
     modular = lazy("pyebpf.btf.modular")
     modules = lazy("pyebpf.btf.modules")
     parse = lazy("pyebpf.btf.parse")
+    types = lazy("pyebpf.btf.types")
 
 DIRECTORY = "/sys/kernel/btf"
 NOTES = "/sys/kernel/notes"
@@ -74,6 +75,20 @@ def kernel_btf(file: str = "") -> Btf:
             f"({os.uname().release}): {why}"
         )
     return btf
+
+
+def kernel_enum(name: str) -> dict[str, int]:
+    """Return the enumerators of an enum of the running kernel; none if it has no such enum.
+
+    Raises:
+        NotSupportedError, OtherKernelError, FormatError: as of :func:`kernel_btf`.
+    """
+    known = kernel_btf()
+    for number in known.find_all(name, types.Kind.ENUM):
+        node = known.type(number)
+        assert isinstance(node, types.Enum)
+        return {value.name: value.value for value in node.values}
+    return {}
 
 
 def open_btf(file: str) -> Btf:

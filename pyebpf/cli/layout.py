@@ -135,6 +135,18 @@ class Rates:
         return lines_of(self._columns, [{"time": clock(), **rates}])
 
 
+class Part(Frozen):
+    """A table on a screen, of some of the rows.
+
+    Attributes:
+        columns: fields of what ``of`` gives.
+        of: makes what is shown of a row; None if the row is not in this table.
+    """
+
+    columns: Sequence[Column]
+    of: Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+
+
 class Screen(Frozen):
     """The time of day, the machine's load and a table; on a terminal it replaces the one before.
 
@@ -143,10 +155,14 @@ class Screen(Frozen):
     Attributes:
         columns: fields of the mappings.
         keep: the option not to clear the screen.
+        quiet: the option to leave out the time and the load, if there is one.
+        parts: tables, one below the other, instead of ``columns``; empty ones are left out.
     """
 
     columns: Sequence[Column]
     keep: Any
+    quiet: Any = False
+    parts: Sequence[Part] = ()
     stamps: bool = True
     lead: str = ""
 
@@ -158,18 +174,32 @@ class Screen(Frozen):
         """Tell whether a screen replaces the one before."""
         return not session.option(self.keep) and is_terminal()
 
-    def head(self, _: Session) -> str:
+    @property
+    def shown(self) -> Sequence[Column]:
+        """What rows can be sorted by."""
+        return self.columns or self.parts[0].columns
+
+    def head(self, session: Session) -> str:
         """Return the first line: the time of day, and the machine's load."""
-        return f"{clock()} loadavg: {load_average()}"
+        return "" if session.option(self.quiet) else f"{clock()} loadavg: {load_average()}"
 
     def body(self, rows: Iterable[Mapping[str, Any]]) -> str:
-        """Return the table of some rows."""
-        return f"{Table(*self.columns).header()}\n{lines_of(self.columns, rows)}"
+        """Return the table of some rows, or the tables."""
+        if not self.parts:
+            return _table(self.columns, rows)
+        rows = tuple(rows)
+        found = [(part.columns, [*filter(None, map(part.of, rows))]) for part in self.parts]
+        return "\n".join(_table(columns, cells) for columns, cells in found if cells)
 
     def text(self, session: Session, result: Any, /) -> str:
         """Return one screen."""
-        begin = CLEAR if self.clears(session) else "\n"
-        return f"{begin}{self.head(session)}\n\n{self.body(result)}"
+        head = self.head(session)
+        begin = (CLEAR if self.clears(session) else "\n") + (f"{head}\n\n" if head else "")
+        return begin + self.body(result)
+
+
+def _table(columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> str:
+    return f"{Table(*columns).header()}\n{lines_of(columns, rows)}"
 
 
 #: Where a list of rows has most: at an end, where a function of a row is greatest; or nowhere.
@@ -209,7 +239,7 @@ def drawn(result: Any, *columns: Column) -> str:
     """Return histograms as they draw themselves, or rows as a table with these columns."""
     if not isinstance(result, list):
         return str(result)
-    return f"{Table(*columns).header()}\n{lines_of(columns, result)}".removesuffix("\n")
+    return _table(columns, result).removesuffix("\n")
 
 
 def lines_of(columns: Iterable[Column], rows: Iterable[Mapping[str, Any]]) -> str:

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyebpf.cli import output
 from pyebpf.dsl.constants import ConstDecl
+from pyebpf.lazy import lazy
 from pyebpf.present import table
+from pyebpf.present.escape import printable
 
 if TYPE_CHECKING:
+    from pyebpf.host import journal
     from pyebpf.session import Session
+else:
+    journal = lazy("pyebpf.host.journal")
 
 _NS = 1_000_000_000
 
@@ -97,6 +102,20 @@ class Clock(Column):
         )
 
 
+def widened(column: Column, width: int, wide: Any) -> tuple[Column, Column]:
+    """Return a column as it is, and in its place a wider one if an option is given.
+
+    Args:
+        column: which; it is shown always.
+        width: of the wider one, whose text is not cut.
+        wide: the option.
+    """
+    return (
+        column.replace(when=lambda session: not session.option(wide)),
+        column.replace(width=width, cut=False, when=wide),
+    )
+
+
 class Csv:
     """What :class:`Lines` print instead where an option asks for values between commas.
 
@@ -124,6 +143,11 @@ class Lines:
         columns: what to show of each record.
         keep: says which records to show, where the kernel could not tell: all by default.
         csv: other columns, if there is an option for such output; JSON goes before it.
+        journal: the option to write each line to the journal of systemd, too. Its entries have the
+            columns as fields, ``TCPSTATES_LPORT`` of the tool ``tcpstates``.
+        values: what JSON and ``--csv`` have instead of ``columns``.
+        below: what stands below the line of each record, before an empty line: its value is a
+            sequence of texts. In JSON a list; between commas one text, with ``;`` in it.
     """
 
     def __init__(
@@ -132,20 +156,35 @@ class Lines:
         *columns: Column,
         keep: OfRecord | None = None,
         csv: Csv | None = None,
+        journal: Any = False,
+        values: tuple[Column, ...] = (),
+        below: Column | None = None,
     ) -> None:
         self._events = events
         self._columns = columns
+        self._below = () if below is None else (below,)
+        self._fields = (values or columns) + self._below
         self._keep = keep
         self._csv = csv
+        self._journal = journal
 
-    def printer(self, session: Session, *, json: bool, csv: bool = False) -> Printer:
-        """Begin to print: the header, or no header for JSON."""
-        if csv and not json:
-            return Printer(session, self._events, self._values(session, self._columns), _as_values)
-        if self._csv is not None and not json and session.option(self._csv.when):
-            return Printer(session, self._events, self._values(session, self._csv.columns), _as_csv)
-        values = self._values(session, self._columns)
-        return Printer(session, self._events, values, _as_json if json else _as_table)
+    def printer(
+        self, session: Session, *, json: bool, csv: bool = False, tool: str = ""
+    ) -> Printer:
+        """Begin to print: the header, or no header for JSON.
+
+        Raises:
+            OSError: the journal is to be written to, and there is none.
+        """
+        if json or csv:
+            columns, form = self._fields, _as_json if json else _as_values
+        elif self._csv is not None and session.option(self._csv.when):
+            columns, form = self._csv.columns, _as_csv
+        else:
+            columns, form = self._columns + self._below, _as_blocks if self._below else _as_table
+        values = self._values(session, columns)
+        copy = Copy(tool, values.columns) if session.option(self._journal) else None
+        return Printer(session, self._events, values, form, copy)
 
     def _values(self, session: Session, columns: tuple[Column, ...]) -> Values:
         tracing = Tracing(session, time.monotonic_ns())
@@ -173,6 +212,31 @@ class Values(NamedTuple):
     of: Callable[[Any], list[Any] | None]
 
 
+class Copy:
+    """Writes lines to the journal of systemd.
+
+    Args:
+        tool: whose lines.
+        columns: what is in them.
+
+    Raises:
+        OSError: there is no journal.
+    """
+
+    def __init__(self, tool: str, columns: tuple[Column, ...]) -> None:
+        self._tool = tool
+        self._row = table.Table(*columns).row
+        self._names = [f"{tool.upper()}_{column.name.upper()}" for column in columns]
+        with journal.Journal(tool):
+            pass  # before anything is printed
+
+    def write(self, rows: list[list[Any]]) -> None:
+        """Write an entry for each row of values."""
+        with journal.Journal(self._tool) as entries:
+            for row in rows:
+                entries.write(self._row(*row), dict(zip(self._names, row, strict=True)))
+
+
 class Printer:
     """Prints the records of one session.
 
@@ -181,6 +245,7 @@ class Printer:
         events: the stream.
         values: what to print of a record.
         form: writes the header, and returns what makes a line of values.
+        copy: what takes the values, too.
 
     Raises:
         OutputError: nobody takes them; so does :meth:`wait`.
@@ -192,10 +257,12 @@ class Printer:
         events: Any,
         values: Values,
         form: Callable[[tuple[Column, ...]], OfValues],
+        copy: Copy | None,
     ) -> None:
         self._stream = session[events]
         self._kind = events.shape().kinds[0]
         self._values = values.of
+        self._copy = copy
         # By name: it imports numpy, which a tool needs only after its probes are attached.
         self._python_values = importlib.import_module("pyebpf.spec.dtype").python_values
         self._line = form(values.columns)
@@ -211,14 +278,24 @@ class Printer:
         batch = self._stream.read(timeout_s)
         if len(batch):
             values = map(self._values, self._python_values(self._kind, batch))
+            rows = [row for row in values if row is not None]
             # All at once: whoever reads them is woken once.
-            output.write("".join(f"{self._line(row)}\n" for row in values if row is not None))
+            output.write("".join(f"{self._line(row)}\n" for row in rows))
+            if self._copy is not None:
+                self._copy.write(rows)
 
 
 def _as_table(columns: tuple[Column, ...]) -> OfValues:
     lines = table.Table(*columns)
     output.write(f"{lines.header()}\n")
     return lambda row: lines.row(*row)
+
+
+def _as_blocks(columns: tuple[Column, ...]) -> OfValues:
+    line = _as_table(columns[:-1])
+    return lambda row: "\n".join(
+        [line(row[:-1]), *(f"\t{printable(text)}" for text in row[-1]), ""]
+    )
 
 
 def _as_json(columns: tuple[Column, ...]) -> OfValues:

@@ -83,9 +83,10 @@ class Live:
     ) -> None:
         self.is_paused = False
         self._layout, self._session, self._limit, self._end = layout, session, limit, end
-        self._names = [column.name for column in layout.columns]
+        self._names = [column.name for column in layout.shown]
         self._rows: list[Any] = []
-        self._head, self._sorting = "", Sorting()
+        self._sorting = Sorting()
+        self._head: str | None = None  # of the screen; none was drawn yet
         self._input, self._size = sys.stdin.fileno(), os.terminal_size((0, 0))
         self._before: list[Any] | None = None
         self._handlers: dict[int, Any] = {}
@@ -181,7 +182,7 @@ class Live:
         keys = self._keys()
         for key in keys:
             self._press(key)
-        if self._head and (keys or self._size != _size()):
+        if self._head is not None and (keys or self._size != _size()):
             output.write(self._drawn())
 
     def _keys(self) -> str:
@@ -225,9 +226,7 @@ class Live:
         return f"{_HOME}{cut}{_TO_END}"
 
     def _status(self) -> str:
-        by = (
-            self._layout.columns[self._sorting.by].title if self._sorting.by >= 0 else "as reported"
-        )
+        by = self._layout.shown[self._sorting.by].title if self._sorting.by >= 0 else "as reported"
         turned = ", reversed" if self._sorting.reverse else ""
         paused = "PAUSED  " if self.is_paused else ""
         return f"{paused}sorted: {by}{turned}  ({_KEYS})"

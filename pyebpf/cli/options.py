@@ -123,6 +123,7 @@ _LETTERS = {
     "-n": Option(
         "number", "number", ("-n", "--number"), "COUNT", "how many outputs", convert=positive
     ),
+    "-s": _CSV.replace(flags=("-s", "--csv")),
 }  # fmt: skip
 _EXEC = Option(
     "exec", "exec", ("--exec",), "COMMAND …", "run this command, and trace it alone until it ends"
@@ -236,8 +237,8 @@ class CommandLine:
         reports: it has intervals, and formats.
         lasts: it goes on until it is stopped.
         loads: it loads programs; without that it looks once at what is there.
-        letters: ``"-i"``, ``"-d"``, ``"-n"`` if the interval, the duration and the number of
-            intervals are flags of one letter too.
+        letters: ``"-i"``, ``"-d"``, ``"-n"``, ``"-s"`` if the interval, the duration, the number of
+            intervals and ``--csv`` are flags of one letter too.
         lines: it prints a line for each event.
         ranks: some of what it reports may have more than the rest.
         starts: it can start a command: all that follows ``--exec``.
@@ -272,7 +273,8 @@ class CommandLine:
         letters = (*letters, "-d") if lines and "-d" not in letters else letters
         frame = (_EXEC,) * starts
         frame += (_TIMESTAMP,) * (reports and stamps) + (_JSON,) * (reports or lines)
-        frame += (_CSV,) * (reports or lines) + (_TOP,) * (reports and ranks)
+        frame += (_CSV,) * ((reports or lines) and "-s" not in letters)
+        frame += (_TOP,) * (reports and ranks)
         frame += tuple(_LETTERS[letter] for letter in letters)
         frame += (_DURATION,) * (lasts and loads and "-d" not in letters)
         frame += _LOADING * loads + _COMMON

@@ -130,13 +130,18 @@ def _rows_of(result: Any) -> list[Mapping[str, Any]]:
 
 
 def csv_line(values: Iterable[Any]) -> str:
-    """Return values with commas between them, as JSON has them; text is safe for a terminal."""
+    """Return values with commas between them, as JSON has them; text is safe for a terminal.
+
+    Of several texts in one value the sign between them is ``;``.
+    """
     # By name: it imports numpy, which a tool needs only after its probes are attached.
     jsonl = importlib.import_module("pyebpf.present.jsonl")
 
     def text(value: Any) -> str:
         if value is None:
             return ""
+        if isinstance(value, list):
+            value = ";".join(map(str, value))
         return printable(value if isinstance(value, str) else jsonl.line(value))
 
     return ",".join(csv_cell(text(jsonl.plain(value))) for value in values)

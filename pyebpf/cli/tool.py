@@ -69,8 +69,8 @@ class Tool(Generic[R]):
         header: printed when the probes are attached; a function makes it of the session.
         exclusive: options of which a command line may have one.
         instead: what is printed when an option is given, and nothing traced.
-        letters: ``"-i"``, ``"-d"``, ``"-n"`` if interval, duration and the number of intervals are
-            flags of one letter too.
+        letters: ``"-i"``, ``"-d"``, ``"-n"``, ``"-s"`` if interval, duration, the number of
+            intervals and ``--csv`` are flags of one letter too.
         single: it reports once, and its argument says after how long.
         meanwhile: called some times a second while it traces, if it reports.
         examples: lines at the end of ``--help``: a command, ``#``, what it does.
@@ -343,7 +343,7 @@ class Tool(Generic[R]):
         if self._lines is None or (self._summary is not None and session.option(self._summary)):
             return None
         json, csv = "json" in choice.frame, "csv" in choice.frame
-        return self._lines.printer(session, json=json, csv=csv)
+        return self._lines.printer(session, json=json, csv=csv, tool=self.name)
 
     def _print_lines(
         self, session: Session, printer: Printer, patience: Patience, end: float

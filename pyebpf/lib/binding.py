@@ -15,11 +15,9 @@ from pyebpf.dsl.probes.tracing import fexit, kprobe, kretprobe, tracepoint
 from pyebpf.dsl.records import record
 from pyebpf.dsl.scalars import Ptr, TracepointContext, be16, i32, u8, u16, u32, u64
 from pyebpf.kernel import inet_sock, sock, sockaddr, socket
-from pyebpf.lib.fs import file_of, is_socket
-from pyebpf.lib.net import family, local_port
+from pyebpf.lib.net import AF_INET, AF_INET6, family, local_port, socket_of
 from pyebpf.lib.sources import source
 
-AF_INET, AF_INET6 = 2, 10  # include/linux/socket.h
 _NO_V4, _NO_V6 = IPv4Address(0), IPv6Address(0)
 
 #: What :func:`options` gives: a bit for each of the options of these names.
@@ -107,22 +105,13 @@ def bound(*, when: Any = True) -> Callable[[OnBound], Alternatives]:
         @tracepoint("syscalls:sys_exit_bind", when=when)
         def returns(ctx: TracepointContext) -> None:
             call = _calls.pop(tid())
-            if call is not None and (sk := _socket_of(cast(i32, call.what))) is not None:
+            if call is not None and (sk := socket_of(cast(i32, call.what))) is not None:
                 end = _asked_by_user(call.address) if ctx.ret < 0 else local_end(sk)
                 run(sk, end, cast(i32, ctx.ret))
 
         return typed, (begins, ends), (is_called, returns)
 
     return source(ways)
-
-
-def _socket_of(fd: i32) -> Ptr[sock] | None:
-    """Return the IP socket with a descriptor of the current process; None if it is none."""
-    opened = file_of(fd)
-    if opened is None or not is_socket(opened):
-        return None
-    found: Ptr[sock] = cast(Ptr[socket], opened.private_data).sk
-    return found if family(found) in (AF_INET, AF_INET6) else None
 
 
 def local_end(sk: Ptr[sock]) -> Endpoint:

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
-from pyebpf.btf.system import kernel_btf
-from pyebpf.btf.types import Enum, Kind
+from pyebpf.btf.system import kernel_enum
 from pyebpf.dsl.access import cast
 from pyebpf.dsl.builtins import comm, has_field, ktime_get_ns, tgid
 from pyebpf.dsl.maps import Hash
@@ -338,12 +337,9 @@ def _meanings() -> tuple[dict[int, str], list[tuple[int, str]]]:
 
 
 def _enum(prefix: str, *names: str) -> dict[str, int]:
-    btf = kernel_btf()
     for name in names:
-        for number in btf.find_all(name, Kind.ENUM):
-            node = btf.type(number)
-            assert isinstance(node, Enum)
-            return {v.name.removeprefix(prefix): v.value for v in node.values}
+        if found := kernel_enum(name):
+            return {word.removeprefix(prefix): number for word, number in found.items()}
     raise NotSupportedError(f"the kernel's BTF has no enum {' or '.join(names)}", feature="btf")
 
 

@@ -93,13 +93,13 @@ def taken(
 
 
 def kernel_stacks(
-    session: Any, ids: Iterable[int], *, addresses: bool = False
+    session: Any, ids: Iterable[int], *, addresses: bool = False, offsets: bool = False
 ) -> dict[int, tuple[str, ...]]:
     """Return the functions of stacks of the kernel by their ids, the outermost first.
 
     A stack that there was no room for is one function, ``[lost]``.
     """
-    text, found = _text(offsets=False, addresses=addresses), {}
+    text, found = _text(offsets=offsets, addresses=addresses), {}
     for number in ids:
         frames = session[stacks].frames(number)
         kept = without_tracing(tuple(str(frame) for frame in reversed(frames)))

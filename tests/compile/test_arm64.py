@@ -48,7 +48,9 @@ _LEFT_OUT = ("demo", "fentry", "kprobe", "kvm_hypercall", "lsm", "simulation", "
              "task_iter", "tcpv4connect", "undump", "urandomread", "vfsreadlat")  # fmt: skip
 _TOOLS_LEFT_OUT = ("argdist", "bindsnoop", "bpflist", "btrfsdist", "btrfsslower", "cachestat",
                    "ext4dist", "ext4slower", "hardirqs", "killsnoop", "opensnoop", "runqlen",
-                   "softirqs", "statsnoop", "syscount", "xfsdist", "xfsslower")  # fmt: skip
+                   "softirqs", "statsnoop", "syscount", "tcpaccept", "tcpconnect", "tcpdrop",
+                   "tcplife", "tcpretrans", "tcprtt", "tcpstates", "tcptop", "xfsdist",
+                   "xfsslower")  # fmt: skip
 EXAMPLES = sorted(p for p in (arm64.ROOT / "examples").rglob("*.py") if p.stem not in _LEFT_OUT)
 TOOLS = sorted(p for p in (arm64.ROOT / "tools").glob("*.py")
                if not p.stem.startswith("__") and p.stem not in _TOOLS_LEFT_OUT)  # fmt: skip

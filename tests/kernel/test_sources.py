@@ -31,6 +31,7 @@ from pyebpf.runtime import kallsyms
 from pyebpf.runtime.features import KernelFeatures
 from pyebpf.session import Session
 from pyebpf.targets import host_target
+from tests.tools.lossy import segments_in, until_answered
 
 pytestmark = pytest.mark.kernel
 
@@ -114,8 +115,14 @@ def on_receive(sk: Ptr[sock], size: u64) -> None:
         seen[1] += size
 
 
+@net.arrived()
+def on_arrival(sk: Ptr[sock], skb: Ptr[sk_buff]) -> None:
+    if mine.value and net.local_port(sk) == wanted.value:  # in an interrupt, whoever runs
+        seen[0] += 1
+
+
 @net.dropped()
-def on_drop(skb: Ptr[sk_buff], location: u64) -> None:
+def on_drop(skb: Ptr[sk_buff], location: u64, reason: u32, sk: Ptr[sock]) -> None:
     if tgid() == mine.value:
         seen[0] += 1
         seen[1] = skb.len
@@ -306,6 +313,16 @@ def receives(session: Session) -> list[int]:
     return [0, TIMES * (TIMES + 1) // 2]
 
 
+def arrivals(session: Session) -> list[int]:
+    with _connected(session) as (client, peer):
+        before = segments_in(peer)
+        for _ in range(TIMES):
+            client.send(b"x")
+        until_answered(client)
+        session.detach()  # what ends the connection comes too
+        return [segments_in(peer) - before]
+
+
 def reads(session: Session) -> list[int]:
     with tempfile.TemporaryFile() as opened:
         opened.write(bytes(100))
@@ -393,6 +410,7 @@ CASES = [
     Case(on_fork, forks), Case(on_exec, execs), Case(on_exit, exits), Case(on_switch, switches),
     Case(on_wake, wakes), Case(on_move, moves), Case(on_state, listens), Case(on_connect, connects),
     Case(on_accept, connects), Case(on_send, sends), Case(on_receive, receives),
+    Case(on_arrival, arrivals),
     Case(on_read, reads), Case(on_write, writes), Case(on_open, opens), Case(on_sync, syncs),
     Case(on_create, creates), Case(on_unlink, unlinks), Case(on_request, requests),
 ]  # fmt: skip

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from pyebpf import Const
-from pyebpf.cli import Column, Rolling, Screen, Stamped
+from pyebpf.cli import Column, Part, Rolling, Screen, Stamped
 from pyebpf.cli import layout as layouts
+from pyebpf.dsl.constants import value_of
 from pyebpf.present.hist import Hist
 from pyebpf.present.keyed import KeyedHist
 from pyebpf.present.stacks import CountedStack, StackCounts
@@ -21,6 +22,7 @@ from tests.unit.test_cli import Pretended, make_tool, sessions
 __all__ = ["sessions"]
 
 KEEP = Const(False, "-C", "--noclear")
+QUIET = Const(False, "-S", "--nosummary")
 COLUMNS = [Column("NAME", 8), Column("N", 4, ">")]
 TIME = r"\d\d:\d\d:\d\d"
 
@@ -29,7 +31,7 @@ class Optional(Pretended):
     """A session that knows an option."""
 
     def option(self, const: Any) -> Any:
-        return self.options.get(const, const.default)
+        return value_of(const, self.options)
 
 
 def rows(session: Any) -> list[dict[str, Any]]:
@@ -125,6 +127,19 @@ def test_only_a_terminal_is_cleared(
     assert text.startswith(layouts.CLEAR if clears else "\n")
     plain = text.removeprefix(layouts.CLEAR).removeprefix("\n")
     assert re.fullmatch(rf"{TIME} loadavg: .*\n\nNAME        N\na\\x1b\[2J    1\n", plain)
+
+
+def test_a_screen_of_several_tables_without_the_load() -> None:
+    few = Part(COLUMNS, lambda row: row if row["n"] < 2 else None)
+    many = Part(COLUMNS[1:], lambda row: {"n": -row["n"]} if row["n"] > 2 else None)
+    none = Part(COLUMNS, lambda _: None)
+    screen = Screen((), KEEP, quiet=QUIET, parts=(none, few, many))
+    session: Any = Optional({QUIET: True}, {})
+    loud: Any = Optional({}, {})
+    result = [{"name": "a", "n": 1}, {"name": "b", "n": 2}, {"name": "c", "n": 3}]
+    assert screen.text(session, result) == "\nNAME        N\na           1\n\n   N\n  -3\n"
+    assert screen.text(session, []) == "\n"
+    assert "loadavg" in screen.text(loud, result)
 
 
 def test_the_usual_interval_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -274,3 +274,11 @@ def test_a_tool_with_lines_has_no_intervals_though_it_reports_too() -> None:
     with pytest.raises(UsageError, match="'1' is one argument too many"):
         line.parse(["1"])
     assert line.usage("tool") == "usage: tool [options]"
+
+
+def test_values_may_be_asked_for_by_a_letter() -> None:
+    line = CommandLine([], reports=False, lines=True, letters=["-s"])
+    assert line.parse(["-s"]).frame == line.parse(["--csv"]).frame == {"csv": True}
+    assert line.help().count("--csv") == 1
+    with pytest.raises(UsageError):
+        CommandLine([], reports=False, lines=True).parse(["-s"])

@@ -41,7 +41,7 @@ LAYERS: dict[str, set[str]] = {
     "dsl": FACTS | {"ir", "kernel", "helpers", "tracepoints"},
     "kfuncs": {"dsl"},
     "net": {"dsl"},
-    "lib": FACTS | {"dsl", "host", "kernel"},
+    "lib": FACTS | {"dsl", "host", "kernel", "net"},
     "runtime": FACTS | {"present", "host"},
     "attached": {"runtime", "spec"},
     "open_maps": {"dsl", "runtime"},

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from pyebpf import Char, Const, Events, chars, i32, record, u64
-from pyebpf.cli.lines import Clock, Column, Csv, Elapsed, Lines
+from pyebpf.cli.lines import Clock, Column, Csv, Elapsed, Lines, widened
 from pyebpf.cli.options import CommandLine
 from pyebpf.cli.output import Losses
+from pyebpf.host import journal
 from pyebpf.spec.dtype import numpy_dtype
 
 wordy = Const(False, "-v")
@@ -54,7 +57,7 @@ class Pretended:
 def followed(
     session: Pretended, lines: Lines, *, as_json: bool = False, as_csv: bool = False
 ) -> None:
-    printer = lines.printer(session, json=as_json, csv=as_csv)  # type: ignore[arg-type]
+    printer = lines.printer(session, json=as_json, csv=as_csv, tool="known")  # type: ignore[arg-type]
     assert printer.name == "seen"
     while session.batches:
         printer.wait(0.01)
@@ -113,6 +116,17 @@ def test_values_between_commas(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines() == ['{"ret": -2}', '{"ret": 3}']
 
 
+def test_other_columns_for_programs_and_text_below(capsys: pytest.CaptureFixture[str]) -> None:
+    below = Column("WORDS", 0, value=lambda _, row: ["a\n", str(row.ret)])
+    lines = Lines(seen, Column("RET", 3), values=(Column("ERR", 0, field="ret"),), below=below)
+    followed(Pretended((0, -2, b"", b""), (0, 3, b"", b"")), lines)
+    assert capsys.readouterr().out == "RET\n-2\n\ta\\n\n\t-2\n\n3\n\ta\\n\n\t3\n\n"
+    followed(Pretended((0, -2, b"", b"")), lines, as_json=True)
+    assert capsys.readouterr().out == '{"ret": -2, "words": ["a\\n", "-2"]}\n'
+    followed(Pretended((0, -2, b"", b"")), lines, as_csv=True)
+    assert capsys.readouterr().out == "ret,words\n-2,a\\n;-2\n"
+
+
 def test_only_some_records(capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines(seen, Column("RET", 3), keep=lambda session, row: row.ret == session.chosen)
     followed(Pretended(*ROWS), lines)
@@ -156,3 +170,35 @@ def test_options_of_a_tool_that_prints_lines() -> None:
     names = {option.name for option in CommandLine([], reports=False, lines=True).options}
     assert {"json", "duration"} <= names
     assert "timestamp" not in names
+
+
+def test_a_column_that_an_option_widens(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines(seen, *widened(Column("COMM", 4, cut=True), 9, wordy), Column("RET", 0))
+    for chosen in (False, True):
+        followed(Pretended(*ROWS[1:], chosen=chosen), lines)
+    assert capsys.readouterr().out.splitlines() == [
+        "COMM RET", "much 0", "COMM      RET", "much lon  0"
+    ]  # fmt: skip
+
+
+def test_lines_also_go_to_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = Lines(seen, Column("COMM", 4), Column("RET", 0), journal=wordy)
+    monkeypatch.setattr(journal, "SOCKET", str(tmp_path / "journal"))
+    with pytest.raises(FileNotFoundError):
+        followed(Pretended(*ROWS, chosen=True), lines)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(journal.SOCKET)
+        listening.settimeout(60)
+        followed(Pretended(*ROWS, chosen=True), lines, as_json=True)
+        entries = [listening.recv(1_000).decode() for _ in ROWS]
+        assert capsys.readouterr().out.startswith('{"comm"')
+        followed(Pretended(*ROWS, chosen=False), lines)
+        listening.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listening.recv(1_000)
+    assert entries == [
+        f"MESSAGE={text}\nPRIORITY=6\nSYSLOG_IDENTIFIER=known\nKNOWN_COMM={comm}\nKNOWN_RET={ret}\n"
+        for text, comm, ret in (("a\\x1b -2", "a\x1b", -2), ("much lon 0", "much lon", 0))
+    ]

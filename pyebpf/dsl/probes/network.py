@@ -72,12 +72,23 @@ def tc_action(function: Callable[..., Any]) -> Probe:
     return hooked("tc_action")(function)
 
 
-def socket_filter(function: Callable[..., Any]) -> Probe:
+@overload
+def socket_filter(function: Callable[..., Any], /) -> Probe: ...
+@overload
+def socket_filter(*, when: Any = True) -> Decorator: ...
+def socket_filter(
+    function: Callable[..., Any] | None = None, /, *, when: Any = True
+) -> Probe | Decorator:
     """Run for each packet that a socket gets, and say how many bytes of it to keep; 0 drops it.
 
     The program gets an :class:`SkBuffContext`. Since Linux 3.19.
+
+    Args:
+        function: the program, if the decorator has no arguments.
+        when: load only if this constant (see ``Const``) is true.
     """
-    return hooked("socket_filter")(function)
+    decorator = hooked("socket_filter", when=when)
+    return decorator if function is None else decorator(function)
 
 
 def flow_dissector(function: Callable[..., Any]) -> Probe:

@@ -1,0 +1,159 @@
+"""Trace changes of state of TCP connections, and how long each was in its state before.
+
+A line is printed for each change, also of sockets that listen. MS is the time in OLDSTATE; 0 where
+nobody saw it begin.
+
+Output:   SKADDR is the socket: lines of one connection have the same. C-PID and C-COMM are the
+          process that has it: the last that called connect, listen, accept, close or shutdown;
+          0 and "?" while none has, as before a connection is accepted. It is not whoever was
+          running when a packet came. IP is the protocol of the packets: IPv4 by a socket that
+          speaks both is 4. A port or address is 0 while there is none.
+Cost:     two probes; a hash look-up and insert, and a record, for each change.
+Needs:    Linux 5.8, with BTF.
+Source:   behaviour after BCC's tcpstates (Brendan Gregg, 2018); written from scratch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyebpf import Const, Events, Hash, Ptr, cast, i32, ktime_get_ns, record, u32, u64
+from pyebpf.cli import Clock, Column, Elapsed, Lines, Tool, widened
+from pyebpf.cli import tcp as columns
+from pyebpf.kernel import sock
+from pyebpf.lib import net
+from pyebpf.lib.tcp import (
+    CLOSE,
+    STATES,
+    Ends,
+    Owner,
+    current,
+    ends_of,
+    is_own,
+    is_tcp,
+    is_wanted,
+    local_ports,
+    nobody,
+    only_v4,
+    only_v6,
+    remote_ports,
+)
+
+__all__ = ["local_ports", "only_v4", "only_v6", "remote_ports", "tool"]  # options of the tool too
+
+time_of_day = Const(False, "-T", "--time", help="include the time of day, HH:MM:SS")
+timestamp = Const(False, "-t", "--timestamp", help="include the time since tracing began")
+wide = Const(False, "-w", "--wide", help="columns that IPv6 addresses and names fit into")
+journal = Const(False, "-Y", "--journal", help="also write to the journal of systemd")
+
+
+@record
+class State:
+    """What is known of a connection in its state."""
+
+    since_ns: u64
+    owner: Owner
+
+
+@record
+class Change:
+    """A connection goes into another state."""
+
+    ts_ns: u64
+    took_ns: u64
+    address: u64
+    ends: Ends
+    owner: Owner
+    old: u32
+    new: u32
+
+
+states = Hash[u64, State](max_entries=65_536)
+changes = Events[Change](pages=256)
+
+
+@net.accepted()
+def on_accept(sk: Ptr[sock]) -> None:
+    """Note whose a connection is now."""
+    state = states.get(cast(u64, sk))
+    if state is not None:
+        state.owner = current()
+
+
+@net.state_changed()
+def on_change(sk: Ptr[sock], old: i32, new: i32) -> None:
+    """Send a change, and note when it was."""
+    if old == new or not is_tcp(sk):
+        return
+    ends, now, key = ends_of(sk), ktime_get_ns(), cast(u64, sk)
+    state = states.setdefault(key, State(since_ns=now, owner=nobody()))
+    if is_own(old, new):
+        state.owner = current()
+    if is_wanted(ends):
+        with changes.reserve() as e:
+            e.ts_ns, e.took_ns, e.address, e.ends = now, now - state.since_ns, key, ends
+            e.owner, e.old, e.new = state.owner, old, new
+    state.since_ns = now
+    if new == CLOSE:
+        del states[key]
+
+
+class Arrow(Column):
+    """A column behind an arrow, which is in tables only."""
+
+    def cell(self, value: Any) -> str:
+        """Return the arrow and the value."""
+        return self.placed(f"-> {value}")
+
+
+def name_of(number: int) -> str:
+    """Return the name of a state, or its number."""
+    return STATES[number] if number < len(STATES) else str(number)
+
+
+tool: Tool[None] = Tool(
+    __name__,
+    probes=[on_accept, on_change],
+    lines=Lines(
+        changes,
+        Clock("TIME", 8, field="time", value=lambda _, row: row.ts_ns, when=time_of_day),
+        Elapsed(
+            "TIME(s)",
+            9,
+            format=".6f",
+            field="time_s",
+            value=lambda _, row: row.ts_ns,
+            when=timestamp,
+        ),
+        Column("SKADDR", 16, value=lambda _, row: f"{row.address:x}"),
+        columns.pid("C-PID"),
+        *widened(columns.command("C-COMM", 10), 16, wide),
+        columns.version(when=wide),
+        *widened(columns.local_address(), columns.WIDE, wide),
+        columns.local_port(),
+        *widened(columns.remote_address(), columns.WIDE, wide),
+        columns.remote_port(),
+        Column("OLDSTATE", 11, value=lambda _, row: name_of(row.old)),
+        Arrow("-> NEWSTATE", 14, field="newstate", value=lambda _, row: name_of(row.new)),
+        Column("MS", 0, format=".3f", field="ms", value=lambda _, row: row.took_ns / 1e6),
+        journal=journal,
+    ),
+    exclusive=[(only_v4, only_v6)],
+    letters=("-s",),
+    examples="""
+        tcpstates             # trace all changes of state
+        tcpstates -t          # include the time since tracing began
+        tcpstates -T          # include the time of day
+        tcpstates -w          # wide columns, which IPv6 addresses fit into
+        tcpstates -stT        # print comma-separated values, with both times
+        tcpstates -Y          # write to the journal of systemd as well
+        tcpstates -L 80       # only trace local port 80
+        tcpstates -L 80,81    # only trace local ports 80 and 81
+        tcpstates -D 80       # only trace remote port 80
+        tcpstates -4          # only trace IPv4
+        tcpstates -j          # print JSON, one object per line
+    """,
+)
+
+if __name__ == "__main__":
+    raise SystemExit(tool.main())
