@@ -113,7 +113,7 @@ def name_of(number: int) -> str:
 
 tool: Tool[None] = Tool(
     __name__,
-    probes=[on_accept, on_change],
+    probes=[on_change, on_accept],
     lines=Lines(
         changes,
         Clock("TIME", 8, field="time", value=lambda _, row: row.ts_ns, when=time_of_day),
