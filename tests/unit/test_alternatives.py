@@ -10,6 +10,8 @@ from pyebpf import (
     Hash,
     KprobeContext,
     Ptr,
+    RawTracepointContext,
+    SkBuffContext,
     compile_probes,
     fentry,
     fexit,
@@ -17,6 +19,8 @@ from pyebpf import (
     i64,
     kprobe,
     kretprobe,
+    raw_tracepoint,
+    socket_filter,
     tid,
     tp_btf,
     u32,
@@ -204,3 +208,19 @@ def test_the_context_of_registers_may_be_left_out() -> None:
     opened = {"f_inode": {"i_ino": 5}}
     for probe in (with_context, enter):
         run(probe).fire(probe, opened)
+
+
+@raw_tracepoint("sched_switch")
+def on_switch(ctx: RawTracepointContext) -> None:
+    counts[0] += 1
+
+
+@socket_filter(when=enabled)
+def is_kept(ctx: SkBuffContext) -> u32:
+    return ctx.len
+
+
+def test_a_socket_filter_that_is_switched_off_is_not_loaded() -> None:
+    for value, names in ((True, ["on_switch", "is_kept"]), (False, ["on_switch"])):
+        compiled = compile_probes(on_switch, is_kept, options={enabled: value}, target=target())
+        assert [info.name for info in compiled.programs] == names
