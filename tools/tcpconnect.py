@@ -3,12 +3,12 @@
 A line is printed for each attempt, whether it succeeds or not. With -d QUERY is the name whose
 look-up gave the address, and how long before the attempt the answer came, if that is more than
 100 ms: answers of the DNS are read as they pass through this network namespace. What is looked up
-by TLS or HTTPS, or in a file, cannot be known.
+by TCP, TLS or HTTPS, or in a file, cannot be known.
 
 Output:   IP is the protocol of the packets: IPv4 by a socket that speaks both is 4. LPORT is "?" if
           it was not known yet. TIME(s) is the time since tracing began. With -c a table: how often
           each address and port was connected to.
-Cost:     one or two probes, run for each attempt; with -d a filter, run for each packet.
+Cost:     one to three probes, run for each attempt; with -d a filter, run for each packet.
 Needs:    Linux 5.8, with BTF. Where functions of the kernel cannot be traced, changes of state are.
           With -L a line comes there when connect() returns, and without the port if the attempt is
           not by connect() (io_uring, TCP Fast Open).

@@ -159,7 +159,7 @@ def data_received(tp: Ptr[tcp_sock]) -> u64:
 
 tool: Tool[None] = Tool(
     __name__,
-    probes=[on_accept, on_change],
+    probes=[on_change, on_accept],
     lines=Lines(
         ended,
         Clock("TIME", 8, field="time", value=lambda _, row: row.ts_ns, when=time_of_day),

@@ -7,7 +7,8 @@ Output:   SKADDR is the socket: lines of one connection have the same. C-PID and
           process that has it: the last that called connect, listen, accept, close or shutdown;
           0 and "?" while none has, as before a connection is accepted. It is not whoever was
           running when a packet came. IP is the protocol of the packets: IPv4 by a socket that
-          speaks both is 4. A port or address is 0 while there is none.
+          speaks both is 4. A port or address is 0 while there is none; -L does not show the
+          step of a client before it has its port.
 Cost:     two probes; a hash look-up and insert, and a record, for each change.
 Needs:    Linux 5.8, with BTF.
 Source:   behaviour after BCC's tcpstates (Brendan Gregg, 2018); written from scratch.
@@ -113,7 +114,7 @@ def name_of(number: int) -> str:
 
 tool: Tool[None] = Tool(
     __name__,
-    probes=[on_accept, on_change],
+    probes=[on_change, on_accept],
     lines=Lines(
         changes,
         Clock("TIME", 8, field="time", value=lambda _, row: row.ts_ns, when=time_of_day),

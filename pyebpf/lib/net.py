@@ -109,8 +109,8 @@ def accepted(*, when: Any = True) -> Callable[[OnSocket], Alternatives]:
             if ret:
                 run(ret)
 
-        @tracepoint("syscalls:sys_exit_accept", when=when)
         @tracepoint("syscalls:sys_exit_accept4", when=when)
+        @tracepoint("syscalls:sys_exit_accept", when=when)
         def returns(ctx: TracepointContext) -> None:
             sk = socket_of(cast(i32, ctx.ret))
             if sk is not None and sk.sk_protocol in (IPPROTO_TCP, IPPROTO_MPTCP):

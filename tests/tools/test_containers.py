@@ -11,6 +11,7 @@ from pyebpf import Hash, load, open_pinned, raw_tracepoint, u32, u64
 from tests.kernel.children import BPFFS, in_own_bpffs
 from tests.programs import run
 from tests.tools.children import traced
+from tests.tools.connections import V4, connection
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool]
 
@@ -40,6 +41,21 @@ def test_only_what_is_in_the_maps() -> None:
     assert [line.split()[0] for line in done.out.splitlines()[1:]] == [str(pid)]
     _, _, done = traced(opens, "opensnoop", "-p", *by_space, *by_group)
     assert done.out.count("\n") == 1, "its cgroup is not in the map"
+
+
+@pytest.mark.thorough
+@in_own_bpffs
+def test_connections_of_what_is_in_the_maps() -> None:
+    with load(uses_both, attach=False):
+        pass
+    by_space, by_group = ("--mntnsmap", f"{BPFFS}/spaces"), ("--cgroupmap", f"{BPFFS}/groups")
+    for tool in ("tcpconnect", "tcpaccept"):
+        with open_pinned(spaces) as inside:
+            inside[Path("/proc/self/ns/mnt").stat().st_ino] = 0
+        pid, _, done = traced(lambda: connection(V4), tool, "-p", *by_space)
+        assert [line.split()[0] for line in done.out.splitlines()[1:]] == [str(pid)]
+        _, _, done = traced(lambda: connection(V4), tool, "-p", *by_space, *by_group)
+        assert done.out.count("\n") == 1, "its cgroup is not in the map"
 
 
 @pytest.mark.thorough

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import csv
 import os
 import re
 import socket
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.programs import ROOT, Program, run, running
-from tests.tools.children import COMM, as_json, traced, waiting
+from tests.tools.children import COMM, as_json, followed, traced, waiting
 from tests.tools.connections import TIMES, V4, V6, Made, connection, connections
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
@@ -60,16 +60,15 @@ def in_other_ways() -> list[list[Any]]:
 
 
 @pytest.mark.thorough
-def test_attempts_of_every_kind_as_json() -> None:
+def test_attempts_of_every_kind_as_values() -> None:
     with waiting(in_other_ways) as child:
-        pid = str(child.pid)
-        with running("-m", "pyebpf.tools.tcpconnect", "-j", "-tULp", pid, "-u", "0") as tool:
-            tool.wait_for_links(1)
-            wanted = child.go()
-            done = tool.interrupt()
-    found = [json.loads(line) for line in done.out.splitlines()]
-    assert [[row["ip"], row["daddr"], row["lport"], row["dport"]] for row in found] == wanted
-    assert {(row["uid"], row["comm"], row["saddr"]) for row in found} == {(0, COMM, "127.0.0.1")}
+        flags = ("--csv", "-tUL", "-u", "0")
+        wanted, done = followed(child, "tcpconnect", "-p", *flags, begins="comm")
+    found = list(csv.DictReader(done.out.splitlines()))
+    assert [[row["ip"], row["daddr"], row["lport"], row["dport"]] for row in found] == [
+        [str(value) for value in row] for row in wanted
+    ]
+    assert {(row["uid"], row["comm"], row["saddr"]) for row in found} == {("0", COMM, "127.0.0.1")}
 
 
 def to_two_servers() -> list[int]:

@@ -12,6 +12,8 @@ from pyebpf import (
     Hash,
     KprobeContext,
     Ptr,
+    RawTracepointContext,
+    SkBuffContext,
     compile_probes,
     fentry,
     fexit,
@@ -19,6 +21,8 @@ from pyebpf import (
     i64,
     kprobe,
     kretprobe,
+    raw_tracepoint,
+    socket_filter,
     tid,
     tp_btf,
     u32,
@@ -218,3 +222,19 @@ def test_a_function_of_the_options_may_say_whether_to_attach(
 
     names = [info.name for info in compile_probes(begins, asked, options=chosen).programs]
     assert names.count("asked") == attached
+
+
+@raw_tracepoint("sched_switch")
+def on_switch(ctx: RawTracepointContext) -> None:
+    counts[0] += 1
+
+
+@socket_filter(when=enabled)
+def is_kept(ctx: SkBuffContext) -> u32:
+    return ctx.len
+
+
+def test_a_socket_filter_that_is_switched_off_is_not_loaded() -> None:
+    for value, names in ((True, ["on_switch", "is_kept"]), (False, ["on_switch"])):
+        compiled = compile_probes(on_switch, is_kept, options={enabled: value}, target=target())
+        assert [info.name for info in compiled.programs] == names
