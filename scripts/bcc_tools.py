@@ -50,6 +50,9 @@ filetop       267 -a/--all-files -C/--noclear -r/--maxrows -s/--sort -p/--pid --
                   --write-only -d/--directory
 hardirqs      256 -T/--timestamp -N/--nanoseconds -C/--count -d/--dist -c/--cpu
 killsnoop     177 -x/--failed -p/--pid -T/--tpid -s/--signal
+memleak       609 -p/--pid -t/--trace -a/--show-allocs -o/--older -c/--command --combined-only
+                  --wa-missing-free -s/--sample-rate -T/--top -z/--min-size -Z/--max-size -O/--obj
+                  --percpu --sort --symbols-prefix
 offcputime    389 -p/--pid -t/--tid -u/--user-threads-only -k/--kernel-threads-only
                   -U/--user-stacks-only -K/--kernel-stacks-only -d/--delimited -f/--folded
                   -s/--offset --stack-storage-size -m/--min-block-time -M/--max-block-time

@@ -74,7 +74,7 @@ class Tool(Generic[R]):
         exclusive: options of which a command line may have one.
         instead: what is printed when an option is given, and nothing traced.
         letters: ``"-i"``, ``"-d"``, ``"-n"`` if interval, duration and the number of intervals are
-            flags of one letter too.
+            flags of one letter too; ``"-c"`` if a flag takes the command of ``--exec`` as a text.
         single: it reports once, and its argument says after how long.
         meanwhile: called some times a second while it traces, if it reports.
         examples: lines at the end of ``--help``: a command, ``#``, what it does.

@@ -74,7 +74,8 @@ def choose(
             continue
         number, reasons = _first(one, target, options, refused)
         picks.append(number)
-        notes[one.ways[number][0]] = tuple(f"instead of {why}" for why in reasons)
+        for probe in one.ways[number][:1]:
+            notes[probe] = tuple(f"instead of {why}" for why in reasons)
     return Chosen(given, tuple(picks), notes)
 
 
@@ -85,6 +86,8 @@ def _first(
     reasons: list[str] = []
     unsure: list[int] = []
     for number, way in enumerate(one.ways):
+        if not way and not unsure:
+            return number, reasons  # it is to be done without
         hooks = [
             (probe, hook.chosen(options))
             for probe in way
