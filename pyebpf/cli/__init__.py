@@ -9,14 +9,14 @@ before probes are attached.
 
 from pyebpf.cli.front import main
 from pyebpf.cli.layout import Rates, Rolling, Screen, Stamped, averaged, drawn
-from pyebpf.cli.lines import Clock, Column, Csv, Elapsed, Lines
+from pyebpf.cli.lines import Below, Clock, Column, Csv, Elapsed, Lines
 from pyebpf.cli.options import numbers, positive, whole
 from pyebpf.cli.stacks import OutstandingLayout, StackLayout, stack_counts
 from pyebpf.cli.tool import Tool, run
 from pyebpf.present.table import Table
 
 __all__ = [
-    "Clock", "Column", "Csv", "Elapsed", "Lines", "OutstandingLayout", "Rates", "Rolling", "Screen",
-    "StackLayout", "Stamped", "Table", "Tool", "averaged", "drawn", "main", "numbers", "positive",
-    "run", "stack_counts", "whole",
+    "Below", "Clock", "Column", "Csv", "Elapsed", "Lines", "OutstandingLayout", "Rates", "Rolling",
+    "Screen", "StackLayout", "Stamped", "Table", "Tool", "averaged", "drawn", "main", "numbers",
+    "positive", "run", "stack_counts", "whole",
 ]  # fmt: skip

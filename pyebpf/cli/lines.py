@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyebpf.cli import output
 from pyebpf.dsl.constants import ConstDecl
 from pyebpf.present import table
+from pyebpf.present.escape import printable
 
 if TYPE_CHECKING:
     from pyebpf.session import Session
@@ -97,6 +99,21 @@ class Clock(Column):
         )
 
 
+def indented(texts: Iterable[str]) -> Iterable[str]:
+    """Return a line for each text, below what they belong to."""
+    return [f"        {printable(text)}" for text in texts]
+
+
+class Below(Column):
+    """What stands below a line of text; where there are values, it is one like any other.
+
+    Attributes:
+        drawn: makes lines of the value, safe to print.
+    """
+
+    drawn: Callable[[Any], Iterable[str]] = indented
+
+
 class Csv:
     """What :class:`Lines` print instead where an option asks for values between commas.
 
@@ -124,6 +141,7 @@ class Lines:
         columns: what to show of each record.
         keep: says which records to show, where the kernel could not tell: all by default.
         csv: other columns, if there is an option for such output; JSON goes before it.
+        sentence: makes a line of text of a record's values by their names; no header then.
     """
 
     def __init__(
@@ -132,7 +150,9 @@ class Lines:
         *columns: Column,
         keep: OfRecord | None = None,
         csv: Csv | None = None,
+        sentence: Callable[[Mapping[str, Any]], str] | None = None,
     ) -> None:
+        self._sentence = sentence
         self._events = events
         self._columns = columns
         self._keep = keep
@@ -145,6 +165,8 @@ class Lines:
         if self._csv is not None and not json and session.option(self._csv.when):
             return Printer(session, self._events, self._values(session, self._csv.columns), _as_csv)
         values = self._values(session, self._columns)
+        if self._sentence is not None and not json:
+            return Printer(session, self._events, values, partial(_as_sentences, self._sentence))
         return Printer(session, self._events, values, _as_json if json else _as_table)
 
     def _values(self, session: Session, columns: tuple[Column, ...]) -> Values:
@@ -194,7 +216,7 @@ class Printer:
         form: Callable[[tuple[Column, ...]], OfValues],
     ) -> None:
         self._stream = session[events]
-        self._kind = events.shape().kinds[0]
+        self._kinds = events.shape().kinds
         self._values = values.of
         # By name: it imports numpy, which a tool needs only after its probes are attached.
         self._python_values = importlib.import_module("pyebpf.spec.dtype").python_values
@@ -210,15 +232,46 @@ class Printer:
         """Print what is there, or comes in some time."""
         batch = self._stream.read(timeout_s)
         if len(batch):
-            values = map(self._values, self._python_values(self._kind, batch))
+            values = map(self._values, self._records(batch))
             # All at once: whoever reads them is woken once.
             output.write("".join(f"{self._line(row)}\n" for row in values if row is not None))
 
+    def _records(self, batch: Any) -> Iterable[Any]:
+        if len(self._kinds) == 1:
+            values: list[Any] = self._python_values(self._kinds[0], batch)
+            return values
+        # Of several types, in the order in which they came.
+        by_kind = [iter(self._python_values(kind, batch[kind])) for kind in self._kinds]
+        return (next(by_kind[tag]) for tag in batch.tags.tolist())
+
 
 def _as_table(columns: tuple[Column, ...]) -> OfValues:
-    lines = table.Table(*columns)
+    places = [place for place, column in enumerate(columns) if not isinstance(column, Below)]
+    lines = table.Table(*(columns[place] for place in places))
     output.write(f"{lines.header()}\n")
-    return lambda row: lines.row(*row)
+    return _with_lines_below(columns, lambda row: lines.row(*(row[place] for place in places)))
+
+
+def _as_sentences(
+    sentence: Callable[[Mapping[str, Any]], str], columns: tuple[Column, ...]
+) -> OfValues:
+    names = [column.name for column in columns]
+    return _with_lines_below(columns, lambda row: sentence(dict(zip(names, row, strict=True))))
+
+
+def _with_lines_below(columns: tuple[Column, ...], line: OfValues) -> OfValues:
+    drawn = [
+        (place, column.drawn) for place, column in enumerate(columns) if isinstance(column, Below)
+    ]
+    if not drawn:
+        return line
+
+    def lines(row: list[Any]) -> Iterator[str]:
+        yield line(row)
+        for place, draw in drawn:
+            yield from draw(row[place])
+
+    return lambda row: "\n".join(lines(row))
 
 
 def _as_json(columns: tuple[Column, ...]) -> OfValues:

@@ -76,7 +76,8 @@ class Tool(Generic[R]):
         letters: ``"-i"``, ``"-d"``, ``"-n"`` if interval, duration and the number of intervals are
             flags of one letter too; ``"-c"`` if a flag takes the command of ``--exec`` as a text.
         single: it reports once, and its argument says after how long.
-        meanwhile: called some times a second while it traces, if it reports.
+        meanwhile: called when the probes are attached, and some times a second while it traces, if
+            it reports or prints lines.
         examples: lines at the end of ``--help``: a command, ``#``, what it does.
         interval_s: the interval if none is given; None for a single report at the end.
         times: how many reports if the command line does not say; None to go on until Ctrl-C.
@@ -306,6 +307,8 @@ class Tool(Generic[R]):
                 choice.consts[self._process] = (traced.pid,) if several else traced.pid
             session = stack.enter_context(load(*self._loadable(choice), options=choice.consts))
             begin = time.monotonic()
+            if self._meanwhile is not None:
+                self._meanwhile(session)
             is_plain = not choice.frame.keys() & {"json", "csv"}
             if is_plain:
                 self._begin(session)
@@ -342,6 +345,8 @@ class Tool(Generic[R]):
     ) -> None:
         while not patience.is_over and (left := end - time.monotonic()) > 0:
             printer.wait(min(left, _SLICE))
+            if self._meanwhile is not None:
+                self._meanwhile(session)
         patience.finish(session)
         printer.wait()
         self._tell_losses(session, Losses(printer.name))

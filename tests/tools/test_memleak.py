@@ -89,7 +89,7 @@ def traced(child: Child, options: dict[Any, Any]) -> Iterator[Any]:
         assert not session.lost()
 
 
-@pytest.mark.parametrize("combined", [False, True])
+@pytest.mark.parametrize("combined", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_what_is_kept_is_counted_to_the_byte(combined: bool) -> None:
     size = {memleak.min_size: SIZE, memleak.max_size: SIZE, memleak.combined_only: combined}
     with waiting(leaks) as child, traced(child, size) as session:
@@ -98,6 +98,7 @@ def test_what_is_kept_is_counted_to_the_byte(combined: bool) -> None:
     assert "ffi" in row["stack"][0]
 
 
+@pytest.mark.thorough
 def test_every_function_is_one_allocation() -> None:
     with waiting(by_each_function) as child, traced(child, {memleak.min_size: SIZE}) as session:
         rows = memleak.report(session)
@@ -109,6 +110,7 @@ def test_every_function_is_one_allocation() -> None:
     assert sum(row["bytes"] for row in rows) == (7 + 3 + 1) * SIZE + LARGE
 
 
+@pytest.mark.thorough
 def test_text_has_places_and_a_trace() -> None:
     with (
         waiting(leaks) as child,
