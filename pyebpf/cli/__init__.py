@@ -13,10 +13,11 @@ from pyebpf.cli.lines import Below, Clock, Column, Csv, Elapsed, Lines
 from pyebpf.cli.options import numbers, positive, whole
 from pyebpf.cli.stacks import OutstandingLayout, StackLayout, stack_counts
 from pyebpf.cli.tool import Tool, run
+from pyebpf.present.escape import printable
 from pyebpf.present.table import Table
 
 __all__ = [
     "Below", "Clock", "Column", "Csv", "Elapsed", "Lines", "OutstandingLayout", "Rates", "Rolling",
     "Screen", "StackLayout", "Stamped", "Table", "Tool", "averaged", "drawn", "main", "numbers",
-    "positive", "run", "stack_counts", "whole",
+    "positive", "printable", "run", "stack_counts", "whole",
 ]  # fmt: skip
