@@ -1,7 +1,7 @@
 """What BCC's tools of the same names have, for the table of tools.
 
 Source:  BCC's ``tools/`` at commit 6d0a964c (2026-08-20): the lines of each script, and the flags
-         that its help shows.
+         that its help shows; of ``biostacks``, which has none, ``libbpf-tools/biostacks*``.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ biolatency    425 -T/--timestamp -Q/--queued -m/--milliseconds -D/--disks -F/--f
 biopattern    147 -d/--disk
 biosnoop      440 -Q/--queue -d/--disk -P/--pattern
 biotop        364 -C/--noclear -r/--maxrows -p/--pid
+biostacks     405 -d/--disk -m/--milliseconds -v/--verbose
 bitesize      51
 bpflist       87  -v/--verbosity
 btrfsdist     239 -T/--notimestamp -m/--milliseconds -p/--pid

@@ -108,13 +108,14 @@ def kernel_stacks(
     return found
 
 
-def described(session: Any, number: int, pid: int = 0) -> list[str]:
+def described(session: Any, number: int, pid: int = 0, *, addresses: bool = False) -> list[str]:
     """Return the functions of one stack, the innermost first: ``work+0x1d [app]``.
 
     Args:
         session: the tool's.
         number: the stack's id; of one that there was no room for, the only function is ``[lost]``.
         pid: of the process; 0 for a stack of the kernel.
+        addresses: show each address before its function.
     """
     if number == _NO_ROOM:
         return ["[lost]"]
@@ -122,7 +123,10 @@ def described(session: Any, number: int, pid: int = 0) -> list[str]:
     if not pid:
         kept = without_tracing(tuple(str(frame) for frame in reversed(frames)))
         frames = frames[len(frames) - len(kept) :]
-    return [_placed(frame) for frame in frames]
+    return [
+        f"{frame.address:<16x} {_placed(frame)}" if addresses else _placed(frame)
+        for frame in frames
+    ]
 
 
 def _placed(frame: Any) -> str:
