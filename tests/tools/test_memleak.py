@@ -5,9 +5,12 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -156,6 +159,42 @@ def test_json_of_a_command_and_wrong_words() -> None:
         done = run(*TOOL, *words)
         assert (done.code, done.out) == (2, "")
         assert said in done.err
+
+
+#: An allocator with few functions, which call each other.
+SOURCE = """
+static char room[1 << 16], *next = room;
+__attribute__((noinline)) void *my_malloc(unsigned long size) { next += size; return next - size; }
+__attribute__((noinline)) void my_free(void *place) { __asm__(""); }
+void *my_realloc(void *old, unsigned long size) { my_free(old); return my_malloc(size); }
+"""
+
+
+@pytest.mark.thorough
+def test_an_allocator_of_its_own(tmp_path: Path) -> None:
+    """Its functions have a prefix; those that it lacks are done without."""
+    if shutil.which("cc") is None:
+        pytest.skip("needs a C compiler")
+    library, source = tmp_path / "liballocator.so", tmp_path / "allocator.c"
+    source.write_text(SOURCE, encoding="ascii")
+    subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, source], check=True)
+    lib = ctypes.CDLL(str(library))
+    for name in ("my_malloc", "my_realloc"):
+        getattr(lib, name).restype = ctypes.c_size_t
+    options = {memleak.binary: str(library), memleak.prefix: "my_", memleak.older_ms: 0}
+    options |= {memleak.room: 10_000}
+    with load(*memleak.tool.probes_for(options), options=options) as session:
+        for number in range(KEPT):
+            at = lib.my_malloc(SIZE % 100)
+            if number < 7:
+                lib.my_realloc(place(at), 100)
+            elif number < 10:
+                lib.my_free(place(at))
+        session.detach()
+        rows = memleak.report(session)
+    assert {row["pid"] for row in rows} == {os.getpid()}
+    assert sum(row["allocations"] for row in rows) == KEPT - 3
+    assert sum(row["bytes"] for row in rows) == 7 * 100 + (KEPT - 10) * (SIZE % 100)
 
 
 def test_the_kernel_keeps_messages() -> None:

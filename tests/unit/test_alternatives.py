@@ -146,6 +146,8 @@ def test_what_is_optional_is_done_without() -> None:
         optional, ends, target=target(without=["prog:fentry", "kprobe_attach"])
     )
     assert [info.name for info in compiled.programs] == ["ends"]
+    with pytest.raises(PyebpfError, match="none of the optional hooks:\n  fentry vfs_read: this"):
+        compile_probes(optional, target=nothing)
     refused = {(optional, 0): "it may not be traced", (optional, 1): "nor so"}
     assert choose([optional], target(), {}, refused).picks == (2,)
 

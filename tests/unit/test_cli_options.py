@@ -274,3 +274,13 @@ def test_a_tool_with_lines_has_no_intervals_though_it_reports_too() -> None:
     with pytest.raises(UsageError, match="'1' is one argument too many"):
         line.parse(["1"])
     assert line.usage("tool") == "usage: tool [options]"
+
+
+def test_a_command_in_quotes_is_one_for_exec() -> None:
+    line = CommandLine(declared(NAMES), reports=True, starts=True, letters=["-c"])
+    assert line.parse(["-c", "work --how 'so so'"]).frame == {"exec": ["work", "--how", "so so"]}
+    assert line.parse(["--exec", "work", "-c"]).frame == {"exec": ["work", "-c"]}
+    with pytest.raises(UsageError, match="-c: the command is missing"):
+        line.parse(["-c", " "])
+    with pytest.raises(UsageError, match="No closing quotation"):
+        line.parse(["-c", "'x"])
