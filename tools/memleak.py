@@ -39,6 +39,7 @@ from pyebpf import (
     ktime_get_ns,
     read_user,
     record,
+    rows,
     tgid,
     tid,
     tracepoint,
@@ -364,13 +365,24 @@ def report(session: Session) -> list[dict[str, Any]]:
     return found[: session.option(top)]
 
 
+def ended(session: Session, pids: set[int]) -> set[int]:
+    """Return which of many processes have ended: their memory went with them.
+
+    The one process that is traced may end: what it leaves then is what is looked for.
+    """
+    if session.option(only_pid) or not session.option(binary):
+        return set()
+    return {pid for pid in pids if not os.path.exists(f"/proc/{pid}")}  # noqa: PTH110
+
+
 def combined(session: Session) -> list[dict[str, Any]]:
     """Return a row for each stack, of the sums that the kernel has."""
     items: Any = session[sums].items()
+    gone = ended(session, {at.pid for at, _ in items})
     return [
         {"pid": at.pid, "bytes": n.size, "allocations": n.count, "stack": at.stack}
         for at, n in items
-        if n.count > 0
+        if n.count > 0 and at.pid not in gone
     ]
 
 
@@ -378,17 +390,22 @@ def aged(session: Session) -> list[dict[str, Any]]:
     """Return a row for each stack, of the allocations that are old enough."""
     keys, values = session[allocations].snapshot()
     kept = values["ts_ns"] + session.option(older_ms) * 1_000_000 <= time.monotonic_ns()
+    for pid in ended(session, set(keys["pid"].tolist())):
+        its = keys["pid"] == pid
+        kept &= ~its
+        for place in rows(Place, keys[its]):
+            session[allocations].pop(place, None)
     columns = (keys["pid"], values["stack"], keys["address"], values["size"])
     by_origin: defaultdict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
     for pid, stack, address, size in zip(*(c[kept].tolist() for c in columns), strict=True):
         by_origin[pid, stack].append((address, size))
-    rows: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
     for (pid, stack), places in by_origin.items():
         size = sum(size for _, size in places)
-        rows.append({"pid": pid, "bytes": size, "allocations": len(places), "stack": stack})
+        found.append({"pid": pid, "bytes": size, "allocations": len(places), "stack": stack})
         if session.option(show_allocs):
-            rows[-1]["places"] = sorted(places)
-    return rows
+            found[-1]["places"] = sorted(places)
+    return found
 
 
 def header(session: Session) -> str:

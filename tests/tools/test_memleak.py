@@ -183,7 +183,11 @@ def test_an_allocator_of_its_own(tmp_path: Path) -> None:
         getattr(lib, name).restype = ctypes.c_size_t
     options = {memleak.binary: str(library), memleak.prefix: "my_", memleak.older_ms: 0}
     options |= {memleak.room: 10_000}
-    with load(*memleak.tool.probes_for(options), options=options) as session:
+    with (
+        waiting(lambda: lib.my_malloc(SIZE % 100)) as child,  # what it keeps goes with it
+        load(*memleak.tool.probes_for(options), options=options) as session,
+    ):
+        child.go()
         for number in range(KEPT):
             at = lib.my_malloc(SIZE % 100)
             if number < 7:
@@ -191,7 +195,9 @@ def test_an_allocator_of_its_own(tmp_path: Path) -> None:
             elif number < 10:
                 lib.my_free(place(at))
         session.detach()
+        assert len(session[memleak.allocations]) == KEPT - 3 + 1
         rows = memleak.report(session)
+        assert len(session[memleak.allocations]) == KEPT - 3
     assert {row["pid"] for row in rows} == {os.getpid()}
     assert sum(row["allocations"] for row in rows) == KEPT - 3
     assert sum(row["bytes"] for row in rows) == 7 * 100 + (KEPT - 10) * (SIZE % 100)
