@@ -20,7 +20,6 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pyebpf import (
@@ -28,27 +27,18 @@ from pyebpf import (
     Const,
     Hash,
     PerCpuArray,
-    Probe,
     Session,
-    TracepointContext,
-    UprobeContext,
     comm,
-    first_of,
-    i32,
     i64,
     ktime_get_ns,
-    read_user,
     record,
     rows,
     tgid,
-    tid,
-    tracepoint,
     u32,
     u64,
-    uprobe,
-    uretprobe,
 )
 from pyebpf.cli import OutstandingLayout, Tool, positive, whole
+from pyebpf.lib import allocators
 from pyebpf.lib.stacks import described, remember, stacks, storage
 
 __all__ = ["storage", "tool"]  # options of the tool
@@ -82,9 +72,6 @@ percpu = Const(False, "--percpu", help="trace the kernel's memory for each CPU")
 sort = Const("size", "--sort", help="by size, or by count", metavar="KEY", convert=order)
 prefix = Const("", "--symbols-prefix", help="the allocator's functions begin with this")
 room = Const(1_000_000, "--max-allocations", help="how many there is room for", convert=positive)
-page_bytes = Const(os.sysconf("SC_PAGE_SIZE"))
-#: What mmap() returns when it fails, and the number of a page that there is not.
-NOWHERE = 0xFFFF_FFFF_FFFF_FFFF
 
 
 @record
@@ -105,21 +92,6 @@ class Allocation:
 
 
 @record
-class Call:
-    """A function of an allocator, until it returns.
-
-    ``out`` is where it puts the address, if it does not return it; ``old`` is the place that it
-    moves, whose allocation is ``was``.
-    """
-
-    sp: u64
-    size: u64
-    out: u64
-    old: u64
-    was: Allocation
-
-
-@record
 class Origin:
     """Who allocates, and where."""
 
@@ -135,53 +107,9 @@ class Sum:
     count: i64
 
 
-calls = Hash[u32, Call](max_entries=10_240)
 allocations = Hash[Place, Allocation](max_entries=room)
 sums = Hash[Origin, Sum](max_entries=16_384)
 turns = PerCpuArray[u64](max_entries=1)
-
-
-def is_inside(ctx: UprobeContext) -> bool:
-    """Tell whether an allocator calls its own functions: their frames are below its own.
-
-    What never returned, as after a longjmp(), is above, and forgotten.
-    """
-    call = calls.get(tid())
-    return call is not None and ctx.sp < call.sp
-
-
-def begins(ctx: UprobeContext, size: u64, out: u64, old: u64) -> None:
-    """Note a call. What it moves is free from here on: others may get its place."""
-    if is_inside(ctx):
-        return
-    call = Call(sp=ctx.sp, size=size, out=out)  # type: ignore[call-arg] # what is left out is 0
-    if old:
-        was = allocations.pop(Place(pid=tgid(), address=old))
-        if was is not None:
-            call.old, call.was = old, was
-    calls[tid()] = call
-
-
-def ends(ctx: UprobeContext, result: u64, is_status: bool) -> None:
-    """Note what it gave."""
-    if is_inside(ctx):
-        return
-    call = calls.pop(tid())
-    if call is None:
-        return
-    address = result
-    if is_status:
-        address = 0 if result else read_user(u64, call.out)
-    if address in (0, NOWHERE):
-        if call.old and call.size:  # it failed, and the old place stays
-            allocations[Place(pid=tgid(), address=call.old)] = call.was
-        elif call.old:
-            forget(tgid(), call.old, call.was.size, call.was.stack)
-        return
-    if call.old:
-        forget(tgid(), call.old, call.was.size, call.was.stack)
-    if is_wanted(call.size):
-        keep(tgid(), address, call.size, stacks.user())
 
 
 def is_wanted(size: u64) -> bool:
@@ -196,163 +124,67 @@ def is_wanted(size: u64) -> bool:
 
 def keep(pid: u32, address: u64, size: u64, stack: i64) -> None:
     """Count an allocation in."""
+    now = ktime_get_ns()
     if combined_only:
-        releases(pid, address)
+        release(pid, address, now)
         zero = Sum(size=0, count=0)
         entry = sums.setdefault(Origin(pid=pid, stack=stack), zero)
         entry.size += size
         entry.count += 1
-    allocations[Place(pid=pid, address=address)] = Allocation(
-        size=size, ts_ns=ktime_get_ns(), stack=stack
-    )
+    allocations[Place(pid=pid, address=address)] = Allocation(size=size, ts_ns=now, stack=stack)
     if trace:
         print(f"{comm()} {tgid()} alloc {size} bytes at {address:#x}")
 
 
-def releases(pid: u32, address: u64) -> None:
-    """Take out what is at a place, if anything."""
-    was = allocations.pop(Place(pid=pid, address=address))
-    if was is not None:
-        forget(pid, address, was.size, was.stack)
-
-
-def forget(pid: u32, address: u64, size: u64, stack: i64) -> None:
-    """Count an allocation out."""
+def release(pid: u32, address: u64, before_ns: u64) -> None:
+    """Count an allocation out that was made before some time."""
+    place = Place(pid=pid, address=address)
+    was = allocations.get(place)
+    if was is None or was.ts_ns > before_ns:
+        return
+    was = allocations.pop(place)
+    if was is None:
+        return
     if combined_only:
-        entry = sums.get(Origin(pid=pid, stack=stack))
+        entry = sums.get(Origin(pid=pid, stack=was.stack))
         if entry is not None:
-            entry.size -= size
+            entry.size -= was.size
             entry.count -= 1
     if trace:
-        print(f"{comm()} {tgid()} free {size} bytes at {address:#x}")
+        print(f"{comm()} {tgid()} free {was.size} bytes at {address:#x}")
 
 
-def by_size(ctx: UprobeContext, size: u64) -> None:
-    """malloc(size) and its like."""
-    begins(ctx, size, 0, 0)
+def got_by_process(address: u64, size: u64) -> None:
+    """Memory of the current process."""
+    if is_wanted(size):
+        keep(tgid(), address, size, stacks.user())
 
 
-def by_count(ctx: UprobeContext, count: u64, size: u64) -> None:
-    """calloc(count, size)."""
-    begins(ctx, count * size, 0, 0)
+def freed_by_process(address: u64, before_ns: u64) -> None:
+    """Memory that it gives back."""
+    release(tgid(), address, before_ns)
 
 
-def by_second(ctx: UprobeContext, _: u64, size: u64) -> None:
-    """memalign(alignment, size), mmap(address, size, ...) and their like."""
-    begins(ctx, size, 0, 0)
+def got_by_kernel(address: u64, size: u64) -> None:
+    """Memory of the kernel."""
+    if is_wanted(size):
+        keep(0, address, size, stacks.kernel())
 
 
-def by_third(ctx: UprobeContext, out: u64, alignment: u64, size: u64) -> None:
-    """posix_memalign(&place, alignment, size)."""
-    begins(ctx, size, out, 0)
+def freed_by_kernel(address: u64, before_ns: u64) -> None:
+    """Memory that it gives back."""
+    release(0, address, before_ns)
 
 
-def by_place(ctx: UprobeContext, old: u64, size: u64) -> None:
-    """realloc(place, size)."""
-    begins(ctx, size, 0, old)
-
-
-def gives(ctx: UprobeContext, ret: u64) -> None:
-    """The result is the place."""
-    ends(ctx, ret, False)
-
-
-def gives_status(ctx: UprobeContext, ret: i32) -> None:
-    """The result is an error number."""
-    ends(ctx, ret != 0, True)
-
-
-def frees(ctx: UprobeContext, address: u64) -> None:
-    """free(place), munmap(place, size)."""
-    releases(tgid(), address)
-
-
-#: What an allocator may have: what runs where a function begins, and where it returns.
-FUNCTIONS: dict[str, tuple[Callable[..., None], Callable[..., None] | None]] = {
-    "malloc": (by_size, gives),
-    "calloc": (by_count, gives),
-    "realloc": (by_place, gives),
-    "mmap": (by_second, gives),
-    "posix_memalign": (by_third, gives_status),
-    "valloc": (by_size, gives),
-    "memalign": (by_second, gives),
-    "pvalloc": (by_size, gives),
-    "aligned_alloc": (by_second, gives),
-    "free": (frees, None),
-    "munmap": (frees, None),
-}
-#: What every allocator has.
-REQUIRED = ("malloc", "free")
-
-
-def of_allocator(options: Any) -> Iterator[Alternatives]:
-    """Yield the probes in an allocator; what it does not have is done without."""
-    for name, (begin, end) in FUNCTIONS.items():
-        at = (options.option(binary) or "c", options.option(prefix) + name)
-        pid = options.option(only_pid)
-        way: tuple[Probe, ...] = (uprobe(*at, pid=pid)(begin),)
-        way += (uretprobe(*at, pid=pid)(end),) if end is not None else ()
-        yield first_of(way, name=name, optional=name not in REQUIRED)
-
-
-def kernel_alloc(ctx: TracepointContext) -> None:
-    """Memory for an object of the kernel."""
-    if is_wanted(ctx.bytes_alloc):
-        keep(0, ctx.ptr, ctx.bytes_alloc, stacks.kernel())
-
-
-def kernel_free(ctx: TracepointContext) -> None:
-    """An object is given back."""
-    releases(0, ctx.ptr)
-
-
-def page_alloc(ctx: TracepointContext) -> None:
-    """Pages of the kernel; there is no number of what it did not get."""
-    size = page_bytes << (ctx.order & 31)
-    if ctx.pfn != NOWHERE and is_wanted(size):
-        keep(0, ctx.pfn, size, stacks.kernel())
-
-
-def page_free(ctx: TracepointContext) -> None:
-    """Pages are given back."""
-    releases(0, ctx.pfn)
-
-
-def percpu_alloc(ctx: TracepointContext) -> None:
-    """Memory that each CPU has, of this size."""
-    if is_wanted(ctx.size):
-        keep(0, ctx.ptr, ctx.size, stacks.kernel())
-
-
-#: Where the kernel allocates. Those for nodes are gone since Linux kernel commit 11e9734bcb6a
-#: ("mm/slab_common: unify NUMA and UMA version of tracepoints") (in v6.1).
-OBJECTS = {
-    "kmem:kmalloc": kernel_alloc,
-    "kmem:kmalloc_node": kernel_alloc,
-    "kmem:kmem_cache_alloc": kernel_alloc,
-    "kmem:kmem_cache_alloc_node": kernel_alloc,
-    "kmem:kfree": kernel_free,
-    "kmem:kmem_cache_free": kernel_free,
-    "kmem:mm_page_alloc": page_alloc,
-    "kmem:mm_page_free": page_free,
-}
-PERCPU = {
-    "percpu:percpu_alloc_percpu": percpu_alloc,
-    "percpu:percpu_free_percpu": kernel_free,
-}
-
-
-def of_kernel(options: Any) -> Iterator[Alternatives]:
-    """Yield the probes in the kernel."""
-    for name, function in (PERCPU if options.option(percpu) else OBJECTS).items():
-        probe = tracepoint(name)(function)
-        yield first_of(probe, name=name.rpartition(":")[2], optional=name.endswith("_node"))
-
-
-def probes(options: Any) -> Iterable[Alternatives]:
+def probes(options: Any) -> list[Alternatives]:
     """Make the probes that the options ask for."""
-    is_user = options.option(only_pid) or options.option(binary)
-    return [*(of_allocator(options) if is_user else of_kernel(options))]
+    pid, path = options.option(only_pid), options.option(binary)
+    if not pid and not path:
+        each = options.option(percpu)
+        return allocators.of_kernel(percpu=each, got=got_by_kernel, freed=freed_by_kernel)
+    return allocators.of_programs(
+        path or "c", options.option(prefix), pid, got=got_by_process, freed=freed_by_process
+    )
 
 
 def report(session: Session) -> list[dict[str, Any]]:

@@ -26,13 +26,15 @@ pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
 TOOL = ("-m", "pyebpf.tools.memleak")
 SIZE, KEPT, LARGE = 4321, 23, 1_000_003
 ONLY = ("-z", str(SIZE), "-Z", str(SIZE), "-o", "0")
+#: Those that return a place.
+FUNCTIONS = ("malloc", "realloc", "mmap")
 PROT, FLAGS = 3, 0x22  # PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS
 
 
 def libc() -> Any:
     """Return the C library, whose pointers are numbers."""
     lib = ctypes.CDLL(None)
-    for name in (*memleak.FUNCTIONS,):
+    for name in FUNCTIONS:
         getattr(lib, name).restype = ctypes.c_size_t
     return lib
 
