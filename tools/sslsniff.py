@@ -97,6 +97,7 @@ extra_lib: tuple[tuple[str, str], ...] = Const(
 class Call:
     """A call, until it returns; ``moved`` is where it says how much it did, or 0."""
 
+    sp: u64
     began_ns: u64
     buffer: u64
     moved: u64
@@ -141,7 +142,9 @@ class Large:
     data: Bytes = octets(LARGE)
 
 
+#: By thread; TLS inside of TLS, as through a proxy, makes a second call in the first.
 calls = Hash[u32, Call](max_entries=10_240)
+inner = Hash[u32, Call](max_entries=10_240)
 shakes = Hash[u32, u64](max_entries=10_240)
 moves = Events[Small | Usual | Large](pages=256)
 
@@ -153,15 +156,26 @@ def is_wanted() -> bool:
     return not only_comm or comm() == only_comm
 
 
-def begins(buffer: u64, moved: u64) -> None:
+def begins(ctx: UprobeContext, buffer: u64, moved: u64) -> None:
     """Note a call."""
-    if is_wanted():
-        calls[tid()] = Call(began_ns=ktime_get_ns(), buffer=buffer, moved=moved)
+    if not is_wanted():
+        return
+    call = Call(sp=ctx.sp, began_ns=ktime_get_ns(), buffer=buffer, moved=moved)
+    outer = calls.get(tid())
+    if outer is not None and ctx.sp < outer.sp:
+        inner[tid()] = call
+    else:
+        calls[tid()] = call
 
 
 def ends(what: u32, result: i64) -> None:
-    """Send what a call has moved, in a record that has room for it."""
-    call = calls.pop(tid())
+    """Send what a call has moved, in a record that has room for it.
+
+    Of memory that cannot be read nothing is shown.
+    """
+    call = inner.pop(tid())
+    if call is None:
+        call = calls.pop(tid())
     if call is None or result <= 0:
         return
     length = read_user(u64, call.moved) if call.moved else cast(u64, result)
@@ -169,15 +183,18 @@ def ends(what: u32, result: i64) -> None:
     if about.kept <= SMALL:
         with moves.reserve(Small) as e:
             e.about = about
-            helpers.probe_read_user(e.data, min(about.kept, SMALL), call.buffer)
+            if helpers.probe_read_user(e.data, min(about.kept, SMALL), call.buffer) < 0:
+                e.about.kept = 0
     elif about.kept <= USUAL:
         with moves.reserve(Usual) as e:
             e.about = about
-            helpers.probe_read_user(e.data, min(about.kept, USUAL), call.buffer)
+            if helpers.probe_read_user(e.data, min(about.kept, USUAL), call.buffer) < 0:
+                e.about.kept = 0
     elif max_size > USUAL:
         with moves.reserve(Large) as e:
             e.about = about
-            helpers.probe_read_user(e.data, min(about.kept, LARGE), call.buffer)
+            if helpers.probe_read_user(e.data, min(about.kept, LARGE), call.buffer) < 0:
+                e.about.kept = 0
 
 
 def described(what: u32, began_ns: u64, length: u64) -> About:
@@ -191,12 +208,12 @@ def described(what: u32, began_ns: u64, length: u64) -> About:
 
 def moves_data(ctx: UprobeContext, session: u64, buffer: u64) -> None:
     """SSL_read(session, buffer, size) and its like."""
-    begins(buffer, 0)
+    begins(ctx, buffer, 0)
 
 
 def moves_more(ctx: UprobeContext, session: u64, buffer: u64, size: u64, moved: u64) -> None:
     """SSL_read_ex(session, buffer, size, &moved) and its like."""
-    begins(buffer, moved)
+    begins(ctx, buffer, moved)
 
 
 def has_read(ctx: UprobeContext, ret: i32) -> None:
