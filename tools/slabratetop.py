@@ -53,12 +53,12 @@ caches = Hash[Ptr[kmem_cache], Totals](max_entries=4_096)
 
 
 # The tracepoint has the cache since Linux kernel commit 2c1d697fb8ba ("mm/slab_common: drop
-# kmem_alloc & avoid dereferencing fields when not using") (in v6.1).
+# kmem_alloc & avoid dereferencing fields when not using") (in v6.1). Whether there was memory, the
+# address would tell, which programs on 6.1 may not look at.
 @tp_btf("kmem_cache_alloc")
-def by_tracepoint(call_site: u64, address: u64, cache: Ptr[kmem_cache]) -> None:
-    """Count an allocation that was made; there is no address of one that failed."""
-    if address:
-        allocated(cache)
+def by_tracepoint(call_site: u64, _: u64, cache: Ptr[kmem_cache]) -> None:
+    """Count an allocation."""
+    allocated(cache)
 
 
 def by_function(cache: Ptr[kmem_cache]) -> None:
