@@ -1,7 +1,7 @@
 """What BCC's tools of the same names have, for the table of tools.
 
 Source:  BCC's ``tools/`` at commit 6d0a964c (2026-08-20): the lines of each script, and the flags
-         that its help shows.
+         that its help shows; of ``biostacks``, which has none, ``libbpf-tools/biostacks*``.
 """
 
 from __future__ import annotations
@@ -32,11 +32,14 @@ biolatency    425 -T/--timestamp -Q/--queued -m/--milliseconds -D/--disks -F/--f
 biopattern    147 -d/--disk
 biosnoop      440 -Q/--queue -d/--disk -P/--pattern
 biotop        364 -C/--noclear -r/--maxrows -p/--pid
+biostacks     405 -d/--disk -m/--milliseconds -v/--verbose
 bitesize      51
 bpflist       87  -v/--verbosity
 btrfsdist     239 -T/--notimestamp -m/--milliseconds -p/--pid
 btrfsslower   351 -j/--csv -p/--pid -d/--duration
 cachestat     230 -T/--timestamp
+capable       302 -v/--verbose -p/--pid -K/--kernel-stack -U/--user-stack -x/--extra --cgroupmap
+                  --mntnsmap --unique
 cpudist       290 -O/--offcpu -T/--timestamp -m/--milliseconds -P/--pids -L/--tids -p/--pid
                   -I/--include-idle -e/--extension
 execsnoop     363 -T/--time -t/--timestamp -x/--fails --cgroupmap --mntnsmap -u/--uid -q/--quote
@@ -51,6 +54,9 @@ filetop       267 -a/--all-files -C/--noclear -r/--maxrows -s/--sort -p/--pid --
 gethostlatency 133 -p/--pid
 hardirqs      256 -T/--timestamp -N/--nanoseconds -C/--count -d/--dist -c/--cpu
 killsnoop     177 -x/--failed -p/--pid -T/--tpid -s/--signal
+memleak       609 -p/--pid -t/--trace -a/--show-allocs -o/--older -c/--command --combined-only
+                  --wa-missing-free -s/--sample-rate -T/--top -z/--min-size -Z/--max-size -O/--obj
+                  --percpu --sort --symbols-prefix
 offcputime    389 -p/--pid -t/--tid -u/--user-threads-only -k/--kernel-threads-only
                   -U/--user-stacks-only -K/--kernel-stacks-only -d/--delimited -f/--folded
                   -s/--offset --stack-storage-size -m/--min-block-time -M/--max-block-time
@@ -58,6 +64,7 @@ offcputime    389 -p/--pid -t/--tid -u/--user-threads-only -k/--kernel-threads-o
 opensnoop     631 -T/--timestamp -U/--print-uid -x/--failed -p/--pid -t/--tid --cgroupmap
                   --mntnsmap -u/--uid -d/--duration -n/--name -e/--extended_fields
                   -f/--flag_filter -F/--full-path -b/--buffer-pages --exec
+oomkill       86
 profile       456 -p/--pid -L/--tid -U/--user-stacks-only -K/--kernel-stacks-only -F/--frequency
                   -c/--count -d/--delimited -a/--annotations -I/--include-idle -f/--folded
                   --hash-storage-size --stack-storage-size -C/--cpu --cgroupmap --mntnsmap
@@ -65,7 +72,10 @@ profile       456 -p/--pid -L/--tid -U/--user-stacks-only -K/--kernel-stacks-onl
 runqlat       323 -T/--timestamp -m/--milliseconds -P/--pids --pidnss -L/--tids -p/--pid
 runqlen       263 -T/--timestamp -O/--runqocc -C/--cpus
 runqslower    293 -P/--previous -p/--pid -t/--tid
+slabratetop   248 -C/--noclear -r/--maxrows
 softirqs      219 -T/--timestamp -N/--nanoseconds -C/--events -d/--dist -c/--cpu
+sslsniff      451 -p/--pid -u/--uid -x/--extra -c/--comm -o/--no-openssl -g/--no-gnutls -n/--no-nss
+                  -d/--debug --hexdump --max-buffer-size -l/--latency --handshake --extra-lib
 statsnoop     247 -t/--timestamp -s/--sysname -x/--failed -p/--pid
 syscount      332 -p/--pid -t/--tid -c/--ppid -i/--interval -d/--duration -T/--top -x/--failures
                   -e/--errno -L/--latency -m/--milliseconds -P/--process -l/--list --syscall

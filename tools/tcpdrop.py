@@ -16,10 +16,11 @@ Source:   behaviour after BCC's tcpdrop (Brendan Gregg, 2018); written from scra
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from pyebpf import Const, Events, Ptr, Session, i64, ktime_get_ns, record, tgid, u8, u32, u64
-from pyebpf.cli import Clock, Column, Lines, Tool
+from pyebpf.cli import Below, Clock, Column, Lines, Tool, printable
 from pyebpf.cli.tcp import place
 from pyebpf.kernel import sk_buff, sock
 from pyebpf.lib import net
@@ -94,6 +95,11 @@ def stack_of(session: Session, drop: Any) -> tuple[str, ...]:
     return kernel_stacks(session, [drop.stack], offsets=True)[drop.stack][::-1]
 
 
+def drawn(functions: Iterable[str]) -> list[str]:
+    """Return the lines of a stack, and an empty one."""
+    return [*(f"\t{printable(function)}" for function in functions), ""]
+
+
 def state_and_flags(session: Session, drop: Any) -> str:
     """Return both as one text."""
     return f"{state_of(session, drop) or '-'} ({flag_words(drop.segment.flags)})"
@@ -102,6 +108,7 @@ def state_and_flags(session: Session, drop: Any) -> str:
 _TIME = Clock("TIME", 8, value=lambda _, drop: drop.ts_ns)
 _PID = Column("PID", 7)
 _VERSION = Column("IP", 2, value=lambda _, drop: drop.segment.version)
+_STACK = Below("STACK", 0, value=stack_of, drawn=drawn)
 
 tool: Tool[None] = Tool(
     __name__,
@@ -126,6 +133,7 @@ tool: Tool[None] = Tool(
         Column(
             "REASON (CODE)", 0, value=lambda _, drop: f"{reason_word(drop.reason)} ({drop.reason})"
         ),
+        _STACK,
         values=(
             _TIME,
             _PID,
@@ -138,8 +146,8 @@ tool: Tool[None] = Tool(
             Column("FLAGS", 0, value=lambda _, drop: flag_words(drop.segment.flags)),
             Column("REASON", 0, value=lambda _, drop: reason_word(drop.reason)),
             Column("CODE", 0, value=lambda _, drop: drop.reason),
+            _STACK,
         ),
-        below=Column("STACK", 0, value=stack_of),
     ),
     exclusive=[(only_v4, only_v6), (netns_id, pid_netns)],
     examples="""

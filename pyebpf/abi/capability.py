@@ -1,4 +1,6 @@
-"""Which capability a command of ``bpf(2)`` needs. Only data: ``runtime.refusal`` reads what is held.
+"""The capabilities, and which of them a command of ``bpf(2)`` needs.
+
+Only data: ``runtime.refusal`` reads what is held.
 
 Source: ``include/uapi/linux/capability.h``; ``kernel/bpf/syscall.c`` (``bpf_prog_load``, ``map_create``,
 ``bpf_prog_attach_check_attach_type``).
@@ -8,15 +10,16 @@ from __future__ import annotations
 
 from pyebpf.abi import constants as c
 
-CAPABILITIES = {
-    "CAP_DAC_READ_SEARCH": 2,
-    "CAP_NET_ADMIN": 12,
-    "CAP_IPC_LOCK": 14,
-    "CAP_SYS_ADMIN": 21,
-    "CAP_SYS_RESOURCE": 24,
-    "CAP_PERFMON": 38,
-    "CAP_BPF": 39,
-}
+#: In the order of their bits.
+_NAMES = """
+CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE
+NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO
+SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME
+SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG
+WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE
+"""
+#: By name, the bit of each.
+CAPABILITIES = {f"CAP_{name}": bit for bit, name in enumerate(_NAMES.split())}
 
 _PARTS_OF_SYS_ADMIN = frozenset({"CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"})
 

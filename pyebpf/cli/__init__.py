@@ -9,14 +9,15 @@ before probes are attached.
 
 from pyebpf.cli.front import main
 from pyebpf.cli.layout import Part, Rates, Rolling, Screen, Stamped, averaged, drawn
-from pyebpf.cli.lines import Clock, Column, Csv, Elapsed, Lines, widened
+from pyebpf.cli.lines import Below, Clock, Column, Csv, Elapsed, Lines, widened
 from pyebpf.cli.options import numbers, positive, whole
-from pyebpf.cli.stacks import StackLayout, stack_counts
+from pyebpf.cli.stacks import OutstandingLayout, StackLayout, stack_counts
 from pyebpf.cli.tool import Tool, run
+from pyebpf.present.escape import printable
 from pyebpf.present.table import Table
 
 __all__ = [
-    "Clock", "Column", "Csv", "Elapsed", "Lines", "Part", "Rates", "Rolling", "Screen",
-    "StackLayout", "Stamped", "Table", "Tool", "averaged", "drawn", "main", "numbers", "positive",
-    "run", "stack_counts", "whole", "widened",
+    "Below", "Clock", "Column", "Csv", "Elapsed", "Lines", "OutstandingLayout", "Part", "Rates",
+    "Rolling", "Screen", "StackLayout", "Stamped", "Table", "Tool", "averaged", "drawn", "main",
+    "numbers", "positive", "printable", "run", "stack_counts", "whole", "widened",
 ]  # fmt: skip

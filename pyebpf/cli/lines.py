@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyebpf.cli import output
@@ -116,6 +117,21 @@ def widened(column: Column, width: int, wide: Any) -> tuple[Column, Column]:
     )
 
 
+def indented(texts: Iterable[str]) -> Iterable[str]:
+    """Return a line for each text, below what they belong to."""
+    return [f"        {printable(text)}" for text in texts]
+
+
+class Below(Column):
+    """What stands below a line of text; where there are values, it is one like any other.
+
+    Attributes:
+        drawn: makes lines of the value, safe to print.
+    """
+
+    drawn: Callable[[Any], Iterable[str]] = indented
+
+
 class Csv:
     """What :class:`Lines` print instead where an option asks for values between commas.
 
@@ -146,8 +162,7 @@ class Lines:
         journal: the option to write each line to the journal of systemd, too. Its entries have the
             columns as fields, ``TCPSTATES_LPORT`` of the tool ``tcpstates``.
         values: what JSON and ``--csv`` have instead of ``columns``.
-        below: what stands below the line of each record, before an empty line: its value is a
-            sequence of texts. In JSON a list; between commas one text, with ``;`` in it.
+        sentence: makes a line of text of a record's values by their names; no header then.
     """
 
     def __init__(
@@ -158,12 +173,12 @@ class Lines:
         csv: Csv | None = None,
         journal: Any = False,
         values: tuple[Column, ...] = (),
-        below: Column | None = None,
+        sentence: Callable[[Mapping[str, Any]], str] | None = None,
     ) -> None:
+        self._sentence = sentence
         self._events = events
         self._columns = columns
-        self._below = () if below is None else (below,)
-        self._fields = (values or columns) + self._below
+        self._fields = values or columns
         self._keep = keep
         self._csv = csv
         self._journal = journal
@@ -176,15 +191,22 @@ class Lines:
         Raises:
             OSError: the journal is to be written to, and there is none.
         """
-        if json or csv:
-            columns, form = self._fields, _as_json if json else _as_values
-        elif self._csv is not None and session.option(self._csv.when):
-            columns, form = self._csv.columns, _as_csv
-        else:
-            columns, form = self._columns + self._below, _as_blocks if self._below else _as_table
+        columns, form = self._form(session, json=json, csv=csv)
         values = self._values(session, columns)
         copy = Copy(tool, values.columns) if session.option(self._journal) else None
         return Printer(session, self._events, values, form, copy)
+
+    def _form(
+        self, session: Session, *, json: bool, csv: bool
+    ) -> tuple[tuple[Column, ...], Callable[[tuple[Column, ...]], OfValues]]:
+        """Return what is shown, and what makes lines of it."""
+        if json or csv:
+            return self._fields, _as_json if json else _as_values
+        if self._csv is not None and session.option(self._csv.when):
+            return self._csv.columns, _as_csv
+        if self._sentence is not None:
+            return self._columns, partial(_as_sentences, self._sentence)
+        return self._columns, _as_table
 
     def _values(self, session: Session, columns: tuple[Column, ...]) -> Values:
         tracing = Tracing(session, time.monotonic_ns())
@@ -260,7 +282,7 @@ class Printer:
         copy: Copy | None,
     ) -> None:
         self._stream = session[events]
-        self._kind = events.shape().kinds[0]
+        self._kinds = events.shape().kinds
         self._values = values.of
         self._copy = copy
         # By name: it imports numpy, which a tool needs only after its probes are attached.
@@ -277,25 +299,49 @@ class Printer:
         """Print what is there, or comes in some time."""
         batch = self._stream.read(timeout_s)
         if len(batch):
-            values = map(self._values, self._python_values(self._kind, batch))
+            values = map(self._values, self._records(batch))
             rows = [row for row in values if row is not None]
             # All at once: whoever reads them is woken once.
             output.write("".join(f"{self._line(row)}\n" for row in rows))
             if self._copy is not None:
                 self._copy.write(rows)
 
+    def _records(self, batch: Any) -> Iterable[Any]:
+        if len(self._kinds) == 1:
+            values: list[Any] = self._python_values(self._kinds[0], batch)
+            return values
+        # Of several types, in the order in which they came.
+        by_kind = [iter(self._python_values(kind, batch[kind])) for kind in self._kinds]
+        return (next(by_kind[tag]) for tag in batch.tags.tolist())
+
 
 def _as_table(columns: tuple[Column, ...]) -> OfValues:
-    lines = table.Table(*columns)
+    places = [place for place, column in enumerate(columns) if not isinstance(column, Below)]
+    lines = table.Table(*(columns[place] for place in places))
     output.write(f"{lines.header()}\n")
-    return lambda row: lines.row(*row)
+    return _with_lines_below(columns, lambda row: lines.row(*(row[place] for place in places)))
 
 
-def _as_blocks(columns: tuple[Column, ...]) -> OfValues:
-    line = _as_table(columns[:-1])
-    return lambda row: "\n".join(
-        [line(row[:-1]), *(f"\t{printable(text)}" for text in row[-1]), ""]
-    )
+def _as_sentences(
+    sentence: Callable[[Mapping[str, Any]], str], columns: tuple[Column, ...]
+) -> OfValues:
+    names = [column.name for column in columns]
+    return _with_lines_below(columns, lambda row: sentence(dict(zip(names, row, strict=True))))
+
+
+def _with_lines_below(columns: tuple[Column, ...], line: OfValues) -> OfValues:
+    drawn = [
+        (place, column.drawn) for place, column in enumerate(columns) if isinstance(column, Below)
+    ]
+    if not drawn:
+        return line
+
+    def lines(row: list[Any]) -> Iterator[str]:
+        yield line(row)
+        for place, draw in drawn:
+            yield from draw(row[place])
+
+    return lambda row: "\n".join(lines(row))
 
 
 def _as_json(columns: tuple[Column, ...]) -> OfValues:

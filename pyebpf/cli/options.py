@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getopt
 import math
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -113,8 +114,22 @@ _DURATION = Option(
     "stop after so many seconds",
     convert=seconds,
 )
+
+
+def words(text: str) -> list[str]:
+    """Read a command as a shell does, without running it."""
+    found = shlex.split(text)
+    if not found:
+        raise ValueError("the command is missing")
+    return found
+
+
 #: What a tool may have as flags besides, by their letters.
 _LETTERS = {
+    "-c": Option(
+        "exec", "command", ("-c", "--command"), "COMMAND", "as --exec, with a command in quotes",
+        convert=words,
+    ),
     "-i": Option(
         "interval", "interval", ("-i", "--interval"), "SECONDS", "seconds between outputs",
         convert=seconds,

@@ -6,7 +6,9 @@ import importlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from pyebpf.cli.output import clock
 from pyebpf.plain import Frozen
+from pyebpf.present.escape import printable
 
 if TYPE_CHECKING:
     from pyebpf.present.stacks import StackCounts
@@ -58,3 +60,32 @@ class StackLayout(Frozen):
         delimiter = "--" if delimited else ""
         text = result.listed(marks=marks, delimiter=delimiter, head=self.head)
         return f"\n{text}\n" if text else "\n"
+
+
+class OutstandingLayout(Frozen):
+    """Stacks with what was allocated there and not given back, the most last.
+
+    A result is a list of mappings, the most first: ``bytes``, ``allocations``, ``stack`` (its
+    functions, the innermost first), and ``places`` if those are to be shown: addresses and sizes.
+
+    Attributes:
+        top: the option for how many.
+    """
+
+    top: Any
+    stamps: bool = True
+    lead: str = ""
+
+    def begin(self) -> str:
+        """Return nothing."""
+        return ""
+
+    def text(self, session: Session, result: Any, /) -> str:
+        """Return all stacks, below the time of day."""
+        number = session.option(self.top)
+        lines = [f"[{clock()}] Top {number} stacks with outstanding allocations:"]
+        for row in reversed(result):
+            lines += [f"\taddr = {at:x} size = {size}" for at, size in row.get("places", ())]
+            lines.append(f"\t{row['bytes']} bytes in {row['allocations']} allocations from stack")
+            lines += [f"\t\t{printable(function)}" for function in row["stack"]]
+        return "\n".join(lines) + "\n"

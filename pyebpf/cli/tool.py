@@ -70,9 +70,11 @@ class Tool(Generic[R]):
         exclusive: options of which a command line may have one.
         instead: what is printed when an option is given, and nothing traced.
         letters: ``"-i"``, ``"-d"``, ``"-n"``, ``"-s"`` if interval, duration, the number of
-            intervals and ``--csv`` are flags of one letter too.
+            intervals and ``--csv`` are flags of one letter too; ``"-c"`` if a flag takes the
+            command of ``--exec`` as a text.
         single: it reports once, and its argument says after how long.
-        meanwhile: called some times a second while it traces, if it reports.
+        meanwhile: called when the probes are attached, and some times a second while it traces, if
+            it reports or prints lines.
         examples: lines at the end of ``--help``: a command, ``#``, what it does.
         interval_s: the interval if none is given; None for a single report at the end.
         times: how many reports if the command line does not say; None to go on until Ctrl-C.
@@ -316,6 +318,8 @@ class Tool(Generic[R]):
                 choice.consts[self._process] = (traced.pid,) if several else traced.pid
             session = stack.enter_context(load(*self._loadable(choice), options=choice.consts))
             begin = time.monotonic()
+            if self._meanwhile is not None:
+                self._meanwhile(session)
             if not choice.frame.keys() & {"json", "csv"}:
                 self._begin(session)
             printer = self._printer(session, choice)
@@ -350,6 +354,8 @@ class Tool(Generic[R]):
     ) -> None:
         while not patience.is_over and (left := end - time.monotonic()) > 0:
             printer.wait(min(left, SLICE))
+            if self._meanwhile is not None:
+                self._meanwhile(session)
         patience.finish(session)
         printer.wait()
         self._tell_losses(session, Losses(printer.name))

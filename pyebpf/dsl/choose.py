@@ -43,11 +43,13 @@ class Chosen(NamedTuple):
         given: the probes, with their alternatives.
         picks: the number of the way that was taken, for each ``Alternatives`` in its turn.
         notes: why not an earlier way, by a probe of the one that was taken.
+        lacks: why not at all, of what is optional and done without.
     """
 
     given: tuple[Loadable, ...]
     picks: tuple[int, ...]
     notes: Mapping[Probe, tuple[str, ...]]
+    lacks: tuple[str, ...] = ()
 
 
 #: Why a way cannot be taken though it looked so: by the alternatives and the number of the way.
@@ -69,13 +71,17 @@ def choose(
     given = tuple(given)
     picks: list[int] = []
     notes: dict[Probe, tuple[str, ...]] = {}
+    lacks: list[str] = []
     for one in given:
         if not isinstance(one, Alternatives):
             continue
         number, reasons = _first(one, target, options, refused)
         picks.append(number)
-        notes[one.ways[number][0]] = tuple(f"instead of {why}" for why in reasons)
-    return Chosen(given, tuple(picks), notes)
+        if not one.ways[number]:
+            lacks += reasons
+        for probe in one.ways[number][:1]:
+            notes[probe] = tuple(f"instead of {why}" for why in reasons)
+    return Chosen(given, tuple(picks), notes, tuple(lacks))
 
 
 def _first(
@@ -85,6 +91,8 @@ def _first(
     reasons: list[str] = []
     unsure: list[int] = []
     for number, way in enumerate(one.ways):
+        if not way and not unsure:
+            return number, reasons  # it is to be done without
         hooks = [
             (probe, hook.chosen(options))
             for probe in way

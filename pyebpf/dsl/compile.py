@@ -80,6 +80,14 @@ def compile_with_ir(
     raise AssertionError
 
 
+def _nothing(chosen: Chosen) -> str:
+    """Say why there is nothing to load."""
+    if not chosen.lacks:
+        return "nothing to load: no probe has a hook that is enabled"
+    listed = "\n".join(f"  {reason}" for reason in chosen.lacks)
+    return f"nothing to load: this kernel, or the binary, has none of the optional hooks:\n{listed}"
+
+
 def _compile(
     chosen: Chosen,
     unit: UnitState,
@@ -87,7 +95,7 @@ def _compile(
     stack: int,
 ) -> tuple[Compiled, Unit]:
     if not program_names(unit.collected.probes, unit.options):
-        raise PyebpfError("nothing to load: no probe has a hook that is enabled")
+        raise PyebpfError(_nothing(chosen))
     made = build_unit(unit.collected.all_probes(), unit, license, stack)
     used = {use.spec.name: use.index for use in unit.maps.values()}
     if unit.cuts_loops:

@@ -147,6 +147,13 @@ class PlaceOf(Expr):
     value: Expr
 
 
+class Within(Expr):
+    """A number that is ``most`` at most, as its range says; verifiers see that, too."""
+
+    value: Expr
+    most: int
+
+
 class ContextPointer(Expr):
     """The context of the program, as helpers take it."""
 

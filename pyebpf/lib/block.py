@@ -200,23 +200,24 @@ def who_asked(asked: Hash[u64, Asked], rq: Ptr[request]) -> Asked | None:
     """Take out who asked for a request, in a probe at :func:`issued`; None if nobody was seen."""
     found = asked.pop(key_of(rq))
     if found is None:
-        found = asked.pop(_first_bio(rq))
+        found = asked.pop(first_bio(rq))
     return found
 
 
-def _first_bio(rq: Ptr[request]) -> u64:
+def first_bio(rq: Ptr[request]) -> u64:
+    """Return what :func:`begun` may have known a request by, until it is issued."""
     return cast(u64, rq.bio)
 
 
 def is_noted(asked: Hash[u64, Asked], rq: Ptr[request]) -> bool:
     """Tell whether it was seen who asked for a request, and is wanted."""
-    return key_of(rq) in asked or _first_bio(rq) in asked
+    return key_of(rq) in asked or first_bio(rq) in asked
 
 
 def forget(asked: Hash[u64, Asked], rq: Ptr[request]) -> None:
     """Forget who asked for a request, in a probe at :func:`completed`."""
     del asked[key_of(rq)]
-    del asked[_first_bio(rq)]
+    del asked[first_bio(rq)]
 
 
 def note_issued(asked: Hash[u64, Asked], rq: Ptr[request]) -> None:
@@ -229,7 +230,7 @@ def note_issued(asked: Hash[u64, Asked], rq: Ptr[request]) -> None:
     nobody = Asked(pid=0)  # type: ignore[call-arg] # what is left out is 0 and empty
     found = asked.setdefault(key_of(rq), nobody)
     if not found.begun_ns:
-        by_bio = asked.pop(_first_bio(rq))
+        by_bio = asked.pop(first_bio(rq))
         if by_bio is not None:
             found.begun_ns, found.pid, found.comm = by_bio.begun_ns, by_bio.pid, by_bio.comm
     found.issued_ns = ktime_get_ns()

@@ -29,6 +29,7 @@ storage = Const(
 
 stacks = StackTrace(max_entries=storage)
 _NO_STACK = -14  # what get_stackid gives where there is none: -EFAULT
+_NO_ROOM = -17  # and where another stack has its place: -EEXIST
 
 #: Functions that are in a stack because it was taken there, by how their names begin.
 _TRACING = ("bpf_", "__bpf_", "___bpf_", "__traceiter_", "perf_trace_", "trace_call_bpf")
@@ -107,13 +108,39 @@ def kernel_stacks(
     return found
 
 
+def described(session: Any, number: int, pid: int = 0, *, addresses: bool = False) -> list[str]:
+    """Return the functions of one stack, the innermost first: ``work+0x1d [app]``.
+
+    Args:
+        session: the tool's.
+        number: the stack's id; of one that there was no room for, the only function is ``[lost]``.
+        pid: of the process; 0 for a stack of the kernel.
+        addresses: show each address before its function.
+    """
+    if number == _NO_ROOM:
+        return ["[lost]"]
+    frames = session[stacks].frames(number, pid)
+    if not pid:
+        kept = without_tracing(tuple(str(frame) for frame in reversed(frames)))
+        frames = frames[len(frames) - len(kept) :]
+    return [
+        f"{frame.address:<16x} {_placed(frame)}" if addresses else _placed(frame)
+        for frame in frames
+    ]
+
+
+def _placed(frame: Any) -> str:
+    module = frame.module.rpartition("/")[2].strip("[]")
+    return f"{frame}+{frame.offset:#x} [{module}]" if frame.name and module else str(frame)
+
+
 def _text(*, offsets: bool, addresses: bool) -> Callable[[Any], str]:
     if addresses:
         return lambda frame: f"{frame.address:<16x} {frame}"
     return (lambda frame: f"{frame}+{frame.offset:#x}") if offsets else str
 
 
-def remember(session: Any, pids: tuple[int, ...]) -> None:
+def remember(session: Any, pids: Iterable[int]) -> None:
     """Look at processes while they are there: their functions are named when they have ended."""
     for pid in pids:
         session[stacks].remember(pid)

@@ -17,7 +17,9 @@ from pyebpf import (
     Hash,
     RawTracepointContext,
     TaskStorage,
+    addressof,
     array,
+    cast,
     chars,
     comm,
     current_task,
@@ -72,6 +74,24 @@ def test_memory_maps_and_results() -> None:
         assert session[rows][1].comm == Path("/proc/self/comm").read_text().rstrip("\n")
         assert session[rows][1].n == 0
         assert session[counts][7] == 70
+
+
+@raw_tracepoint("sys_enter")
+def by_size(ctx: RawTracepointContext) -> int:
+    found = helpers.map_lookup_elem(rows, 1)
+    if found is not None:
+        task = current_task()
+        helpers.probe_read_kernel(found.comm, min(cast(u32, ctx.args[0]), 16), addressof(task.comm))
+    return 1
+
+
+def test_a_size_that_is_known_to_fit() -> None:
+    with loaded(by_size) as session:
+        name = Path("/proc/self/comm").read_text().rstrip("\n")
+        for size, text in ((3, name[:3] + "?" * 12), (1_000, name)):
+            session[rows][1] = ("?" * 15, 0, 0)
+            fire(session, by_size, size)
+            assert session[rows][1].comm == text
 
 
 @raw_tracepoint("sys_enter")

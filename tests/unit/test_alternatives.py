@@ -140,6 +140,24 @@ def test_a_kernel_without_any_way_is_told_why_for_each() -> None:
     ]
 
 
+def test_what_is_optional_is_done_without() -> None:
+    optional = first_of(fentry("vfs_read"), kprobe("vfs_read"), optional=True)(
+        begins.ways[0][0].function
+    )
+    chosen = choose([optional], target(), {})
+    assert (chosen.picks, len(chosen.notes)) == ((0,), 1)
+    nothing = target(without=["prog:fentry", "kprobe_attach"])
+    assert choose([optional], nothing, {}).picks == (2,)
+    compiled = compile_probes(
+        optional, ends, target=target(without=["prog:fentry", "kprobe_attach"])
+    )
+    assert [info.name for info in compiled.programs] == ["ends"]
+    with pytest.raises(PyebpfError, match="none of the optional hooks:\n  fentry vfs_read: this"):
+        compile_probes(optional, target=nothing)
+    refused = {(optional, 0): "it may not be traced", (optional, 1): "nor so"}
+    assert choose([optional], target(), {}, refused).picks == (2,)
+
+
 def test_what_was_refused_is_passed_over() -> None:
     chosen = choose([begins], target(), {}, {(begins, 0): "it may not be traced"})
     assert chosen.picks == (1,)

@@ -282,3 +282,13 @@ def test_values_may_be_asked_for_by_a_letter() -> None:
     assert line.help().count("--csv") == 1
     with pytest.raises(UsageError):
         CommandLine([], reports=False, lines=True).parse(["-s"])
+
+
+def test_a_command_in_quotes_is_one_for_exec() -> None:
+    line = CommandLine(declared(NAMES), reports=True, starts=True, letters=["-c"])
+    assert line.parse(["-c", "work --how 'so so'"]).frame == {"exec": ["work", "--how", "so so"]}
+    assert line.parse(["--exec", "work", "-c"]).frame == {"exec": ["work", "-c"]}
+    with pytest.raises(UsageError, match="-c: the command is missing"):
+        line.parse(["-c", " "])
+    with pytest.raises(UsageError, match="No closing quotation"):
+        line.parse(["-c", "'x"])

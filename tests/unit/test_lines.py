@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from pyebpf import Char, Const, Events, chars, i32, record, u64
-from pyebpf.cli.lines import Clock, Column, Csv, Elapsed, Lines, widened
+from pyebpf.cli.lines import Below, Clock, Column, Csv, Elapsed, Lines, widened
 from pyebpf.cli.options import CommandLine
 from pyebpf.cli.output import Losses
 from pyebpf.host import journal
+from pyebpf.present.escape import printable
+from pyebpf.runtime.batches import Batch
 from pyebpf.spec.dtype import numpy_dtype
 
 wordy = Const(False, "-v")
@@ -117,8 +119,13 @@ def test_values_between_commas(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_other_columns_for_programs_and_text_below(capsys: pytest.CaptureFixture[str]) -> None:
-    below = Column("WORDS", 0, value=lambda _, row: ["a\n", str(row.ret)])
-    lines = Lines(seen, Column("RET", 3), values=(Column("ERR", 0, field="ret"),), below=below)
+    below = Below(
+        "WORDS",
+        0,
+        value=lambda _, row: ["a\n", str(row.ret)],
+        drawn=lambda words: [*(f"\t{printable(word)}" for word in words), ""],
+    )
+    lines = Lines(seen, Column("RET", 3), below, values=(Column("ERR", 0, field="ret"), below))
     followed(Pretended((0, -2, b"", b""), (0, 3, b"", b"")), lines)
     assert capsys.readouterr().out == "RET\n-2\n\ta\\n\n\t-2\n\n3\n\ta\\n\n\t3\n\n"
     followed(Pretended((0, -2, b"", b"")), lines, as_json=True)
@@ -131,6 +138,61 @@ def test_only_some_records(capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines(seen, Column("RET", 3), keep=lambda session, row: row.ret == session.chosen)
     followed(Pretended(*ROWS), lines)
     assert capsys.readouterr().out == "RET\n0\n"
+
+
+BELOW = (
+    Column("RET", 3),
+    Below("PARTS", 0, value=lambda _, row: [row.comm, row.path]),
+    Below("MORE", 0, value=lambda _, row: row.ret, when=wordy, drawn=lambda ret: [f"  = {ret}"]),
+)
+
+
+def test_what_stands_below_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    followed(Pretended(ROWS[0], chosen=True), Lines(seen, *BELOW))
+    assert capsys.readouterr().out.splitlines() == [
+        "RET", "-2", "        a\\x1b", "        pé", "  = -2",
+    ]  # fmt: skip
+    followed(Pretended(ROWS[0]), Lines(seen, *BELOW), as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"ret": -2, "parts": ["a\x1b", "pé"]}
+
+
+def test_a_sentence_for_each_record(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines(seen, *BELOW, sentence=lambda values: f"It gave {values['ret']}.")
+    followed(Pretended(ROWS[0]), lines)
+    assert capsys.readouterr().out.splitlines() == [
+        "It gave -2.", "        a\\x1b", "        pé",
+    ]  # fmt: skip
+    followed(Pretended(ROWS[0]), lines, as_csv=True)
+    assert capsys.readouterr().out.splitlines()[0] == "ret,parts"
+
+
+@record
+class Other:
+    ts_ns: u64
+    ret: i32
+
+
+both = Events[Seen | Other]()
+
+
+class OfTwo(Pretended):
+    """A session with a stream of records of two types."""
+
+    def __getitem__(self, decl: object) -> Pretended:
+        assert decl is both
+        return self
+
+    def read(self, timeout_s: float = 0) -> Any:
+        assert timeout_s >= 0
+        row = np.array([(5, 8, b"", b"")], DTYPE)
+        others = np.array([(6, 7), (7, 9)], numpy_dtype(Other.__pyebpf_record__))  # type: ignore[attr-defined]
+        batch = Batch(both.shape(), np.array([1, 0, 1], np.uint8), (row, others))
+        return batch if self.batches and self.batches.pop(0) is not None else []
+
+
+def test_records_of_two_types_come_in_their_order(capsys: pytest.CaptureFixture[str]) -> None:
+    followed(OfTwo(ROWS[0]), Lines(both, Column("RET", 3)))
+    assert capsys.readouterr().out.split() == ["RET", "7", "8", "9"]
 
 
 def test_time_since_tracing_began(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,7 @@ from pyebpf.dsl.typed_kernel import (
     InMemory,
     MapArgument,
     PlaceOf,
+    Within,
 )
 from pyebpf.dsl.typed_shared import GlobalValue
 from pyebpf.dsl.types import (
@@ -207,10 +208,11 @@ def _size(call: _Call, parameter: Parameter, expr: Expr) -> Expr:
     if known is None or known[0] < 0 or known[1] > room:
         constant = isinstance(number, Literal)
         got = str(number.value) if isinstance(number, Literal) else "a number that may be another"
-        advice = "" if constant else "give a constant"
+        advice = "" if constant else f"give a constant, or `min(…, {room})`"
         expected = f"a size from 0 to {room}"
         raise Fault(Mismatch(expr.span, expected=expected, got=got, advice=advice))
-    return to_int(number, U32)
+    size = to_int(number, U32)
+    return size if isinstance(number, Literal) else Within(U32, expr.span, size, room)
 
 
 def _object(call: _Call, parameter: Parameter, expr: Expr) -> Expr:

@@ -92,6 +92,10 @@ def _place_of(low: Expressions, expr: far.PlaceOf) -> Value:
     return low.memory(inner)
 
 
+def _within(low: Expressions, expr: far.Within) -> Value:
+    return low.build.add(nodes.Bounded(U32, expr.span, low.number(expr.value), expr.most))
+
+
 def _context(low: Expressions, expr: far.ContextPointer) -> Value:
     return low.context
 
@@ -153,6 +157,7 @@ SYMBOL_NUMBERS: dict[type[typed.Expr], Callable[[Expressions, Any], Value]] = {
     far.HelperCall: _helper,
     far.MapArgument: _map_argument,
     far.PlaceOf: _place_of,
+    far.Within: _within,
     far.ContextPointer: _context,
     far.InMemory: _in_memory,
     far.ConstantText: _constant_text,

@@ -20,7 +20,8 @@ class Alternatives(Plain):
 
     Attributes:
         name: what they do, for messages.
-        ways: the probes of each; a way is taken whole or not at all.
+        ways: the probes of each; a way is taken whole or not at all. An empty one, which is the
+            last, is to do without.
     """
 
     name: str
@@ -36,11 +37,13 @@ Loadable: TypeAlias = "Probe | Alternatives"
 
 @overload
 def first_of(
-    *ways: Decorator,
+    *ways: Decorator, optional: bool = False
 ) -> Callable[[Callable[..., Any]], Alternatives]: ...
 @overload
-def first_of(*ways: Probe | tuple[Probe, ...], name: str = "") -> Alternatives: ...
-def first_of(*ways: Any, name: str = "") -> Any:
+def first_of(
+    *ways: Probe | tuple[Probe, ...], name: str = "", optional: bool = False
+) -> Alternatives: ...
+def first_of(*ways: Any, name: str = "", optional: bool = False) -> Any:
     """Run by the first of several ways that the kernel has; ``session.explain()`` says which.
 
     As a decorator it takes the decorators of one function::
@@ -60,6 +63,7 @@ def first_of(*ways: Any, name: str = "") -> Any:
     Args:
         ways: the best one first.
         name: of the program, where a way is one; for messages; by default the function's.
+        optional: do without, where the kernel or the binary has none of the ways.
     """
     if not ways:
         raise PyebpfError("first_of takes the ways to choose from, the best one first")
@@ -67,7 +71,7 @@ def first_of(*ways: Any, name: str = "") -> Any:
         made = tuple(way if isinstance(way, tuple) else (way,) for way in ways)
         if not all(way and all(isinstance(probe, Probe) for probe in way) for way in made):
             raise PyebpfError("first_of takes probes, and tuples of probes that belong together")
-        return _named(made, name)
+        return _named(made, name, optional=optional)
     if not all(callable(way) and not isinstance(way, (Probe, Alternatives)) for way in ways):
         raise PyebpfError("first_of takes decorators, @first_of(fentry('vfs_read'), …), or probes")
 
@@ -75,12 +79,13 @@ def first_of(*ways: Any, name: str = "") -> Any:
         if isinstance(function, (Probe, Alternatives)):
             raise PyebpfError("@first_of stands alone: a function has either hooks or alternatives")
         made = tuple((way(function),) for way in ways)
-        return _named(made, name)
+        return _named(made, name, optional=optional)
 
     return decorate
 
 
-def _named(ways: tuple[tuple[Probe, ...], ...], name: str) -> Alternatives:
+def _named(ways: tuple[tuple[Probe, ...], ...], name: str, *, optional: bool) -> Alternatives:
+    ways = (*ways, ()) if optional else ways
     if not name:
         return Alternatives(ways[0][0].name, ways)
     alone = (
