@@ -113,6 +113,7 @@ _LETTERS = {
         convert=seconds,
     ),
     "-d": _DURATION.replace(flags=("-d", "--duration")),
+    "-D": _DURATION.replace(flags=("-D", "--duration")),
     "-n": Option(
         "number", "number", ("-n", "--number"), "COUNT", "how many outputs", convert=positive
     ),
@@ -223,8 +224,8 @@ class CommandLine:
         reports: it has intervals, and formats.
         lasts: it goes on until it is stopped.
         loads: it loads programs; without that it looks once at what is there.
-        letters: ``"-i"``, ``"-d"``, ``"-n"`` if the interval, the duration and the number of
-            intervals are flags of one letter too.
+        letters: ``"-i"``, ``"-d"`` or ``"-D"``, ``"-n"`` if the interval, the duration and the
+            number of intervals are flags of one letter too.
         lines: it prints a line for each event.
         rows: what it reports is rows of a table.
         starts: it can start a command: all that follows ``--exec``.
@@ -259,7 +260,7 @@ class CommandLine:
         frame += (_TIMESTAMP,) * (reports and stamps) + (_JSON,) * (reports or lines)
         frame += (_CSV,) * (lines or rows)
         frame += tuple(_LETTERS[letter] for letter in letters)
-        frame += (_DURATION,) * (lasts and loads and "-d" not in letters)
+        frame += (_DURATION,) * (lasts and loads and not {"-d", "-D"}.intersection(letters))
         frame += _LOADING * loads + _COMMON
         free = (
             option.replace(flags=tuple(flag for flag in option.flags if flag not in taken))

@@ -73,10 +73,10 @@ class Tool(Generic[R]):
         header: printed when the probes are attached; a function makes it of the session.
         exclusive: options of which a command line may have one.
         instead: what is printed when an option is given, and nothing traced.
-        letters: ``"-i"``, ``"-d"``, ``"-n"`` if interval, duration and the number of intervals are
-            flags of one letter too.
+        letters: ``"-i"``, ``"-d"`` or ``"-D"``, ``"-n"`` if interval, duration and the
+            number of intervals are flags of one letter too.
         single: it reports once, and its argument says after how long.
-        meanwhile: called some times a second while it traces, if it reports.
+        meanwhile: called when it begins to trace, and some times a second, if it reports.
         examples: lines at the end of ``--help``: a command, ``#``, what it does.
         interval_s: the interval if none is given; None for a single report at the end.
         times: how many reports if the command line does not say; None to go on until Ctrl-C.
@@ -307,6 +307,8 @@ class Tool(Generic[R]):
             session = stack.enter_context(load(*self._loadable(choice), options=choice.consts))
             begin = time.monotonic()
             is_plain = not choice.frame.keys() & {"json", "csv"}
+            if self._meanwhile is not None:
+                self._meanwhile(session)  # what is traced may soon be gone
             if is_plain:
                 self._begin(session)
             printer = self._printer(session, choice)

@@ -4,12 +4,14 @@ from pyebpf.lib.specifiers.c_types import CType
 from pyebpf.lib.specifiers.collecting import Collector, collector
 from pyebpf.lib.specifiers.expressions import Part, SpecifierError
 from pyebpf.lib.specifiers.grammar import Specifier, read
+from pyebpf.lib.specifiers.places import Place, read_place
 from pyebpf.lib.specifiers.writer import Settings, Writer, executed
 
 __all__ = [
     "CType",
     "Collector",
     "Part",
+    "Place",
     "Settings",
     "Specifier",
     "SpecifierError",
@@ -17,4 +19,5 @@ __all__ = [
     "collector",
     "executed",
     "read",
+    "read_place",
 ]

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 from pyebpf.lib.specifiers.c_types import CType, read_parameter, read_type
 from pyebpf.lib.specifiers.expressions import Part, SpecifierError
+from pyebpf.lib.specifiers.places import KINDS, missing
 from pyebpf.plain import Frozen
 
-KINDS = {"p": "the begin of a function", "r": "its end", "t": "a tracepoint", "u": "a USDT probe"}
 _GRAMMAR = "TYPE:LIBRARY:FUNCTION(SIGNATURE):types:expressions:filter#label"
 _LEAST, _MOST = 3, 6  # parts
 
@@ -123,8 +123,7 @@ def _at_end(part: Part, why: str) -> SpecifierError:
 def _placed(kind: str, place: Part, called: Part) -> tuple[str, str, tuple[Parameter, ...]]:
     """Read the library or category, and the function with its signature."""
     if kind in "tu" and not place.text:
-        what = "the category of the tracepoint" if kind == "t" else "the library or program"
-        raise place.fault(f"{what} is missing here")
+        raise place.fault(f"{missing(kind)} is missing here")
     name, bracket, signature = called.text.partition("(")
     if not name.strip() or not re.fullmatch(r"\S+", name.strip()):
         raise called.fault("the name of a function is missing here: vfs_read(struct file *file)")
