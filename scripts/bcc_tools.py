@@ -48,6 +48,10 @@ ext4slower    348 -j/--csv -p/--pid
 fileslower    246 -p/--pid -a/--all-files
 filetop       267 -a/--all-files -C/--noclear -r/--maxrows -s/--sort -p/--pid --read-only
                   --write-only -d/--directory
+funccount     313 -p/--pid -i/--interval -d/--duration -T/--timestamp -r/--regexp -D/--debug
+                  -c/--cpu
+funclatency   413 -p/--pid -i/--interval -d/--duration -T/--timestamp -u/--microseconds
+                  -m/--milliseconds -F/--function -r/--regexp -l/--level -v/--verbose
 hardirqs      256 -T/--timestamp -N/--nanoseconds -C/--count -d/--dist -c/--cpu
 killsnoop     177 -x/--failed -p/--pid -T/--tpid -s/--signal
 offcputime    389 -p/--pid -t/--tid -u/--user-threads-only -k/--kernel-threads-only
@@ -65,10 +69,18 @@ runqlat       323 -T/--timestamp -m/--milliseconds -P/--pids --pidnss -L/--tids 
 runqlen       263 -T/--timestamp -O/--runqocc -C/--cpus
 runqslower    293 -P/--previous -p/--pid -t/--tid
 softirqs      219 -T/--timestamp -N/--nanoseconds -C/--events -d/--dist -c/--cpu
+stackcount    390 -p/--pid -c/--cpu -i/--interval -D/--duration -T/--timestamp -r/--regexp
+                  -s/--offset -P/--perpid -K/--kernel-stacks-only -U/--user-stacks-only -v/--verbose
+                  -d/--delimited -f/--folded --debug
 statsnoop     247 -t/--timestamp -s/--sysname -x/--failed -p/--pid
 syscount      332 -p/--pid -t/--tid -c/--ppid -i/--interval -d/--duration -T/--top -x/--failures
                   -e/--errno -L/--latency -m/--milliseconds -P/--process -l/--list --syscall
                   --exec
+trace         920 -b/--buffer-pages -p/--pid -L/--tid --uid -v/--verbose -Z/--string-size
+                  -S/--include-self -M/--max-events -t/--timestamp -u/--unix-timestamp -T/--time
+                  -C/--print_cpu -c/--cgroup-path -n/--name -f/--msg-filter -B/--bin_cmp
+                  -s/--sym_file_list -K/--kernel-stack -U/--user-stack -a/--address -I/--include
+                  -A/--aggregate
 vfscount      61
 vfsstat       167 -p/--pid
 wakeuptime    282 -u/--useronly -p/--pid -v/--verbose -f/--folded --stack-storage-size

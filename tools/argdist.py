@@ -28,19 +28,17 @@ Source:   behaviour after BCC's argdist (Sasha Goldshtein, 2016); written from s
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Iterable, Mapping
 from operator import add
-from pathlib import Path
 from time import strftime
 from typing import Any, NamedTuple
 
 from pyebpf import Alternatives, Const, Probe, Session
 from pyebpf.cli import Column, Table, Tool
+from pyebpf.cli.traced import kernel_signature
 from pyebpf.lib.specifiers import Collector, Part, Settings, Specifier, collector, read
-
-_LONGEST = 4_096  # what a probe reads as one text
+from pyebpf.lib.specifiers.options import module_named, size_of
 
 
 def counted(text: str) -> tuple[Specifier, ...]:
@@ -58,30 +56,6 @@ def drawn(text: str) -> tuple[Specifier, ...]:
     if not spec.values and spec.kind != "r":
         raise Part(text, len(text), len(text)).fault("what to draw is missing: :TYPE:EXPRESSION")
     return (spec,)
-
-
-def module_named(word: str) -> tuple[str, ...]:
-    """Find a module of Python; what a header of C declares, the kernel's own types say."""
-    path = Path(word)
-    if path.suffix == ".h":
-        return ()
-    if path.suffix == ".py":
-        if not path.is_file():
-            raise ValueError(f"there is no file {word!r}")
-        sys.path.insert(0, str(path.resolve().parent))
-    name = path.stem if path.suffix == ".py" else word
-    try:
-        importlib.import_module(name)
-    except ImportError as err:
-        raise ValueError(f"there is no module {name!r}: {err}") from None
-    return (name,)
-
-
-def size_of(text: str) -> int:
-    """Read how many bytes a text may have."""
-    if not text.isdecimal() or not 0 < int(text) <= _LONGEST:
-        raise ValueError(f"{text!r} is no size of a text: 1 to {_LONGEST} bytes")
-    return int(text)
 
 
 only_pid = Const(0, "-p", "--pid", help="trace this process only")
@@ -164,7 +138,8 @@ def collectors(options: Any) -> list[Collector]:
     Raises:
         ValueError: they ask for nothing, or a specifier makes no sense.
     """
-    settings = Settings(*map(options.option, (only_pid, only_tid, text_size, included)))
+    pid, tid, size, modules = map(options.option, (only_pid, only_tid, text_size, included))
+    settings = Settings(pid, tid, size, modules, kernel_signature)
     given = [(spec, False) for spec in options.option(counts)]
     given += [(spec, True) for spec in options.option(histograms)]
     if not given:

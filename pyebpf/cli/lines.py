@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib
 import time
+from collections import Counter
 from collections.abc import Callable
+from itertools import compress
+from operator import not_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyebpf.cli import output
 from pyebpf.dsl.constants import ConstDecl
 from pyebpf.present import table
+from pyebpf.present.escape import printable
 
 if TYPE_CHECKING:
     from pyebpf.session import Session
@@ -60,6 +64,10 @@ class Column(table.Column):
             return lambda row: row[name]
         value = self.value
         return lambda row: value(tracing.session, row)
+
+
+class Below(Column):
+    """A column whose values are several texts: each is a line of its own, below the record's."""
 
 
 class Elapsed(Column):
@@ -124,6 +132,8 @@ class Lines:
         columns: what to show of each record.
         keep: says which records to show, where the kernel could not tell: all by default.
         csv: other columns, if there is an option for such output; JSON goes before it.
+        limit: the option that says how many records to show before tracing ends; 0 for all.
+        tally: the option to count equal lines and print them at the end, the most frequent last.
     """
 
     def __init__(
@@ -132,7 +142,10 @@ class Lines:
         *columns: Column,
         keep: OfRecord | None = None,
         csv: Csv | None = None,
+        limit: Any = 0,
+        tally: Any = False,
     ) -> None:
+        self._limit, self._tally = limit, tally
         self._events = events
         self._columns = columns
         self._keep = keep
@@ -140,12 +153,13 @@ class Lines:
 
     def printer(self, session: Session, *, json: bool, csv: bool = False) -> Printer:
         """Begin to print: the header, or no header for JSON."""
-        if csv and not json:
-            return Printer(session, self._events, self._values(session, self._columns), _as_values)
-        if self._csv is not None and not json and session.option(self._csv.when):
-            return Printer(session, self._events, self._values(session, self._csv.columns), _as_csv)
-        values = self._values(session, self._columns)
-        return Printer(session, self._events, values, _as_json if json else _as_table)
+        columns, form = self._columns, _as_json if json else _as_values if csv else _as_table
+        if self._csv is not None and form is _as_table and session.option(self._csv.when):
+            columns, form = self._csv.columns, _as_csv
+        printer = Printer(session, self._events, self._values(session, columns), form)
+        printer.limit = session.option(self._limit)
+        printer.tallies = form is _as_table and session.option(self._tally)
+        return printer
 
     def _values(self, session: Session, columns: tuple[Column, ...]) -> Values:
         tracing = Tracing(session, time.monotonic_ns())
@@ -184,6 +198,10 @@ class Printer:
 
     Raises:
         OutputError: nobody takes them; so does :meth:`wait`.
+
+    Attributes:
+        limit: how many lines there are; 0 for any number.
+        tallies: count lines, and print them at the :meth:`end`.
     """
 
     def __init__(
@@ -199,6 +217,13 @@ class Printer:
         # By name: it imports numpy, which a tool needs only after its probes are attached.
         self._python_values = importlib.import_module("pyebpf.spec.dtype").python_values
         self._line = form(values.columns)
+        self.limit, self.tallies = 0, False
+        self._count, self._tally = 0, Counter[str]()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there are as many lines as there should be."""
+        return 0 < self.limit <= self._count
 
     @property
     def name(self) -> str:
@@ -211,14 +236,35 @@ class Printer:
         batch = self._stream.read(timeout_s)
         if len(batch):
             values = map(self._values, self._python_values(self._kind, batch))
-            # All at once: whoever reads them is woken once.
-            output.write("".join(f"{self._line(row)}\n" for row in values if row is not None))
+            lines = [f"{self._line(row)}\n" for row in values if row is not None]
+            lines = lines[: self.limit - self._count] if self.limit else lines
+            self._count += len(lines)
+            if self.tallies:
+                self._tally.update(lines)
+            else:
+                output.write("".join(lines))  # all at once: whoever reads them is woken once
+
+    def end(self) -> None:
+        """Print what was counted."""
+        for line, count in sorted(self._tally.items(), key=lambda item: item[1]):
+            output.write(f"{line}        {count}\n")
 
 
 def _as_table(columns: tuple[Column, ...]) -> OfValues:
-    lines = table.Table(*columns)
+    below = [isinstance(column, Below) for column in columns]
+    lines = table.Table(
+        *(each for each, is_below in zip(columns, below, strict=True) if not is_below)
+    )
     output.write(f"{lines.header()}\n")
-    return lambda row: lines.row(*row)
+    if not any(below):
+        return lambda row: lines.row(*row)
+
+    def text(row: list[Any]) -> str:
+        first = lines.row(*compress(row, map(not_, below)))
+        more = (printable(each) for several in compress(row, below) for each in several)
+        return "\n        ".join([first, *more])
+
+    return text
 
 
 def _as_json(columns: tuple[Column, ...]) -> OfValues:

@@ -280,7 +280,10 @@ class CommandLine:
         """
         argv, command = self._without_command(argv)
         given, rest = scan([o for o in self.options if not o.is_positional], argv)
-        placed = zip(self._placed, rest, strict=False)  # the last may be left out
+        placed = [*zip(self._placed, rest, strict=False)]  # the last may be left out
+        if self._takes_rest:
+            placed += ((self._placed[-1], text) for text in rest[len(self._placed) :])
+            rest = rest[: len(self._placed)]
         given += [
             (option, _converted(option.convert, text, option.flags[0])) for option, text in placed
         ]
@@ -299,6 +302,12 @@ class CommandLine:
             choice.frame["exec"] = command
         interval = choice.frame.pop("interval", choice.interval_s)
         return choice.replace(interval_s=interval, times=choice.frame.pop("number", choice.times))
+
+    @property
+    def _takes_rest(self) -> bool:
+        """Whether the last argument may be given several times."""
+        last = self._placed[-1].key if self._placed else ""
+        return not isinstance(last, str) and last.merge is not None
 
     def _without_command(self, argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
         flag = _EXEC.flags[0]
@@ -322,6 +331,8 @@ class CommandLine:
     def usage(self, program: str) -> str:
         """Return the line that says how to call the tool."""
         words = [option.flags[0] for option in self._placed]
+        if self._takes_rest:
+            words[-1] += " …"
         words += self._words
         optional = "".join(f" [{word}" for word in words) + "]" * len(words)
         return f"usage: {program} [options]{optional}"

@@ -6,13 +6,13 @@ and USDT probes are a small program each.
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyebpf.cli.options import whole
+from pyebpf.cli.stacks import symbols
 from pyebpf.dsl.builtins import attach_cookie, cpu, tgid
 from pyebpf.dsl.constants import Const
 from pyebpf.dsl.probes import Probe
@@ -184,13 +184,6 @@ def fixed(value: int) -> Callable[[], u64]:
         return value
 
     return number
-
-
-@cache
-def symbols() -> Any:
-    """Return the ``Symbols`` of the kernel's functions, read once."""
-    # By name: it imports numpy, which a tool needs only after its probes are attached.
-    return importlib.import_module("pyebpf.symbols").Symbols()
 
 
 def is_wanted() -> bool:

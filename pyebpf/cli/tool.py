@@ -342,10 +342,11 @@ class Tool(Generic[R]):
     def _print_lines(
         self, session: Session, printer: Printer, patience: Patience, end: float
     ) -> None:
-        while not patience.is_over and (left := end - time.monotonic()) > 0:
+        while not (patience.is_over or printer.is_done) and (left := end - time.monotonic()) > 0:
             printer.wait(min(left, _SLICE))
         patience.finish(session)
         printer.wait()
+        printer.end()
         self._tell_losses(session, Losses(printer.name))
 
     def _hand_over(self, follow: Callable[[Session], object], choice: Choice) -> None:

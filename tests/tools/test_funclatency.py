@@ -103,7 +103,9 @@ def test_units_and_functions(library: Path) -> None:
     assert timed(work, f"{library}:leaf").label() == "nsecs"
 
 
-@pytest.mark.parametrize("pattern", ["vfs_read", "vfs_rea[d]"])
+@pytest.mark.parametrize(
+    "pattern", ["vfs_rea[d]", pytest.param("vfs_read", marks=pytest.mark.thorough)]
+)
 def test_functions_of_the_kernel(configured: Callable[[str], None], pattern: str) -> None:
     configured("kprobe_attach")
 

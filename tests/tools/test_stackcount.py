@@ -80,6 +80,7 @@ def test_folded_and_with_offsets(library: Path) -> None:
     assert [other[-1], one[-1]] == [str(OTHERS), str(CALLS)]
 
 
+@pytest.mark.thorough
 def test_stacks_of_the_kernel(library: Path) -> None:
     text = counted(calling(library), "-K", "t:syscalls:sys_enter_getppid")
     assert sum(int(block[-1]) for block in blocks_of(text)) == PARENTS
@@ -106,7 +107,7 @@ def test_functions_of_the_kernel(configured: Callable[[str], None]) -> None:
 
     def work() -> None:
         zero = os.open("/dev/zero", os.O_RDONLY)
-        for _ in range(CALLS - 1):  # besides the byte that lets it begin
+        for _ in range(CALLS):
             os.read(zero, 10)
 
     with waiting(work) as child, running(*TOOL, "-PKp", str(child.pid), "vfs_rea[d]") as tool:
