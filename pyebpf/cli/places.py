@@ -74,10 +74,10 @@ class Places:
 
     @cached_property
     def names(self) -> Sequence[str]:
-        """The names that match, by their numbers; none of functions of an unknown kernel."""
+        """The names that match, by their numbers; of tracepoints with their categories."""
         place = self.place
         if not place.is_pattern:
-            return [place.name]
+            return [self._whole]
         found = hooks.matching(self._all(), self._whole, bare=place.kind == "u")
         if place.kind == "u":
             found = sorted({name.partition(":")[2] for name in found})
@@ -94,13 +94,13 @@ class Places:
 
     @property
     def _whole(self) -> str:
-        """The pattern, of a tracepoint with its category."""
+        """The name or pattern, of a tracepoint with its category."""
         place = self.place
         if place.kind != "t":
             return place.name
         if not is_expression(place.name):
             return f"{place.inside}:{place.name}"
-        return f"/{place.inside}:{place.name[1:-1].removeprefix('^')}/"
+        return f"/{place.inside}:(?:{place.name[1:-1].removeprefix('^')})/"
 
     def _all(self) -> Iterable[str]:
         place = self.place
@@ -129,8 +129,7 @@ class Places:
         place, pid = self.place, self._pid or None
         where, name = place.inside, place.name
         if place.kind == "t":
-            events = [name] if ":" in name else self.names
-            return [[_one(tracepoint(self._event(each)), n) for n, each in enumerate(events)]]
+            return [[_one(tracepoint(each), n) for n, each in enumerate(self.names)]]
         if place.kind == "u":
             return [[_one(usdt(where, each, pid=pid), n) for n, each in enumerate(self.names)]]
         if place.is_user:
@@ -143,9 +142,6 @@ class Places:
     @property
     def _kernel_number(self) -> Callable[[], u64] | None:
         return None if self.place.is_pattern else fixed(0)
-
-    def _event(self, name: str) -> str:
-        return name if ":" in name else f"{self.place.inside}:{name}"
 
     def _in_processes(self, where: str, name: str, pid: int | None) -> list[list[Hooked]]:
         def single(each: str, number: int) -> Hooked:
