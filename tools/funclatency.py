@@ -33,6 +33,7 @@ from pyebpf import (
     Probe,
     Session,
     UprobeContext,
+    cpu,
     ktime_get_ns,
     record,
     tid,
@@ -65,6 +66,7 @@ verbose = Const(False, "-v", "--verbose", help="print what matches before tracin
 #: A call whose frame is above that of an outer one, on one stack, is after it. Bytes.
 _STACK = 1 << 14
 _POPPED = 8  # what a return takes off the stack, on some machines
+_IDLE = 1 << 31
 _MOST_DEAD = 8  # calls that are found to have ended without a return, at once
 
 
@@ -92,6 +94,11 @@ us = Log2Hist(unit="us", totals=True, key=u64, max_keys=10_240)
 ms = Log2Hist(unit="ms", totals=True, key=u64, max_keys=10_240)
 
 
+def thread_number() -> u32:
+    """Return what tells threads apart: those that idle are number 0 on all CPUs."""
+    return tid() or _IDLE + cpu()
+
+
 def begin(function: u64, frame: u64, *, is_user: bool) -> None:
     """Note that a call begins.
 
@@ -100,7 +107,7 @@ def begin(function: u64, frame: u64, *, is_user: bool) -> None:
         frame: the stack pointer.
         is_user: its end will be told by the stack pointer.
     """
-    thread = tid()
+    thread = thread_number()
     depth = depths.get(thread, 0)
     for _ in range(_MOST_DEAD):
         outer = calls.get(Level(tid=thread, depth=depth))
@@ -108,6 +115,7 @@ def begin(function: u64, frame: u64, *, is_user: bool) -> None:
             break
         depth -= 1
     if depth >= level and is_user:
+        depths[thread] = depth
         return  # of a process the kernel itself follows no more than 64 calls in calls
     if depth < level:
         call = Call(began_ns=ktime_get_ns(), function=function, frame=frame)
@@ -128,7 +136,7 @@ def end(stack: u64) -> None:
     Args:
         stack: the stack pointer behind its return; 0 if that is not known.
     """
-    thread = tid()
+    thread = thread_number()
     depth = depths.get(thread, 0)
     for _ in range(_MOST_DEAD):
         inner = calls.get(Level(tid=thread, depth=depth))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from pyebpf.errors import PyebpfError
@@ -116,6 +118,20 @@ def test_where_text_of_the_kernels_functions_is() -> None:
         assert statements(text)[-1] == line
     assert "@ksyscall('open')" in tracing((read_traced("sys_open"),), Settings(), Wanted()).text
     assert "@kprobe('f+0x10')" in tracing((read_traced("f+0x10"),), Settings(), Wanted()).text
+
+
+@pytest.mark.parametrize(
+    ("text", "condition"),
+    {
+        'f (arg1 > 10) && arg2 == 3 "%d", arg1': "(arg1 > 10) and arg2 == 3",
+        'f (STRCMP("a)", arg1)) || (arg2) "x"': """(read_user_str(arg1, 80) == "a)") or arg2""",
+        "f (arg1 in (1, 2) and not arg2)": "arg1 in (1, 2) and not arg2",
+    }.items(),
+)
+def test_a_predicate(text: str, condition: str) -> None:
+    lines = statements(f"p:c:{text}")
+    (found,) = (line for line in lines if line.startswith("if ") and "own" not in line)
+    assert ast.dump(ast.parse(f"{found} 1")) == ast.dump(ast.parse(f"if {condition}: 1"))
 
 
 @pytest.mark.parametrize(
