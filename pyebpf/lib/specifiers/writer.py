@@ -281,7 +281,8 @@ class Writer:
             passed_over: conditions under which nothing is collected.
         """
         condition, spec = self.condition(), self._spec
-        probes = [*self._begin(), *self._last(condition, collect, passed_over)]
+        guards = [line for each in passed_over for line in (f"    if {each}:", "        return")]
+        probes = [*self._begin(guards), *self._last(condition, collect, guards)]
         title = " ".join(["#", *spec.text.split()])
         lines = [title, *self._import_lines(), "", *declarations]
         return "\n".join([*lines, *probes, ""])
@@ -301,7 +302,7 @@ class Writer:
     def _is_paired(self) -> bool:
         return self._spec.kind == "r" and (bool(self._used) or self._has_latency)
 
-    def _begin(self) -> list[str]:
+    def _begin(self, guards: Sequence[str]) -> list[str]:
         """Return the probe at the begin of a function that keeps what its end needs."""
         if not self._is_paired:
             return []
@@ -315,18 +316,14 @@ class Writer:
         return [
             "", "@record", "class Entry:", *(f"    {n}: {kind}" for n, (kind, _) in fields.items()),
             "", "entries = Hash[u32, Entry](max_entries=10_240)", "",
-            *self._head("p", f"{self._called}_entry"),
+            *self._head("p", f"{self._called}_entry"), *guards,
             f"    entries[tid()] = Entry({stored})",
         ]  # fmt: skip
 
-    def _last(
-        self, condition: str, collect: Sequence[str], passed_over: Sequence[str]
-    ) -> list[str]:
+    def _last(self, condition: str, collect: Sequence[str], guards: Sequence[str]) -> list[str]:
         """Return the probe that collects."""
         spec = self._spec
-        lines = ["", *self._head(spec.kind, self._called)]
-        for each in passed_over:
-            lines += [f"    if {each}:", "        return"]
+        lines = ["", *self._head(spec.kind, self._called), *guards]
         if self._is_paired:
             lines += ["    entry = entries.pop(tid())", "    if entry is None:", "        return"]
             lines += ["    latency = ktime_get_ns() - entry.began_ns"] * self._has_latency
