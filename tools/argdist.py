@@ -16,7 +16,7 @@ A specifier says where to look, what to collect, and when:
 
 Without types and expressions calls are counted, or at the end of a function its results, of type
 int. What both languages have means the same; / rounds down. A division by 0, and a call that began
-before tracing or calls itself again, is not counted.
+before tracing or, in the kernel, calls itself again, is not counted.
 
 Output:   for each interval and specifier: values by how often they came, the most frequent last, or
           a histogram of powers of two.

@@ -219,4 +219,5 @@ def tell_names(options: Any) -> None:
 def header(session: Any) -> str:
     """Return what is printed when tracing begins."""
     count, text = len(wanted(session).names), session.option(pattern)
-    return f'Tracing {count} functions for "{text}"... Hit Ctrl-C to end.'
+    what = "function" if count == 1 else "functions"
+    return f'Tracing {count} {what} for "{text}"... Hit Ctrl-C to end.'

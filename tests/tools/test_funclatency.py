@@ -49,7 +49,7 @@ def test_a_function_that_calls_itself(library: Path) -> None:
     with waiting(work) as child:
         flags = ("-p", str(child.pid), "-u", f"{library}:nested")
         with running(*TOOL, *flags) as tool:
-            assert tool.wait_for("Hit Ctrl-C").startswith("Tracing 1 functions for ")
+            assert tool.wait_for("Hit Ctrl-C").startswith("Tracing 1 function for ")
             took_us = child.go()
             done = tool.interrupt()
     assert (done.code, done.err) == (0, "")

@@ -41,7 +41,7 @@ def counted(work: Callable[[], None], *flags: str) -> str:
         if "-f" in flags:
             tool.wait_for_links(1)
         else:
-            assert tool.wait_for("Hit Ctrl-C").startswith("Tracing 1 functions for ")
+            assert tool.wait_for("Hit Ctrl-C").startswith("Tracing 1 function for ")
         work()
         done = tool.interrupt()
     assert (done.code, done.err) == (0, "")

@@ -81,6 +81,14 @@ def test_lines_of_several_specifiers(library: Path) -> None:
 
 
 @pytest.mark.thorough
+def test_arguments_at_the_end_of_a_function_that_calls_itself(library: Path) -> None:
+    nested = functions(library).nested
+    spec = f'r:{library}:nested(int depth, int us) "%d %d %d", depth, retval, us'
+    _, (_, *lines) = printed(lambda: nested(4, 10), spec)
+    assert [line.split()[4:] for line in lines] == [[str(n), str(n), "10"] for n in range(1, 5)]
+
+
+@pytest.mark.thorough
 def test_members_of_records_and_functions_by_address(library: Path, tmp_path: Path) -> None:
     module = tmp_path / "jobs_to_trace.py"
     module.write_text("from pyebpf import Char, chars, i16, i32, record, u64\n\n\n@record\n"

@@ -39,6 +39,7 @@ _ALIASES = {
     "$PID": "tgid()", "$COMM": "comm()", "$pid": "tgid()", "$tgid": "tgid()", "$tid": "tid()",
     "$uid": "uid()", "$gid": "gid()", "$cpu": "cpu()", "$task": "current_task()",
 }  # fmt: skip
+_FRAME = "ctx.sp + 8 >> 4"
 _RESULTS = ("$retval", "retval")
 #: Addresses from here on are the kernel's, on every machine that there are programs for.
 _KERNEL_HALF = "1 << 63"
@@ -302,6 +303,19 @@ class Writer:
     def _is_paired(self) -> bool:
         return self._spec.kind == "r" and (bool(self._used) or self._has_latency)
 
+    @property
+    def _key(self) -> str:
+        """What the begin and the end of a call have in common.
+
+        In a process also its place on the stack: 16 bytes, where the return address may be among
+        them, so calls in calls of one function are told apart.
+        """
+        return f"(tid(), {_FRAME})" if self._spec.is_user else "tid()"
+
+    @property
+    def _key_type(self) -> str:
+        return "tuple[u32, u64]" if self._spec.is_user else "u32"
+
     def _begin(self, guards: Sequence[str]) -> list[str]:
         """Return the probe at the begin of a function that keeps what its end needs."""
         if not self._is_paired:
@@ -315,9 +329,9 @@ class Writer:
         stored = ", ".join(f"{name}={value}" for name, (_, value) in fields.items())
         return [
             "", "@record", "class Entry:", *(f"    {n}: {kind}" for n, (kind, _) in fields.items()),
-            "", "entries = Hash[u32, Entry](max_entries=10_240)", "",
+            "", f"entries = Hash[{self._key_type}, Entry](max_entries=10_240)", "",
             *self._head("p", f"{self._called}_entry"), *guards,
-            f"    entries[tid()] = Entry({stored})",
+            f"    entries[{self._key}] = Entry({stored})",
         ]  # fmt: skip
 
     def _last(self, condition: str, collect: Sequence[str], guards: Sequence[str]) -> list[str]:
@@ -325,7 +339,11 @@ class Writer:
         spec = self._spec
         lines = ["", *self._head(spec.kind, self._called), *guards]
         if self._is_paired:
-            lines += ["    entry = entries.pop(tid())", "    if entry is None:", "        return"]
+            lines += [
+                f"    entry = entries.pop({self._key})",
+                "    if entry is None:",
+                "        return",
+            ]
             lines += ["    latency = ktime_get_ns() - entry.began_ns"] * self._has_latency
             lines += [f"    {local} = entry.{local}" for local, _ in self._used.values()]
         elif spec.kind != "r":
