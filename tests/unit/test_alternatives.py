@@ -7,9 +7,11 @@ import pytest
 from pyebpf import (
     Array,
     Const,
+    Count,
     Hash,
     KprobeContext,
     Ptr,
+    attach_cookie,
     compile_probes,
     fentry,
     fexit,
@@ -21,6 +23,7 @@ from pyebpf import (
     tp_btf,
     u32,
     u64,
+    uprobe,
 )
 from pyebpf.dsl.choose import choose
 from pyebpf.dsl.collect import collect
@@ -204,3 +207,29 @@ def test_the_context_of_registers_may_be_left_out() -> None:
     opened = {"f_inode": {"i_ino": 5}}
     for probe in (with_context, enter):
         run(probe).fire(probe, opened)
+
+
+def test_many_functions_with_numbers_and_without() -> None:
+    """One by one they can be attached to anywhere; what numbers them is since Linux 5.15."""
+    calls = Count[u64]()
+
+    @uprobe("c", "getp*id", cookies={"getpid": 1, "getppid": 2})
+    def numbered() -> None:
+        calls.add(attach_cookie())
+
+    @uprobe("c", "getpid")
+    def first() -> None:
+        calls.add(1)
+
+    @uprobe("c", "getppid")
+    def second() -> None:
+        calls.add(2)
+
+    ways = first_of(numbered, (first, second))
+    for without, names in (
+        (set(), ["numbered"]),
+        ({"prog:uprobe.multi"}, ["numbered"]),
+        ({"cookie"}, ["first", "second"]),
+    ):
+        compiled = compile_probes(ways, target=target(without=without))
+        assert [info.name for info in compiled.programs] == names
