@@ -52,6 +52,10 @@ fileslower    246 -p/--pid -a/--all-files
 filetop       267 -a/--all-files -C/--noclear -r/--maxrows -s/--sort -p/--pid --read-only
                   --write-only -d/--directory
 gethostlatency 133 -p/--pid
+funccount     313 -p/--pid -i/--interval -d/--duration -T/--timestamp -r/--regexp -D/--debug
+                  -c/--cpu
+funclatency   413 -p/--pid -i/--interval -d/--duration -T/--timestamp -u/--microseconds
+                  -m/--milliseconds -F/--function -r/--regexp -l/--level -v/--verbose
 hardirqs      256 -T/--timestamp -N/--nanoseconds -C/--count -d/--dist -c/--cpu
 killsnoop     177 -x/--failed -p/--pid -T/--tpid -s/--signal
 memleak       609 -p/--pid -t/--trace -a/--show-allocs -o/--older -c/--command --combined-only
@@ -76,6 +80,9 @@ slabratetop   248 -C/--noclear -r/--maxrows
 softirqs      219 -T/--timestamp -N/--nanoseconds -C/--events -d/--dist -c/--cpu
 sslsniff      451 -p/--pid -u/--uid -x/--extra -c/--comm -o/--no-openssl -g/--no-gnutls -n/--no-nss
                   -d/--debug --hexdump --max-buffer-size -l/--latency --handshake --extra-lib
+stackcount    390 -p/--pid -c/--cpu -i/--interval -D/--duration -T/--timestamp -r/--regexp
+                  -s/--offset -P/--perpid -K/--kernel-stacks-only -U/--user-stacks-only -v/--verbose
+                  -d/--delimited -f/--folded --debug
 statsnoop     247 -t/--timestamp -s/--sysname -x/--failed -p/--pid
 syscount      332 -p/--pid -t/--tid -c/--ppid -i/--interval -d/--duration -T/--top -x/--failures
                   -e/--errno -L/--latency -m/--milliseconds -P/--process -l/--list --syscall
@@ -95,6 +102,11 @@ tcpstates     419 -T/--time -t/--timestamp -w/--wide -s/--csv -L/--localport
                   -D/--remoteport -Y/--journal -4/--ipv4 -6/--ipv6
 tcptop        367 -C/--noclear -S/--nosummary -p/--pid --cgroupmap --mntnsmap -4/--ipv4
                   -6/--ipv6
+trace         920 -b/--buffer-pages -p/--pid -L/--tid --uid -v/--verbose -Z/--string-size
+                  -S/--include-self -M/--max-events -t/--timestamp -u/--unix-timestamp -T/--time
+                  -C/--print_cpu -c/--cgroup-path -n/--name -f/--msg-filter -B/--bin_cmp
+                  -s/--sym_file_list -K/--kernel-stack -U/--user-stack -a/--address -I/--include
+                  -A/--aggregate
 vfscount      61
 vfsstat       167 -p/--pid
 wakeuptime    282 -u/--useronly -p/--pid -v/--verbose -f/--folded --stack-storage-size

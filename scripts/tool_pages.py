@@ -21,7 +21,13 @@ from bcc_tools import ORIGINALS
 ROOT = Path(__file__).resolve().parent.parent
 
 #: What a tool is asked for here if it does nothing without.
-NEEDED = {"argdist": ("-C", "t:syscalls:sys_enter_getppid()")}
+NEEDED = {
+    "argdist": ("-C", "t:syscalls:sys_enter_getppid()"),
+    "funccount": ("t:syscalls:sys_enter_getppid",),
+    "funclatency": ("c:getppid",),
+    "stackcount": ("t:syscalls:sys_enter_getppid",),
+    "trace": ("t:syscalls:sys_enter_getppid",),
+}
 _STARTS = 5
 #: How many targets of a kind are named.
 _MANY = 8

@@ -16,7 +16,7 @@ A specifier says where to look, what to collect, and when:
 
 Without types and expressions calls are counted, or at the end of a function its results, of type
 int. What both languages have means the same; / rounds down. A division by 0, and a call that began
-before tracing or calls itself again, is not counted.
+before tracing or, in the kernel, calls itself again, is not counted.
 
 Output:   for each interval and specifier: values by how often they came, the most frequent last, or
           a histogram of powers of two.
@@ -28,20 +28,18 @@ Source:   behaviour after BCC's argdist (Sasha Goldshtein, 2016); written from s
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Iterable, Mapping
 from operator import add
-from pathlib import Path
 from time import strftime
 from typing import Any, NamedTuple
 
 from pyebpf import Alternatives, Const, Probe, Session
 from pyebpf.cli import Column, Table, Tool
+from pyebpf.cli.traced import kernel_signature
 from pyebpf.lib.filters import FILTERS, are_given
 from pyebpf.lib.specifiers import Collector, Part, Settings, Specifier, collector, read
-
-_LONGEST = 4_096  # what a probe reads as one text
+from pyebpf.lib.specifiers.options import module_named, size_of
 
 
 def counted(text: str) -> tuple[Specifier, ...]:
@@ -59,30 +57,6 @@ def drawn(text: str) -> tuple[Specifier, ...]:
     if not spec.values and spec.kind != "r":
         raise Part(text, len(text), len(text)).fault("what to draw is missing: :TYPE:EXPRESSION")
     return (spec,)
-
-
-def module_named(word: str) -> tuple[str, ...]:
-    """Find a module of Python; what a header of C declares, the kernel's own types say."""
-    path = Path(word)
-    if path.suffix == ".h":
-        return ()
-    if path.suffix == ".py":
-        if not path.is_file():
-            raise ValueError(f"there is no file {word!r}")
-        sys.path.insert(0, str(path.resolve().parent))
-    name = path.stem if path.suffix == ".py" else word
-    try:
-        importlib.import_module(name)
-    except ImportError as err:
-        raise ValueError(f"there is no module {name!r}: {err}") from None
-    return (name,)
-
-
-def size_of(text: str) -> int:
-    """Read how many bytes a text may have."""
-    if not text.isdecimal() or not 0 < int(text) <= _LONGEST:
-        raise ValueError(f"{text!r} is no size of a text: 1 to {_LONGEST} bytes")
-    return int(text)
 
 
 only_pid = Const(0, "-p", "--pid", help="trace this process only")
@@ -182,7 +156,9 @@ def collectors(options: Any) -> list[Collector]:
         ValueError: they ask for nothing, or a specifier makes no sense.
     """
     pid, tid, size, modules = map(options.option, (only_pid, only_tid, text_size, included))
-    settings = Settings(pid, tid, size, modules, are_given(options))
+    settings = Settings(
+        pid, tid, size, modules, filtered=are_given(options), signature=kernel_signature
+    )
     given = [(spec, False) for spec in options.option(counts)]
     given += [(spec, True) for spec in options.option(histograms)]
     if not given:

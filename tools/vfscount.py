@@ -11,12 +11,11 @@ Source:   behaviour after BCC's vfscount (Brendan Gregg, 2015); written from scr
 
 from __future__ import annotations
 
-import importlib
-from functools import cache
 from typing import Any
 
 from pyebpf import Count, KprobeContext, Session, kprobe, u64
 from pyebpf.cli import Column, Table, Tool
+from pyebpf.cli.stacks import symbols
 from pyebpf.lib.filters import FILTERS, is_wanted
 
 calls = Count[u64](max_keys=1_024)
@@ -27,13 +26,6 @@ def on_call(ctx: KprobeContext) -> None:
     """Count a call."""
     if is_wanted():
         calls.add(ctx.ip)
-
-
-@cache
-def symbols() -> Any:
-    """Return the ``Symbols`` of the kernel's functions, read once."""
-    # By name: it imports numpy, which a tool needs only after its probes are attached.
-    return importlib.import_module("pyebpf.symbols").Symbols()
 
 
 def report(session: Session) -> list[dict[str, Any]]:

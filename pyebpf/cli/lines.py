@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -163,9 +164,11 @@ class Lines:
             columns as fields, ``TCPSTATES_LPORT`` of the tool ``tcpstates``.
         values: what JSON and ``--csv`` have instead of ``columns``.
         sentence: makes a line of text of a record's values by their names; no header then.
+        limit: the option that says how many records to show before tracing ends; 0 for all.
+        tally: the option to count equal lines and print them at the end, the most frequent last.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the words of a declaration
         self,
         events: Any,
         *columns: Column,
@@ -174,8 +177,11 @@ class Lines:
         journal: Any = False,
         values: tuple[Column, ...] = (),
         sentence: Callable[[Mapping[str, Any]], str] | None = None,
+        limit: Any = 0,
+        tally: Any = False,
     ) -> None:
         self._sentence = sentence
+        self._limit, self._tally = limit, tally
         self._events = events
         self._columns = columns
         self._fields = values or columns
@@ -194,7 +200,10 @@ class Lines:
         columns, form = self._form(session, json=json, csv=csv)
         values = self._values(session, columns)
         copy = Copy(tool, values.columns) if session.option(self._journal) else None
-        return Printer(session, self._events, values, form, copy)
+        printer = Printer(session, self._events, values, form, copy)
+        printer.limit = session.option(self._limit)
+        printer.tallies = form is _as_table and session.option(self._tally)
+        return printer
 
     def _form(
         self, session: Session, *, json: bool, csv: bool
@@ -271,6 +280,10 @@ class Printer:
 
     Raises:
         OutputError: nobody takes them; so does :meth:`wait`.
+
+    Attributes:
+        limit: how many lines there are; 0 for any number.
+        tallies: count lines, and print them at the :meth:`end`.
     """
 
     def __init__(
@@ -288,6 +301,13 @@ class Printer:
         # By name: it imports numpy, which a tool needs only after its probes are attached.
         self._python_values = importlib.import_module("pyebpf.spec.dtype").python_values
         self._line = form(values.columns)
+        self.limit, self.tallies = 0, False
+        self._count, self._tally = 0, Counter[str]()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there are as many lines as there should be."""
+        return 0 < self.limit <= self._count
 
     @property
     def name(self) -> str:
@@ -301,10 +321,20 @@ class Printer:
         if len(batch):
             values = map(self._values, self._records(batch))
             rows = [row for row in values if row is not None]
-            # All at once: whoever reads them is woken once.
-            output.write("".join(f"{self._line(row)}\n" for row in rows))
+            rows = rows[: self.limit - self._count] if self.limit else rows
+            self._count += len(rows)
+            lines = [f"{self._line(row)}\n" for row in rows]
+            if self.tallies:
+                self._tally.update(lines)
+            else:
+                output.write("".join(lines))  # all at once: whoever reads them is woken once
             if self._copy is not None:
                 self._copy.write(rows)
+
+    def end(self) -> None:
+        """Print what was counted."""
+        for line, count in sorted(self._tally.items(), key=lambda item: item[1]):
+            output.write(f"{line}        {count}\n")
 
     def _records(self, batch: Any) -> Iterable[Any]:
         if len(self._kinds) == 1:

@@ -34,8 +34,8 @@ _KINDS = (*KERNEL_KINDS, *BINARY_KINDS)
 _TWO_PARTS = ("tracepoint", "usdt")
 _LIMIT = 100
 _ABOUT = f"""\
-List the hooks whose names match a pattern of the shell, as they are written in a program: the
-decorator, and the parameters that a probe there may have, typed.
+List the hooks whose names match a pattern of the shell, or a regular expression between slashes, as
+they are written in a program: the decorator, and the parameters that a probe there may have, typed.
 
 Without -p and -b the kernel's hooks: tracepoints (with their fields under -v), typed tracepoints,
 functions with their types (and where a function cannot be traced, that), system calls, hooks of

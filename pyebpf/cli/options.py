@@ -135,6 +135,7 @@ _LETTERS = {
         convert=seconds,
     ),
     "-d": _DURATION.replace(flags=("-d", "--duration")),
+    "-D": _DURATION.replace(flags=("-D", "--duration")),
     "-n": Option(
         "number", "number", ("-n", "--number"), "COUNT", "how many outputs", convert=positive
     ),
@@ -252,8 +253,8 @@ class CommandLine:
         reports: it has intervals, and formats.
         lasts: it goes on until it is stopped.
         loads: it loads programs; without that it looks once at what is there.
-        letters: ``"-i"``, ``"-d"``, ``"-n"``, ``"-s"`` if the interval, the duration, the number of
-            intervals and ``--csv`` are flags of one letter too.
+        letters: ``"-i"``, ``"-d"`` or ``"-D"``, ``"-n"``, ``"-s"`` if the interval, the duration,
+            the number of intervals and ``--csv`` are flags of one letter too.
         lines: it prints a line for each event.
         ranks: some of what it reports may have more than the rest.
         starts: it can start a command: all that follows ``--exec``.
@@ -291,7 +292,7 @@ class CommandLine:
         frame += (_CSV,) * ((reports or lines) and "-s" not in letters)
         frame += (_TOP,) * (reports and ranks)
         frame += tuple(_LETTERS[letter] for letter in letters)
-        frame += (_DURATION,) * (lasts and loads and "-d" not in letters)
+        frame += (_DURATION,) * (lasts and loads and not {"-d", "-D"}.intersection(letters))
         frame += _LOADING * loads + _COMMON
         free = (
             option.replace(flags=tuple(flag for flag in option.flags if flag not in taken))
@@ -312,7 +313,10 @@ class CommandLine:
         argv, command = self._without_command(argv)
         self._explain_lacks(argv)
         given, rest = scan([o for o in self.options if not o.is_positional], argv)
-        placed = zip(self._placed, rest, strict=False)  # the last may be left out
+        placed = [*zip(self._placed, rest, strict=False)]  # the last may be left out
+        if self._takes_rest:
+            placed += ((self._placed[-1], text) for text in rest[len(self._placed) :])
+            rest = rest[: len(self._placed)]
         given += [
             (option, _converted(option.convert, text, option.flags[0])) for option, text in placed
         ]
@@ -338,6 +342,12 @@ class CommandLine:
             if flag in OF_TASKS and flag not in known:
                 raise UsageError(f"there is no {flag} here: {self._lacks}")
 
+    @property
+    def _takes_rest(self) -> bool:
+        """Whether the last argument may be given several times."""
+        last = self._placed[-1].key if self._placed else ""
+        return not isinstance(last, str) and last.merge is not None
+
     def _without_command(self, argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
         flag = _EXEC.flags[0]
         if not self._starts or flag not in argv:
@@ -360,6 +370,8 @@ class CommandLine:
     def usage(self, program: str) -> str:
         """Return the line that says how to call the tool."""
         words = [option.flags[0] for option in self._placed]
+        if self._takes_rest:
+            words[-1] += " …"
         words += self._words
         optional = "".join(f" [{word}" for word in words) + "]" * len(words)
         return f"usage: {program} [options]{optional}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.cli.output import clock
@@ -13,6 +14,13 @@ from pyebpf.present.escape import printable
 if TYPE_CHECKING:
     from pyebpf.present.stacks import StackCounts
     from pyebpf.session import Session
+
+
+@cache
+def symbols() -> Any:
+    """Return the ``Symbols`` that names functions of the kernel, read once, and of processes."""
+    # By name: it imports numpy, which a tool needs only after its probes are attached.
+    return importlib.import_module("pyebpf.symbols").Symbols()
 
 
 def stack_counts(stacks: Iterable[tuple[Any, ...]], *, unit: str) -> StackCounts:

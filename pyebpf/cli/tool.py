@@ -69,9 +69,9 @@ class Tool(Generic[R]):
         header: printed when the probes are attached; a function makes it of the session.
         exclusive: options of which a command line may have one.
         instead: what is printed when an option is given, and nothing traced.
-        letters: ``"-i"``, ``"-d"``, ``"-n"``, ``"-s"`` if interval, duration, the number of
-            intervals and ``--csv`` are flags of one letter too; ``"-c"`` if a flag takes the
-            command of ``--exec`` as a text.
+        letters: ``"-i"``, ``"-d"`` or ``"-D"``, ``"-n"``, ``"-s"`` if interval, duration, the
+            number of intervals and ``--csv`` are flags of one letter too; ``"-c"`` if a flag takes
+            the command of ``--exec`` as a text.
         single: it reports once, and its argument says after how long.
         meanwhile: called when the probes are attached, and some times a second while it traces, if
             it reports or prints lines.
@@ -319,7 +319,7 @@ class Tool(Generic[R]):
             session = stack.enter_context(load(*self._loadable(choice), options=choice.consts))
             begin = time.monotonic()
             if self._meanwhile is not None:
-                self._meanwhile(session)
+                self._meanwhile(session)  # what is traced may soon be gone
             if not choice.frame.keys() & {"json", "csv"}:
                 self._begin(session)
             printer = self._printer(session, choice)
@@ -352,12 +352,13 @@ class Tool(Generic[R]):
     def _print_lines(
         self, session: Session, printer: Printer, patience: Patience, end: float
     ) -> None:
-        while not patience.is_over and (left := end - time.monotonic()) > 0:
+        while not (patience.is_over or printer.is_done) and (left := end - time.monotonic()) > 0:
             printer.wait(min(left, SLICE))
             if self._meanwhile is not None:
                 self._meanwhile(session)
         patience.finish(session)
         printer.wait()
+        printer.end()
         self._tell_losses(session, Losses(printer.name))
 
     def _hand_over(self, follow: Callable[[Session], object], choice: Choice) -> None:

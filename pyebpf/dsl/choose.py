@@ -142,8 +142,11 @@ def _lack(hooks: list[tuple[Probe, Hook]], unit: UnitState) -> Lack | None:
 
 def _features(hook: Hook) -> list[str]:
     base = hook.kind.partition(".")[0]
-    kind = f"prog:{hook.kind}"
-    return [kind, _TO_ATTACH[base]] if base in _TO_ATTACH else [kind]
+    # Where the kernel does not attach to many functions at once, they are attached to one by one.
+    needs = [f"prog:{hook.kind.replace('.multi', '')}"]
+    needs += [_TO_ATTACH[base]] if base in _TO_ATTACH else []
+    has_number = any(name in ("cookie", "cookies") for name, _ in hook.at)
+    return [*needs, "cookie"] if has_number else needs
 
 
 def _raise_mistakes(faults: Iterable[Diagnostic]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from fnmatch import translate
 from typing import TYPE_CHECKING, Protocol
+
+from pyebpf.spec.patterns import matcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,14 +35,14 @@ class Kind(Protocol):
 
 
 def matching(names: Iterable[str], pattern: str, *, bare: bool = False) -> list[str]:
-    """Return the names that a pattern of the shell matches, sorted, each once.
+    """Return the names that a pattern matches, sorted, each once.
 
     Args:
         names: to choose from.
-        pattern: matches whole names.
+        pattern: as for :func:`pyebpf.spec.patterns.matcher`.
         bare: the part behind a colon will do: ``sched_switch`` for ``sched:sched_switch``.
     """
-    match = re.compile(translate(pattern)).match
+    match = matcher(pattern)
     if not bare:
         return sorted({name for name in names if match(name)})
     return sorted({n for n in names if match(n) or match(n.rpartition(":")[2])})

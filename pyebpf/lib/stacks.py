@@ -64,7 +64,7 @@ def without_tracing(names: tuple[str, ...]) -> tuple[str, ...]:
     return names[:kept]
 
 
-def taken(
+def taken(  # noqa: PLR0913 - one argument for each thing that may be asked for
     session: Any,
     counts: Any,
     *,
@@ -72,6 +72,7 @@ def taken(
     unit: str,
     offsets: bool = False,
     addresses: bool = False,
+    take: bool = False,
 ) -> Any:
     """Return the stacks that a map counts as ``StackCounts``, named; equal ones are one.
 
@@ -82,6 +83,7 @@ def taken(
         unit: what is counted.
         offsets: show how far into each function.
         addresses: show each address before its function, unless stacks are folded.
+        take: take them out of the map, for the next interval to begin anew.
     """
     lines = not session.option(folded)
     found = session[stacks].counts(
@@ -89,6 +91,7 @@ def taken(
         number=number if lines else None,
         unit=unit,
         named=_text(offsets=offsets, addresses=addresses and lines),
+        take=take,
     )
     return found.mapped(lambda stack: stack._replace(kernel=without_tracing(stack.kernel)))
 
@@ -135,9 +138,11 @@ def _placed(frame: Any) -> str:
 
 
 def _text(*, offsets: bool, addresses: bool) -> Callable[[Any], str]:
-    if addresses:
-        return lambda frame: f"{frame.address:<16x} {frame}"
-    return (lambda frame: f"{frame}+{frame.offset:#x}") if offsets else str
+    def text(frame: Any) -> str:
+        name = f"{frame}+{frame.offset:#x}" if offsets else str(frame)
+        return f"{frame.address:<16x} {name}" if addresses else name
+
+    return text
 
 
 def remember(session: Any, pids: Iterable[int]) -> None:

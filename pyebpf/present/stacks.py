@@ -114,7 +114,8 @@ class StackCounts:
     def listed(self, *, marks: bool = False, delimiter: str = "", head: str = "-") -> str:
         """Return each stack with a line for each function, the innermost first.
 
-        Below are the process and the count. What was counted most is last, where a terminal ends.
+        Below are the process, if that was asked, and the count. What was counted most is last,
+        where a terminal ends.
 
         Args:
             marks: put ``_[k]`` behind the kernel's functions.
@@ -129,7 +130,9 @@ class StackCounts:
                 names.append(delimiter)
             names += reversed(stack.user)
             lines = [f"    {printable(name)}" for name in names]
-            lines += [f"    {head:16} {printable(stack.process)}", f"        {stack.count}"]
+            if stack.process:
+                lines.append(f"    {head:16} {printable(stack.process)}")
+            lines.append(f"        {stack.count}")
             blocks.append("".join(f"{line}\n" for line in lines))
         return "\n".join(blocks)
 

@@ -16,6 +16,7 @@ from pyebpf.runtime.functions import find_function, functions_like
 from pyebpf.runtime.ifunc import chosen_place
 from pyebpf.runtime.image import GNU_IFUNC, Image, open_image
 from pyebpf.runtime.mappings import mapped_files
+from pyebpf.spec.patterns import is_expression
 
 _FOLDERS = ("/lib/*-linux-gnu", "/usr/lib/*-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib")
 _OFFSET = re.compile(r"(?P<symbol>.+)\+(?P<offset>0x[0-9a-fA-F]+|[0-9]+)")
@@ -40,7 +41,7 @@ def spot_of(hook: str) -> Spot:
     binary, where = hook[:at], hook[at + 1 :]
     if where[:1].isdigit():
         return Spot(binary, "", int(where, 0))
-    offset = _OFFSET.fullmatch(where)
+    offset = None if is_expression(where) else _OFFSET.fullmatch(where)
     if offset is None:
         return Spot(binary, where, 0)
     return Spot(binary, offset["symbol"], int(offset["offset"], 0))
@@ -138,7 +139,7 @@ def matching_functions(path: str, pattern: str, pid: int = 0) -> list[tuple[str,
 
     Args:
         path: a 64-bit ELF file.
-        pattern: as for ``fnmatch``.
+        pattern: as for :func:`pyebpf.spec.patterns.matcher`.
         pid: a process that runs it: asked for what was chosen when it started.
 
     Raises:

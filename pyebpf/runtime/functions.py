@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from itertools import islice
 
 from pyebpf.btf.near import nearest
@@ -12,6 +11,7 @@ from pyebpf.errors import AttachError
 from pyebpf.runtime.debug_files import images_with_symbols
 from pyebpf.runtime.demangle import demangled, stands_for
 from pyebpf.runtime.image import Function, Image
+from pyebpf.spec.patterns import matcher
 
 #: How many names an error message offers.
 _OFFERED = 5
@@ -45,11 +45,12 @@ def find_function(image: Image, wanted: str) -> Function:
 
 def functions_like(image: Image, pattern: str) -> list[Function]:
     """Return the functions whose names match a pattern; no older versions of newer ones."""
+    matches = matcher(pattern)
     found = [
         function
         for source in images_with_symbols(image)
         for function in source.functions()
-        if not function.is_old and fnmatchcase(function.name, pattern)
+        if not function.is_old and matches(function.name)
     ]
     return list({(function.name, function.address): function for function in found}.values())
 

@@ -42,16 +42,17 @@ from tests.compile.cases import load_case
 from tests.compile.natural import NATURAL
 
 #: ``demo.py`` runs a tool, and has no probe of its own, nor have ``simulation.py``, ``argdist``,
-#: ``bpflist``, ``memleak`` and ``sslsniff``; the others are at functions, tracepoints and types that
-#: the frozen kernel lacks.
+#: ``bpflist``, ``memleak``, ``sslsniff``, ``funccount``, ``funclatency``, ``stackcount`` and
+#: ``trace``; the others are at functions, tracepoints and types that the frozen kernel lacks.
 _LEFT_OUT = ("demo", "fentry", "kprobe", "kvm_hypercall", "lsm", "simulation", "stacksnoop",
              "task_iter", "tcpv4connect", "undump", "urandomread", "vfsreadlat")  # fmt: skip
-_TOOLS_LEFT_OUT = ("argdist", "bindsnoop", "bpflist", "btrfsdist", "btrfsslower", "cachestat",
-                   "capable", "ext4dist", "ext4slower", "hardirqs", "killsnoop", "memleak",
-                   "oomkill", "opensnoop", "runqlen", "slabratetop", "softirqs", "sslsniff",
-                   "statsnoop", "syscount", "tcpaccept", "tcpconnect", "tcpdrop", "tcplife",
-                   "tcpretrans", "tcprtt", "tcpstates", "tcptop", "xfsdist",
-                   "xfsslower")  # fmt: skip
+_TOOLS_LEFT_OUT = ("argdist", "bindsnoop", "bpflist", "btrfsdist", "btrfsslower",
+                   "cachestat", "capable", "ext4dist", "ext4slower", "funccount",
+                   "funclatency", "hardirqs", "killsnoop", "memleak", "oomkill",
+                   "opensnoop", "runqlen", "slabratetop", "softirqs", "sslsniff",
+                   "stackcount", "statsnoop", "syscount", "tcpaccept", "tcpconnect",
+                   "tcpdrop", "tcplife", "tcpretrans", "tcprtt", "tcpstates", "tcptop",
+                   "trace", "xfsdist", "xfsslower")  # fmt: skip
 EXAMPLES = sorted(p for p in (arm64.ROOT / "examples").rglob("*.py") if p.stem not in _LEFT_OUT)
 TOOLS = sorted(p for p in (arm64.ROOT / "tools").glob("*.py")
                if not p.stem.startswith("__") and p.stem not in _TOOLS_LEFT_OUT)  # fmt: skip

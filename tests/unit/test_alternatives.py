@@ -9,11 +9,13 @@ import pytest
 from pyebpf import (
     Array,
     Const,
+    Count,
     Hash,
     KprobeContext,
     Ptr,
     RawTracepointContext,
     SkBuffContext,
+    attach_cookie,
     compile_probes,
     fentry,
     fexit,
@@ -27,6 +29,7 @@ from pyebpf import (
     tp_btf,
     u32,
     u64,
+    uprobe,
 )
 from pyebpf.dsl.choose import choose
 from pyebpf.dsl.collect import collect
@@ -255,4 +258,30 @@ def is_kept(ctx: SkBuffContext) -> u32:
 def test_a_socket_filter_that_is_switched_off_is_not_loaded() -> None:
     for value, names in ((True, ["on_switch", "is_kept"]), (False, ["on_switch"])):
         compiled = compile_probes(on_switch, is_kept, options={enabled: value}, target=target())
+        assert [info.name for info in compiled.programs] == names
+
+
+def test_many_functions_with_numbers_and_without() -> None:
+    """One by one they can be attached to anywhere; what numbers them is since Linux 5.15."""
+    calls = Count[u64]()
+
+    @uprobe("c", "getp*id", cookies={"getpid": 1, "getppid": 2})
+    def numbered() -> None:
+        calls.add(attach_cookie())
+
+    @uprobe("c", "getpid")
+    def first() -> None:
+        calls.add(1)
+
+    @uprobe("c", "getppid")
+    def second() -> None:
+        calls.add(2)
+
+    ways = first_of(numbered, (first, second))
+    for without, names in (
+        (set(), ["numbered"]),
+        ({"prog:uprobe.multi"}, ["numbered"]),
+        ({"cookie"}, ["first", "second"]),
+    ):
+        compiled = compile_probes(ways, target=target(without=without))
         assert [info.name for info in compiled.programs] == names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from operator import add
 
 import pytest
 from hypothesis import given
@@ -189,6 +190,22 @@ def test_arguments_by_their_place_are_explained() -> None:
 def test_arguments_by_their_place_have_one_name_and_are_no_switches(wrong: object) -> None:
     with pytest.raises(PyebpfError, match="has one name and is no switch"):
         declared([("wrong", wrong)])
+
+
+def test_the_last_argument_may_come_several_times() -> None:
+    first, rest = Const("", "first"), Const((), "rest", convert=lambda text: (text,), merge=add)
+    made = CommandLine(declared([("first", first), ("rest", rest)]), reports=False, lines=True)
+    assert made.parse(["a", "b", "c", "d"]).consts == {first: "a", rest: ("b", "c", "d")}
+    assert made.parse(["a"]).consts == {first: "a"}
+    assert made.usage("tool") == "usage: tool [options] [first [rest …]]"
+    assert made.parse(["-d", "2", "a", "b"]).frame == {"duration": 2.0}
+
+
+def test_the_letter_of_the_duration_may_be_a_capital() -> None:
+    own = Const(False, "-d", "--delimited")
+    made = CommandLine(declared([("own", own)]), reports=True, letters=["-D"])
+    choice = made.parse(["-d", "-D", "3"])
+    assert (choice.consts, choice.frame) == ({own: True}, {"duration": 3.0})
 
 
 def test_what_ends_by_itself_has_no_duration() -> None:

@@ -87,7 +87,12 @@ def test_a_script_that_ends(restored: None, file: Path) -> None:
 
 
 def test_a_module() -> None:
-    assert names("pyebpf.tools.biolatency") == ["on_insert", "on_issue", "on_complete"]
+    assert names("pyebpf.tools.biolatency") == [
+        "on_begin",
+        "on_insert",
+        "on_issue",
+        "on_complete",
+    ]
     assert names("pyebpf.tools.biolatency:on_issue") == ["on_issue"]
 
 

@@ -86,6 +86,40 @@ def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_lines_below_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """As JSON they are a list."""
+    below = Below("", 0, field="parts", value=lambda _, row: ["-", *row.comm])
+    lines = Lines(seen, Column("RET", 4), below, Column("COMM", 0))
+    followed(Pretended(ROWS[0]), lines)
+    assert capsys.readouterr().out == (
+        "RET  COMM\n-2   a\\x1b\n        -\n        a\n        \\x1b\n"
+    )
+    followed(Pretended(ROWS[0]), lines, as_json=True)
+    assert json.loads(capsys.readouterr().out)["parts"] == ["-", "a", "\x1b"]
+
+
+def test_so_many_lines_and_no_more(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines(seen, Column("RET", 0), limit=3, keep=lambda _, row: row.ret)
+    session = Pretended(*(ROWS * 5))
+    printer = lines.printer(session, json=False)  # type: ignore[arg-type]
+    while not printer.is_done:
+        printer.wait()
+    assert len(session.batches) == 5
+    printer.wait()
+    printer.end()
+    assert capsys.readouterr().out == "RET\n-2\n-2\n-2\n"
+
+
+def test_equal_lines_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines(seen, Column("RET", 0), tally=wordy)
+    printer = lines.printer(Pretended(*ROWS, ROWS[0], chosen=True), json=False)  # type: ignore[arg-type]
+    for _ in range(3):
+        printer.wait()
+    assert capsys.readouterr().out == "RET\n"
+    printer.end()
+    assert capsys.readouterr().out == "0\n        1\n-2\n        2\n"
+
+
 def test_options_choose_columns(capsys: pytest.CaptureFixture[str]) -> None:
     followed(Pretended(ROWS[0], chosen=True), LINES)
     assert capsys.readouterr().out.startswith("COMM    ERR RET PATH\na\\x1b     2 -2  pé\n")

@@ -183,8 +183,3 @@ def one_of(kind: str, word: str, words: Iterable[str]) -> str:
     if word not in known:
         raise PyebpfError(f"@{kind}({word!r}): write one of {', '.join(map(repr, known))}")
     return word
-
-
-def is_pattern(name: object) -> bool:
-    """Tell whether a name stands for all that it matches: ``"tcp_*"``."""
-    return isinstance(name, str) and any(sign in name for sign in "*?[")

@@ -11,11 +11,11 @@ from pyebpf.dsl.probes.base import (
     Probe,
     cookies_at,
     hooked,
-    is_pattern,
     named,
     one_by_one,
 )
 from pyebpf.errors import PyebpfError
+from pyebpf.spec.patterns import is_pattern
 
 
 def tracepoint(event: str, *, cookie: int | None = None, when: Any = True) -> Decorator:
@@ -180,8 +180,9 @@ def kprobe(
     Args:
         function: its name, ``"vfs_read"``, also with an offset in bytes, ``"vfs_read+0x10"``, or of
             a module, ``"nf_conntrack:nf_ct_delete"``; an address of the running kernel, as a
-            number; or a pattern, ``"tcp_*"``, for all functions that it matches (at once since
-            Linux 5.18); or a ``Const`` of a text that is no pattern, for an option to say it.
+            number; or a pattern, ``"tcp_*"`` or ``"/^tcp_(send|recv)/"``, for all functions that
+            it matches (at once since Linux 5.18); or a ``Const`` of a text that is no pattern, for
+            an option to say it.
         session: run again where the function returns, if the probe gave 0 (Linux 6.10).
         cookie: what ``attach_cookie()`` gives (Linux 5.15).
         cookies: of a pattern or a session, what it gives in some of the functions:

@@ -12,11 +12,11 @@ from pyebpf.dsl.probes.base import (
     Probe,
     cookies_at,
     hooked,
-    is_pattern,
     one_by_one,
     one_of,
 )
 from pyebpf.errors import PyebpfError
+from pyebpf.spec.patterns import is_expression, is_pattern
 
 #: A program or library; to checkers a ``Const`` of a text is one.
 Binary: TypeAlias = "str | os.PathLike[str]"
@@ -45,8 +45,9 @@ def uprobe(  # noqa: PLR0913 - one argument for each thing that may be said
         binary: a path, or the name of a library as the dynamic linker knows it, ``"c"``; or a
             ``Const`` of a text, for an option to say it.
         symbol: a function in it, as the linker names it or as C++ and Rust write it,
-            ``"shop::price(int)"``; or a pattern, ``"mem*"``, for all that it matches (at once since
-            Linux 6.6). Without one, ``offset`` counts from the start of the file.
+            ``"shop::price(int)"``; or a pattern, ``"mem*"`` or ``"/^mem(cpy|set)$/"``, for all that
+            it matches (at once since Linux 6.6). Without one, ``offset`` counts from the start of
+            the file.
         offset: bytes into the function; an instruction has to begin there.
         address: instead of a symbol, where ``objdump`` shows the instruction.
         pid: only in this process, which then says which file the binary is: the one that it has
@@ -166,7 +167,8 @@ def _takes_arguments(function: Any) -> bool:
 
 def _is_pattern(symbol: str) -> bool:
     # Not `main.(*Cart).Price` and `main.Sum[...]` of Go, `price(char*)` and `operator*` of C++.
-    return is_pattern(symbol) and not any(sign in symbol for sign in ("(", "[...]", "operator"))
+    is_name = any(sign in symbol for sign in ("(", "[...]", "operator"))
+    return is_expression(symbol) or (is_pattern(symbol) and not is_name)
 
 
 def perf_event(  # noqa: PLR0913 - one argument for each thing that may be said

@@ -65,8 +65,16 @@ class Names(Protocol):
         """Return what makes text of a value: a pointer to text, or text."""
         ...
 
+    def same_text(self, value: str, wanted: str) -> str:
+        """Return what compares a text with a constant."""
+        ...
+
     def pointer(self, kind: CType) -> str:
         """Return the annotation that a C type stands for."""
+        ...
+
+    def in_process(self, value: str) -> str:
+        """Return the address ``value`` as one in the memory of the process."""
         ...
 
     def function(self, name: str) -> str:
@@ -87,7 +95,7 @@ _TOKENS = re.compile(
     |(?P<number>0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|\d+)(?P<suffix>[uUlL]*)(?!\w)
     |(?P<word>\$?[A-Za-z_]\w*)
     |(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
-    |(?P<sign>->|<<|>>|&&|\|\||[<>=!]=|//|[-+*/%&|^~!<>()\[\].,?:=])""",
+    |(?P<sign>->|<<|>>|&&|\|\||[<>=!]=|//|[-+*/%&|^~!<>()\[\].,?:=@])""",
     re.VERBOSE,
 )
 
@@ -134,6 +142,16 @@ _AND = 1
 _PYTHON = {"||": "or", "&&": "and", "/": "//"}
 _BEFORE = {"!": "not ", "not": "not ", "-": "-", "+": "+", "~": "~"}
 _WORDS = frozenset({"and", "or", "not", "in", "is", "if", "else"})
+#: Members of sockets that are macros in C: ``include/net/sock.h``, ``include/net/inet_sock.h``.
+_MACROS = {
+    f"sk_{name}": f"__sk_common.skc_{name}"
+    for name in (
+        *("num", "dport", "daddr", "rcv_saddr", "family", "state", "reuse", "reuseport", "prot"),
+        *("bound_dev_if", "net", "v6_daddr", "v6_rcv_saddr", "cookie", "flags"),
+    )
+} | {
+    f"inet_{name}": f"sk.__sk_common.skc_{name}" for name in ("daddr", "rcv_saddr", "dport", "num")
+}  # fmt: skip
 _CONSTANTS = {"NULL": "0", "true": "True", "false": "False"}
 
 
@@ -276,8 +294,12 @@ class _Reader:
     def _followed(self) -> _Term:
         """A value, with its members, elements and calls."""
         found = self._value()
-        while sign := self._take("->", ".", "[", "("):
-            if sign == "[":
+        while sign := self._take("->", ".", "[", "(", "@"):
+            if sign == "@":
+                if not self._take("user"):
+                    self._refuse("`@` is for `@user` alone: text in the memory of the process")
+                found = _Term(self._names.in_process(found.text))
+            elif sign == "[":
                 found = _Term(f"{found}[{self._choice().text}]")
                 self._need("]", "after an index")
             elif sign == "(":
@@ -293,7 +315,7 @@ class _Reader:
         if keyword.iskeyword(token.text):
             self._refuse(f"{token.text!r} is a word of Python, and cannot be the name of a member")
         self._next += 1
-        return token.text
+        return _MACROS.get(token.text, token.text)
 
     def _value(self) -> _Term:
         token = self._token
@@ -346,7 +368,7 @@ class _Reader:
         self._need(",", 'in STRCMP("text", argument)')
         value = self._choice().text
         self._need(")", "after the arguments of STRCMP")
-        return f"({self._names.as_text(value)} == {wanted.text})"
+        return self._names.same_text(value, wanted.text)
 
     def _arguments(self) -> list[str]:
         found: list[str] = []

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 
 from pyebpf.lib.specifiers.c_types import CType, read_parameter, read_type
 from pyebpf.lib.specifiers.expressions import Part, SpecifierError
+from pyebpf.lib.specifiers.places import KINDS, missing
 from pyebpf.plain import Frozen
 
-KINDS = {"p": "the begin of a function", "r": "its end", "t": "a tracepoint", "u": "a USDT probe"}
 _GRAMMAR = "TYPE:LIBRARY:FUNCTION(SIGNATURE):types:expressions:filter#label"
 _LEAST, _MOST = 3, 6  # parts
+_SYSCALL = re.compile(r"(?:sys|SyS)_(\w+)")
 
 
 class Parameter(Frozen):
@@ -24,6 +25,18 @@ class Parameter(Frozen):
 
     type: CType
     name: str
+
+
+class Signature(Frozen):
+    """What a function takes and gives, as far as its types can be read.
+
+    Attributes:
+        parameters: by position.
+        result: None if there is none.
+    """
+
+    parameters: tuple[Parameter, ...]
+    result: CType | None
 
 
 class Specifier(Frozen):
@@ -55,6 +68,18 @@ class Specifier(Frozen):
         return self.kind == "u" or (self.kind in "pr" and bool(self.place))
 
     @property
+    def syscall(self) -> str:
+        """The system call that it is about: ``sys_openat`` is no function, but ``openat`` is."""
+        is_function = self.kind in "pr" and not self.place
+        found = _SYSCALL.fullmatch(self.function) if is_function else None
+        return found[1] if found else ""
+
+    @property
+    def is_syscall(self) -> bool:
+        """Whether its arguments are those of a system call."""
+        return bool(self.syscall) or (self.kind == "t" and self.place == "syscalls")
+
+    @property
     def title(self) -> str:
         """What to print above its results."""
         return self.label or self.text
@@ -67,7 +92,7 @@ def read(text: str) -> Specifier:
         SpecifierError: it makes no sense; what names mean is looked at later.
     """
     body, hash_sign, label = _unlabelled(text)
-    parts = [*_split(body, ":")]
+    parts = [*split(body, ":")]
     kind = parts[0]
     if kind.text not in KINDS:
         which = ", ".join(f"{key} ({what})" for key, what in KINDS.items())
@@ -92,24 +117,25 @@ def read(text: str) -> Specifier:
 
 def _unlabelled(text: str) -> tuple[Part, str, str]:
     """Take the label off."""
-    body = next(_split(Part(text, 0, len(text)), "#"))
+    body = next(split(Part(text, 0, len(text)), "#"))
     rest = text[body.end :].lstrip()
     return body, rest[:1], rest[1:].strip()
 
 
-def _split(part: Part, sign: str) -> Iterator[Part]:
+def split(part: Part, sign: str) -> Iterator[Part]:
     """Yield what is between signs that are not in quotes or brackets."""
     begin, depth = part.begin, 0
     for found in re.finditer(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|.""", part.text, re.DOTALL):
         at = part.begin + found.start()
         depth += (found[0] in "([") - (found[0] in ")]")
         if found[0] == sign and depth <= 0:
-            yield _stripped(part.whole, begin, at)
+            yield stripped(part.whole, begin, at)
             begin = at + 1
-    yield _stripped(part.whole, begin, part.end)
+    yield stripped(part.whole, begin, part.end)
 
 
-def _stripped(whole: str, begin: int, end: int) -> Part:
+def stripped(whole: str, begin: int, end: int) -> Part:
+    """Return a part of a text without the spaces around it."""
     text = whole[begin:end]
     inner = text.strip()
     begin += len(text) - len(text.lstrip()) if inner else 0
@@ -123,8 +149,7 @@ def _at_end(part: Part, why: str) -> SpecifierError:
 def _placed(kind: str, place: Part, called: Part) -> tuple[str, str, tuple[Parameter, ...]]:
     """Read the library or category, and the function with its signature."""
     if kind in "tu" and not place.text:
-        what = "the category of the tracepoint" if kind == "t" else "the library or program"
-        raise place.fault(f"{what} is missing here")
+        raise place.fault(f"{missing(kind)} is missing here")
     name, bracket, signature = called.text.partition("(")
     if not name.strip() or not re.fullmatch(r"\S+", name.strip()):
         raise called.fault("the name of a function is missing here: vfs_read(struct file *file)")
@@ -132,16 +157,17 @@ def _placed(kind: str, place: Part, called: Part) -> tuple[str, str, tuple[Param
         return place.text, name, ()
     if not signature.endswith(")"):
         raise _at_end(called, "a `)` is missing at the end of the signature")
-    inner = _stripped(called.whole, called.begin + len(name) + 1, called.end - 1)
+    inner = stripped(called.whole, called.begin + len(name) + 1, called.end - 1)
     if kind == "t" and inner.text:
         raise inner.fault("a tracepoint has no signature: its fields are args->name")
-    return place.text, name.strip(), tuple(_parameters(inner))
+    return place.text, name.strip(), tuple(parameters_of(inner))
 
 
-def _parameters(signature: Part) -> Iterator[Parameter]:
+def parameters_of(signature: Part) -> Iterator[Parameter]:
+    """Yield the parameters of a signature, without its brackets."""
     if not signature.text or signature.text == "void":
         return
-    for part in _split(signature, ","):
+    for part in split(signature, ","):
         if part.text == "...":
             return
         found = read_parameter(part.text)
@@ -154,7 +180,7 @@ def _parameters(signature: Part) -> Iterator[Parameter]:
 
 
 def _values(types: Part, expressions: Part) -> tuple[tuple[CType, Part], ...]:
-    kinds, values = [*_split(types, ",")], [*_split(expressions, ",")]
+    kinds, values = [*split(types, ",")], [*split(expressions, ",")]
     for part in kinds:
         if not part.text or read_type(part.text).is_struct:
             why = f"{part.text!r} is no type" if part.text else "a type is missing here"

@@ -10,13 +10,14 @@ import importlib
 import keyword
 import linecache
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from pyebpf.btf.near import did_you_mean, nearest
 from pyebpf.lib.specifiers.c_types import CType
 from pyebpf.lib.specifiers.expressions import Part, SpecifierError, Token, to_python
-from pyebpf.lib.specifiers.grammar import Specifier
+from pyebpf.lib.specifiers.grammar import Parameter, Signature, Specifier
 from pyebpf.plain import Frozen
 
 #: What expressions may use of this package, and of Python.
@@ -34,14 +35,21 @@ _OURS = frozenset(
 _PYTHON = frozenset(["abs", "bool", "int", "len", "max", "min", "ord"])
 #: Where constants of C are found: O_CREAT, ENOENT, SIGKILL, AF_INET, S_IFMT.
 _CONSTANTS = ("os", "errno", "signal", "socket", "stat")
-_ALIASES = {"$PID": "tgid()", "$COMM": "comm()"}
+_ALIASES = {
+    "$PID": "tgid()", "$COMM": "comm()", "$pid": "tgid()", "$tgid": "tgid()", "$tid": "tid()",
+    "$uid": "uid()", "$gid": "gid()", "$cpu": "cpu()", "$task": "current_task()",
+}  # fmt: skip
+_FRAME = "ctx.sp + 8 >> 4"
+_RESULTS = ("$retval", "retval")
+#: Addresses from here on are the kernel's, on every machine that there are programs for.
+_KERNEL_HALF = "1 << 63"
 #: Names of the written module, which arguments cannot have.
 _TAKEN = frozenset(
     (
         *("ctx", "ret", "retval", "latency", "entry", "entries", "found", "Entry", "bool"),
         *("Char", "Hash", "chars", "record", "UprobeContext", "TracepointContext"),
         *("first_of", "fentry", "fexit", "kprobe", "kretprobe", "tracepoint"),
-        *("uprobe", "uretprobe", "usdt"),
+        *("uprobe", "uretprobe", "usdt", "ksyscall", "kretsyscall"),
     )
 ).union(_OURS, _PYTHON)
 _I64 = CType("long")
@@ -55,6 +63,9 @@ class Settings(Frozen):
         text_size: how many bytes of a text are read.
         modules: of Python, whose records and constants may be named.
         filtered: whether probes ask :func:`pyebpf.lib.filters.is_wanted`.
+        signature: tells the parameters and the result of a function of the kernel, where a
+            specifier does not; None if the kernel does not know either.
+        prefixes: ``STRCMP`` compares so many bytes as its text has.
     """
 
     pid: int = 0
@@ -62,6 +73,8 @@ class Settings(Frozen):
     text_size: int = 80
     modules: tuple[str, ...] = ()
     filtered: bool = False
+    signature: Callable[[str], Signature | None] | None = None
+    prefixes: bool = False
 
 
 class Writer:
@@ -113,7 +126,7 @@ class Writer:
     def name(self, word: Token) -> str:
         """Return what a name stands for in the module."""
         text, spec = word.text, self._spec
-        if text.startswith("$"):
+        if text.startswith("$") or (text == "retval" and spec.kind == "r"):
             return self._special(word)
         position = self._position(text)
         if position is not None:
@@ -143,12 +156,33 @@ class Writer:
 
     def as_text(self, value: str) -> str:
         """Return what reads the text that a value points to."""
-        spec = self._spec
+        spec, size = self._spec, self._settings.text_size
         marked = {local for local, kind in self._used.values() if kind.is_user}
-        is_user = spec.is_user or (spec.kind == "t" and spec.place == "syscalls")
+        is_user = spec.is_user or spec.is_syscall or "UserPtr[" in value
         is_user = is_user or bool(marked.intersection(re.findall(r"\w+", value)))
+        if not is_user and value in self._untyped():  # nobody has said: its address does
+            user, kernel = self._our("read_user_str"), self._our("read_kernel_str")
+            address = f"{self._our('cast')}({self._our('u64')}, {value})"
+            in_kernel = f"{kernel}({value}, {size})"
+            return f"({user}({address}, {size}) if {address} < {_KERNEL_HALF} else {in_kernel})"
         read = self._our("read_user_str" if is_user else "read_kernel_str")
-        return f"{read}({value}, {self._settings.text_size})"
+        return f"{read}({value}, {size})"
+
+    def same_text(self, value: str, wanted: str) -> str:
+        """Return what compares a text with a constant: whole, or as much as that has."""
+        text = self.as_text(value)
+        return (
+            f"{text}.startswith({wanted})" if self._settings.prefixes else f"({text} == {wanted})"
+        )
+
+    def _untyped(self) -> set[str]:
+        """Return the arguments whose types the specifier does not say."""
+        said = range(len(self._spec.parameters))
+        return {local for position, (local, _) in self._used.items() if position not in said}
+
+    def in_process(self, value: str) -> str:
+        """Return an address as one in the memory of the process."""
+        return f"{self._our('cast')}({self._our('UserPtr')}[{self._our('u8')}], {value})"
 
     def pointer(self, kind: CType) -> str:
         """Return the annotation that a C type stands for."""
@@ -167,26 +201,39 @@ class Writer:
         if text in _ALIASES:
             self._our(_ALIASES[text].removesuffix("()"))
             return _ALIASES[text]
-        if text not in ("$retval", "$latency"):
-            have = "$PID, $COMM, $retval, $latency and $entry(name)"
+        if text not in (*_RESULTS, "$latency"):
+            have = f"{', '.join(_ALIASES)}, $retval, $latency and $entry(name)"
             raise SpecifierError(f"there is no {text}: there are {have}", self._spec.text, word.at)
         if not is_end:
             why = f"{text} is known at the end of a function only: r:…"
             raise SpecifierError(why, self._spec.text, word.at)
-        self._has_result |= text == "$retval"
+        self._has_result |= text in _RESULTS
         self._has_latency |= text == "$latency"
-        return text[1:]
+        return text.removeprefix("$")
 
     def _position(self, name: str) -> int | None:
         """Return which argument has a name: its own, or ``arg1`` of a USDT probe."""
-        for position, parameter in enumerate(self._spec.parameters):
+        for position, parameter in enumerate(self._parameters):
             if parameter.name == name:
                 return position
-        found = re.fullmatch(r"arg([1-9]\d?)", name) if self._spec.kind == "u" else None
+        found = re.fullmatch(r"arg([1-9]\d?)", name) if self._spec.kind in "pru" else None
         return int(found[1]) - 1 if found else None
 
+    @cached_property
+    def _known(self) -> Signature | None:
+        """What the kernel knows of a function whose parameters the specifier does not say."""
+        spec, ask = self._spec, self._settings.signature
+        is_function = spec.kind in "pr" and not (spec.is_user or spec.is_syscall)
+        if not is_function or spec.parameters or "+" in spec.function or ask is None:
+            return None
+        return ask(spec.function)
+
+    @property
+    def _parameters(self) -> tuple[Parameter, ...]:
+        return self._known.parameters if self._known is not None else self._spec.parameters
+
     def _argument(self, position: int) -> str:
-        parameters = self._spec.parameters
+        parameters = self._parameters
         if position < len(parameters):
             name, kind = parameters[position].name, parameters[position].type
         else:
@@ -214,7 +261,7 @@ class Writer:
 
     def _have(self, name: str) -> str:
         spec = self._spec
-        names = [parameter.name for parameter in spec.parameters]
+        names = [parameter.name for parameter in self._parameters]
         names += ["args"] * (spec.kind == "t")
         near = did_you_mean(nearest(name, [*names, *_OURS]))
         if near:
@@ -226,15 +273,19 @@ class Writer:
 
     # The module.
 
-    def module(self, declarations: list[str], collect: str) -> str:
+    def module(
+        self, declarations: list[str], *collect: str, passed_over: Sequence[str] = ()
+    ) -> str:
         """Return the text of the module.
 
         Args:
             declarations: lines of the tool's own, before the probes.
-            collect: the statement that takes the values, once the condition holds.
+            collect: the lines that take the values, once the condition holds.
+            passed_over: conditions under which nothing is collected.
         """
         condition, spec = self.condition(), self._spec
-        probes = [*self._begin(), *self._last(condition, collect)]
+        guards = [line for each in passed_over for line in (f"    if {each}:", "        return")]
+        probes = [*self._begin(guards), *self._last(condition, collect, guards)]
         title = " ".join(["#", *spec.text.split()])
         lines = [title, *self._import_lines(), "", *declarations]
         return "\n".join([*lines, *probes, ""])
@@ -254,7 +305,20 @@ class Writer:
     def _is_paired(self) -> bool:
         return self._spec.kind == "r" and (bool(self._used) or self._has_latency)
 
-    def _begin(self) -> list[str]:
+    @property
+    def _key(self) -> str:
+        """What the begin and the end of a call have in common.
+
+        In a process also its place on the stack: 16 bytes, where the return address may be among
+        them, so calls in calls of one function are told apart.
+        """
+        return f"(tid(), {_FRAME})" if self._spec.is_user else "tid()"
+
+    @property
+    def _key_type(self) -> str:
+        return "tuple[u32, u64]" if self._spec.is_user else "u32"
+
+    def _begin(self, guards: Sequence[str]) -> list[str]:
         """Return the probe at the begin of a function that keeps what its end needs."""
         if not self._is_paired:
             return []
@@ -267,17 +331,21 @@ class Writer:
         stored = ", ".join(f"{name}={value}" for name, (_, value) in fields.items())
         return [
             "", "@record", "class Entry:", *(f"    {n}: {kind}" for n, (kind, _) in fields.items()),
-            "", "entries = Hash[u32, Entry](max_entries=10_240)", "",
-            *self._head("p", f"{self._called}_entry"),
-            f"    entries[tid()] = Entry({stored})",
+            "", f"entries = Hash[{self._key_type}, Entry](max_entries=10_240)", "",
+            *self._head("p", f"{self._called}_entry"), *guards,
+            f"    entries[{self._key}] = Entry({stored})",
         ]  # fmt: skip
 
-    def _last(self, condition: str, collect: str) -> list[str]:
+    def _last(self, condition: str, collect: Sequence[str], guards: Sequence[str]) -> list[str]:
         """Return the probe that collects."""
         spec = self._spec
-        lines = ["", *self._head(spec.kind, self._called)]
+        lines = ["", *self._head(spec.kind, self._called), *guards]
         if self._is_paired:
-            lines += ["    entry = entries.pop(tid())", "    if entry is None:", "        return"]
+            lines += [
+                f"    entry = entries.pop({self._key})",
+                "    if entry is None:",
+                "        return",
+            ]
             lines += ["    latency = ktime_get_ns() - entry.began_ns"] * self._has_latency
             lines += [f"    {local} = entry.{local}" for local, _ in self._used.values()]
         elif spec.kind != "r":
@@ -290,13 +358,14 @@ class Writer:
         if self._has_result:
             lines.append(f"    retval = {self._our('cast')}({self.pointer(self._result())}, ret)")
         if condition:
-            return [*lines, f"    if {condition}:", f"        {collect}"]
-        return [*lines, f"    {collect}"]
+            return [*lines, f"    if {condition}:", *(f"        {line}" for line in collect)]
+        return [*lines, *(f"    {line}" for line in collect)]
 
     def _result(self) -> CType:
         """Return the type of ``$retval``: that of the value that it is, if it is one."""
-        whole = (kind for kind, part in self._spec.values if part.text == "$retval")
-        return next(whole, _I64)
+        whole = (kind for kind, part in self._spec.values if part.text in _RESULTS)
+        known = self._known.result if self._known is not None else None
+        return next(whole, known or _I64)
 
     @property
     def _called(self) -> str:
@@ -309,8 +378,9 @@ class Writer:
         spec, settings = self._spec, self._settings
         has_arguments = kind in "pu"
         count = max(self._used, default=-1) + 1 if has_arguments else 0
-        width = "i64" if kind == "u" else "u64"
-        parameters = [f"arg{n + 1}: {self._our(width)}" for n in range(count)]
+        known = 0 if kind == "u" else len(self._parameters)
+        widths = ["u64" if n < known else "i64" for n in range(count)]
+        parameters = [f"arg{n}: {self._our(width)}" for n, width in enumerate(widths, 1)]
         if kind == "r" and self._has_result:
             parameters.append(f"ret: {self._our('u64')}")
         if spec.kind == "t":
@@ -330,6 +400,9 @@ class Writer:
     def _decorator(self, kind: str) -> str:
         spec, pid = self._spec, self._settings.pid
         name, place = repr(spec.function), repr(spec.place)
+        if spec.is_syscall and kind != "t":
+            decorator = self._our("ksyscall" if kind == "p" else "kretsyscall")
+            return f"@{decorator}({spec.syscall!r})"
         if kind == "t":
             return f"@{self._our('tracepoint')}({f'{spec.place}:{spec.function}'!r})"
         if spec.is_user:
@@ -337,17 +410,25 @@ class Writer:
             only = f", pid={pid}" if pid else ""
             return f"@{self._our(decorator)}({place}, {name}{only})"
         typed, plain = ("fentry", "kprobe") if kind == "p" else ("fexit", "kretprobe")
+        if "+" in spec.function:  # an instruction within
+            return f"@{self._our(plain)}({name})"
         self.needs("first_of", typed, plain)
         return f"@first_of({typed}({name}), {plain}({name}))"
 
 
-def executed(text: str, name: str) -> dict[str, Any]:
-    """Run the text of a module and return its names; errors of its probes show its lines."""
+def executed(text: str, name: str, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Run the text of a module and return its names; errors of its probes show its lines.
+
+    Args:
+        text: its text.
+        name: what errors call it.
+        given: names that it has besides its own.
+    """
     lines, number, file = text.splitlines(keepends=True), 1, f"<{name}>"
     while file in linecache.cache and linecache.getlines(file) != lines:
         number += 1
         file = f"<{name}, {number}>"
     linecache.cache[file] = (len(text), None, lines, file)
-    names: dict[str, Any] = {"__name__": file}
+    names: dict[str, Any] = {"__name__": file, **(given or {})}
     exec(compile(text, file, "exec"), names)  # noqa: S102 - our own text, of checked parts
     return names

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import struct
 from contextlib import ExitStack
-from fnmatch import fnmatchcase, translate
+from fnmatch import fnmatchcase
 from itertools import accumulate, repeat
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,7 @@ from pyebpf.runtime.links.base import Link, together
 from pyebpf.runtime.links.perf import link_perf_event
 from pyebpf.runtime.perf_names import field_bits, source_number
 from pyebpf.runtime.processes import find_in_process
+from pyebpf.spec.patterns import is_pattern, matcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,7 +116,7 @@ def attach_kprobe_multi(request: Request) -> Link:
 
     Since:  5.18 at once; before it one by one, with a perf event for each.
     """
-    matches = re.compile(translate(request.hook)).match
+    matches = matcher(request.hook)
     names = [name for name in request.tracefs.functions() if matches(name)]
     if not names:
         raise AttachError(
@@ -268,15 +268,16 @@ def _cookies(request: Request, places: Sequence[Sequence[str]]) -> list[int]:
     rules: dict[str, int] = dict(request.at.get("cookies", ()))
     if not rules and not request.cookie:
         return []
+    patterns = {rule for rule in rules if is_pattern(rule)}
+    order = {rule: turn for turn, rule in enumerate(rules)}
     unused, numbers = set(rules), list[int]()
     for names in places:
-        chosen = request.cookie
-        for pattern, number in rules.items():
-            if any(fnmatchcase(name, pattern) for name in names):
-                unused.discard(pattern)
-                chosen = number
-                break
-        numbers.append(chosen)
+        # A name is looked up: a tool gives each of some thousand functions its number.
+        fitting = {name for name in names if name in order and name not in patterns}
+        fitting.update(p for p in patterns if any(fnmatchcase(name, p) for name in names))
+        unused -= fitting
+        first = min(fitting, key=order.__getitem__, default="")
+        numbers.append(rules.get(first, request.cookie))
     for pattern in unused:
         near = nearest(pattern, {name for names in places for name in names})
         close = f"; the nearest: {', '.join(near)}" if near else ""

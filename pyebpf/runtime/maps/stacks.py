@@ -84,6 +84,7 @@ class StackTraceMap(HashMap):
         number: str | int | None = None,
         unit: str = "samples",
         named: Callable[[Frame], str] = str,
+        take: bool = False,
     ) -> StackCounts:
         """Name the stacks that a map counts: folded text, or a flame graph.
 
@@ -98,6 +99,7 @@ class StackTraceMap(HashMap):
             number: one whose number stands in parentheses behind the name: ``"pid"``.
             unit: what the values are of.
             named: makes text of a function, its name by default.
+            take: take the counts out of a hash: see :meth:`HashMap.take`.
 
         Stacks that the map had no place for are one frame, ``[lost]``.
 
@@ -107,7 +109,11 @@ class StackTraceMap(HashMap):
         Cost:   10 to 20 µs for each different stack, besides what :meth:`names` reads once.
         """
         fields = {"user": user, "kernel": kernel, "pid": pid, "comm": comm, "number": number}
-        keys, values = samples.snapshot()
+        if take:
+            assert isinstance(samples, HashMap), "entries are taken out of hashes"
+            keys, values = samples.take()
+        else:
+            keys, values = samples.snapshot()
         return StackCounts(counted(self, keys, values, fields, named), unit=unit)
 
     def several(self, ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:

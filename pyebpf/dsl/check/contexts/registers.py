@@ -20,7 +20,6 @@ from pyebpf.dsl.check.number import arithmetic
 from pyebpf.dsl.check.pointers import pointer_type
 from pyebpf.dsl.check.scope import closest
 from pyebpf.dsl.faults import Fault, UnknownField
-from pyebpf.dsl.probes.base import is_pattern
 from pyebpf.dsl.scalars import KprobeContext, PerfEventContext, UprobeContext
 from pyebpf.dsl.typed import Cast, Expr, Object, Parameter
 from pyebpf.dsl.typed_context import ContextField
@@ -28,6 +27,7 @@ from pyebpf.dsl.typed_kernel import MemoryRead
 from pyebpf.dsl.types import U64, Address, Bool, Int, Space, Static, ValueType
 from pyebpf.errors import NotSupportedError
 from pyebpf.ir.nodes import BinaryOp
+from pyebpf.spec.patterns import is_pattern
 
 if TYPE_CHECKING:
     from pyebpf.diag import Span

@@ -1,0 +1,33 @@
+"""What options of tools with specifiers say."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+_LONGEST = 4_096  # what a probe reads as one text
+
+
+def module_named(word: str) -> tuple[str, ...]:
+    """Find a module of Python; what a header of C declares, the kernel's own types say."""
+    path = Path(word)
+    if path.suffix == ".h":
+        return ()
+    if path.suffix == ".py":
+        if not path.is_file():
+            raise ValueError(f"there is no file {word!r}")
+        sys.path.insert(0, str(path.resolve().parent))
+    name = path.stem if path.suffix == ".py" else word
+    try:
+        importlib.import_module(name)
+    except ImportError as err:
+        raise ValueError(f"there is no module {name!r}: {err}") from None
+    return (name,)
+
+
+def size_of(text: str) -> int:
+    """Read how many bytes a text may have."""
+    if not text.isdecimal() or not 0 < int(text) <= _LONGEST:
+        raise ValueError(f"{text!r} is no size of a text: 1 to {_LONGEST} bytes")
+    return int(text)
