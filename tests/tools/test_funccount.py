@@ -84,6 +84,7 @@ def test_each_function_by_a_program_of_its_own(library: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_tracepoints(library: Path) -> None:
     header, rows = counted(calling(library), "t:syscalls:/sys_enter_getp[pg]id/")
     assert header.startswith("Tracing 2 functions for ")

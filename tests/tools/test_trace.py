@@ -124,6 +124,7 @@ def test_columns_and_filters(library: Path) -> None:
     assert len(printed(work, "-t", "--uid", str(os.getuid()), spec)[1]) == 1 + CALLS
 
 
+@pytest.mark.thorough
 def test_stacks_of_so_many_lines_as_asked(library: Path) -> None:
     work = calling(library)
     flags = ("-U", "-M", "3", "-p", str(os.getpid()), f"{library}:leaf")
@@ -168,6 +169,7 @@ def test_json_and_values(library: Path) -> None:
             assert ",work,text 0," in line
 
 
+@pytest.mark.thorough
 def test_tracepoints_and_system_calls(library: Path) -> None:
     def work() -> None:
         calling(library)()
