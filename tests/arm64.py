@@ -39,6 +39,7 @@ TYPES = (
     "btf_trace_block_rq_insert", "trace_event_raw_block_rq", "trace_event_raw_sched_switch",
     "__do_sys_flock", "security_inode_unlink", "inode", "dentry", "super_block", "mm_struct",
     "dentry__safe_trusted_or_null", "task_struct__safe_rcu", "mm_struct__safe_rcu_or_null",
+    "css_set", "cgroup", "cgroup_subsys_state", "kernfs_node",
 )  # fmt: skip
 #: What a kernel's types do not have: the arguments of system calls whose function is inlined.
 SYSCALLS = {
