@@ -160,6 +160,14 @@ def counted(n: u8) -> u8:
 def f({parameters}) -> i64:
     return min(a3 & 7, counted(a0), max((a1 & 15) for i in range(a2 & 1)))
 """,
+    "a number that is divided where what it was widened to is, too": """
+def f({parameters}) -> i64:
+    narrow: u32 = a1
+    wide: u64 = narrow
+    if a3 > 7:
+        wide += (narrow // 8388607) * 3 + narrow % 8388607
+    return wide & 0x7FFFFFFFFFFF
+""",
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pyebpf.ir.llvm.mend import null_tests_apart
+from pyebpf.ir.llvm.emit import DATA_LAYOUT, TRIPLE
+from pyebpf.ir.llvm.mend import null_tests_apart, sources_apart
+from pyebpf.ir.llvm.object import _object
 
 FUNCTION = """\
 define i32 @f(ptr %p, i64 %n) {
@@ -39,3 +41,59 @@ def test_names_belong_to_their_function() -> None:
     other = "define i32 @g(i1 %1, i1 %2) {\n  %r = or i1 %1, %2\n  ret i32 0\n}\n"
     text = FUNCTION.replace("LINE", "or i1 %1, %10") + other
     assert null_tests_apart(text).endswith(other)
+
+
+WIDENED = """\
+define i64 @f(i64 %a) {
+entry:
+  %s = trunc i64 %a to i32
+  %z = zext nneg i32 %s to i64
+  br i1 true, label %more, label %end
+more:
+  %s.1 = add i32 %s, 1
+  br label %end
+end:
+  %r = phi i64 [ LAST, %more ], [ 0, %entry ]
+  ret i64 %r
+}
+"""
+
+
+def test_what_is_widened_is_another_number_in_later_blocks() -> None:
+    lines = sources_apart(WIDENED.replace("LAST", "%z")).splitlines()
+    assert lines[4] == "  %s.apart = freeze i32 %s"
+    assert lines[7] == "  %s.1 = add i32 %s.apart, 1"
+    assert len(lines) == len(WIDENED.splitlines()) + 1
+
+
+def test_what_is_widened_in_one_block_only_stays() -> None:
+    assert sources_apart(WIDENED.replace("LAST", "7")) == WIDENED.replace("LAST", "7")
+
+
+#: Both a remainder and a quotient, for which LLVM freezes what they are of.
+DIVIDED = """\
+define i64 @f(ptr %p) {
+entry:
+  %a = load i64, ptr %p
+  %t = trunc i64 %a to i16
+  %s = sext i16 %t to i32
+  %z = zext i32 %s to i64
+  %c = icmp sgt i64 %a, 7
+  br i1 %c, label %more, label %end
+more:
+  %q = udiv i32 %s, 8388607
+  %m = urem i32 %s, 8388607
+  %x = xor i32 %q, %m
+  %w = zext i32 %x to i64
+  %r = mul i64 %w, %z
+  ret i64 %r
+end:
+  ret i64 %z
+}
+"""
+
+
+def test_the_emitter_takes_what_is_divided() -> None:
+    """Without the mend LLVM 22 ends the process here."""
+    header = f'target triple = "{TRIPLE}"\ntarget datalayout = "{DATA_LAYOUT}"\n'
+    assert _object(header + DIVIDED, "v3")[:4] == b"\x7fELF"

@@ -10,6 +10,8 @@ import re
 _TEST = re.compile(r"^\s+(%[\w.]+) = icmp (?:eq|ne) ptr %[\w.]+, null", re.MULTILINE)
 _LOGIC = re.compile(r"^\s+%[\w.]+ = (?:and i1|or i1|select i1 %[\w.]+, i1) .*", re.MULTILINE)
 _WORD = re.compile(r"%[\w.]+")
+_WIDENED = re.compile(r"^  %[\w.]+ = zext (?:nneg )?i32 (%[\w.]+) to i64", re.MULTILINE)
+_LABEL = re.compile(r"^(?=[\w.]+:)", re.MULTILINE)
 
 
 def fills_inline(text: str) -> str:
@@ -63,7 +65,44 @@ def _apart(function: str) -> str:
                 f'  {name}.kept = call i64 asm "", "=r,0"(i64 {name}.wide)',
                 f"  {name} = icmp ne i64 {name}.kept, 0",
             ]
-            right = re.sub(rf"{re.escape(word)}(?![\w.])", name, right)
+            right = _renamed(right, word, name)
         return "\n".join([*before, f"{left} = {right}"])
 
     return _LOGIC.sub(mend, function)
+
+
+def sources_apart(text: str) -> str:
+    """Keep numbers of 32 bits apart from what they are widened to, where later blocks have both.
+
+    LLVM would take the former from the latter in those blocks. Where it widens that again, its
+    emitter (up to LLVM 22) drops the first widening, of which it forgets the other uses, and ends
+    the process.
+    """
+    functions = re.split(r"(?m)^(?=define )", text)
+    return "".join(_narrow_apart(function) for function in functions)
+
+
+def _narrow_apart(function: str) -> str:
+    blocks = _LABEL.split(function)
+    for place, block in enumerate(blocks):
+        for found in _WIDENED.finditer(block):
+            wide, narrow = found[0].split()[0], found[1]
+            others = [number for number in range(len(blocks)) if number != place]
+            if not re.search(rf"^  {re.escape(narrow)} = ", block, re.MULTILINE):
+                continue
+            if all(any(_uses(blocks[n], word) for n in others) for word in (wide, narrow)):
+                copy = f"{narrow}.apart"
+                line = f"  {copy} = freeze i32 {narrow}\n"
+                end = blocks[place].index("\n", blocks[place].index(found[0])) + 1
+                blocks[place] = blocks[place][:end] + line + blocks[place][end:]
+                for number in others:
+                    blocks[number] = _renamed(blocks[number], narrow, copy)
+    return "".join(blocks)
+
+
+def _uses(block: str, word: str) -> bool:
+    return re.search(rf"{re.escape(word)}(?![\w.])", block) is not None
+
+
+def _renamed(block: str, word: str, to: str) -> str:
+    return re.sub(rf"{re.escape(word)}(?![\w.])", to, block)

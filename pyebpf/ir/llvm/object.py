@@ -93,7 +93,7 @@ class _Compilation:
 
     def _mend(self) -> None:
         made = str(self.module)
-        mended = mend.null_tests_apart(mend.fills_inline(made))
+        mended = mend.sources_apart(mend.null_tests_apart(mend.fills_inline(made)))
         if mended != made:
             self.module.close()
             self.module = llvm.parse_assembly(mended, self.context)
