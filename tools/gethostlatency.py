@@ -33,8 +33,8 @@ from pyebpf import (
     uretprobe,
 )
 from pyebpf.cli import Clock, Column, Lines, Tool
+from pyebpf.lib.filters import FILTERS, is_wanted, only_pid
 
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
 library = Const("c", "-l", "--library", help="trace this C library", metavar="PATH")
 
 
@@ -67,7 +67,7 @@ def ends_of(function: str) -> tuple[Probe, Probe]:
 
     @uprobe(library, function, pid=only_pid)
     def on_ask(name: UserPtr[u8]) -> None:
-        if name:  # without one there is nothing to look up
+        if name and is_wanted():  # without a name there is nothing to look up
             inside[tid()] = Asked(begun_ns=ktime_get_ns(), name=name)
 
     @uretprobe(library, function, pid=only_pid)
@@ -106,10 +106,11 @@ tool: Tool[None] = Tool(
         ),
         Column("HOST", 0),
     ),
-    process=only_pid,
+    filters=FILTERS,
     examples="""
         gethostlatency                # trace lookups of host names
         gethostlatency -p 181         # only those of process 181
+        gethostlatency -u 1000        # only those of user 1000
         gethostlatency -l /opt/libc   # in programs that use another C library
         gethostlatency -j             # print JSON, one object per line
     """,

@@ -13,19 +13,19 @@ Source:   behaviour after BCC's tcpaccept (Brendan Gregg, 2015); written from sc
 
 from __future__ import annotations
 
-from pyebpf import Const, Events, Ptr, ktime_get_ns, record, tgid, u64
+from pyebpf import Const, Events, Ptr, ktime_get_ns, record, u64
 from pyebpf.cli import Clock, Elapsed, Lines, Tool
 from pyebpf.cli import tcp as columns
 from pyebpf.kernel import sock
 from pyebpf.lib import net
 from pyebpf.lib.containers import cgroup_map, is_traced, mntns_map
-from pyebpf.lib.tcp import Ends, Owner, current, ends_of, is_wanted, only_v4, only_v6, ports
+from pyebpf.lib.filters import FILTERS, is_wanted
+from pyebpf.lib.tcp import Ends, Owner, current, ends_of, is_chosen, only_v4, only_v6, ports
 
 __all__ = ["cgroup_map", "mntns_map", "only_v4", "only_v6", "tool"]  # options of the tool too
 
 time_of_day = Const(False, "-T", "--time", help="include the time of day, HH:MM:SS")
 timestamp = Const(False, "-t", "--timestamp", help="include the time since tracing began")
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
 only_ports: tuple[int, ...] = Const(
     (), "-P", "--port", help="trace these local ports only: 80,443", convert=ports, metavar="PORTS"
 )
@@ -46,10 +46,10 @@ accepts = Events[Accept](pages=64)
 @net.accepted()
 def on_accept(sk: Ptr[sock]) -> None:
     """Send a connection."""
-    if (only_pid and tgid() != only_pid) or not is_traced():
+    if not is_wanted() or not is_traced():
         return
     ends = ends_of(sk)
-    if is_wanted(ends) and (not only_ports or ends.lport in only_ports):
+    if is_chosen(ends) and (not only_ports or ends.lport in only_ports):
         accepts.emit(Accept(ts_ns=ktime_get_ns(), ends=ends, owner=current()))
 
 
@@ -76,12 +76,13 @@ tool: Tool[None] = Tool(
         columns.local_port(),
     ),
     exclusive=[(only_v4, only_v6)],
-    process=only_pid,
+    filters=FILTERS,
     examples="""
         tcpaccept                             # trace all accepted connections
         tcpaccept -t                          # include the time since tracing began
         tcpaccept -T                          # include the time of day
         tcpaccept -p 181                      # only trace process 181
+        tcpaccept --container web             # only trace what runs in this container
         tcpaccept -P 80,81                    # only trace ports 80 and 81
         tcpaccept -4                          # only trace IPv4
         tcpaccept --cgroupmap PATH            # only cgroups in this pinned map

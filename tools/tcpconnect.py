@@ -31,7 +31,6 @@ from pyebpf import (
     ktime_get_ns,
     record,
     socket_filter,
-    tgid,
     u16,
     u32,
     u64,
@@ -43,7 +42,8 @@ from pyebpf.cli.dns import QueryColumn
 from pyebpf.kernel import sock
 from pyebpf.lib import net
 from pyebpf.lib.containers import cgroup_map, is_traced, mntns_map
-from pyebpf.lib.tcp import Ends, Owner, current, ends_of, is_wanted, only_v4, only_v6, plain, ports
+from pyebpf.lib.filters import FILTERS, is_wanted
+from pyebpf.lib.tcp import Ends, Owner, current, ends_of, is_chosen, only_v4, only_v6, plain, ports
 from pyebpf.net import (
     ETH_P_IP,
     ETH_P_IPV6,
@@ -58,13 +58,11 @@ from pyebpf.net import (
 __all__ = ["cgroup_map", "mntns_map", "only_v4", "only_v6", "tool"]  # options of the tool too
 
 timestamp = Const(False, "-t", "--timestamp", help="include the time since tracing began")
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
 only_ports: tuple[int, ...] = Const(
     (), "-P", "--port", help="trace these remote ports only: 80,443", convert=ports, metavar="PORTS"
 )
 lport = Const(False, "-L", "--lport", help="include the local port")
 print_uid = Const(False, "-U", "--print-uid", help="print the user id")
-only_uid = Const(-1, "-u", "--uid", help="trace this user only")
 count = Const(False, "-c", "--count", help="count connections by addresses and port")
 dns = Const(False, "-d", "--dns", help="include the name that was looked up, if one was seen")
 
@@ -97,10 +95,10 @@ ways = Count[Way](max_keys=10_240)
 @net.connecting(port=lport)
 def on_connect(sk: Ptr[sock]) -> None:
     """Send a connection, or count it."""
-    if (only_pid and tgid() != only_pid) or (only_uid >= 0 and uid() != only_uid):
+    if not is_wanted() or not is_traced():
         return
     ends = ends_of(sk)
-    if not is_wanted(ends) or (only_ports and ends.rport not in only_ports) or not is_traced():
+    if not is_chosen(ends) or (only_ports and ends.rport not in only_ports):
         return
     if count:
         ways.add(Way(laddr=ends.laddr, raddr=ends.raddr, rport=ends.rport))
@@ -178,7 +176,7 @@ tool = Tool(
     show=show,
     header=lambda session: "Tracing connect... Hit Ctrl-C to end." if session.option(count) else "",
     exclusive=[(only_v4, only_v6), (count, dns)],
-    process=only_pid,
+    filters=FILTERS,
     examples="""
         tcpconnect                            # trace all attempts to connect
         tcpconnect -t                         # include the time since tracing began
@@ -187,6 +185,7 @@ tool = Tool(
         tcpconnect -4                         # only trace IPv4
         tcpconnect -U                         # include the user
         tcpconnect -u 1000                    # only trace user 1000
+        tcpconnect --container web            # only trace what runs in this container
         tcpconnect -c                         # count connections by addresses and port
         tcpconnect -L                         # include the local port
         tcpconnect -d                         # include the name that was looked up

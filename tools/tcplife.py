@@ -3,6 +3,7 @@
 Connections are shown that begin and end while tracing. PID and COMM are the process that has the
 connection: the last that called connect, accept, close or shutdown for it; 0 and "?" if none did,
 as of one that was reset before it was accepted. It is not whoever was running when a packet came.
+-p, -u and their like ask for this process as it was at that call.
 
 Output:   TX_KB and RX_KB are kilobytes of data that the other end has acknowledged and that were
           received, without what opens and closes a connection; as JSON and values they are exact.
@@ -23,6 +24,7 @@ from pyebpf.cli import Clock, Column, Elapsed, Lines, Tool, widened
 from pyebpf.cli import tcp as columns
 from pyebpf.kernel import sock, tcp_sock
 from pyebpf.lib import net
+from pyebpf.lib.filters import FILTERS
 from pyebpf.lib.tcp import (
     CLOSE,
     ESTABLISHED,
@@ -32,9 +34,9 @@ from pyebpf.lib.tcp import (
     Owner,
     current,
     ends_of,
+    is_chosen,
     is_own,
     is_tcp,
-    is_wanted,
     local_ports,
     nobody,
     only_v4,
@@ -49,7 +51,6 @@ time_of_day = Const(False, "-T", "--time", help="include the time of day, HH:MM:
 timestamp = Const(False, "-t", "--timestamp", help="include the time since tracing began")
 wide = Const(False, "-w", "--wide", help="columns that IPv6 addresses and names fit into")
 segments = Const(False, "-S", "--segments", help="include numbers of segments")
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
 
 
 @record
@@ -109,7 +110,7 @@ def on_change(sk: Ptr[sock], old: i32, new: i32) -> None:
     if is_own(old, new):
         life.owner, life.is_closing = current(), True
     elif new == CLOSE:
-        if not only_pid or life.owner.pid == only_pid:
+        if life.owner.asked_for:
             send(sk, life)
         del lives[key]
 
@@ -124,7 +125,7 @@ def begin(life: Life, state: i32) -> None:
 def send(sk: Ptr[sock], life: Life) -> None:
     """Send a connection at its end."""
     ends = ends_of(sk)
-    if not is_wanted(ends):
+    if not is_chosen(ends):
         return
     tp = cast(Ptr[tcp_sock], sk)
     with ended.reserve() as e:
@@ -187,7 +188,7 @@ tool: Tool[None] = Tool(
     ),
     exclusive=[(only_v4, only_v6)],
     letters=("-s",),
-    process=only_pid,
+    filters=FILTERS,
     examples="""
         tcplife               # trace all TCP connections
         tcplife -T            # include the time of day

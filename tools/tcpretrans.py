@@ -39,8 +39,8 @@ from pyebpf.lib.tcp import (
     STATES,
     Ends,
     ends_of,
+    is_chosen,
     is_loss_probe,
-    is_wanted,
     local_ports,
     new_data,
     only_v4,
@@ -76,7 +76,7 @@ flows = Count[Ends](max_keys=10_240)
 def send(sk: Ptr[sock], seq: u32, probe: bool) -> None:
     """Send or count it, if it is of a connection that is asked for."""
     ends = ends_of(sk)
-    if not is_wanted(ends):
+    if not is_chosen(ends):
         return
     if count:
         flows.add(ends)
@@ -173,6 +173,7 @@ tool = Tool(
     show=show,
     header=header,
     exclusive=[(only_v4, only_v6)],
+    filters="timers and packets make TCP send once more, while any task runs",
     examples="""
         tcpretrans            # trace what TCP sends once more
         tcpretrans -l         # tail loss probes too

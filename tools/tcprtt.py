@@ -20,7 +20,7 @@ from pyebpf.cli import Tool, averaged
 from pyebpf.kernel import sk_buff, sock, tcp_sock
 from pyebpf.lib import net
 from pyebpf.lib.durations import extended, milliseconds
-from pyebpf.lib.tcp import Ends, ends_of, is_wanted, only_v4, only_v6, plain, ports
+from pyebpf.lib.tcp import Ends, ends_of, is_chosen, only_v4, only_v6, plain, ports
 
 __all__ = ["extended", "milliseconds", "only_v4", "only_v6", "tool"]  # options of the tool
 
@@ -61,7 +61,7 @@ ms_by = Log2Hist(unit="ms", totals=extended, key=IPv6Address, max_keys=10_240)
 def on_segment(sk: Ptr[sock], _: Ptr[sk_buff]) -> None:
     """Count the time of a connection that is asked for."""
     ends = ends_of(sk)
-    if not is_wanted(ends):
+    if not is_chosen(ends):
         return
     if (local_ports and ends.lport not in local_ports) or (
         remote_ports and ends.rport not in remote_ports
@@ -123,6 +123,7 @@ tool = Tool(
     show=show,
     header=header,
     letters=["-i", "-d"],
+    filters="segments come while any task runs",
     exclusive=[(only_v4, only_v6), (by_local, by_remote)],
     examples="""
         tcprtt                # summarize TCP round-trip times

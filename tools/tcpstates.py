@@ -6,9 +6,10 @@ nobody saw it begin.
 Output:   SKADDR is the socket: lines of one connection have the same. C-PID and C-COMM are the
           process that has it: the last that called connect, listen, accept, close or shutdown;
           0 and "?" while none has, as before a connection is accepted. It is not whoever was
-          running when a packet came. IP is the protocol of the packets: IPv4 by a socket that
-          speaks both is 4. A port or address is 0 while there is none; -L does not show the
-          step of a client before it has its port.
+          running when a packet came. -p, -u and their like ask for this process as it was at
+          that call, so with them changes are not shown while there is none. IP is the protocol of
+          the packets: IPv4 by a socket that speaks both is 4. A port or address is 0 while there
+          is none; -L does not show the step of a client before it has its port.
 Cost:     two probes; a hash look-up and insert, and a record, for each change.
 Needs:    Linux 5.8, with BTF.
 Source:   behaviour after BCC's tcpstates (Brendan Gregg, 2018); written from scratch.
@@ -23,6 +24,7 @@ from pyebpf.cli import Clock, Column, Elapsed, Lines, Tool, widened
 from pyebpf.cli import tcp as columns
 from pyebpf.kernel import sock
 from pyebpf.lib import net
+from pyebpf.lib.filters import FILTERS
 from pyebpf.lib.tcp import (
     CLOSE,
     STATES,
@@ -30,9 +32,9 @@ from pyebpf.lib.tcp import (
     Owner,
     current,
     ends_of,
+    is_chosen,
     is_own,
     is_tcp,
-    is_wanted,
     local_ports,
     nobody,
     only_v4,
@@ -90,7 +92,7 @@ def on_change(sk: Ptr[sock], old: i32, new: i32) -> None:
     state = states.setdefault(key, State(since_ns=now, owner=nobody()))
     if is_own(old, new):
         state.owner = current()
-    if is_wanted(ends):
+    if state.owner.asked_for and is_chosen(ends):
         with changes.reserve() as e:
             e.ts_ns, e.took_ns, e.address, e.ends = now, now - state.since_ns, key, ends
             e.owner, e.old, e.new = state.owner, old, new
@@ -141,6 +143,7 @@ tool: Tool[None] = Tool(
     ),
     exclusive=[(only_v4, only_v6)],
     letters=("-s",),
+    filters=FILTERS,
     examples="""
         tcpstates             # trace all changes of state
         tcpstates -t          # include the time since tracing began
@@ -148,6 +151,7 @@ tool: Tool[None] = Tool(
         tcpstates -w          # wide columns, which IPv6 addresses fit into
         tcpstates -stT        # print comma-separated values, with both times
         tcpstates -Y          # write to the journal of systemd as well
+        tcpstates -p 181      # only connections of process 181
         tcpstates -L 80       # only trace local port 80
         tcpstates -L 80,81    # only trace local ports 80 and 81
         tcpstates -D 80       # only trace remote port 80

@@ -25,10 +25,11 @@ from pyebpf.cli.tcp import place
 from pyebpf.kernel import sock
 from pyebpf.lib import net
 from pyebpf.lib.containers import cgroup_map, is_traced, mntns_map
+from pyebpf.lib.filters import FILTERS, is_wanted
 from pyebpf.lib.tcp import (
     Ends,
     ends_of,
-    is_wanted,
+    is_chosen,
     local_ports,
     only_v4,
     only_v6,
@@ -42,7 +43,6 @@ __all__ = [
 
 noclear = Const(False, "-C", "--noclear", help="don't clear the screen")
 nosummary = Const(False, "-S", "--nosummary", help="skip the line with time and load")
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
 
 
 @record
@@ -67,10 +67,10 @@ transfers = Hash[Whose, Did](max_entries=10_240)
 
 def count(sk: Ptr[sock], sent: u64, received: u64) -> None:
     """Add to what this process has sent and received."""
-    if (only_pid and tgid() != only_pid) or not is_traced():
+    if not is_wanted() or not is_traced():
         return
     ends = ends_of(sk)
-    if not is_wanted(ends):
+    if not is_chosen(ends):
         return
     did = transfers.setdefault(Whose(ends=ends, pid=tgid(), comm=comm()), Did(sent=0, received=0))
     did.sent += sent
@@ -145,12 +145,13 @@ tool = Tool(
     layout=Screen((), keep=noclear, quiet=nosummary, parts=(table(4, "", 21), table(6, "6", 32))),
     header="Tracing TCP transfers... Hit Ctrl-C to end.",
     interval_s=1,
-    process=only_pid,
+    filters=FILTERS,
     exclusive=[(only_v4, only_v6)],
     examples="""
         tcptop                # TCP throughput by process and connection, 1 second refresh
         tcptop -C             # don't clear the screen
         tcptop -p 181         # only trace process 181
+        tcptop --top 10       # only the 10 that transfer most
         tcptop -6 5           # only IPv6, 5 second summaries
         tcptop -D 443 5 10    # only what goes to port 443, 10 times
         tcptop --cgroupmap /sys/fs/bpf/mine   # only cgroups in this pinned map

@@ -1,7 +1,7 @@
 """TCP connections: their two ends, their states, whose they are, and which of them to trace.
 
 A tool that imports ``only_v4``, ``only_v6``, ``local_ports``, ``remote_ports`` has these options,
-and asks :func:`is_wanted` in its probes.
+and asks :func:`is_chosen` in its probes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pyebpf.dsl.constants import Const
 from pyebpf.dsl.records import chars, record
 from pyebpf.dsl.scalars import Char, Ptr, Text, i32, u16, u32, u64
 from pyebpf.kernel import inet_connection_sock, sk_buff, sock, tcp_skb_cb, tcp_sock
+from pyebpf.lib.filters import is_filtering, is_wanted
 from pyebpf.lib.net import AF_INET6, family, local_port, remote_port
 from pyebpf.lib.net import is_tcp as is_tcp  # noqa: PLC0414 - tools have it from here
 
@@ -98,7 +99,7 @@ def ends_of(sk: Ptr[sock]) -> Ends:
     return ends
 
 
-def is_wanted(ends: Ends) -> bool:
+def is_chosen(ends: Ends) -> bool:
     """Tell whether the options ask for a connection: its protocol and ports."""
     if (only_v4 and ends.version != 4) or (only_v6 and ends.version != 6):
         return False
@@ -118,20 +119,26 @@ def is_own(old: i32, new: i32) -> bool:
 
 @record
 class Owner:
-    """The process that has a connection: the number 0 and no name if none has."""
+    """The process that has a connection: the number 0 and no name if none has.
+
+    Attributes:
+        asked_for: whether it was among those that the tool's ``FILTERS`` ask for when it became the
+            owner; of nobody, whether they ask for all.
+    """
 
     pid: u32
+    asked_for: bool
     comm: Char = chars(16)
 
 
 def current() -> Owner:
     """Return the current process as an owner."""
-    return Owner(pid=tgid(), comm=comm())
+    return Owner(pid=tgid(), asked_for=is_wanted(), comm=comm())
 
 
 def nobody() -> Owner:
     """Return the owner of what has none."""
-    return Owner(pid=0, comm=_NO_NAME)
+    return Owner(pid=0, asked_for=not is_filtering(), comm=_NO_NAME)
 
 
 def sequence(skb: Ptr[sk_buff]) -> u32:

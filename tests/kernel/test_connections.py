@@ -11,7 +11,7 @@ import pytest
 from pyebpf import Const, Events, Ptr, i32, load, record, rows
 from pyebpf.kernel import sock
 from pyebpf.lib import net, tcp
-from pyebpf.lib.tcp import Ends, ends_of, is_tcp, is_wanted
+from pyebpf.lib.tcp import Ends, ends_of, is_chosen, is_tcp
 
 pytestmark = [pytest.mark.kernel, pytest.mark.exact]
 
@@ -34,7 +34,7 @@ changes = Events[Change](pages=4)
 def on_state(sk: Ptr[sock], old: i32, new: i32) -> None:
     """Send the ends of sockets of the test's server, and of those connected to it."""
     ends = ends_of(sk)
-    if is_tcp(sk) and server_port in (ends.lport, ends.rport) and is_wanted(ends):
+    if is_tcp(sk) and server_port in (ends.lport, ends.rport) and is_chosen(ends):
         changes.emit(Change(ends=ends, old=old, new=new))
 
 

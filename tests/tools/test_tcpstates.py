@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections import Counter
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -113,6 +114,16 @@ def test_who_listens_and_who_accepts() -> None:
         # Nobody has it before it is accepted, whatever was running when the packets came.
         assert [row["c-pid"] for row in one] == ["0", "0", *[str(pid)] * 3]
         assert LASTS_S * 1e3 <= float(one[2]["ms"]) < 60_000
+
+
+@pytest.mark.thorough
+def test_changes_of_who_is_asked_for() -> None:
+    pid, _, _, out = seen(V4, 3, "-j", "--comm", COMM)
+    rows = [json.loads(line) for line in out.splitlines()]
+    changes = Counter((row["oldstate"], row["newstate"]) for row in rows)
+    assert changes == Counter(steps(LISTENS) + steps(LEAVES)[2:] * 3)
+    assert {row["pid"] for row in rows} == {pid}
+    assert not seen(V4, 3, "-j", "--comm", "another")[3]
 
 
 @pytest.mark.thorough

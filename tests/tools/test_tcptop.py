@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pyebpf import load
+from pyebpf.lib.filters import only_pid
 from pyebpf.tools import tcptop
 from tests.programs import run, running
 from tests.tools.connections import LOCAL
@@ -77,9 +78,7 @@ def wanted(
 def test_each_end_has_what_went_through_it() -> None:
     with ExitStack() as stack:
         pairs = [stack.enter_context(connected(family)) for family in LOCAL]
-        session = stack.enter_context(
-            load(*tcptop.tool.probes, options={tcptop.only_pid: os.getpid()})
-        )
+        session = stack.enter_context(load(*tcptop.tool.probes, options={only_pid: os.getpid()}))
         for pair in pairs:
             talk(*pair)
         more = fill(*pairs[0])
@@ -99,7 +98,7 @@ def test_each_end_has_what_went_through_it() -> None:
 @pytest.mark.thorough
 def test_ipv4_by_a_socket_of_ipv6_is_ipv4() -> None:
     with socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server:
-        options = {tcptop.only_pid: os.getpid(), tcptop.only_v4: True}
+        options = {only_pid: os.getpid(), tcptop.only_v4: True}
         with (
             load(*tcptop.tool.probes, options=options) as session,
             socket.create_connection(("127.0.0.1", port_of(server))) as client,
@@ -114,7 +113,7 @@ def test_ipv4_by_a_socket_of_ipv6_is_ipv4() -> None:
 def test_what_is_moved_to_a_pipe() -> None:
     with (
         connected(socket.AF_INET) as (client, peer),
-        load(*tcptop.tool.probes, options={tcptop.only_pid: os.getpid()}) as session,
+        load(*tcptop.tool.probes, options={only_pid: os.getpid()}) as session,
     ):
         receiving = [info for info in session.compiled.programs if info.name != "on_send"]
         if [info.kind for info in receiving] == ["tp_btf"]:
