@@ -37,7 +37,7 @@ from typing import Any, NamedTuple
 from pyebpf import Alternatives, Const, Probe, Session
 from pyebpf.cli import Column, Table, Tool
 from pyebpf.cli.traced import kernel_signature
-from pyebpf.lib.filters import FILTERS, are_given
+from pyebpf.lib.filters import FILTERS, are_given, only_pid
 from pyebpf.lib.specifiers import Collector, Part, Settings, Specifier, collector, read
 from pyebpf.lib.specifiers.options import module_named, size_of
 
@@ -59,8 +59,6 @@ def drawn(text: str) -> tuple[Specifier, ...]:
     return (spec,)
 
 
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
-only_tid = Const(0, "-t", "--tid", help="trace this thread only")
 text_size = Const(
     80, "-z", "--string-size", convert=size_of, metavar="BYTES", help="how much of a text is read"
 )
@@ -155,10 +153,8 @@ def collectors(options: Any) -> list[Collector]:
     Raises:
         ValueError: they ask for nothing, or a specifier makes no sense.
     """
-    pid, tid, size, modules = map(options.option, (only_pid, only_tid, text_size, included))
-    settings = Settings(
-        pid, tid, size, modules, filtered=are_given(options), signature=kernel_signature
-    )
+    pid, size, modules = map(options.option, (only_pid, text_size, included))
+    settings = Settings(pid, size, modules, filtered=are_given(options), signature=kernel_signature)
     given = [(spec, False) for spec in options.option(counts)]
     given += [(spec, True) for spec in options.option(histograms)]
     if not given:
@@ -200,7 +196,6 @@ tool = Tool(
     show=show,
     header="Collecting... Hit Ctrl-C to end.",
     letters=["-i", "-d", "-n"],
-    process=only_pid,
     filters=FILTERS,
     interval_s=1,
     examples="""

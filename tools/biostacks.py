@@ -1,7 +1,8 @@
 """Summarise block device I/O latency as histograms, one for each process and call stack that asked.
 
 Time runs from the moment that I/O becomes a request, with the time that it waits in the queue, to
-the moment that it is complete. More may be merged into a request later: it belongs to who began it.
+the moment that it is complete. More may be merged into a request later: it belongs to who began it,
+with -p and the like too.
 
 Output:   a histogram for each process, disk and stack of the kernel, in microseconds or with -m in
           milliseconds: name, number, disk; functions, the innermost first; the histogram. The most
@@ -37,6 +38,7 @@ from pyebpf.host.disks import name_of_dev, whole_disk
 from pyebpf.kernel import request
 from pyebpf.lib import block
 from pyebpf.lib.block import bytes_left, disk_dev, first_bio, key_of
+from pyebpf.lib.filters import FILTERS, is_wanted
 from pyebpf.lib.stacks import described, stacks, storage
 
 __all__ = ["storage", "tool"]  # options of the tool
@@ -71,9 +73,13 @@ us, ms = Log2Hist(unit="us", key=Origin), Log2Hist(unit="ms", key=Origin)
 @block.begun()
 def on_begin(what: u64, dev: u32) -> None:
     """Note who asks, and where."""
-    if not only_dev or dev == only_dev:
-        origin = Origin(pid=tgid(), dev=dev, comm=comm(), kernel=stacks.kernel())
-        begun[what] = Begun(since_ns=ktime_get_ns(), origin=origin)
+    if only_dev and dev != only_dev:
+        return
+    if not is_wanted():
+        del begun[what]  # what was noted of another request, which was in this place before
+        return
+    origin = Origin(pid=tgid(), dev=dev, comm=comm(), kernel=stacks.kernel())
+    begun[what] = Begun(since_ns=ktime_get_ns(), origin=origin)
 
 
 @block.issued()
@@ -114,9 +120,16 @@ class Requests:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON is made of."""
+        return {**self._head, **self.hist.to_dict()}
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return the slots of the histogram, each with who it was."""
+        return [{**self._head, **slot} for slot in self.hist.to_rows()]
+
+    @property
+    def _head(self) -> dict[str, Any]:
         pid, disk = self.origin.pid, name_of_dev(self.origin.dev)
-        head = {"comm": self.origin.comm, "pid": pid, "disk": disk, "stack": self.stack}
-        return {**head, **self.hist.to_dict()}
+        return {"comm": self.origin.comm, "pid": pid, "disk": disk, "stack": self.stack}
 
     def __str__(self) -> str:
         disk = name_of_dev(self.origin.dev)
@@ -147,11 +160,15 @@ tool = Tool(
     show=show,
     header="Tracing block I/O with init stacks. Hit Ctrl-C to end.",
     single=True,
+    filters=FILTERS,
+    most="last",
     examples="""
         biostacks              # trace block I/O by stacks until Ctrl-C
         biostacks 1            # trace for 1 second only
         biostacks -d sdc       # trace sdc only
         biostacks -m           # in milliseconds
+        biostacks -p 181       # what process 181 asked for
+        biostacks --top 5      # the five places that ask for most
         biostacks -j           # print JSON, an object for each stack
     """,
 )

@@ -48,12 +48,12 @@ from pyebpf.cli import Below, Clock, Column, Lines, Tool
 from pyebpf.host.capabilities import capability_name
 from pyebpf.kernel import cred, user_namespace
 from pyebpf.lib.containers import cgroup_map, is_traced, mntns_map
+from pyebpf.lib.filters import FILTERS, is_wanted, only_pid
 from pyebpf.lib.stacks import described, remember, stacks
 
 __all__ = ["cgroup_map", "mntns_map", "tool"]  # options of the tool
 
 verbose = Const(False, "-v", "--verbose", help="include checks that are not for the audit log")
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
 kernel_stack = Const(False, "-K", "--kernel-stack", help="show the call stack in the kernel")
 user_stack = Const(False, "-U", "--user-stack", help="show the call stack in user space")
 extra = Const(False, "-x", "--extra", help="show columns TID, INSETID and RESULT")
@@ -124,7 +124,7 @@ on_check = first_of(by_exit, by_entry, by_tracepoint, name="on_check")
 
 def checked(cap: i32, audit: i32, insetid: i32, result: i32) -> None:
     """Send a check, unless it is one of those not to be seen."""
-    if (only_pid and tgid() != only_pid) or not is_traced():
+    if not is_wanted() or not is_traced():
         return
     user = stacks.user() if user_stack else 0
     kernel = stacks.kernel() if kernel_stack else 0
@@ -186,14 +186,17 @@ tool: Tool[None] = Tool(
         keep=lambda _, check: check.pid != os.getpid(),
     ),
     meanwhile=keep_names,
+    filters=FILTERS,
     examples="""
         capable                  # trace capability checks
         capable -v               # include those that are not for the audit log
         capable -p 181           # only process 181
+        capable -u www-data      # only what this user does
         capable -K               # with call stacks in the kernel
         capable -U               # with call stacks in user space
         capable -x               # with threads, INSETID and results
         capable --unique         # what was shown of a process is not shown again
+        capable --exec ping -c 1 ::1            # a command, and nothing else
         capable --mntnsmap /sys/fs/bpf/spaces   # only mount namespaces in this pinned map
     """,
 )

@@ -27,14 +27,14 @@ from pyebpf.cli import Column, Table, Tool
 from pyebpf.cli.places import (
     Hooked,
     header,
-    is_wanted,
+    is_call_wanted,
     only_cpu,
-    only_pid,
     pattern,
     regexp,
     tell_names,
     wanted,
 )
+from pyebpf.lib.filters import FILTERS
 
 __all__ = ["only_cpu", "pattern", "regexp", "tool"]  # options of the tool
 
@@ -49,13 +49,13 @@ def counting(hooked: Hooked) -> tuple[Probe, ...]:
     if which is None:
 
         def by_address(ctx: KprobeContext) -> None:
-            if is_wanted():
+            if is_call_wanted():
                 calls.add(ctx.ip)
 
         return (hooked.begin(by_address),)
 
     def by_number() -> None:
-        if is_wanted():
+        if is_call_wanted():
             calls.add(which())
 
     return (hooked.begin(by_number),)
@@ -90,7 +90,8 @@ tool = Tool(
     show=show,
     header=header,
     letters=["-i", "-d"],
-    process=only_pid,
+    filters=FILTERS,
+    most="last",
     examples="""
         funccount 'vfs_*'                     # count kernel functions that begin with vfs_
         funccount -r '^vfs_(read|write)$'     # the same by a regular expression
@@ -98,6 +99,8 @@ tool = Tool(
         funccount -d 10 'vfs_*'               # for 10 seconds only
         funccount -p 185 'vfs_*'              # in process 185 only
         funccount -c 1 'vfs_*'                # on CPU 1 only
+        funccount -u 1000 'vfs_*'             # by programs of user 1000
+        funccount --top 10 'tcp_*'            # the ten most frequent
         funccount 't:sched:sched_fork'        # a tracepoint
         funccount 't:block:*'                 # all tracepoints of the block layer
         funccount -p 185 u:node:gc*           # all USDT probes gc… of node

@@ -44,14 +44,13 @@ from pyebpf.cli import Tool, averaged, positive
 from pyebpf.cli.places import (
     Hooked,
     header,
-    is_wanted,
-    only_pid,
     pattern,
     regexp,
     tell_names,
     wanted,
 )
 from pyebpf.lib.block import regrouped
+from pyebpf.lib.filters import FILTERS, is_wanted
 
 __all__ = ["pattern", "regexp", "tool"]  # options of the tool
 
@@ -102,6 +101,8 @@ def thread_number() -> u32:
 def begin(function: u64, frame: u64, *, is_user: bool) -> None:
     """Note that a call begins.
 
+    A thread whose call is noted is followed to its end, whatever name or user it takes meanwhile.
+
     Args:
         function: which.
         frame: the stack pointer.
@@ -109,6 +110,8 @@ def begin(function: u64, frame: u64, *, is_user: bool) -> None:
     """
     thread = thread_number()
     depth = depths.get(thread, 0)
+    if not depth and not is_wanted():
+        return
     for _ in range(_MOST_DEAD):
         outer = calls.get(Level(tid=thread, depth=depth))
         if outer is None or not has_ended(outer, function, frame):
@@ -177,22 +180,18 @@ def timing(hooked: Hooked) -> tuple[Probe, ...]:
     if hooked.context is UprobeContext:
 
         def in_process(ctx: UprobeContext) -> None:
-            if is_wanted():
-                begin(number_of(which, ctx), ctx.sp, is_user=True)
+            begin(number_of(which, ctx), ctx.sp, is_user=True)
 
         def leaves(ctx: UprobeContext) -> None:
-            if is_wanted():
-                end(ctx.sp)
+            end(ctx.sp)
 
         return hooked.begin(in_process), hooked.end(leaves)
 
     def in_kernel(ctx: KprobeContext) -> None:
-        if is_wanted():
-            begin(number_of(which, ctx), ctx.sp, is_user=False)
+        begin(number_of(which, ctx), ctx.sp, is_user=False)
 
     def returns() -> None:
-        if is_wanted():
-            end(0)
+        end(0)
 
     return hooked.begin(in_kernel), hooked.end(returns)
 
@@ -229,7 +228,7 @@ tool = Tool(
     show=lambda _, result: averaged(result),
     header=header,
     letters=["-i", "-d"],
-    process=only_pid,
+    filters=FILTERS,
     exclusive=[(microseconds, milliseconds)],
     examples="""
         funclatency do_sys_openat2        # time the kernel's function for open()
@@ -239,6 +238,7 @@ tool = Tool(
         funclatency -mTi 5 vfs_read       # every 5 seconds, with the time
         funclatency -d 10 vfs_read        # for 10 seconds
         funclatency -p 181 vfs_read       # in process 181 only
+        funclatency --comm nginx vfs_read # in threads of this name only
         funclatency 'vfs_fstat*'          # all whose names begin so, together
         funclatency -F 'vfs_r*'           # a histogram for each
         funclatency -r '^vfs_(read|write)$'

@@ -4,6 +4,10 @@ Of a process (-p, -c), of all that use a library (-O), or without these of the k
 function of an allocator gets by calling another is one allocation, the caller's; a block that
 realloc() cannot enlarge stays; a place that is allocated again was freed, seen or not.
 
+-p says which memory: that of a process. -u, --comm, --container and the like say who allocates: of
+the kernel's memory what it allocates while such a task runs, interrupts included. Anyone may give
+it back.
+
 Output:   at each interval the stacks with the most outstanding bytes, the largest last. Memory that
           is younger than half a second (-o) is not in it: most of that is about to be freed.
 Cost:     two probes and a stack for each allocation, a probe for each release: microseconds each,
@@ -39,6 +43,7 @@ from pyebpf import (
 )
 from pyebpf.cli import OutstandingLayout, Tool, positive, whole
 from pyebpf.lib import allocators
+from pyebpf.lib.filters import FILTERS, is_wanted
 from pyebpf.lib.stacks import described, remember, stacks, storage
 
 __all__ = ["storage", "tool"]  # options of the tool
@@ -51,6 +56,7 @@ def order(text: str) -> str:
     return text
 
 
+# Not that of the filters: it says that the memory is not the kernel's.
 only_pid = Const(0, "-p", "--pid", help="trace this process; by default, the kernel")
 trace = Const(False, "-t", "--trace", help="print each allocation and each release too")
 show_allocs = Const(False, "-a", "--show-allocs", help="show addresses and sizes too")
@@ -112,8 +118,10 @@ sums = Hash[Origin, Sum](max_entries=16_384)
 turns = PerCpuArray[u64](max_entries=1)
 
 
-def is_wanted(size: u64) -> bool:
-    """Tell whether an allocation is one of those to look at."""
+def is_picked(size: u64) -> bool:
+    """Tell whether an allocation is one of those to look at, by who makes it and its size."""
+    if not is_wanted():
+        return False
     if size < min_size or (max_size and size > max_size):
         return False
     if sample_rate > 1:
@@ -156,7 +164,7 @@ def release(pid: u32, address: u64, before_ns: u64) -> None:
 
 def got_by_process(address: u64, size: u64) -> None:
     """Memory of the current process."""
-    if is_wanted(size):
+    if is_picked(size):
         keep(tgid(), address, size, stacks.user())
 
 
@@ -167,7 +175,7 @@ def freed_by_process(address: u64, before_ns: u64) -> None:
 
 def got_by_kernel(address: u64, size: u64) -> None:
     """Memory of the kernel."""
-    if is_wanted(size):
+    if is_picked(size):
         keep(0, address, size, stacks.kernel())
 
 
@@ -255,6 +263,8 @@ tool = Tool(
     header=header,
     meanwhile=lambda session: remember(session, filter(None, [session.option(only_pid)])),
     process=only_pid,
+    filters=FILTERS,
+    top=top,
     letters=["-c"],
     exclusive=[(combined_only, show_allocs), (percpu, only_pid, binary)],
     interval_s=5,
@@ -266,6 +276,8 @@ tool = Tool(
         memleak -c './server -v'  # run a command, and trace it
         memleak -O /opt/libjemalloc.so --symbols-prefix je_   # all that use another allocator
         memleak                   # the kernel's own memory
+        memleak -O c -u www-data  # what all programs of this user have from malloc()
+        memleak --container web   # the kernel's memory, as far as this container made it
         memleak --percpu          # what it allocates for each CPU
         memleak -o 60000          # only what is older than a minute
         memleak -s 10             # every tenth allocation: cheaper

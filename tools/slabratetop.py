@@ -28,16 +28,17 @@ from pyebpf import (
     kprobe,
     record,
     rows,
-    tgid,
     tp_btf,
     u64,
 )
 from pyebpf.cli import Column, Screen, Tool, positive
 from pyebpf.kernel import kmem_cache
+from pyebpf.lib.filters import FILTERS, is_wanted
 
 noclear = Const(False, "-C", "--noclear", help="don't clear the screen")
-maxrows = Const(20, "-r", "--maxrows", help="maximum rows to print, default 20", convert=positive)
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
+maxrows = Const(
+    20, "-r", "--maxrows", "--top", help="maximum rows to print, default 20", convert=positive
+)
 
 
 @record
@@ -78,7 +79,7 @@ on_alloc = first_of(
 
 def allocated(cache: Ptr[kmem_cache]) -> None:
     """Add an object to what was allocated from its cache."""
-    if only_pid and tgid() != only_pid:
+    if not is_wanted():
         return
     entry = caches.setdefault(cache, Totals(count=0, size=0))  # type: ignore[call-arg] # no name yet
     if not entry.count:
@@ -97,7 +98,7 @@ def report(session: Session) -> list[dict[str, Any]]:
         row["allocs"] += did.count
         row["bytes"] += did.size
     found = sorted(by_name.values(), key=lambda row: row["bytes"], reverse=True)
-    return [row for row in found if row["allocs"]][: session.option(maxrows)]
+    return [row for row in found if row["allocs"]]
 
 
 tool = Tool(
@@ -114,12 +115,15 @@ tool = Tool(
     ),
     header="Tracing allocations... Hit Ctrl-C to end.",
     interval_s=1,
+    filters=FILTERS,
+    top=maxrows,
     examples="""
         slabratetop            # allocations by cache, 1 second refresh
         slabratetop -C         # don't clear the screen
         slabratetop 5          # 5 second summaries
         slabratetop 5 10       # 5 second summaries, 10 times only
         slabratetop -p 181     # only what process 181 has allocated for it
+        slabratetop --container web   # only what this container has
     """,
 )
 

@@ -50,6 +50,7 @@ from pyebpf import (
     uretprobe,
 )
 from pyebpf.cli import Below, Column, Elapsed, Lines, Tool, printable, whole
+from pyebpf.lib.filters import FILTERS, is_wanted, only_comm, only_pid
 
 OPENSSL, GNUTLS, NSS = "openssl", "gnutls", "nss"
 READ, WRITE, HANDSHAKE = range(3)
@@ -73,10 +74,7 @@ def room(text: str) -> int:
     return size
 
 
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
-only_uid = Const(-1, "-u", "--uid", help="trace this user only")
 show_extra = Const(False, "-x", "--extra", help="show columns UID and TID")
-only_comm = Const("", "-c", "--comm", help="trace processes of this name only")
 no_openssl = Const(False, "-o", "--no-openssl", help="no calls of OpenSSL")
 no_gnutls = Const(False, "-g", "--no-gnutls", help="no calls of GnuTLS")
 no_nss = Const(False, "-n", "--no-nss", help="no calls of NSS")
@@ -147,13 +145,6 @@ calls = Hash[u32, Call](max_entries=10_240)
 inner = Hash[u32, Call](max_entries=10_240)
 shakes = Hash[u32, u64](max_entries=10_240)
 moves = Events[Small | Usual | Large](pages=256)
-
-
-def is_wanted() -> bool:
-    """Tell whether the current process is one of those to look at."""
-    if (only_pid and tgid() != only_pid) or (only_uid >= 0 and uid() != only_uid):
-        return False
-    return not only_comm or comm() == only_comm
 
 
 def begins(ctx: UprobeContext, buffer: u64, moved: u64) -> None:
@@ -373,11 +364,14 @@ tool: Tool[None] = Tool(
         Below("DATA", 0, value=shown_data, drawn=hex_lines, when=hexdump),
         Below("LOST", 0, value=lost_bytes, drawn=end_lines),
     ),
+    filters=FILTERS,
+    spelled={only_comm: ["-c"]},
     examples="""
         sslsniff                        # what all programs send and receive
         sslsniff -p 181                 # process 181 only
         sslsniff -u 1000                # what programs of user 1000 do
         sslsniff -c curl                # programs called curl
+        sslsniff --exec curl https://www.kernel.org   # a command, and nothing else
         sslsniff --no-nss               # nothing by NSS, whose functions serve plain files too
         sslsniff --hexdump              # bytes, not text
         sslsniff --max-buffer-size 64   # the first 64 bytes of each call

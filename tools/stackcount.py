@@ -40,14 +40,14 @@ from pyebpf.cli import StackLayout, Tool
 from pyebpf.cli.places import (
     Hooked,
     header,
-    is_wanted,
+    is_call_wanted,
     only_cpu,
-    only_pid,
     pattern,
     regexp,
     tell_names,
     wanted,
 )
+from pyebpf.lib.filters import FILTERS, only_pid
 from pyebpf.lib.stacks import (
     delimited,
     folded,
@@ -87,7 +87,7 @@ calls = Hash[Path, u64](max_entries=room)
 
 def on_call() -> None:
     """Count a stack."""
-    if not is_wanted():
+    if not is_call_wanted():
         return
     calls[Path(pid=tgid(), comm=comm(), user=user_stack(), kernel=kernel_stack())] += 1
 
@@ -128,7 +128,7 @@ tool = Tool(
     header=begins,
     letters=["-i", "-D"],
     meanwhile=lambda session: remember(session, tuple(filter(None, [session.option(only_pid)]))),
-    process=only_pid,
+    filters=FILTERS,
     exclusive=[(user_only, kernel_only)],
     examples="""
         stackcount submit_bio             # stacks that lead to block I/O
@@ -142,6 +142,7 @@ tool = Tool(
         stackcount t:sched:sched_switch   # a tracepoint
         stackcount -r '^tcp_(send|recv)'  # functions by a regular expression
         stackcount -c 1 'vfs_*'           # on CPU 1 only
+        stackcount --top 5 'vfs_*'        # the five most frequent stacks
     """,
 )
 

@@ -37,6 +37,7 @@ from typing import Any
 from pyebpf import Alternatives, Const, Probe
 from pyebpf.cli import Below, Clock, Column, Elapsed, Tool, positive
 from pyebpf.cli.traced import TracedLines, kernel_signature, said, stack_of
+from pyebpf.lib.filters import FILTERS, are_given, only_cgroup, only_pid, only_tid
 from pyebpf.lib.specifiers import Settings, Traced, Tracing, Wanted, read_traced, tracing
 from pyebpf.lib.specifiers.options import module_named, size_of
 
@@ -55,20 +56,10 @@ def files(text: str) -> tuple[str, ...]:
     return found
 
 
-def folder(text: str) -> str:
-    """Return the path of a control group."""
-    if not os.path.isdir(text):  # noqa: PTH112 - quick to import
-        raise ValueError(f"there is no folder {text!r}: /sys/fs/cgroup/… is meant")
-    return text
-
-
 specifiers: tuple[Traced, ...] = Const(
     (), "probe", convert=specifier, merge=add, help="specifiers: quote each"
 )
 pages = Const(64, "-b", "--buffer-pages", help="pages of the buffer, 64 by default", metavar="N")
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
-only_tid = Const(0, "-L", "--tid", help="trace this thread only")
-only_uid = Const(-1, "--uid", help="trace this user only")
 verbose = Const(False, "-v", "--verbose", help="print the probes as programs of Python, too")
 text_size = Const(
     80, "-Z", "--string-size", convert=size_of, metavar="BYTES", help="how much of a text is read"
@@ -79,7 +70,6 @@ elapsed = Const(False, "-t", "--timestamp", help="print the seconds since tracin
 unix = Const(False, "-u", "--unix-timestamp", help="print the seconds since 1970")
 clock = Const(False, "-T", "--time", help="print the time of day")
 with_cpu = Const(False, "-C", "--print_cpu", help="print the CPU")
-cgroup = Const("", "-c", "--cgroup-path", help="trace this control group only", convert=folder)
 only_name = Const("", "-n", "--name", help="only print threads whose name contains this")
 only_said = Const("", "-f", "--msg-filter", help="only print lines whose message contains this")
 kernel_stack = Const(False, "-K", "--kernel-stack", help="print the stack of the kernel")
@@ -112,8 +102,8 @@ def found(options: Any) -> Tracing:
         raise ValueError("-A needs -M: what is counted is printed after so many lines")
     option = options.option
     settings = Settings(
-        option(only_pid), option(only_tid), option(text_size), option(included),
-        signature=kernel_signature, prefixes=option(as_bytes),
+        option(only_pid), option(text_size), option(included),
+        filtered=are_given(options), signature=kernel_signature, prefixes=option(as_bytes),
     )  # fmt: skip
     return tracing(given, settings, wanted(options))
 
@@ -122,9 +112,8 @@ def wanted(options: Any) -> Wanted:
     """Return what is sent besides what specifiers say."""
     option = options.option
     return Wanted(
-        option(pages), option(kernel_stack), option(user_stack), option(only_uid),
-        bool(option(cgroup)), bool(option(symbol_files)),
-    )  # fmt: skip
+        option(pages), option(kernel_stack), option(user_stack), bool(option(symbol_files))
+    )
 
 
 def probes(options: Any) -> Iterable[Probe | Alternatives]:
@@ -195,11 +184,11 @@ tool = Tool[None](
         with_own=with_own,
         files=symbol_files,
         process=only_pid,
-        cgroup=cgroup,
         limit=limit,
         tally=tally,
     ),
-    process=only_pid,
+    filters=FILTERS,
+    spelled={only_tid: ["-L"], only_cgroup: ["-c", "--cgroup-path"]},
     exclusive=[(clock, elapsed, unix)],
     examples="""
         trace do_sys_openat2                                # a line for each call
@@ -215,6 +204,7 @@ tool = Tool[None](
         trace 'u:pthread:pthread_create (arg4 != 0)'        # a USDT probe
         trace 'r:c:malloc (retval) "%p", retval' -M 10      # the first ten
         trace -p 2740 'do_sys_openat2 "%s", filename'       # of one process
+        trace --container web c:getaddrinfo                 # of one container
         trace --exec ls 'c:opendir "%s", arg1'              # of one command
     """,
 )

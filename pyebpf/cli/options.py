@@ -58,6 +58,11 @@ class Option(Frozen):
         """Whether it is given by its place, without a flag."""
         return not self.flags[0].startswith("-")
 
+    def spelled(self, more: Iterable[str]) -> Option:
+        """Return it with more flags: letters come before words."""
+        flags = sorted((*self.flags, *more), key=lambda flag: flag.startswith("--"))
+        return self.replace(flags=tuple(flags))
+
 
 class Choice(Frozen):
     """What a command line asks for: values of constants, words of the frame, intervals."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyebpf.cli.options import whole
 from pyebpf.cli.stacks import symbols
-from pyebpf.dsl.builtins import attach_cookie, cpu, tgid
+from pyebpf.dsl.builtins import attach_cookie, cpu
 from pyebpf.dsl.constants import Const
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.probes.alternatives import first_of
@@ -22,6 +22,7 @@ from pyebpf.dsl.probes.user import uprobe, uretprobe, usdt
 from pyebpf.dsl.scalars import KprobeContext, UprobeContext, u64
 from pyebpf.errors import PyebpfError
 from pyebpf.lazy import lazy
+from pyebpf.lib.filters import is_wanted, only_pid
 from pyebpf.lib.specifiers import Part, Place, read_place
 from pyebpf.spec.patterns import is_expression
 
@@ -34,7 +35,6 @@ else:
     hooks, targets = lazy("pyebpf.hooks"), lazy("pyebpf.targets")
 
 pattern = Const("", "pattern", help="functions: name, lib:name, t:category:event, u:lib:probe")
-only_pid = Const(0, "-p", "--pid", help="trace this process only")
 regexp = Const(False, "-r", "--regexp", help="the name is a regular expression")
 only_cpu: int | None = Const(None, "-c", "--cpu", help="trace this CPU only", convert=whole)
 
@@ -182,11 +182,11 @@ def fixed(value: int) -> Callable[[], u64]:
     return number
 
 
-def is_wanted() -> bool:
-    """Tell whether the options ask for this call; for probes."""
+def is_call_wanted() -> bool:
+    """Tell whether the options ask for this call, by its CPU and its task; for probes."""
     if only_cpu is not None and cpu() != only_cpu:
         return False
-    return not only_pid or tgid() == only_pid
+    return is_wanted()
 
 
 def wanted(options: Any) -> Places:

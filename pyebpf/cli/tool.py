@@ -60,6 +60,7 @@ class Tool(Generic[R]):
             command, and gives it the number of that. With ``filters`` it is theirs by default.
         filters: ``FILTERS`` of ``pyebpf.lib.filters``, if the probes ask ``is_wanted()``; or why
             that makes no sense, as the end of a sentence.
+        spelled: more flags of some of ``filters``, as BCC's tool has them.
         top: the option that says how many to report of what has most, if the tool has one of its
             own; else it is ``--top``.
         most: where that is: ``"first"`` or ``"last"`` in a list of rows; a function says of a row
@@ -91,6 +92,7 @@ class Tool(Generic[R]):
         summary: object = None,
         process: object = None,
         filters: Sequence[Any] | str = (),
+        spelled: Mapping[Any, Sequence[str]] = MappingProxyType({}),
         top: object = None,
         most: Most = "first",
         show: Callable[[Session, R], str] | None = None,
@@ -115,6 +117,7 @@ class Tool(Generic[R]):
         self._summary: Any = summary
         self._lacks = filters if isinstance(filters, str) else ""
         self._filters = () if isinstance(filters, str) else tuple(filters)
+        self._spelled = spelled
         first = next(iter(self._filters), None)
         self._process: Any = first if process is None else process
         self._top: Any = top
@@ -155,9 +158,12 @@ class Tool(Generic[R]):
 
     def command_line(self) -> CommandLine:
         """Return the options of the tool, and what reads them."""
-        own = declared(vars(self._module).items())
-        known = {option.key for option in own}
-        shared = declared(("", const) for const in self._filters if const not in known)
+        named = declared(vars(self._module).items())
+        own = [option for option in named if option.key not in self._filters]
+        shared = [
+            option.spelled(self._spelled.get(option.key, ()))
+            for option in declared(("", const) for const in self._filters)
+        ]
         return CommandLine(
             own,
             shared=shared,

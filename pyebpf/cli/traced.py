@@ -71,7 +71,6 @@ class TracedLines(Lines):
         with_own: the option to show what the tool itself does.
         files: the option with files whose functions are to be named.
         process: the option that says which process to trace.
-        cgroup: the option with the path of a control group.
         more: as of :class:`Lines`.
     """
 
@@ -80,14 +79,13 @@ class TracedLines(Lines):
         tracing: Callable[[Any], Tracing],
         *columns: Column,
         with_own: Any,
-        cgroup: Any,
         files: Any,
         process: Any,
         **more: Any,
     ) -> None:
         super().__init__(None, *columns, **more)
         self._tracing, self._own_columns, self._more = tracing, columns, more
-        self._with_own, self._cgroup = with_own, cgroup
+        self._with_own = with_own
         self._files, self._process = files, process
 
     def printer(
@@ -95,8 +93,6 @@ class TracedLines(Lines):
     ) -> Printer:
         """Begin to print, and to trace."""
         tracing = self._tracing(session)
-        if group := session.option(self._cgroup):
-            session[tracing.groups][0] = group
         self._remember(session, tracing)
         lines = Lines(tracing.hits, *self._own_columns, **self._more)
         printer = lines.printer(session, json=json, csv=csv, tool=tool)

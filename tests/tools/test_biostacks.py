@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -42,6 +43,23 @@ def test_each_place_has_its_requests(disk: LoopDevice, in_ms: bool) -> None:
     assert {each.origin.dev for each in found} == {disk.dev}
     assert sum(each.hist.count for each in found) == READS + WRITES
     assert all(each.hist.unit == ("ms" if in_ms else "us") for each in found)
+
+
+@pytest.mark.parametrize(
+    ("flags", "count"), [(("-p", str(os.getpid())), READS + WRITES), (("--comm", "nobody"), 0)]
+)
+@pytest.mark.thorough
+def test_whoever_asked(disk: LoopDevice, flags: tuple[str, ...], count: int) -> None:
+    """Values between commas have a row for each slot of each histogram."""
+    with running(*TOOL, "--csv", "-d", disk.name, *flags) as tool:
+        tool.wait_for_links(3)
+        work(disk)
+        done = tool.interrupt()
+    assert (done.code, done.err) == (0, "")
+    rows = list(csv.DictReader(done.out.splitlines()))
+    assert sum(int(row["count"]) for row in rows) == count
+    assert {(row["pid"], row["disk"]) for row in rows} <= {(str(os.getpid()), disk.name)}
+    assert all(row["stack"] and row["low"] and row["high"] for row in rows)
 
 
 @pytest.mark.thorough

@@ -52,6 +52,12 @@ def test_results_and_stacks() -> None:
 
 
 @pytest.mark.thorough
+def test_other_names_are_not_shown() -> None:
+    _, _, done = traced(changes_root, "capable", "-p", "--comm", "nobody")
+    assert len(done.out.splitlines()) == 1
+
+
+@pytest.mark.thorough
 def test_unique_and_text_of_stacks() -> None:
     pid, _, done = traced(changes_root, "capable", "-p", "--unique", "-x")
     lines = [line for line in done.out.splitlines() if "CAP_SYS_CHROOT" in line]

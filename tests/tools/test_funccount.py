@@ -11,6 +11,7 @@ import pytest
 
 from pyebpf import load
 from pyebpf.cli import places
+from pyebpf.lib.filters import only_pid
 from pyebpf.tools import funccount
 from tests.programs import run, running
 from tests.tools.called import functions, library
@@ -115,12 +116,13 @@ def test_another_cpu_counts_nothing(library: Path) -> None:
 
     assert counted(work, "-c", str(cpu), f"{library}:leaf")[1] == [("leaf", CALLS + OTHERS)]
     assert counted(work, "-c", str(cpu + 1), f"{library}:leaf")[1] == []
+    assert counted(work, "--comm", "nobody", f"{library}:leaf")[1] == []
 
 
 @pytest.mark.thorough
 def test_probes_of_a_program(interpreter: Turning) -> None:
     options = {
-        funccount.pattern: f"u:{interpreter.path}:gc__*", funccount.only_pid: interpreter.pid
+        funccount.pattern: f"u:{interpreter.path}:gc__*", only_pid: interpreter.pid
     }  # fmt: skip
     with load(*funccount.tool.probes_for(options), options=options) as session:
         interpreter.turn(3)
@@ -144,7 +146,7 @@ def test_functions_of_the_kernel(configured: Callable[[str], None], pattern: str
             os.read(zero, 10)
 
     with waiting(work) as child:
-        options = {funccount.pattern: pattern, funccount.only_pid: child.pid}
+        options = {funccount.pattern: pattern, only_pid: child.pid}
         with load(*funccount.tool.probes_for(options), options=options) as session:
             child.go()
             session.detach()

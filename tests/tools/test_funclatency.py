@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,12 @@ from typing import Any
 import pytest
 
 from pyebpf import load
+from pyebpf.lib import filters
+from pyebpf.lib.filters import only_pid
 from pyebpf.tools import funclatency
 from tests.programs import histogram_counts, run, running
 from tests.tools.called import functions, library
-from tests.tools.children import waiting
+from tests.tools.children import COMM, called, waiting
 
 __all__ = ["library"]  # a fixture
 
@@ -25,11 +28,15 @@ TOOL = ("-m", "pyebpf.tools.funclatency")
 DEPTH, PAUSE_US, CALLS = 5, 3_000, 23
 
 
+#: Options by what the modules call them.
+CHOICES = {**vars(filters), **vars(funclatency)}
+
+
 def timed(work: Callable[[], Any], pattern: str, **chosen: Any) -> Any:
     """Return what the tool reports of a child's work; options are called as in the module."""
     with waiting(work) as child:
-        options = {getattr(funclatency, name): value for name, value in chosen.items()}
-        options |= {funclatency.pattern: pattern, funclatency.only_pid: child.pid}
+        options = {CHOICES[name]: value for name, value in chosen.items()}
+        options |= {funclatency.pattern: pattern, only_pid: child.pid}
         with load(*funclatency.tool.probes_for(options), options=options) as session:
             child.go()
             session.detach()
@@ -58,6 +65,35 @@ def test_a_function_that_calls_itself(library: Path) -> None:
     average, total, count = map(int, re.findall(r"\d+", done.out.splitlines()[-2]))
     assert (count, average) == (DEPTH, total // DEPTH)
     assert sum(range(1, DEPTH + 1)) * PAUSE_US <= total <= DEPTH * took_us
+
+
+@pytest.mark.thorough
+def test_threads_of_a_name(library: Path) -> None:
+    nested = functions(library).nested
+
+    def work() -> None:
+        nested(DEPTH, 1)
+        with called(b"another-name"):
+            nested(DEPTH, 1)
+
+    assert timed(work, f"{library}:nested", only_comm=COMM).count == DEPTH
+    assert timed(work, f"{library}:nested", only_comm="another-name").count == DEPTH
+    assert timed(work, f"{library}:nested", only_comm="nobody").count == 0
+
+
+@pytest.mark.thorough
+def test_a_call_that_has_begun_is_followed_to_its_end(library: Path) -> None:
+    nested = functions(library).nested
+
+    def work() -> None:
+        own = Path(f"/proc/self/task/{os.getpid()}/comm")
+        renamed = threading.Timer(0.1, own.write_bytes, [b"another-name"])
+        renamed.start()
+        nested(1, 500_000)
+        renamed.join()
+
+    assert timed(work, f"{library}:nested", only_comm=COMM).count == 1
+    assert timed(work, f"{library}:nested", only_comm="another-name").count == 0
 
 
 @pytest.mark.thorough

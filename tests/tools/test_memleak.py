@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from pyebpf import load
+from pyebpf.lib.filters import only_comm
 from pyebpf.tools import memleak
 from tests.programs import run, running
-from tests.tools.children import Child, waiting
+from tests.tools.children import COMM, Child, waiting
 from tests.vm import native
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
@@ -101,6 +102,14 @@ def test_what_is_kept_is_counted_to_the_byte(combined: bool) -> None:
         pid, (row,) = child.pid, memleak.report(session)
     assert (row["pid"], row["bytes"], row["allocations"]) == (pid, KEPT * SIZE, KEPT)
     assert "ffi" in row["stack"][0]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("name", "count"), [(COMM, KEPT), ("nobody", 0)])
+def test_by_whom_it_is_allocated(name: str, count: int) -> None:
+    options = {memleak.min_size: SIZE, memleak.max_size: SIZE, only_comm: name}
+    with waiting(leaks) as child, traced(child, options) as session:
+        assert sum(row["allocations"] for row in memleak.report(session)) == count
 
 
 @pytest.mark.thorough

@@ -9,9 +9,10 @@ import socket
 import pytest
 
 from pyebpf import load
+from pyebpf.lib.filters import only_pid
 from pyebpf.tools import slabratetop
 from tests.programs import run
-from tests.tools.children import as_json, followed, waiting
+from tests.tools.children import COMM, as_json, followed, waiting
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
 
@@ -27,7 +28,7 @@ def makes_sockets() -> None:
 def test_objects_are_counted() -> None:
     with (
         waiting(makes_sockets) as child,
-        load(*slabratetop.tool.probes, options={slabratetop.only_pid: child.pid}) as session,
+        load(*slabratetop.tool.probes, options={only_pid: child.pid}) as session,
     ):
         child.go()
         session.detach()
@@ -54,7 +55,7 @@ def test_a_screen() -> None:
 
 @pytest.mark.thorough
 def test_json_and_wrong_rows() -> None:
-    rows = as_json(makes_sockets, "slabratetop", 1, "-p", "600")
+    rows = as_json(makes_sockets, "slabratetop", 1, "-p", "--comm", COMM, "600")
     assert [row["allocs"] for row in rows if row["cache"] == CACHE] == [TIMES]
     assert json.dumps(rows)
     done = run("-m", "pyebpf.tools.slabratetop", "-r", "0")

@@ -150,7 +150,7 @@ def test_text(peers: Peers, flags: tuple[str, ...]) -> None:
 
 @pytest.mark.thorough
 def test_filters_and_wrong_words(peers: Peers) -> None:
-    with running(*TOOL, "-p", str(peers.pid), "-c", "nobody") as tool:
+    with running(*TOOL, "-p", str(peers.pid), "--comm", "nobody") as tool:
         tool.wait_for("FUNC")
         peers.go()
         assert tool.interrupt() == (0, "", "")

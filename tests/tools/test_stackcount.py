@@ -72,6 +72,9 @@ def test_folded_and_with_offsets(library: Path) -> None:
     ends = [line.rpartition("by_")[2] for line in text.splitlines()]
     assert sorted(ends) == [f"another_way;leaf {OTHERS}", f"one_way;leaf {CALLS}"]
     assert f"{own_name()};" not in text
+    most = counted(calling(library), "-f", "-U", "--top", "1", f"{library}:leaf")
+    assert most.endswith(f"one_way;leaf {CALLS}\n")
+    assert len(most.splitlines()) == 1
     text = counted(calling(library), "-s", "-v", "-U", f"{library}:leaf")
     other, one = blocks_of(text)
     assert other[0].endswith(" leaf+0x0")

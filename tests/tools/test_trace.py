@@ -15,6 +15,7 @@ import pytest
 
 from pyebpf import Session, load, rows
 from pyebpf.cli.traced import said
+from pyebpf.lib.filters import only_pid
 from pyebpf.tools import trace
 from tests.programs import run, running
 from tests.tools.called import Job, functions, library
@@ -193,7 +194,7 @@ def test_a_text_begins_so(library: Path) -> None:
 @pytest.mark.thorough
 def test_probes_of_a_program(interpreter: Turning) -> None:
     text = f'u:{interpreter.path}:gc__start (arg1 == 2) "generation %d", arg1'
-    options = {trace.specifiers: trace.specifier(text), trace.only_pid: interpreter.pid}
+    options = {trace.specifiers: trace.specifier(text), only_pid: interpreter.pid}
     with load(*trace.tool.probes_for(options), options=options) as session:
         made = trace.found(session)
         interpreter.turn(3)
@@ -207,7 +208,8 @@ def test_a_control_group(library: Path) -> None:
     if root is None:
         pytest.skip("no control groups of version 2 at their place")
     spec = f"{library}:leaf"
-    assert len(printed(calling(library), "-c", root, spec)[1]) == 1 + CALLS
+    for flag in ("-c", "--cgroup"):
+        assert len(printed(calling(library), flag, root, spec)[1]) == 1 + CALLS
 
 
 def test_functions_of_the_kernel(configured: Callable[[str], None]) -> None:
@@ -229,7 +231,7 @@ def test_functions_of_the_kernel(configured: Callable[[str], None]) -> None:
     )
     with waiting(work) as child:
         given = tuple(each for text in texts for each in trace.specifier(text))
-        options = {trace.specifiers: given, trace.only_pid: child.pid}
+        options = {trace.specifiers: given, only_pid: child.pid}
         with load(*trace.tool.probes_for(options), options=options) as session:
             made = trace.found(session)
             child.go()
@@ -251,7 +253,7 @@ def test_what_makes_no_sense() -> None:
         ('c:open (arg1 "x"',): "a `)` is missing for this",
         ('c:open "%d", argh',): "there is no 'argh' here",
         ("-s", "/no/file", "vfs_read"): "there is no file '/no/file'",
-        ("-c", "/no/group", "vfs_read"): "there is no folder '/no/group'",
+        ("-c", "/no/group", "vfs_read"): "there is no cgroup '/no/group'",
     }.items():
         done = run(*TOOL, *flags)
         assert (done.code, done.out) == (2, "")

@@ -27,6 +27,12 @@ def test_a_letter_that_a_tool_uses_otherwise_stays_its_own() -> None:
     assert (spelled["pid"], spelled["uid"]) == (("-p", "--pid"), ("-u", "--uid"))
 
 
+def test_a_tool_may_have_more_letters_of_bcc() -> None:
+    spelled = {o.name: o.flags for o in tool_of("trace").command_line().options}
+    assert (spelled["tid"], spelled["timestamp"]) == (("-L", "--tid"), ("-t", "--timestamp"))
+    assert spelled["cgroup"] == ("-c", "--cgroup", "--cgroup-path")
+
+
 def test_users_and_names() -> None:
     assert (filters.user("0"), filters.user("root"), filters.user("12345")) == (0, 0, 12345)
     with pytest.raises(ValueError, match="there is no user 'no-such-user'"):

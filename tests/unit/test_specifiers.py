@@ -63,8 +63,8 @@ def test_both_ends_of_a_function() -> None:
     """What the end needs of the begin is kept by thread; ``argument`` alone means the same."""
     signature = "vfs_read(struct file *file, char *ctx, bool in)"
     text = f"r::{signature}:int:$retval:$entry(in) && $latency>ctx[0]"
-    assert lines_of(text, tid=7) == [
-        "if tid() != 7:\n    return",
+    assert lines_of(text, filtered=True) == [
+        "if not is_wanted():\n    return",
         "entry = entries.pop(tid())",
         "if entry is None:\n    return",
         "latency = ktime_get_ns() - entry.began_ns",
@@ -73,9 +73,9 @@ def test_both_ends_of_a_function() -> None:
         "retval = cast(i32, ret)",
         "if in_ and latency > ctx_[0]:\n    found.add(Values(v0=cast(i32, retval)))",
     ]
-    made = collector(read(text), 1, Settings(pid=5), is_drawn=False)
+    made = collector(read(text), 1, Settings(filtered=True), is_drawn=False)
     assert [probe.name for probe in made.probes] == ["vfs_read_entry", "vfs_read"]
-    assert "if tgid() != 5:" in made.text
+    assert made.text.count("if not is_wanted():") == 2
     assert "    in_: u8\n    ctx_: Ptr[i8]\n" in made.text
 
 
@@ -106,12 +106,12 @@ def test_what_a_specifier_leaves_out() -> None:
 
 def test_equal_texts_with_other_settings_keep_their_own_source() -> None:
     spec = read("p::vfs_write(int fd):int:fd")
-    one, two = (collector(spec, 1, Settings(pid=pid), is_drawn=False) for pid in (1, 2))
-    assert collector(spec, 1, Settings(pid=1), is_drawn=False) is one
-    for made, pid in ((one, 1), (two, 2)):
+    one, two = (collector(spec, 1, Settings(filtered=f), is_drawn=False) for f in (False, True))
+    assert collector(spec, 1, Settings(), is_drawn=False) is one
+    for made, is_filtered in ((one, False), (two, True)):
         (alternatives,) = made.probes
         function = alternatives.ways[0][0].function  # type: ignore[union-attr]
-        assert f"tgid() != {pid}" in capture(function).source.text
+        assert ("is_wanted()" in capture(function).source.text) == is_filtered
 
 
 @pytest.mark.parametrize(

@@ -86,10 +86,9 @@ def test_what_is_sent() -> None:
         "hit.n0 = cast(i64, cast(i16, arg3))",
         "hit.n1 = cast(i64, cast(u64, arg1))",
     ]
-    wanted = Wanted(kernel=True, user=True, uid=5, in_cgroup=True)
-    lines = statements("r:c:write (retval < 0)", wanted, pid=3, tid=4)
-    for line in ("if tid() != 4:", "if uid() != 5:", "if not groups.has_current(0):",
-                 "retval = cast(i64, ret)", "if (retval < 0):",
+    wanted = Wanted(kernel=True, user=True)
+    lines = statements("r:c:write (retval < 0)", wanted, pid=3, filtered=True)
+    for line in ("if not is_wanted():", "retval = cast(i64, ret)", "if (retval < 0):",
                  "hit.kernel = stacks.kernel()", "hit.user = user_stacks.user()"):  # fmt: skip
         assert line in lines
 

@@ -11,10 +11,10 @@ from pyebpf.lib.specifiers.messages import Traced
 from pyebpf.lib.specifiers.writer import Settings, Writer, executed
 from pyebpf.plain import Frozen
 
-_TAKEN = frozenset({"hits", "hit", "own", "stacks", "user_stacks", "groups"})
+_TAKEN = frozenset({"hits", "hit", "own", "stacks", "user_stacks"})
 _SHARED = """\
 # what each call sends
-from pyebpf import CgroupArray, Char, Events, Global, StackTrace, chars, i64, record, u32, u64
+from pyebpf import Char, Events, Global, StackTrace, chars, i64, record, u32, u64
 
 
 @record
@@ -31,21 +31,17 @@ class Hit:
 
 
 class Wanted(Frozen):
-    """What is sent of which calls, besides what specifiers say.
+    """What is sent, besides what specifiers say.
 
     Attributes:
         pages: of the buffer.
         kernel, user: call stacks.
-        uid: of this user only; -1 of all.
-        in_cgroup: of a control group only.
         build_ids: places in user space are kept by the build ids of their files.
     """
 
     pages: int = 64
     kernel: bool = False
     user: bool = False
-    uid: int = -1
-    in_cgroup: bool = False
     build_ids: bool = False
 
 
@@ -58,7 +54,6 @@ class Tracing(Frozen):
         fields: of each: the fields of its values.
         hits: the ``Events``.
         own: a ``Global``: the process whose calls are passed over.
-        groups: a ``CgroupArray``: calls in its first one are looked at, if only some are wanted.
         stacks: of the kernel.
         user_stacks: in processes.
         probes: what sends them.
@@ -70,7 +65,6 @@ class Tracing(Frozen):
     fields: tuple[tuple[str, ...], ...]
     hits: Any
     own: Any
-    groups: Any
     stacks: Any
     user_stacks: Any
     probes: tuple[Probe | Alternatives, ...]
@@ -89,11 +83,11 @@ def tracing(traced: tuple[Traced, ...], settings: Settings, wanted: Wanted) -> T
     kinds = {"n": "i64", "t": f"Char = chars({settings.text_size})"}
     text = _SHARED + "".join(f"    {name}: {kinds[name[0]]}\n" for name in used)
     text += f"\n\nhits = Events[Hit](pages={wanted.pages})\nown = Global[u32](0)\n"
-    text += "groups = CgroupArray(max_entries=1)\nstacks = StackTrace(max_entries=16_384)\n"
+    text += "stacks = StackTrace(max_entries=16_384)\n"
     by_file = f"stack_build_id={wanted.build_ids}"
     text += f"user_stacks = StackTrace(max_entries=16_384, {by_file})\n"
     shared = executed(text, "what each call sends")
-    given = {name: shared[name] for name in ("hits", "own", "groups", "stacks", "user_stacks")}
+    given = {name: shared[name] for name in ("hits", "own", "stacks", "user_stacks")}
     probes: list[Probe | Alternatives] = []
     for number, each in enumerate(traced):
         own = _module(each, number, fields[number], settings, wanted)
@@ -132,10 +126,4 @@ def _module(
             writer.needs("i64", "cast")
             value = f"cast(i64, {value})"
         lines.append(f"    hit.{name} = {value}")
-    passed_over = ["tgid() == own.value"]
-    if wanted.uid >= 0:
-        writer.needs("uid")
-        passed_over.append(f"uid() != {wanted.uid}")
-    if wanted.in_cgroup:
-        passed_over.append("not groups.has_current(0)")
-    return writer.module([], *lines, passed_over=passed_over)
+    return writer.module([], *lines, passed_over="tgid() == own.value")

@@ -59,7 +59,7 @@ class Settings(Frozen):
     """What is the same for all specifiers of a command line.
 
     Attributes:
-        pid, tid: the only process, the only thread; 0 for all.
+        pid: the process in which functions of programs are looked for; 0 for all.
         text_size: how many bytes of a text are read.
         modules: of Python, whose records and constants may be named.
         filtered: whether probes ask :func:`pyebpf.lib.filters.is_wanted`.
@@ -69,7 +69,6 @@ class Settings(Frozen):
     """
 
     pid: int = 0
-    tid: int = 0
     text_size: int = 80
     modules: tuple[str, ...] = ()
     filtered: bool = False
@@ -273,18 +272,16 @@ class Writer:
 
     # The module.
 
-    def module(
-        self, declarations: list[str], *collect: str, passed_over: Sequence[str] = ()
-    ) -> str:
+    def module(self, declarations: list[str], *collect: str, passed_over: str = "") -> str:
         """Return the text of the module.
 
         Args:
             declarations: lines of the tool's own, before the probes.
             collect: the lines that take the values, once the condition holds.
-            passed_over: conditions under which nothing is collected.
+            passed_over: a condition under which nothing is collected.
         """
         condition, spec = self.condition(), self._spec
-        guards = [line for each in passed_over for line in (f"    if {each}:", "        return")]
+        guards = [f"    if {passed_over}:", "        return"] if passed_over else []
         probes = [*self._begin(guards), *self._last(condition, collect, guards)]
         title = " ".join(["#", *spec.text.split()])
         lines = [title, *self._import_lines(), "", *declarations]
@@ -388,10 +385,6 @@ class Writer:
         elif spec.is_user:
             parameters = [f"ctx: {self._our('UprobeContext')}", *parameters]
         lines = [self._decorator(kind), f"def {called}({', '.join(parameters)}) -> None:"]
-        if settings.pid and not spec.is_user:
-            lines += [f"    if {self._our('tgid')}() != {settings.pid}:", "        return"]
-        if settings.tid:
-            lines += [f"    if {self._our('tid')}() != {settings.tid}:", "        return"]
         if settings.filtered:
             self._imports.setdefault("pyebpf.lib.filters", set()).add("is_wanted")
             lines += ["    if not is_wanted():", "        return"]
