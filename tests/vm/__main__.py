@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("beside", help="run tools and their peers: beside 6.1 opensnoop")
     verb.add_argument("kernel", metavar="KERNEL")
     verb.add_argument("tools", nargs="*", metavar="TOOL", help="without any: all")
-    verb.add_argument("--page", type=Path, metavar="FILE", help="write the table, too")
+    verb.add_argument("--page", type=Path, metavar="FILE", help="keep what is found, write all")
     verb.set_defaults(verb=_beside)
     verb = verbs.add_parser("bench", help="measure on a kernel: bench 6.12 -- -k attaching")
     verb.add_argument("kernel", metavar="KERNEL")
