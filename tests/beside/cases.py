@@ -65,6 +65,7 @@ _FILES = columns(
 _RATES = columns({"CREATE/s": "create", "FSYNC/s": "fsync"})
 _FUNCTIONS = numbers(r"\bvfs_(create|fsync|mkdir)\b'?\]?:?\s+(?P<n>\d+)")
 _CACHE = columns({"HITS": "thousand hits", "MISSES": "thousand misses"}, unit=1000)
+_ASLEEP = stacks("nanosleep", "seconds in a sleep", 1e6)
 _NET_RX = sections(r"^softirq = '?(\w+)", "net_rx")
 
 _REQUESTED = {"R 16384": work.READS, "W 4096": work.WRITES}
@@ -271,7 +272,7 @@ CASES = (
         "runqslower",
         work.plain(work.sleeps),
         {work.COMM: work.SLEEPS + 1},
-        alike("runqslower", *_OF_ONE, "0", marker="COMM", read=_WAITS),
+        alike("runqslower", *_OF_ONE, "1", marker="COMM", read=_WAITS),
     ),
     Case(
         "runqlen",
@@ -289,8 +290,11 @@ CASES = (
         "offcputime",
         work.plain(work.sleeps),
         {"seconds in a sleep": _SLEPT},
-        alike("offcputime", *_OF_ONE, marker="Tracing",
-              read=stacks("nanosleep", "seconds in a sleep", 1e6)),
+        (
+            ours("offcputime", *_OF_ONE, marker="Tracing", read=_ASLEEP),
+            bcc("offcputime", *_OF_ONE, marker="Tracing", read=_ASLEEP),
+            libbpf("offcputime", *_OF_ONE, marker="", read=_ASLEEP),
+        ),
     ),
     Case(
         "wakeuptime",

@@ -34,7 +34,8 @@ class Contestant:
     Attributes:
         name: whose it is.
         command: what to run; :data:`PID` in it stands for a number.
-        marker: what it prints once its probes are attached.
+        marker: what it prints once its probes are attached; nothing if it says nothing then: the
+            others take longer.
         read: counts what it printed about the workload.
         environment: what it needs besides ours.
     """
