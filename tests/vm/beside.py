@@ -18,7 +18,6 @@ from tests.vm.kernels import Row
 from tests.vm.machine import Job
 from tests.vm.suite import PYTHON, ROOT
 
-_LIMIT_S = 3600
 FOUND = ROOT / "tests/data/beside.json"
 PAGE = """\
 # Tools beside their peers
@@ -41,13 +40,13 @@ the workload alone, has no cell.
 Found = dict[str, list[tuple[str, dict[str, int] | None, str]]]
 
 
-def run(row: Row, tools: list[str], page: Path | None) -> int:
+def run(row: Row, tools: list[str], page: Path | None, limit: float) -> int:
     """Run the cases on a kernel, and write the page.
 
     Of tools that were not asked for, it says what was found on this release when they last were.
 
     Raises:
-        VmError: there is no such machine.
+        VmError: there is no such machine, or not all was done in time; what was is in the page.
     """
     kernel = image.get(row)
     tree = headers.get(kernel)
@@ -55,13 +54,16 @@ def run(row: Row, tools: list[str], page: Path | None) -> int:
         file = Path(folder, "found.json")
         environment = {"PYTHONPATH": str(ROOT), "BCC_KERNEL_SOURCE": str(tree or "")}
         job = Job([PYTHON, "-m", "tests.beside", str(file), *tools], ROOT, (Path(folder),),
-                  limit=_LIMIT_S, memory=3072, environment=environment)  # fmt: skip
-        result = machine.run(kernel, job, sys.stdout.buffer, sys.stderr.buffer)
+                  limit=limit, memory=3072, environment=environment)  # fmt: skip
+        try:
+            code = machine.run(kernel, job, sys.stdout.buffer, sys.stderr.buffer).code
+        except machine.LimitError:
+            code = machine.TIMED_OUT
         found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     if page is not None:
         write(page, kernel.release, found)
-    if result.code:
-        raise VmError(f"the tools did not run to their end on {kernel.release}")
+    if code:
+        raise VmError(f"the tools did not run to their end on {kernel.release}: {code}")
     return 0
 
 
