@@ -63,7 +63,9 @@ _FILES = columns(
     {"READS": "reads", "WRITES": "writes", "R_Kb": "kB read", "W_Kb": "kB written"}, of=" data"
 )
 _RATES = columns({"CREATE/s": "create", "FSYNC/s": "fsync"})
-_FUNCTIONS = numbers(r"\bvfs_(create|fsync|mkdir)\b'?\]?:?\s+(?P<n>\d+)")
+# What the rates were made from, as JSON or as bpftrace prints it.
+_STATISTICS = numbers(r"[\"_](create|fsync)[\"\]]:\s+(?P<n>\d+)")
+_FUNCTIONS = numbers(r"\bvfs_(create|mkdir)\b'?\]?:?\s+(?P<n>\d+)")
 _CACHE = columns({"HITS": "thousand hits", "MISSES": "thousand misses"}, unit=1000)
 _ASLEEP = stacks("nanosleep", "seconds in a sleep", 1e6)
 _NET_RX = sections(r"^softirq = '?(\w+)", "net_rx")
@@ -114,8 +116,7 @@ CASES = (
         work.plain(work.kills),
         {"10 0": work.KILLS},
         (
-            ours("killsnoop", marker="RESULT", read=_KILLS),
-            bcc("killsnoop", marker="RESULT", read=_KILLS),
+            *alike("killsnoop", marker="RESULT", read=_KILLS, of=(ours, bcc)),
             bpftrace("killsnoop", _KILLS),
         ),
     ),
@@ -144,13 +145,9 @@ CASES = (
         "argdist",
         work.plain(work.asks),
         {**work.ASKED, "total calls": work.KILLS},
-        tuple(
-            make(
-                "argdist", *_OF_ONE, "-C", "p:c:getenv(char *name):char*:name",
-                "-C", "t:syscalls:sys_enter_getpriority()", marker="COUNT", read=_VALUES,
-            )
-            for make in (ours, bcc)
-        ),
+        alike("argdist", *_OF_ONE, "-C", "p:c:getenv(char *name):char*:name",
+              "-C", "t:syscalls:sys_enter_getpriority()", marker="COUNT", read=_VALUES,
+              of=(ours, bcc)),
     ),
     Case(
         "biosnoop",
@@ -209,8 +206,7 @@ CASES = (
             partial(work.file_operations, kind),
             {_OF_LETTERS[name]: count for name, count in _OF_FILES.items()},
             (
-                ours(f"{kind}slower", *_OF_ONE, "0", marker="COMM", read=_SLOW),
-                bcc(f"{kind}slower", *_OF_ONE, "0", marker="COMM", read=_SLOW),
+                *alike(f"{kind}slower", *_OF_ONE, "0", marker="COMM", read=_SLOW, of=(ours, bcc)),
                 libbpf(f"{kind}slower", *_OF_ONE, "-m", "0", marker="COMM", read=_SLOW),
             ),
         )
@@ -220,10 +216,7 @@ CASES = (
         "fileslower",
         partial(work.file_operations, "ext4"),
         {"R": work.READS, "W": work.WRITES},
-        tuple(
-            make("fileslower", "-a", *_OF_ONE, "0", marker="COMM", read=_SLOW)
-            for make in (ours, bcc)
-        ),
+        alike("fileslower", "-a", *_OF_ONE, "0", marker="COMM", read=_SLOW, of=(ours, bcc)),
     ),
     Case(
         "filetop",
@@ -239,8 +232,9 @@ CASES = (
         work.changes,
         {"create": work.CREATED, "fsync": work.SYNCED_WRITES + work.SYNCS},
         (
-            *alike("vfsstat", "1", marker="CREATE", read=_RATES),
-            bpftrace("vfsstat", _FUNCTIONS),
+            ours("vfsstat", "-j", "1", marker="create", read=_STATISTICS),
+            *alike("vfsstat", "1", marker="CREATE", read=_RATES, of=(bcc, libbpf)),
+            bpftrace("vfsstat", _STATISTICS),
         ),
     ),
     Case(
@@ -248,8 +242,7 @@ CASES = (
         work.changes,
         {"create": work.CREATED, "mkdir": work.MADE},
         (
-            ours("vfscount", marker="Tracing", read=_FUNCTIONS),
-            bcc("vfscount", marker="Tracing", read=_FUNCTIONS),
+            *alike("vfscount", marker="Tracing", read=_FUNCTIONS, of=(ours, bcc)),
             bpftrace("vfscount", _FUNCTIONS),
         ),
     ),
@@ -291,8 +284,7 @@ CASES = (
         work.plain(work.sleeps),
         {"seconds in a sleep": _SLEPT},
         (
-            ours("offcputime", *_OF_ONE, marker="Tracing", read=_ASLEEP),
-            bcc("offcputime", *_OF_ONE, marker="Tracing", read=_ASLEEP),
+            *alike("offcputime", *_OF_ONE, marker="Tracing", read=_ASLEEP, of=(ours, bcc)),
             libbpf("offcputime", *_OF_ONE, marker="", read=_ASLEEP),
         ),
     ),
@@ -307,11 +299,8 @@ CASES = (
         "profile",
         work.plain(work.spins),
         {"seconds on a CPU": work.BUSY_S},
-        tuple(
-            make("profile", *_OF_ONE, "-F", "49", marker="Sampling",
-                 read=stacks(work.COMM, "seconds on a CPU", 49))
-            for make in (ours, bcc)
-        ),
+        alike("profile", *_OF_ONE, "-F", "49", marker="Sampling",
+              read=stacks(work.COMM, "seconds on a CPU", 49), of=(ours, bcc)),
     ),
     Case(
         "softirqs",

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import Protocol
 
 from tests.beside.contest import Contestant
 from tests.beside.readers import Reader
 
 OURS, BCC, LIBBPF, BPFTRACE = NAMES = "pyebpf", "BCC", "libbpf-tools", "bpftrace"
+
+
+class Maker(Protocol):
+    """Returns somebody's tool."""
+
+    def __call__(self, tool: str, *flags: str, marker: str, read: Reader) -> Contestant:
+        """Return it."""
 
 
 def ours(tool: str, *flags: str, marker: str, read: Reader) -> Contestant:
@@ -33,7 +42,8 @@ def bpftrace(tool: str, read: Reader) -> Contestant:
     return Contestant(BPFTRACE, ("bpftrace", f"/usr/sbin/{tool}.bt"), "Attaching", read)
 
 
-def alike(tool: str, *flags: str, marker: str, read: Reader) -> tuple[Contestant, ...]:
-    """Return the tool of ours and of the two that have the same flags and columns."""
-    makers = (ours, bcc, libbpf)
-    return tuple(make(tool, *flags, marker=marker, read=read) for make in makers)
+def alike(
+    tool: str, *flags: str, marker: str, read: Reader, of: Sequence[Maker] = (ours, bcc, libbpf)
+) -> tuple[Contestant, ...]:
+    """Return the tools of those who have the same flags and columns."""
+    return tuple(make(tool, *flags, marker=marker, read=read) for make in of)
