@@ -46,8 +46,11 @@ def run(row: Row, tools: list[str], page: Path | None, limit: float) -> int:
     Of tools that were not asked for, it says what was found on this release when they last were.
 
     Raises:
+        ValueError: there is no such tool.
         VmError: there is no such machine, or not all was done in time; what was is in the page.
     """
+    if unknown := set(tools) - {case.tool for case in CASES}:
+        raise ValueError(f"nothing is beside {', '.join(sorted(unknown))}")
     kernel = image.get(row)
     tree = headers.get(kernel)
     with tempfile.TemporaryDirectory(prefix="pyebpf-beside-") as folder:
