@@ -93,7 +93,7 @@ def columns(titles: Mapping[str, str], unit: int = 1, of: str = "") -> Reader:
 
 def stacks(function: str, what: str, unit: float) -> Reader:
     """Return what adds up the numbers below stacks with a function, as multiples of a unit."""
-    block = re.compile(r"((?:^[ \t]+\S.*\n)+?)\s+(\d+)\s*$", re.MULTILINE)
+    block = re.compile(r"((?:^.*\S.*\n)+?)\s+(\d+)\s*$", re.MULTILINE)
 
     def read(text: str) -> Counts:
         found = [int(number) for above, number in block.findall(text) if function in above]

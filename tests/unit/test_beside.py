@@ -38,7 +38,7 @@ operation = 'open'
 """
 STACKS = """
     do_sleep
-    main
+no name for what follows
     -                worker (12)
         1500000
 
