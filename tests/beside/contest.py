@@ -14,11 +14,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.beside.work import Worker
+
 ROOT = Path(__file__).resolve().parents[2]
 #: How long a tool may take to begin, emulated; to end after each of so many signals; how long what
 #: it prints may be under way. Seconds.
 _BEGIN_S, _END_S, _UNDER_WAY_S = 240, 10, 3
 _ENDINGS = 6
+#: In a command, for the number of the process whose work is traced.
+PID = "{pid}"
 #: What is counted: how often each thing was seen.
 Counts = Mapping[str, int]
 
@@ -29,8 +33,9 @@ class Contestant:
 
     Attributes:
         name: whose it is.
-        command: what to run.
-        marker: what it prints once its probes are attached.
+        command: what to run; :data:`PID` in it stands for a number.
+        marker: what it prints once its probes are attached; nothing if it says nothing then: the
+            others take longer.
         read: counts what it printed about the workload.
         environment: what it needs besides ours.
     """
@@ -45,12 +50,13 @@ class Contestant:
 class Running:
     """A tool that runs, writing to a terminal, so that it holds no line back."""
 
-    def __init__(self, contestant: Contestant) -> None:
+    def __init__(self, contestant: Contestant, pid: int) -> None:
         self.contestant = contestant
         self._text = b""
         self._terminal, other_side = pty.openpty()
+        command = [word.replace(PID, str(pid)) for word in contestant.command]
         self._process = subprocess.Popen(
-            contestant.command, stdin=subprocess.DEVNULL, stdout=other_side, stderr=other_side,
+            command, stdin=subprocess.DEVNULL, stdout=other_side, stderr=other_side,
             cwd=ROOT, env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200",
                            "TERM": "dumb", **contestant.environment},
         )  # fmt: skip
@@ -111,18 +117,18 @@ class Seen:
     why: str = ""
 
 
-def side_by_side(contestants: Sequence[Contestant], work: Callable[[], object]) -> list[Seen]:
+def side_by_side(contestants: Sequence[Contestant], worker: Worker) -> list[Seen]:
     """Let tools watch a workload together.
 
     Args:
         contestants: the tools.
-        work: what they are to see.
+        worker: does what they are to see.
     """
-    running = [Running(one) for one in contestants]
+    running = [Running(one, worker.pid) for one in contestants]
     try:
         ready = [one.is_ready() for one in running]
         time.sleep(_UNDER_WAY_S)
-        work()
+        worker.go()
         time.sleep(_UNDER_WAY_S)
         return [_seen(one, is_ready=good) for one, good in zip(running, ready, strict=True)]
     finally:
