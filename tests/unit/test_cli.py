@@ -104,7 +104,7 @@ def test_a_header_made_of_the_session(
 def test_something_is_done_meanwhile(sessions: list[Pretended]) -> None:
     seen = []
     assert make_tool(meanwhile=seen.append, single=True).main(["0.5"]) == 0
-    assert len(seen) == 4  # at the begin, every 0.2 seconds, and at the end
+    assert 2 <= len(seen) <= 4  # at the begin, about every 0.2 seconds, and at the end
     assert seen[0] is sessions[0]
 
 
