@@ -51,7 +51,7 @@ ROWS = (
     ),  # no CONFIG_FPROBE
     Row("6.12", (6, 12), "trixie-security", "Debian 13"),
     Row("6.18", (6, 18), "trixie-backports", "the long-term kernel after that"),
-    Row("7", (7,), "trixie-backports", "the newest there is", ci=("hooks", "tools")),
+    Row("7", (7,), "trixie-backports", "the newest there is", ci=("hooks",)),
 )
 
 #: What Debian calls an image that we can use: not for real time, not unsigned, not for clouds
