@@ -7,6 +7,9 @@ detaches them at once. The hooks are what ``--explain`` says here and on the oth
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
+import io
 import json
 import os
 import re
@@ -83,8 +86,14 @@ def catalogue() -> dict[str, str]:
 
 def hooks(name: str) -> list[str]:
     """Return the hooks that a tool takes on this kernel: ``tp_btf block_rq_issue``."""
-    lines = printed(name, "--explain").splitlines()[1:]
-    found = (re.match(r"\w+: (.+)", line) for line in lines)
+    # In this process, which has read the kernel's types by then: emulated, a start takes long.
+    tool = importlib.import_module(f"pyebpf.tools.{name}").tool
+    with (
+        contextlib.redirect_stdout(io.StringIO()) as said,
+        contextlib.redirect_stderr(io.StringIO()),  # of one that attaches nothing
+    ):
+        tool.main(["--explain", *NEEDED.get(name, ())])
+    found = (re.match(r"\w+: (.+)", line) for line in said.getvalue().splitlines()[1:])
     return list(dict.fromkeys(m[1] for m in found if m))
 
 

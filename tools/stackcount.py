@@ -124,7 +124,7 @@ tool = Tool(
     __name__,
     probes=probes,
     report=report,
-    layout=StackLayout(folded=folded, delimited=delimited),
+    layout=StackLayout(folded=folded, delimited=delimited, stamps=False),
     header=begins,
     letters=["-i", "-D"],
     meanwhile=lambda session: remember(session, tuple(filter(None, [session.option(only_pid)]))),

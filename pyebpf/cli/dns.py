@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,7 @@ class Watched:
         # By name: tools that are not asked for names do without the module ``socket``.
         self._names = importlib.import_module("pyebpf.host.dns").Names()
         self._sniffer = importlib.import_module("pyebpf.host.sniff").Sniffer(_ROOM)
+        weakref.finalize(self, self._sniffer.close)  # it is wanted as long as lines are printed
         session.attach(answers, socket=self._sniffer.socket)
         self._sniffer.begin()
 

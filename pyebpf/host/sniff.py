@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pyebpf.owner import Owner
+
 _ETH_P_ALL = 3  # include/uapi/linux/if_ether.h
 _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 33, 35  # include/uapi/asm-generic/socket.h
 _SOL_PACKET, _PACKET_STATISTICS = 263, 6  # include/linux/socket.h, include/uapi/linux/if_packet.h
@@ -25,7 +27,7 @@ class Packet(NamedTuple):
     time_ns: int
 
 
-class Sniffer:
+class Sniffer(Owner):
     """A socket for packets of this network namespace, of all of its devices.
 
     A filter is attached to ``socket``; what came before is thrown away by :meth:`begin`.
@@ -43,6 +45,10 @@ class Sniffer:
         self.socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, room)
         self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._missed = 0
+
+    def close(self) -> None:
+        """Close the socket; its filter goes with it."""
+        self.socket.close()
 
     def begin(self) -> None:
         """Begin with what the filter lets through."""

@@ -63,6 +63,7 @@ def test_milliseconds(disk: LoopDevice) -> None:
     assert sum(histogram_counts(done.out)) == TOTAL
 
 
+@pytest.mark.thorough
 def test_by_disk(disk: LoopDevice) -> None:
     done = traced(disk, "-D")
     assert re.findall(r"^disk = (.*)$", done.out, re.MULTILINE) == [disk.name]
@@ -100,6 +101,7 @@ def test_queued(disk: LoopDevice) -> None:
     assert sum(histogram_counts(traced(disk, "-Q").out)) == TOTAL
 
 
+@pytest.mark.thorough
 def test_queued_where_requests_wait_in_a_scheduler(disk: LoopDevice) -> None:
     scheduler = Path(f"/sys/block/{disk.name}/queue/scheduler")
     before = scheduler.read_text(encoding="ascii")
@@ -113,7 +115,7 @@ def test_queued_where_requests_wait_in_a_scheduler(disk: LoopDevice) -> None:
         scheduler.write_text(chosen[1] if chosen else "none", encoding="ascii")
 
 
-@pytest.mark.parametrize("flags", [(), ("-Q",)])
+@pytest.mark.parametrize("flags", [(), pytest.param(("-Q",), marks=pytest.mark.thorough)])
 def test_whoever_asked(disk: LoopDevice, flags: tuple[str, ...]) -> None:
     mine, other = (traced(disk, "-p", str(pid), *flags).out for pid in (os.getpid(), 1))
     assert sum(histogram_counts(mine)) == TOTAL

@@ -128,7 +128,8 @@ def test_names_that_were_looked_up_in_a_network_of_ones_own() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     *lines, end = done.stdout.splitlines()
     assert end.split() == ["0"]
-    found = [re.split(r"  +80 +", line) for line in lines]
+    found = [tuple(re.split(r"  +80 +", line)) for line in lines]
+    assert {len(pair) for pair in found} == {2}, done.stdout
     wanted = [
         ("10.1.2.3", "No DNS Query"), ("10.1.2.3", "known.example"), ("fd00::3", "known.example"),
         ("10.1.2.4", r"known.example \(\d+\.\d{3}ms\)"), ("127.0.0.1", "localhost"),
