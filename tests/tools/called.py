@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +68,26 @@ def library(program: Program, tmp_path: Path) -> Path:
 def functions(library: Path) -> Any:
     """Open it."""
     return ctypes.CDLL(str(library))
+
+
+#: How often leaf() is called by each way, getppid(), and read().
+CALLS, OTHERS, PARENTS, READS = 23, 7, 5, 11
+
+
+def calling(library: Path) -> Callable[[], None]:
+    """Return a work of known calls: of leaf() by both ways, of system calls."""
+    called = functions(library)
+
+    def work() -> None:
+        for number in range(CALLS):
+            called.by_one_way(number)
+        for number in range(OTHERS):
+            called.by_another_way(number)
+        for _ in range(PARENTS):
+            os.getppid()
+        zero = os.open("/dev/zero", os.O_RDONLY)
+        for _ in range(READS):
+            os.read(zero, 10)
+        os.close(zero)
+
+    return work

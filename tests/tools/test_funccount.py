@@ -14,7 +14,7 @@ from pyebpf.cli import places
 from pyebpf.lib.filters import only_pid
 from pyebpf.tools import funccount
 from tests.programs import run, running
-from tests.tools.called import functions, library
+from tests.tools.called import CALLS, OTHERS, PARENTS, READS, calling, library
 from tests.tools.children import waiting
 from tests.turns import Turning, interpreter
 
@@ -23,25 +23,6 @@ __all__ = ["interpreter", "library"]  # fixtures
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
 
 TOOL = ("-m", "pyebpf.tools.funccount")
-CALLS, OTHERS, PARENTS, READS = 23, 7, 5, 11
-
-
-def calling(library: Path) -> Callable[[], None]:
-    """Return a work of known calls: of leaf() by both ways, of system calls."""
-    called = functions(library)
-
-    def work() -> None:
-        for number in range(CALLS):
-            called.by_one_way(number)
-        for number in range(OTHERS):
-            called.by_another_way(number)
-        for _ in range(PARENTS):
-            os.getppid()
-        zero = os.open("/dev/zero", os.O_RDONLY)
-        for _ in range(READS):
-            os.read(zero, 10)
-
-    return work
 
 
 def counted(work: Callable[[], None], *flags: str) -> tuple[str, list[tuple[str, int]]]:

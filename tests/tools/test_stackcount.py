@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.programs import running
-from tests.tools.called import functions, library
+from tests.tools.called import CALLS, OTHERS, PARENTS, calling, library
 from tests.tools.children import COMM, waiting
 
 __all__ = ["library"]  # a fixture
@@ -17,22 +18,6 @@ __all__ = ["library"]  # a fixture
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
 
 TOOL = ("-m", "pyebpf.tools.stackcount")
-CALLS, OTHERS, PARENTS = 23, 7, 5
-
-
-def calling(library: Path) -> Callable[[], None]:
-    """Return a work of known calls of leaf()."""
-    called = functions(library)
-
-    def work() -> None:
-        for number in range(CALLS):
-            called.by_one_way(number)
-        for number in range(OTHERS):
-            called.by_another_way(number)
-        for _ in range(PARENTS):
-            os.getppid()
-
-    return work
 
 
 def counted(work: Callable[[], None], *flags: str) -> str:
@@ -122,3 +107,10 @@ def test_functions_of_the_kernel(configured: Callable[[str], None]) -> None:
     assert sum(int(block[-1]) for block in blocks) == CALLS
     assert all(block[-2] == f"{'-':16} {COMM} ({pid})" for block in blocks)
     assert any("read" in line for block in blocks for line in block[1:-2])
+
+
+@pytest.mark.thorough
+def test_the_time_of_a_report(library: Path) -> None:
+    text = counted(calling(library), "-T", "-U", f"{library}:leaf")
+    assert re.match(r"\d\d:\d\d:\d\d$", text.strip().splitlines()[0])
+    assert f"{CALLS}" in text
