@@ -1,4 +1,4 @@
-"""Every block of ``docs/hooks.md`` and ``docs/stacks.md`` is a module that compiles."""
+"""Every block of some pages of ``docs`` is a module that compiles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = [
     pytest.param(text, id=f"{page}-{number}")
-    for page in ("hooks", "stacks")
+    for page in ("from-bcc", "from-bpftrace", "hooks", "stacks")
     for number, text in enumerate(BLOCK.findall((DOCS / f"{page}.md").read_text()))
 ]
 
