@@ -18,15 +18,25 @@ if TYPE_CHECKING:
 
 
 class Command(Frozen):
-    """A command: how it is called, what it does, and the module of this package that does it."""
+    """A command: how it is called, what it does, and the module of this package that does it.
+
+    Attributes:
+        place: the module's name, if it is not the command's.
+    """
 
     name: str
     usage: str
     summary: str
+    place: str = ""
+
+    @property
+    def module(self) -> Any:
+        """The module."""
+        return import_module(f"{__package__}.{self.place or self.name}")
 
     def run(self, argv: list[str]) -> int:
         """Run it, and return its exit code."""
-        command: Callable[[list[str]], int] = import_module(f"{__package__}.{self.name}").run
+        command: Callable[[list[str]], int] = self.module.run
         return command(argv)
 
 
@@ -37,6 +47,9 @@ _ROWS = (
         "list",
         "[options] PATTERN",
         "find hooks, with types: tracepoints, functions, USDT probes",
+    ),
+    Command(
+        "run", "[options] PROGRAM", "show what a program's probes print, send and count", "running"
     ),
     Command("compile", "[options] PROGRAM -o OBJECT", "compile probes into an object file"),
     Command("inspect", "[options] PROGRAM|OBJECT", "show lines, IR, instructions, verifier states"),

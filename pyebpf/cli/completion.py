@@ -66,7 +66,7 @@ def programs() -> list[Program]:
 
 def _commands() -> Iterator[Program]:
     for command in COMMANDS.values():
-        module = importlib.import_module(f"{__package__}.{command.name}")
+        module = command.module
         words = "shell" if command.name == "completion" else _NONE
         words = "file" if "PROGRAM" in command.usage or "FILE" in command.usage else words
         options = tuple(map(_flags, module.ARGUMENTS.options))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -21,7 +22,7 @@ from pyebpf.hooks import KERNEL_KINDS, Sources
 from pyebpf.runtime import elf
 from pyebpf.runtime.features import KernelFeatures
 from pyebpf.targets import host_target
-from tests.programs import ROOT, drop_capabilities, run, start
+from tests.programs import ROOT, drop_capabilities, run, running, start
 
 pytestmark = pytest.mark.kernel
 
@@ -432,3 +433,59 @@ def test_a_refused_program(inspected: Path, tmp_path: Path) -> None:
     assert re.search(r"(?m)^ +\d+: \(79\) .*  <-- refused$", out)
     assert "error[E0501]" in out
     assert "probe.py:8" in out
+
+
+# run
+
+SHOWN = """
+from pyebpf import *
+
+pid = Const(0, "-p", "--pid")
+by_call = Hash[u32, u64](max_entries=64)
+calls = Count()
+cells = Array[u64](8)
+per_cpu = PerCpuArray[u64](4)
+unused = Hash[u32, u64](max_entries=4)
+
+
+@record
+class Asked:
+    who: i32
+    comm: Char = chars(16)
+
+
+asked = Events[Asked]()
+
+
+@tracepoint("syscalls:sys_enter_getpriority")
+def on_call(ctx: TracepointContext) -> None:
+    if tgid() == pid:
+        by_call[ctx.who] += 1
+        cells[3] += 1
+        per_cpu[1] += 1
+        calls.add()
+        if ctx.who == 7:
+            print("seven")
+            with asked.reserve() as e:
+                e.who, e.comm = ctx.who, comm()
+"""
+
+
+def test_a_program_is_run_and_shown(tmp_path: Path) -> None:
+    program = tmp_path / "shown.py"
+    program.write_text(SHOWN)
+    define = f"pid={os.getpid()}"
+    with running("-m", "pyebpf", "run", str(program), "-n", "2", "-D", define) as tool:
+        tool.wait_for("Hit Ctrl-C to end.")
+        for who in (5, 6, 6, 7, 7, 7):
+            with contextlib.suppress(ProcessLookupError):
+                os.getpriority(os.PRIO_PROCESS, who)
+        done = tool.interrupt()
+    name = Path("/proc/self/comm").read_text(encoding="utf-8").strip()
+    assert (done.code, done.err) == (0, "")
+    lines = [line for line in done.out.splitlines() if line]
+    assert lines.count("seven") == lines.count(f"asked: who=7 comm={name}") == 3
+    held = lines[6:]
+    assert held[:5] == ["by_call:", "  7: 3", "  6: 2", "  … and 1 more", "calls:"]
+    assert held[6:] == ["cells:", "  3: 6", "per_cpu:", held[-1]]
+    assert sum(map(int, re.findall(r"\d+", held[-1])[1:])) == 6
