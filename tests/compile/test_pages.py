@@ -1,4 +1,4 @@
-"""Every block of some pages of ``docs`` is a module that compiles."""
+"""Every block of some pages is a module that compiles."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.testing import target
 from tests.kernel.running import cell
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+PAGES = (
+    "README.md", "docs/from-bcc.md", "docs/from-bpftrace.md", "docs/hooks.md", "docs/stacks.md",
+)  # fmt: skip
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = [
     pytest.param(text, id=f"{page}-{number}")
-    for page in ("from-bcc", "from-bpftrace", "hooks", "stacks")
-    for number, text in enumerate(BLOCK.findall((DOCS / f"{page}.md").read_text()))
+    for page in PAGES
+    for number, text in enumerate(BLOCK.findall((ROOT / page).read_text(encoding="utf-8")))
 ]
 
 
@@ -25,7 +28,8 @@ BLOCKS = [
 def test_a_block_of_the_page_compiles(text: str) -> None:
     from pyebpf import compile_probes
 
-    module = cell(text)
+    # What follows the declarations is for root, and lasts.
+    module = cell(text.partition("\nwith load(")[0])
     probes = [value for value in vars(module).values() if isinstance(value, (Probe, Alternatives))]
     assert probes
     assert compile_probes(*probes, target=target()).programs
