@@ -5,19 +5,28 @@ from __future__ import annotations
 import fcntl
 import os
 import select
+import signal
 import struct
 import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from tests.programs import ROOT, until
 
 
-def _take_control() -> None:
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+#: What a shell at a terminal leaves to its programs, whoever started the tests.
+_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP)
+
+
+def _begin(*, controls: bool) -> None:
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    if controls:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 class Terminal:
@@ -50,7 +59,7 @@ class Terminal:
             stdout=self.device,
             stderr=self.device,
             start_new_session=True,
-            preexec_fn=_take_control if controls else None,  # noqa: PLW1509
+            preexec_fn=partial(_begin, controls=controls),  # noqa: PLW1509
         )
 
     def resize(self, lines: int, columns: int) -> None:
