@@ -17,7 +17,6 @@ from pathlib import Path
 
 from tests.programs import ROOT, until
 
-
 #: What a shell at a terminal leaves to its programs, whoever started the tests.
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP)
 
