@@ -70,6 +70,15 @@ _CACHE = columns({"HITS": "thousand hits", "MISSES": "thousand misses"}, unit=10
 _ASLEEP = stacks("nanosleep", "seconds in a sleep", 1e6)
 _NET_RX = sections(r"^softirq = '?(\w+)", "net_rx")
 
+# PID COMM, the version of IP where it is shown, and an address.
+_ADDRESSES = lines(rf"\b{work.COMM}\s+(?:[46]\s+)?(127\.0\.0\.1|::1)\s")
+_HOSTS = lines(rf"\b{work.COMM}\s+[\d.]+\s+(localhost)\b")
+_CHECKS = lines(rf"\b{work.COMM}\s+\d+\s+(CAP_SYS_NICE)\b")
+_GETPRIORITY = "t:syscalls:sys_enter_getpriority"
+_COUNTED = numbers(r"sys_enter_getpriority\W+(?P<n>\d+)\s*$", "getpriority")
+_BELOW_STACKS = numbers(r"^\s+(?P<n>\d+)\s*$", "getpriority")
+_SAID = lines(r"\b(who \d+)\s*$")
+
 _REQUESTED = {"R 16384": work.READS, "W 4096": work.WRITES}
 _IN_ALL = {"requests": work.READS + work.WRITES}
 _OF_FILES = {
@@ -318,5 +327,61 @@ CASES = (
         work.plain(work.sends),
         {"net_rx": work.DATAGRAMS},
         alike("softirqs", "-d", marker="Tracing", read=_NET_RX),
+    ),
+    *(
+        Case(
+            tool,
+            work.plain(work.connects),
+            {address: times * ends for address, times in work.CONNECTED.items()},
+            (*alike(tool, *_OF_ONE, marker="COMM", read=_ADDRESSES), *scripts),
+        )
+        for tool, ends, scripts in (
+            ("tcpconnect", 1, (bpftrace("tcpconnect", _ADDRESSES),)),
+            ("tcpaccept", 1, (bpftrace("tcpaccept", _ADDRESSES),)),
+            ("tcplife", 2, (bpftrace("tcplife", _ADDRESSES),)),
+        )
+    ),
+    Case(
+        "gethostlatency",
+        work.plain(work.looks_up),
+        {"localhost": work.STATS},
+        (
+            *alike("gethostlatency", *_OF_ONE, marker="COMM", read=_HOSTS),
+            bpftrace("gethostlatency", _HOSTS),
+        ),
+    ),
+    Case(
+        "capable",
+        work.plain(work.may_be_nice),
+        {"CAP_SYS_NICE": work.KILLS},
+        (*alike("capable", *_OF_ONE, marker="COMM", read=_CHECKS), bpftrace("capable", _CHECKS)),
+    ),
+    Case(
+        "funccount",
+        work.plain(work.calls),
+        {"getpriority": work.CALLS},
+        alike("funccount", *_OF_ONE, _GETPRIORITY, marker="Tracing", read=_COUNTED,
+              of=(ours, bcc)),
+    ),
+    Case(
+        "stackcount",
+        work.plain(work.calls),
+        {"getpriority": work.CALLS},
+        alike("stackcount", *_OF_ONE, _GETPRIORITY, marker="Tracing", read=_BELOW_STACKS,
+              of=(ours, bcc)),
+    ),
+    Case(
+        "funclatency",
+        work.plain(work.calls),
+        {"calls": work.CALLS},
+        alike("funclatency", *_OF_ONE, "__x64_sys_getpriority", marker="Tracing",
+              read=total("calls")),
+    ),
+    Case(
+        "trace",
+        work.plain(work.asks),
+        {"who 0": work.KILLS},
+        alike("trace", *_OF_ONE, f'{_GETPRIORITY} "who %d", args->who', marker="COMM",
+              read=_SAID, of=(ours, bcc)),
     ),
 )  # fmt: skip

@@ -45,6 +45,8 @@ ASKED = {"HOME": 3, "PATH": 5}
 #: Options of sockets by the letters of bindsnoop: include/uapi/linux/in.h, asm-generic/socket.h.
 BOUND = {"F....": (socket.SOL_IP, 15, 5), "...R.": (socket.SOL_SOCKET, 2, 7)}
 QUEUED_S = 5
+#: How often connections are made to which address, and how many bytes go through each.
+CONNECTED, SENT = {"127.0.0.1": 23, "::1": 7}, 1000
 
 
 class Worker:
@@ -224,6 +226,32 @@ def sends() -> None:
         for _ in range(DATAGRAMS):
             one.send(b"x")
             one.recv(1)
+
+
+def connects() -> None:
+    """Make connections to oneself, of both versions, and send something through each."""
+    for address, times in CONNECTED.items():
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.create_server((address, 0), family=family) as server:
+            for _ in range(times):
+                with socket.create_connection(server.getsockname()[:2]) as client:
+                    accepted, _ = server.accept()
+                    with accepted:
+                        client.sendall(b"x" * SENT)
+                        accepted.recv(SENT, socket.MSG_WAITALL)
+
+
+def looks_up() -> None:
+    """Look up a name that needs no server."""
+    for _ in range(STATS):
+        socket.getaddrinfo("localhost", None)
+
+
+def may_be_nice() -> None:
+    """Ask for what needs a capability."""
+    for _ in range(KILLS):
+        os.setpriority(os.PRIO_PROCESS, 0, -5)
+        os.setpriority(os.PRIO_PROCESS, 0, 0)
 
 
 @contextmanager
