@@ -14,18 +14,19 @@ Source:   behaviour after BCC's tcpaccept (Brendan Gregg, 2015); written from sc
 from __future__ import annotations
 
 from pyebpf import Const, Events, Ptr, ktime_get_ns, record, u64
-from pyebpf.cli import Clock, Elapsed, Lines, Tool
+from pyebpf.cli import Lines, Tool
 from pyebpf.cli import tcp as columns
+from pyebpf.cli.tcp import time_of_day, timestamp
 from pyebpf.kernel import sock
 from pyebpf.lib import net
 from pyebpf.lib.containers import cgroup_map, is_traced, mntns_map
 from pyebpf.lib.filters import FILTERS, is_wanted
 from pyebpf.lib.tcp import Ends, Owner, current, ends_of, is_chosen, only_v4, only_v6, ports
 
-__all__ = ["cgroup_map", "mntns_map", "only_v4", "only_v6", "tool"]  # options of the tool too
+__all__ = [
+    "cgroup_map", "mntns_map", "only_v4", "only_v6", "time_of_day", "timestamp", "tool",
+]  # fmt: skip # options of the tool too
 
-time_of_day = Const(False, "-T", "--time", help="include the time of day, HH:MM:SS")
-timestamp = Const(False, "-t", "--timestamp", help="include the time since tracing began")
 only_ports: tuple[int, ...] = Const(
     (), "-P", "--port", help="trace these local ports only: 80,443", convert=ports, metavar="PORTS"
 )
@@ -58,15 +59,8 @@ tool: Tool[None] = Tool(
     probes=[on_accept],
     lines=Lines(
         accepts,
-        Clock("TIME", 8, field="time", value=lambda _, row: row.ts_ns, when=time_of_day),
-        Elapsed(
-            "TIME(s)",
-            9,
-            format=".3f",
-            field="time_s",
-            value=lambda _, row: row.ts_ns,
-            when=timestamp,
-        ),
+        columns.clock(),
+        columns.elapsed(3),
         columns.pid(),
         columns.command(),
         columns.version(),

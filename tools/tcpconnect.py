@@ -36,9 +36,10 @@ from pyebpf import (
     u64,
     uid,
 )
-from pyebpf.cli import Column, Elapsed, Lines, Table, Tool
+from pyebpf.cli import Column, Lines, Table, Tool
 from pyebpf.cli import tcp as columns
 from pyebpf.cli.dns import QueryColumn
+from pyebpf.cli.tcp import timestamp
 from pyebpf.kernel import sock
 from pyebpf.lib import net
 from pyebpf.lib.containers import cgroup_map, is_traced, mntns_map
@@ -55,9 +56,10 @@ from pyebpf.net import (
     ipv4_length,
 )
 
-__all__ = ["cgroup_map", "mntns_map", "only_v4", "only_v6", "tool"]  # options of the tool too
+__all__ = [
+    "cgroup_map", "mntns_map", "only_v4", "only_v6", "timestamp", "tool",
+]  # fmt: skip # options of the tool too
 
-timestamp = Const(False, "-t", "--timestamp", help="include the time since tracing began")
 only_ports: tuple[int, ...] = Const(
     (), "-P", "--port", help="trace these remote ports only: 80,443", convert=ports, metavar="PORTS"
 )
@@ -153,14 +155,7 @@ tool = Tool(
     probes=[on_connect, on_packet],
     lines=Lines(
         connects,
-        Elapsed(
-            "TIME(s)",
-            9,
-            format=".3f",
-            field="time_s",
-            value=lambda _, row: row.ts_ns,
-            when=timestamp,
-        ),
+        columns.elapsed(3),
         Column("UID", 6, when=print_uid),
         columns.pid(),
         columns.command(),

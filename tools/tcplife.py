@@ -20,8 +20,9 @@ Source:   behaviour after BCC's tcplife (Brendan Gregg, 2016); written from scra
 from __future__ import annotations
 
 from pyebpf import Const, Events, Hash, Ptr, cast, i32, ktime_get_ns, record, u32, u64
-from pyebpf.cli import Clock, Column, Elapsed, Lines, Tool, widened
+from pyebpf.cli import Column, Lines, Tool, widened
 from pyebpf.cli import tcp as columns
+from pyebpf.cli.tcp import time_of_day, timestamp, wide
 from pyebpf.kernel import sock, tcp_sock
 from pyebpf.lib import net
 from pyebpf.lib.filters import FILTERS
@@ -44,12 +45,11 @@ from pyebpf.lib.tcp import (
     remote_ports,
 )
 
-__all__ = ["local_ports", "only_v4", "only_v6", "remote_ports", "tool"]  # options of the tool too
+__all__ = [
+    "local_ports", "only_v4", "only_v6", "remote_ports", "time_of_day", "timestamp", "tool", "wide",
+]  # fmt: skip # options of the tool too
 _SOCK_DONE = 1 << 1  # enum sock_flags of include/net/sock.h: the other end has closed
 
-time_of_day = Const(False, "-T", "--time", help="include the time of day, HH:MM:SS")
-timestamp = Const(False, "-t", "--timestamp", help="include the time since tracing began")
-wide = Const(False, "-w", "--wide", help="columns that IPv6 addresses and names fit into")
 segments = Const(False, "-S", "--segments", help="include numbers of segments")
 
 
@@ -163,22 +163,11 @@ tool: Tool[None] = Tool(
     probes=[on_change, on_accept],
     lines=Lines(
         ended,
-        Clock("TIME", 8, field="time", value=lambda _, row: row.ts_ns, when=time_of_day),
-        Elapsed(
-            "TIME(s)",
-            9,
-            format=".6f",
-            field="time_s",
-            value=lambda _, row: row.ts_ns,
-            when=timestamp,
-        ),
+        columns.clock(),
+        columns.elapsed(6),
         columns.pid(),
         *widened(columns.command(width=10), 16, wide),
-        columns.version(when=wide),
-        *widened(columns.local_address(), columns.WIDE, wide),
-        columns.local_port(),
-        *widened(columns.remote_address(), columns.WIDE, wide),
-        columns.remote_port(),
+        *columns.ends_widened(),
         Column("TX_KB", 6, ">", ".0f", value=lambda _, row: row.sent / 1024),
         Column("RX_KB", 6, ">", ".0f", value=lambda _, row: row.received / 1024),
         Column("TX_SEG", 6, ">", field="segments_out", when=segments),

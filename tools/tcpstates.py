@@ -20,8 +20,9 @@ from __future__ import annotations
 from typing import Any
 
 from pyebpf import Const, Events, Hash, Ptr, cast, i32, ktime_get_ns, record, u32, u64
-from pyebpf.cli import Clock, Column, Elapsed, Lines, Tool, widened
+from pyebpf.cli import Column, Lines, Tool, widened
 from pyebpf.cli import tcp as columns
+from pyebpf.cli.tcp import time_of_day, timestamp, wide
 from pyebpf.kernel import sock
 from pyebpf.lib import net
 from pyebpf.lib.filters import FILTERS
@@ -42,11 +43,10 @@ from pyebpf.lib.tcp import (
     remote_ports,
 )
 
-__all__ = ["local_ports", "only_v4", "only_v6", "remote_ports", "tool"]  # options of the tool too
+__all__ = [
+    "local_ports", "only_v4", "only_v6", "remote_ports", "time_of_day", "timestamp", "tool", "wide",
+]  # fmt: skip # options of the tool too
 
-time_of_day = Const(False, "-T", "--time", help="include the time of day, HH:MM:SS")
-timestamp = Const(False, "-t", "--timestamp", help="include the time since tracing began")
-wide = Const(False, "-w", "--wide", help="columns that IPv6 addresses and names fit into")
 journal = Const(False, "-Y", "--journal", help="also write to the journal of systemd")
 
 
@@ -119,23 +119,12 @@ tool: Tool[None] = Tool(
     probes=[on_change, on_accept],
     lines=Lines(
         changes,
-        Clock("TIME", 8, field="time", value=lambda _, row: row.ts_ns, when=time_of_day),
-        Elapsed(
-            "TIME(s)",
-            9,
-            format=".6f",
-            field="time_s",
-            value=lambda _, row: row.ts_ns,
-            when=timestamp,
-        ),
+        columns.clock(),
+        columns.elapsed(6),
         Column("SKADDR", 16, value=lambda _, row: f"{row.address:x}"),
         columns.pid("C-PID"),
         *widened(columns.command("C-COMM", 10), 16, wide),
-        columns.version(when=wide),
-        *widened(columns.local_address(), columns.WIDE, wide),
-        columns.local_port(),
-        *widened(columns.remote_address(), columns.WIDE, wide),
-        columns.remote_port(),
+        *columns.ends_widened(),
         Column("OLDSTATE", 11, value=lambda _, row: name_of(row.old)),
         Arrow("-> NEWSTATE", 14, field="newstate", value=lambda _, row: name_of(row.new)),
         Column("MS", 0, format=".3f", field="ms", value=lambda _, row: row.took_ns / 1e6),

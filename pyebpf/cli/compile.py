@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyebpf.cli import output
 from pyebpf.cli.commands import Arguments, option
 from pyebpf.cli.options import UsageError
-from pyebpf.cli.programs import PROGRAM_HELP, chosen, read_program
+from pyebpf.cli.programs import DEFINE, PROGRAM_HELP, chosen, read_program
 from pyebpf.session import compile_probes
 from pyebpf.targets import btf_target
 
@@ -24,9 +24,7 @@ the names that the program gives them.
 {PROGRAM_HELP}"""
 _OPTIONS = (
     option("-o", "--output", metavar="OBJECT", help="the file to write"),
-    option(
-        "-D", "--define", metavar="NAME=VALUE", help="give a Const a value; NAME alone turns it on"
-    ),
+    DEFINE,
     option(
         "--target",
         metavar="BTF",

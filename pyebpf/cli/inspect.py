@@ -11,7 +11,7 @@ from pyebpf.btf.near import did_you_mean, nearest
 from pyebpf.cli import output
 from pyebpf.cli.commands import Arguments, option
 from pyebpf.cli.options import UsageError
-from pyebpf.cli.programs import PROGRAM_HELP, chosen, read_program
+from pyebpf.cli.programs import DEFINE, PROGRAM_HELP, chosen, read_program
 from pyebpf.cli.tool import FAILED
 from pyebpf.errors import PyebpfError
 from pyebpf.inspection import inspect_subject, subject_of_file, subject_of_probes
@@ -36,7 +36,7 @@ SIDES are some of {",".join(_SIDES)}.
 _OPTIONS = (
     option("-P", "--program", metavar="NAME", help="this one only; may be given several times"),
     option("-w", "--what", metavar="SIDES", help="what to show, commas between (default: all)"),
-    option("-D", "--define", metavar="NAME=VALUE", help="give a Const a value"),
+    DEFINE,
     option("-v", "--verbose", help="all that the verifier knows, not only what changed"),
 )  # fmt: skip
 _EXAMPLES = """

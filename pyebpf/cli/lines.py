@@ -295,11 +295,8 @@ class Printer:
         copy: Copy | None,
     ) -> None:
         self._stream = session[events]
-        self._kinds = events.shape().kinds
         self._values = values.of
         self._copy = copy
-        # By name: it imports numpy, which a tool needs only after its probes are attached.
-        self._python_values = importlib.import_module("pyebpf.spec.dtype").python_values
         self._line = form(values.columns)
         self.limit, self.tallies = 0, False
         self._count, self._tally = 0, Counter[str]()
@@ -319,7 +316,7 @@ class Printer:
         """Print what is there, or comes in some time."""
         batch = self._stream.read(timeout_s)
         if len(batch):
-            values = map(self._values, self._records(batch))
+            values = map(self._values, self._stream.values(batch))
             rows = [row for row in values if row is not None]
             rows = rows[: self.limit - self._count] if self.limit else rows
             self._count += len(rows)
@@ -335,14 +332,6 @@ class Printer:
         """Print what was counted."""
         for line, count in sorted(self._tally.items(), key=lambda item: item[1]):
             output.write(f"{line}        {count}\n")
-
-    def _records(self, batch: Any) -> Iterable[Any]:
-        if len(self._kinds) == 1:
-            values: list[Any] = self._python_values(self._kinds[0], batch)
-            return values
-        # Of several types, in the order in which they came.
-        by_kind = [iter(self._python_values(kind, batch[kind])) for kind in self._kinds]
-        return (next(by_kind[tag]) for tag in batch.tags.tolist())
 
 
 def _as_table(columns: tuple[Column, ...]) -> OfValues:

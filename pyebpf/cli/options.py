@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import getopt
 import math
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,10 @@ from pyebpf.lazy import lazy
 from pyebpf.plain import Frozen
 
 if TYPE_CHECKING:
+    import shlex
     import textwrap
 else:
-    textwrap = lazy("textwrap")  # for --help alone
+    shlex, textwrap = lazy("shlex"), lazy("textwrap")  # few starts need them
 
 _COLUMN, _WIDTH = 26, 80  # where the explanations begin, and end
 

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyebpf.btf.near import did_you_mean, nearest
+from pyebpf.cli.commands import option
 from pyebpf.cli.options import Option, UsageError, declared, whole
 from pyebpf.dsl.constants import ConstDecl
 from pyebpf.dsl.probes import Probe
@@ -29,6 +30,10 @@ T = TypeVar("T")
 PROGRAM_HELP = """\
 PROGRAM is a Python file or the name of a module, with a colon and the name of a probe behind it
 for that probe alone: probe.py, probe.py:issue, pyebpf.tools.biolatency."""
+#: The option of commands that take a program; :func:`chosen` reads its values.
+DEFINE = option(
+    "-D", "--define", metavar="NAME=VALUE", help="give a Const a value; NAME alone turns it on"
+)
 
 
 class Program(Frozen):

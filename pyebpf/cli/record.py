@@ -8,7 +8,7 @@ from contextlib import suppress
 from pyebpf.cli import output
 from pyebpf.cli.commands import Arguments, option
 from pyebpf.cli.options import UsageError
-from pyebpf.cli.programs import PROGRAM_HELP, chosen, read_program
+from pyebpf.cli.programs import DEFINE, PROGRAM_HELP, chosen, read_program
 from pyebpf.session import load
 
 _ABOUT = f"""\
@@ -19,9 +19,7 @@ until Ctrl-C or SIGTERM. `pyebpf replay` and pyebpf.replay() read it, on any mac
 _OPTIONS = (
     option("-o", "--output", metavar="FILE", help="the file to write; there may be none yet"),
     option("-s", "--seconds", metavar="N", help="end after so many seconds", convert=float),
-    option(
-        "-D", "--define", metavar="NAME=VALUE", help="give a Const a value; NAME alone turns it on"
-    ),
+    DEFINE,
 )
 _EXAMPLES = """
 sudo pyebpf record opened.py -o opened.npy

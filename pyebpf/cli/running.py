@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.cli import output
 from pyebpf.cli.commands import Arguments, option
-from pyebpf.cli.options import UsageError, seconds
+from pyebpf.cli.options import UsageError, positive, seconds
 from pyebpf.cli.output import Losses
-from pyebpf.cli.programs import PROGRAM_HELP, chosen, read_program
+from pyebpf.cli.programs import DEFINE, PROGRAM_HELP, chosen, read_program
 from pyebpf.cli.waiting import SLICE, Patience
 from pyebpf.dsl.aggregates import Aggregate
 from pyebpf.dsl.events import Events
@@ -33,10 +32,8 @@ SIGTERM or -s SECONDS.
 _OPTIONS = (
     option("-s", "--seconds", metavar="N", help="end after so many seconds", convert=seconds),
     option("-n", "--entries", metavar="N", help="show so many entries of each map, 20 by default",
-           convert=int),
-    option(
-        "-D", "--define", metavar="NAME=VALUE", help="give a Const a value; NAME alone turns it on"
-    ),
+           convert=positive),
+    DEFINE,
 )  # fmt: skip
 _EXAMPLES = """
 sudo pyebpf run counts.py
@@ -97,13 +94,9 @@ def _show(session: Session, streams: Mapping[str, Any], patience: Patience, limi
 
 def _come(streams: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line for each record that has come."""
-    values_of: Any = importlib.import_module("pyebpf.spec.dtype").python_values
     for name, stream in streams.items():
-        batch = stream.read()
-        kinds = stream.shape.kinds
-        for kind in kinds if len(batch) else ():
-            for row in values_of(kind, batch if len(kinds) == 1 else batch[kind]):
-                yield f"{name}: {_words(row)}\n"
+        for row in stream.values(stream.read()):
+            yield f"{name}: {_words(row)}\n"
 
 
 def _held(maps: Iterable[tuple[str, Any, Any]], limit: int) -> Iterator[str]:
@@ -135,9 +128,6 @@ def _weight(value: Any) -> float:
 
 def _words(value: Any) -> str:
     """Return a value as text: of a record, its fields."""
-    fields = getattr(value, "_asdict", None)
-    if fields is not None:
-        value = fields()
     if isinstance(value, Mapping):
         return " ".join(f"{name}={_words(item)}" for name, item in value.items())
     return printable(value)

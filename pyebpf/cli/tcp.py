@@ -1,6 +1,8 @@
-"""Columns of tools for TCP.
+"""Columns of tools for TCP, and the options that say which are shown.
 
-Their records have the ends of a connection in the field ``ends``, and whose it is in ``owner``.
+Their records have the ends of a connection in the field ``ends``, whose it is in ``owner``, and
+when it was in ``ts_ns``. A tool that imports ``time_of_day``, ``timestamp`` or ``wide`` has these
+options.
 """
 
 from __future__ import annotations
@@ -8,11 +10,33 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
-from pyebpf.cli.lines import Column
+from pyebpf.cli.lines import Clock, Column, Elapsed, widened
+from pyebpf.dsl.constants import Const
 from pyebpf.lib.tcp import plain
 
 #: Characters of an IPv4 address, and of the longest IPv6 address.
 NARROW, WIDE = 15, 39
+
+time_of_day = Const(False, "-T", "--time", help="include the time of day, HH:MM:SS")
+timestamp = Const(False, "-t", "--timestamp", help="include the time since tracing began")
+wide = Const(False, "-w", "--wide", help="columns that IPv6 addresses and names fit into")
+
+
+def clock() -> Column:
+    """Return the column of the time of day, which an option shows."""
+    return Clock("TIME", 8, field="time", value=lambda _, row: row.ts_ns, when=time_of_day)
+
+
+def elapsed(digits: int) -> Column:
+    """Return the column of the seconds since tracing began, which an option shows."""
+    return Elapsed(
+        "TIME(s)",
+        9,
+        format=f".{digits}f",
+        field="time_s",
+        value=lambda _, row: row.ts_ns,
+        when=timestamp,
+    )
 
 
 def pid(title: str = "PID", width: int = 7) -> Column:
@@ -63,6 +87,17 @@ def local_end(title: str = "LADDR:LPORT", width: int = 20) -> Column:
 def remote_end(title: str = "RADDR:RPORT", width: int = 20) -> Column:
     """Return the column of the other address and port, for people."""
     return Column(title, width, value=lambda _, row: place(plain(row.ends.raddr), row.ends.rport))
+
+
+def ends_widened() -> tuple[Column, ...]:
+    """Return the columns of both ends for people: with an option as wide as IPv6 needs."""
+    return (
+        version(when=wide),
+        *widened(local_address(), WIDE, wide),
+        local_port(),
+        *widened(remote_address(), WIDE, wide),
+        remote_port(),
+    )
 
 
 def fields() -> tuple[Column, ...]:

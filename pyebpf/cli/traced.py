@@ -14,7 +14,7 @@ from pyebpf.errors import NotSupportedError
 from pyebpf.lazy import lazy
 from pyebpf.lib.specifiers import CType, Parameter, Signature
 from pyebpf.lib.specifiers.c_types import read_type
-from pyebpf.lib.stacks import without_tracing
+from pyebpf.lib.stacks import own_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,11 +143,9 @@ def stack_of(tracing: Tracing, session: Any, row: Any, *, addresses: bool) -> li
         row: the record of the call.
         addresses: show each address before its function.
     """
-    frames = []
+    frames: list[Any] = []
     if tracing.wanted.kernel:
-        found = session[tracing.stacks].frames(row.kernel)
-        outermost_first = tuple(str(frame) for frame in reversed(found))
-        frames += found[len(found) - len(without_tracing(outermost_first)) :]
+        frames += own_frames(session[tracing.stacks].frames(row.kernel))
     if tracing.wanted.user:
         frames += session[tracing.user_stacks].frames(row.user, row.pid)
     if addresses:

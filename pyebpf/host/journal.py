@@ -8,13 +8,15 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 
+from pyebpf.owner import Owner
+
 #: Where it listens.
 SOCKET = "/run/systemd/journal/socket"
 _INFO = 6  # a priority, as of syslog
 
 
-class Journal:
-    """A connection to the journal, a context manager.
+class Journal(Owner):
+    """A connection to the journal.
 
     Args:
         identifier: what the entries are called: the program's name.
@@ -32,10 +34,8 @@ class Journal:
             self._socket.close()
             raise OSError(err.errno, f"no journal of systemd: {err.strerror}", SOCKET) from None
 
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close the connection."""
         self._socket.close()
 
     def write(self, message: str, fields: Mapping[str, object]) -> None:

@@ -6,7 +6,7 @@ A tool that imports the options has them, makes its keys of :func:`user_stack` a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pyebpf.dsl.constants import Const
@@ -64,6 +64,12 @@ def without_tracing(names: tuple[str, ...]) -> tuple[str, ...]:
     return names[:kept]
 
 
+def own_frames(frames: Sequence[Any]) -> Sequence[Any]:
+    """Return the frames of a kernel stack without those that took it; both innermost first."""
+    kept = without_tracing(tuple(str(frame) for frame in reversed(frames)))
+    return frames[len(frames) - len(kept) :]
+
+
 def taken(  # noqa: PLR0913 - one argument for each thing that may be asked for
     session: Any,
     counts: Any,
@@ -105,9 +111,8 @@ def kernel_stacks(
     """
     text, found = _text(offsets=offsets, addresses=addresses), {}
     for number in ids:
-        frames = session[stacks].frames(number)
-        kept = without_tracing(tuple(str(frame) for frame in reversed(frames)))
-        found[number] = tuple(map(text, frames[::-1][: len(kept)])) or ("[lost]",)
+        frames = own_frames(session[stacks].frames(number))
+        found[number] = tuple(map(text, reversed(frames))) or ("[lost]",)
     return found
 
 
@@ -123,12 +128,9 @@ def described(session: Any, number: int, pid: int = 0, *, addresses: bool = Fals
     if number == _NO_ROOM:
         return ["[lost]"]
     frames = session[stacks].frames(number, pid)
-    if not pid:
-        kept = without_tracing(tuple(str(frame) for frame in reversed(frames)))
-        frames = frames[len(frames) - len(kept) :]
     return [
         f"{frame.address:<16x} {_placed(frame)}" if addresses else _placed(frame)
-        for frame in frames
+        for frame in (frames if pid else own_frames(frames))
     ]
 
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pyebpf.owner import Owner
+from pyebpf.runtime import batches
 from pyebpf.spec.dtype import decoded_dtype
 
 if TYPE_CHECKING:
@@ -121,6 +122,10 @@ class EventStream(Owner):
         batch = self._source.read(self.shape)
         self.received += len(batch)
         return batch
+
+    def values(self, batch: NDArray[Any] | Batch) -> Iterator[Any]:
+        """Yield the records of a batch as Python values, of all types in the order of arrival."""
+        return batches.values(self.shape, batch)
 
     def each(self, call: Callable[[Any], object], seconds: float = float("inf")) -> int:
         """Call a function with each batch as it comes.

@@ -128,6 +128,18 @@ def test_each_function_of_a_pattern_has_its_cookie(
             session.attach(leaves, cookies={"first_tow": 1})
 
 
+def test_cookies_by_a_regular_expression(library: Path, requires: Callable[[str], None]) -> None:
+    requires("perf_link")
+
+    @uprobe(library, "*o*", pid=ME, cookie=3, cookies={"/first_t.*/": 7, "/first_/": 8})
+    def enters(ctx: UprobeContext) -> None:
+        seen[attach_cookie()] += 1
+
+    with load(enters) as session:
+        call_all(library)
+        assert counted(session) == {8: 1, 7: 2, 3: 3}
+
+
 def test_a_pattern_is_attached_one_by_one_where_it_must_be(library: Path) -> None:
     @uprobe(library, "first_*", pid=ME)
     def enters(ctx: UprobeContext) -> None:

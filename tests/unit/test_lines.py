@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pyebpf.cli.options import CommandLine
 from pyebpf.cli.output import Losses
 from pyebpf.host import journal
 from pyebpf.present.escape import printable
+from pyebpf.runtime import batches
 from pyebpf.runtime.batches import Batch
 from pyebpf.spec.dtype import numpy_dtype
 
@@ -54,6 +56,9 @@ class Pretended:
     def read(self, timeout_s: float = 0) -> Any:
         assert timeout_s >= 0
         return self.batches.pop(0) if self.batches else np.array([], DTYPE)
+
+    def values(self, batch: Any) -> Iterator[Any]:
+        return batches.values(seen.shape(), batch)
 
 
 def followed(
@@ -222,6 +227,9 @@ class OfTwo(Pretended):
         others = np.array([(6, 7), (7, 9)], numpy_dtype(Other.__pyebpf_record__))  # type: ignore[attr-defined]
         batch = Batch(both.shape(), np.array([1, 0, 1], np.uint8), (row, others))
         return batch if self.batches and self.batches.pop(0) is not None else []
+
+    def values(self, batch: Any) -> Iterator[Any]:
+        return batches.values(both.shape(), batch)
 
 
 def test_records_of_two_types_come_in_their_order(capsys: pytest.CaptureFixture[str]) -> None:

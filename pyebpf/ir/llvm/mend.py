@@ -6,6 +6,7 @@ Works on text: the binding reads and writes modules, and does not change them.
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 _TEST = re.compile(r"^\s+(%[\w.]+) = icmp (?:eq|ne) ptr %[\w.]+, null", re.MULTILINE)
 _LOGIC = re.compile(r"^\s+%[\w.]+ = (?:and i1|or i1|select i1 %[\w.]+, i1) .*", re.MULTILINE)
@@ -84,24 +85,24 @@ def sources_apart(text: str) -> str:
 
 def _narrow_apart(function: str) -> str:
     blocks = _LABEL.split(function)
+    if len(blocks) < 2 or not _WIDENED.search(function):
+        return function
+    # What is defined in one block and named in two is used in a later one.
+    named = Counter(word for block in blocks for word in set(_WORD.findall(block)))
     for place, block in enumerate(blocks):
+        apart = dict[str, str]()
         for found in _WIDENED.finditer(block):
             wide, narrow = found[0].split()[0], found[1]
-            others = [number for number in range(len(blocks)) if number != place]
-            if not re.search(rf"^  {re.escape(narrow)} = ", block, re.MULTILINE):
-                continue
-            if all(any(_uses(blocks[n], word) for n in others) for word in (wide, narrow)):
-                copy = f"{narrow}.apart"
-                line = f"  {copy} = freeze i32 {narrow}\n"
-                end = blocks[place].index("\n", blocks[place].index(found[0])) + 1
-                blocks[place] = blocks[place][:end] + line + blocks[place][end:]
-                for number in others:
-                    blocks[number] = _renamed(blocks[number], narrow, copy)
+            if f"\n  {narrow} = " in block and named[wide] > 1 and named[narrow] > 1:
+                apart.setdefault(narrow, found[0])
+        for narrow, widening in apart.items():
+            copy = f"{narrow}.apart"
+            at = blocks[place].index("\n", blocks[place].index(widening)) + 1
+            blocks = [each if n == place else _renamed(each, narrow, copy)
+                      for n, each in enumerate(blocks)]  # fmt: skip
+            kept = blocks[place]
+            blocks[place] = f"{kept[:at]}  {copy} = freeze i32 {narrow}\n{kept[at:]}"
     return "".join(blocks)
-
-
-def _uses(block: str, word: str) -> bool:
-    return re.search(rf"{re.escape(word)}(?![\w.])", block) is not None
 
 
 def _renamed(block: str, word: str, to: str) -> str:

@@ -6,7 +6,6 @@ import errno
 import os
 import struct
 from contextlib import ExitStack
-from fnmatch import fnmatchcase
 from itertools import accumulate, repeat
 from typing import TYPE_CHECKING
 
@@ -268,13 +267,13 @@ def _cookies(request: Request, places: Sequence[Sequence[str]]) -> list[int]:
     rules: dict[str, int] = dict(request.at.get("cookies", ()))
     if not rules and not request.cookie:
         return []
-    patterns = {rule for rule in rules if is_pattern(rule)}
+    patterns = {rule: matcher(rule) for rule in rules if is_pattern(rule)}
     order = {rule: turn for turn, rule in enumerate(rules)}
     unused, numbers = set(rules), list[int]()
     for names in places:
         # A name is looked up: a tool gives each of some thousand functions its number.
         fitting = {name for name in names if name in order and name not in patterns}
-        fitting.update(p for p in patterns if any(fnmatchcase(name, p) for name in names))
+        fitting.update(rule for rule, matches in patterns.items() if any(map(matches, names)))
         unused -= fitting
         first = min(fitting, key=order.__getitem__, default="")
         numbers.append(rules.get(first, request.cookie))

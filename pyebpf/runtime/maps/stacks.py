@@ -105,12 +105,14 @@ class StackTraceMap(HashMap):
 
         Raises:
             ValueError: the key has no id of a stack, or that of a user stack and no process.
+            TypeError: with ``take``, ``samples`` is no hash.
 
         Cost:   10 to 20 µs for each different stack, besides what :meth:`names` reads once.
         """
         fields = {"user": user, "kernel": kernel, "pid": pid, "comm": comm, "number": number}
         if take:
-            assert isinstance(samples, HashMap), "entries are taken out of hashes"
+            if not isinstance(samples, HashMap):
+                raise TypeError(f"entries are taken out of hashes: {samples.name!r} is none")
             keys, values = samples.take()
         else:
             keys, values = samples.snapshot()
