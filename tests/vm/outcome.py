@@ -25,7 +25,8 @@ class Outcome(NamedTuple):
         row: of the table.
         release: of the kernel that was booted; empty if none was.
         passed: how many tests did.
-        failed: test and message of each that did not.
+        failed: test and message of each that did not, twice.
+        again: test and message of each that failed, and passed when it was tried once more.
         expected: how many failed as they are known to, on any kernel.
         skipped: how often each reason was given.
         seconds: the whole took, booting included.
@@ -38,6 +39,7 @@ class Outcome(NamedTuple):
     release: str = ""
     passed: int = 0
     failed: tuple[tuple[str, str], ...] = ()
+    again: tuple[tuple[str, str], ...] = ()
     expected: int = 0
     skipped: tuple[tuple[str, int], ...] = ()
     seconds: float = 0
@@ -63,6 +65,7 @@ class Outcome(NamedTuple):
             head,
             *(f"      {self.error}" for _ in [0] if self.error),
             *(f"      FAILED {name}: {message}" for name, message in self.failed),
+            *(f"      TRIED AGAIN {name}: {message}" for name, message in self.again),
             *(f"      slowest: {self._slowest()}" for _ in [0] if self.slowest),
             *(f"      skipped {count}: {reason}" for reason, count in self.skipped),
         ]
@@ -79,14 +82,22 @@ def answers_of(path: Path) -> Answers:
     return found
 
 
-def read(outcome: Outcome, report: Path, code: int) -> Outcome:
-    """Complete an outcome from pytest's report and its exit status."""
+def read(outcome: Outcome, report: Path, retried: Path, code: int) -> Outcome:
+    """Complete an outcome from pytest's reports and its exit status.
+
+    Args:
+        outcome: of the row.
+        report: of all tests.
+        retried: of those that failed, tried once more; there is none if all passed.
+        code: the exit status of what ran last.
+    """
     if not report.exists():
         return outcome._replace(error=f"pytest ended with {code} and no report")
     failed, skipped, passed, expected = [], Counter[str](), 0, 0
+    well_now = _passed(retried)
     took: dict[str, float] = {}
     for case in ET.parse(report).iter("testcase"):
-        name = f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"
+        name = _name(case)
         file = name.partition("::")[0].rpartition("/")[2]
         took[file] = took.get(file, 0) + float(case.get("time", 0))
         problems = [*case.iter("failure"), *case.iter("error")]
@@ -95,7 +106,9 @@ def read(outcome: Outcome, report: Path, code: int) -> Outcome:
         known = [item for item in left_out if item.get("type") == "pytest.xfail"]
         expected += len(known)
         skipped.update(_first_line(i.get("message", "")) for i in left_out if i not in known)
-        passed += not problems and not left_out
+        passed += name in well_now or (not problems and not left_out)
+    again = [test for test in failed if test[0] in well_now]
+    failed = [test for test in failed if test[0] not in well_now]
     longest = sorted(took.items(), key=lambda item: -item[1])
     error = ""
     if code and not failed:
@@ -103,10 +116,20 @@ def read(outcome: Outcome, report: Path, code: int) -> Outcome:
     elif not passed:
         error = "no test passed"
     return outcome._replace(
-        passed=passed, failed=tuple(failed), expected=expected,
+        passed=passed, failed=tuple(failed), again=tuple(again), expected=expected,
         skipped=tuple(skipped.most_common()), slowest=tuple(longest[:_SLOWEST]),
         error=error,
     )  # fmt: skip
+
+
+def _name(case: ET.Element) -> str:
+    return f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"
+
+
+def _passed(report: Path) -> set[str]:
+    if not report.exists():
+        return set()
+    return {_name(case) for case in ET.parse(report).iter("testcase") if not len(case)}
 
 
 def _first_line(text: str) -> str:

@@ -91,11 +91,12 @@ SKIPPED = case("test_three", '<skipped message="helper:x: no such"/>') * 2
 PASSED = case("test_one", "")
 
 
-def outcome_of(folder: Path, report: str, code: int) -> Outcome:
-    path = folder / "report.xml"
-    if report:
-        path.write_text(f"<testsuites>{report}</testsuites>", encoding="utf-8")
-    return outcome.read(Outcome(row("6.1"), "6.1.0-56-amd64", seconds=12), path, code)
+def outcome_of(folder: Path, report: str, code: int, retried: str = "") -> Outcome:
+    paths = folder / "report.xml", folder / "retried.xml"
+    for path, cases in zip(paths, (report, retried), strict=True):
+        if cases:
+            path.write_text(f"<testsuites>{cases}</testsuites>", encoding="utf-8")
+    return outcome.read(Outcome(row("6.1"), "6.1.0-56-amd64", seconds=12), *paths, code)
 
 
 def test_a_failure_and_the_reasons_of_skips_are_in_the_summary(tmp_path: Path) -> None:
@@ -108,6 +109,22 @@ def test_a_failure_and_the_reasons_of_skips_are_in_the_summary(tmp_path: Path) -
         "      slowest: test_a.py 15 s",
         "      skipped 2: helper:x: no such",
     ]
+
+
+def test_what_passes_when_tried_once_more_is_named(tmp_path: Path) -> None:
+    came = outcome_of(tmp_path, PASSED + FAILED, 0, retried=case("test_two[x]", ""))
+    assert came.good
+    assert came.lines() == [
+        "6.1   Linux 6.1.0-56-amd64: 2 passed, 0 failed, 0 known to fail, 0 skipped in 12 s",
+        "      TRIED AGAIN tests/kernel/test_a.py::test_two[x]: E   5 != 6",
+        "      slowest: test_a.py 6 s",
+    ]
+
+
+@pytest.mark.parametrize("retried", [FAILED, case("test_two[x]", "<skipped message='no'/>"), ""])
+def test_what_does_not_pass_then_has_failed(tmp_path: Path, retried: str) -> None:
+    assert not outcome_of(tmp_path, PASSED + FAILED, 1, retried).good
+    assert not outcome_of(tmp_path, PASSED + FAILED, 0, retried).good
 
 
 @pytest.mark.parametrize(
