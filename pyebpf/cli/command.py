@@ -6,9 +6,17 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from pyebpf.cli.options import UsageError
+from pyebpf.errors import NotSupportedError
+from pyebpf.lazy import lazy
+
+if TYPE_CHECKING:
+    from pyebpf.host import cgroups
+else:  # few starts need it
+    cgroups = lazy("pyebpf.host.cgroups")
 
 #: Signals that Python or the tool does something about, and a program expects to be as usual.
 _OURS = (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ)
@@ -65,6 +73,24 @@ def path_of(words: Sequence[str]) -> str:
     if path is None:
         raise UsageError(f"--exec: there is no program {words[0]!r}")
     return path
+
+
+@contextmanager
+def followed(command: Command) -> Iterator[int]:
+    """Let a command and all that it starts be known by a cgroup of its own; give its number.
+
+    Raises:
+        NotSupportedError: no cgroup can be made here.
+    """
+    with ExitStack() as stack:
+        try:
+            number = stack.enter_context(cgroups.around(command.pid))
+        except (OSError, ValueError) as err:
+            raise NotSupportedError(
+                f"--follow gives the command a cgroup of its own: {err}; it needs root, and "
+                "cgroup2 that may be written to"
+            ) from None
+        yield number
 
 
 @contextmanager

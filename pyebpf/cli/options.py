@@ -149,6 +149,9 @@ _LETTERS = {
 _EXEC = Option(
     "exec", "exec", ("--exec",), "COMMAND …", "run this command, and trace it alone until it ends"
 )
+_FOLLOW = Option(
+    "follow", "follow", ("--follow",), "", "with --exec: trace all that the command starts, too"
+)
 _LOADING = (
     Option("dry_run", "dry_run", ("--dry-run",), "", "load and check the programs, trace nothing"),
     Option(
@@ -263,6 +266,7 @@ class CommandLine:
         lines: it prints a line for each event.
         ranks: some of what it reports may have more than the rest.
         starts: it can start a command: all that follows ``--exec``.
+        follows: it can trace what that starts, too.
         stamps: the time of day can be printed above what it reports.
         single: it reports once, and its argument says after how long.
         interval_s: the interval if none is given.
@@ -285,6 +289,7 @@ class CommandLine:
         lines: bool = False,
         ranks: bool = False,
         starts: bool = False,
+        follows: bool = False,
         stamps: bool = True,
         single: bool = False,
         interval_s: float | None = None,
@@ -292,7 +297,7 @@ class CommandLine:
     ) -> None:
         taken = {flag for option in own for flag in option.flags}
         letters = (*letters, "-d") if lines and "-d" not in letters else letters
-        frame = (_EXEC,) * starts
+        frame = (_EXEC,) * starts + (_FOLLOW,) * (starts and follows)
         frame += (_TIMESTAMP,) * (reports and stamps) + (_JSON,) * (reports or lines)
         frame += (_CSV,) * ((reports or lines) and "-s" not in letters)
         frame += (_TOP,) * (reports and ranks)

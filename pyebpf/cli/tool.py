@@ -37,6 +37,7 @@ else:
 
 R = TypeVar("R")
 
+_CGROUP = "--cgroup"
 FAILED, MISUSED, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141
 
 
@@ -120,6 +121,7 @@ class Tool(Generic[R]):
         self._spelled = spelled
         first = next(iter(self._filters), None)
         self._process: Any = first if process is None else process
+        self._cgroup: Any = next((each for each in self._filters if _CGROUP in each.flags), None)
         self._top: Any = top
         self._most = most
         self._layout = layout or Blocks(show)
@@ -175,6 +177,7 @@ class Tool(Generic[R]):
             lines=self._lines is not None,
             ranks=self._top is None and self._most != "none",
             starts=self._process is not None and self._follow is None,
+            follows=self._cgroup is not None,
             stamps=not self._layout.stamps and self._lines is None,
             single=self._single,
             interval_s=self._interval_s,
@@ -246,7 +249,11 @@ class Tool(Generic[R]):
         if "exec" in choice.frame:
             if self._process in choice.consts:
                 raise UsageError(f"can only use {self._process.flags[0]} or --exec")
+            if "follow" in choice.frame and self._cgroup in choice.consts:
+                raise UsageError(f"can only use {_CGROUP} or --follow")
             command.path_of(choice.frame["exec"])
+        elif "follow" in choice.frame:
+            raise UsageError("--follow: whom? There is no --exec")
 
     def _clash(self, consts: dict[ConstDecl, Any]) -> str:
         for group in self._exclusive:
@@ -320,8 +327,7 @@ class Tool(Generic[R]):
             traced = None
             if "exec" in choice.frame:
                 traced = stack.enter_context(command.stopped(choice.frame["exec"]))
-                several = isinstance(self._process.default, tuple)
-                choice.consts[self._process] = (traced.pid,) if several else traced.pid
+                stack.enter_context(self._chosen(traced, choice))
             session = stack.enter_context(load(*self._loadable(choice), options=choice.consts))
             begin = time.monotonic()
             if self._meanwhile is not None:
@@ -343,6 +349,17 @@ class Tool(Generic[R]):
                 importlib.import_module("numpy")  # what reads maps needs it: now there is time
                 tell = partial(self._tell_losses, session)
                 self._reports(session, choice).run(patience, begin, tell)
+
+    @contextmanager
+    def _chosen(self, traced: command.Command, choice: Choice) -> Iterator[None]:
+        """Have a command traced alone: by its number, or by a cgroup of its own."""
+        if "follow" in choice.frame:
+            with command.followed(traced) as choice.consts[self._cgroup]:
+                yield
+        else:
+            several = isinstance(self._process.default, tuple)
+            choice.consts[self._process] = (traced.pid,) if several else traced.pid
+            yield
 
     def _begin(self, session: Session) -> None:
         header = self._header if isinstance(self._header, str) else self._header(session)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 _NOT_THERE = "no cgroup2 is mounted here (mount -t cgroup2 none /sys/fs/cgroup)"
@@ -15,6 +18,7 @@ _BY_ID = re.compile(r"(?:(?!.*conmon)[a-z][a-z-]*-)?([0-9a-f]{64})(?:\.scope)?")
 _BY_NAME = re.compile(r"lxc\.payload\.(.+)|systemd-nspawn@(.+)\.service|machine-(.+)\.scope")
 #: cgroups whose children are containers, by whatever name.
 _PARENTS = ("lxc",)
+_TRIES = 1000  # to remove a cgroup, a millisecond apart
 _SHORT = 12  # characters of an id, as container programs print it
 
 
@@ -65,6 +69,56 @@ def cgroup_id(path: str) -> int:
         if os.path.exists(f"{place}/cgroup.controllers"):  # noqa: PTH110
             return os.stat(place).st_ino  # noqa: PTH116
     raise ValueError(f"there is no cgroup {path!r} in {above}")
+
+
+@contextmanager
+def around(pid: int) -> Iterator[int]:
+    """Put a process into a cgroup of its own, below the one it is in; give the number of that.
+
+    What the process starts is in it, too. At the end, what is left goes back.
+
+    Raises:
+        ValueError: no cgroup2 is mounted.
+        OSError: none can be made here.
+    """
+    above = os.path.join(mount(), _own_path().lstrip("/"))  # noqa: PTH118
+    path = os.path.join(above, f"pyebpf-{pid}")  # noqa: PTH118
+    os.mkdir(path)  # noqa: PTH102
+    try:
+        _move(pid, path)
+        yield os.stat(path).st_ino  # noqa: PTH116
+    finally:
+        _remove(path, above)
+
+
+def _own_path() -> str:
+    with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+        return next((line[3:-1] for line in file if line.startswith("0::")), "/")
+
+
+def _move(pid: int, path: str) -> None:
+    with (
+        suppress(ProcessLookupError),  # it has ended
+        open(f"{path}/cgroup.procs", "w", encoding="ascii") as file,  # noqa: PTH123
+    ):
+        file.write(str(pid))
+
+
+def _remove(path: str, above: str) -> None:
+    """Remove a cgroup; who is still in it goes above, also who is born, or dies, meanwhile."""
+    for left in reversed(range(_TRIES)):
+        with open(f"{path}/cgroup.procs", encoding="ascii") as file:  # noqa: PTH123
+            inside = file.read().split()
+        for pid in inside:
+            _move(int(pid), above)
+        try:
+            os.rmdir(path)  # noqa: PTH106
+        except OSError as err:
+            if err.errno != errno.EBUSY or not left:
+                raise
+            time.sleep(0.001)
+        else:
+            return
 
 
 def container_id(text: str) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +21,9 @@ from pyebpf import (
     tp_btf,
     tracepoint,
 )
+from pyebpf.cli import command
+from pyebpf.errors import NotSupportedError
+from pyebpf.host import cgroups
 from pyebpf.host.loop import LoopDevice
 from pyebpf.kernel import pt_regs
 from pyebpf.lib import filters
@@ -144,3 +150,57 @@ def test_what_is_not_there() -> None:
     done = run("-m", "pyebpf.tools.opensnoop", "--container", "no-such-container")
     assert done.code == 2
     assert "--container: no container's id or name begins with 'no-such-container'" in done.err
+
+
+def opened(folder: Path, *options: str) -> list[str]:
+    """Return who opened a file, when a shell lets five others read it."""
+    file, script = folder / "file", "for _ in 1 2 3 4 5; do cat $0; done"
+    file.touch()
+    done = run("-m", "pyebpf.tools.opensnoop", "-j", *options, "--exec", "sh", "-c", script,
+               str(file))  # fmt: skip
+    assert (done.code, done.err) == (0, "")
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    return [row["comm"] for row in rows if row["path"] == str(file)]
+
+
+def test_a_command_is_followed_to_what_it_starts(tmp_path: Path) -> None:
+    assert opened(tmp_path) == []
+    assert opened(tmp_path, "--follow") == ["cat"] * 5
+    assert not list(Path(cgroups.mount()).rglob("pyebpf-*"))
+
+
+def test_what_runs_longer_than_its_command_goes_back(tmp_path: Path) -> None:
+    number = tmp_path / "pid"
+    script = f"sleep 60 > /dev/null 2>&1 & echo $! > {number}"
+    done = run("-m", "pyebpf.tools.opensnoop", "--follow", "--exec", "sh", "-c", script)
+    pid = int(number.read_text())
+    try:
+        assert (done.code, done.err) == (0, "")
+        mine, its = (Path(f"/proc/{who}/cgroup").read_text() for who in ("self", pid))
+        assert its == mine
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--follow"], "--follow: whom? There is no --exec"),
+        (["--follow", "--cgroup", "/", "--exec", "true"], "can only use --cgroup or --follow"),
+    ],
+)
+def test_nobody_to_follow(words: list[str], problem: str) -> None:
+    done = run("-m", "pyebpf.tools.opensnoop", *words)
+    assert (done.code, done.out) == (2, "")
+    assert problem in done.err
+
+
+@pytest.mark.thorough
+def test_a_machine_where_no_cgroup_can_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cgroups, "mount", lambda: str(tmp_path / "nowhere"))
+    problem = pytest.raises(NotSupportedError, match=r"--follow .*nowhere.*needs root, and cgroup2")
+    with command.stopped(["true"]) as child, problem, command.followed(child):
+        pass

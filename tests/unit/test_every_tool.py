@@ -55,6 +55,7 @@ def test_every_tool_has_them_or_says_why_not(name: str, capsys: pytest.CaptureFi
 def test_every_tool_that_knows_processes_runs_commands(name: str) -> None:
     flags = flags_of(name)
     assert ("--pid" in flags) == ("--exec" in flags)
+    assert ("--cgroup" in flags) == ("--follow" in flags)
 
 
 @pytest.mark.parametrize("name", TOOLS)
