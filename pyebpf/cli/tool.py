@@ -327,7 +327,7 @@ class Tool(Generic[R]):
             traced = None
             if "exec" in choice.frame:
                 traced = stack.enter_context(command.stopped(choice.frame["exec"]))
-                stack.enter_context(self._chosen(traced, choice))
+                stack.enter_context(self._alone(traced, choice))
             session = stack.enter_context(load(*self._loadable(choice), options=choice.consts))
             begin = time.monotonic()
             if self._meanwhile is not None:
@@ -351,7 +351,7 @@ class Tool(Generic[R]):
                 self._reports(session, choice).run(patience, begin, tell)
 
     @contextmanager
-    def _chosen(self, traced: command.Command, choice: Choice) -> Iterator[None]:
+    def _alone(self, traced: command.Command, choice: Choice) -> Iterator[None]:
         """Have a command traced alone: by its number, or by a cgroup of its own."""
         if "follow" in choice.frame:
             with command.followed(traced) as choice.consts[self._cgroup]:
