@@ -94,3 +94,30 @@ def test_everything_is_evaluated_once_and_in_pythons_order() -> None:
         took = int(session[made.place][0])
         found = [int(session[made.order][i]) for i in range(took)]
     assert found == [1, 2, 53, 3, 4, 5, 15, 6, 7, 13, 9, 8, 10, 11, 12]
+
+
+CONSTANTS = """
+from pyebpf import *
+
+one = Hash[u32, u64](max_entries=16)
+two = Hash[u32, u64](max_entries=16)
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> int:
+    found = 0
+    for which in (one, two):
+        which[1] = 1
+    which[2] = 1
+    for data in (b"a", b"bc", b"def"):
+        if data[0] == ctx.args[0]:
+            found = len(data)
+    return found * 10 + len(data)
+"""
+
+
+def test_a_name_keeps_the_last_constant_of_its_loop() -> None:
+    made = cell(CONSTANTS)
+    with loaded(made.probe) as session:
+        assert fire(session, made.probe, ord("b")) == 23
+        assert dict(session[made.one].items()) == {1: 1}
+        assert dict(session[made.two].items()) == {1: 1, 2: 1}

@@ -16,6 +16,7 @@ from pyebpf.dsl.typed_context import (
     PacketLength,
 )
 from pyebpf.dsl.typed_kernel import After
+from pyebpf.dsl.typed_octets import OctetsData
 from pyebpf.dsl.types import Array, NoneType, Place, Pointer, Record, Static
 from pyebpf.ir.nodes import BinaryOp
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 #: Expressions that do nothing but compute, if their parts do nothing else.
 _PURE = (
     Literal, typed.Text, typed.TextData, typed.Object, typed.Read, typed.Helper, typed.Comm,
-    typed.CurrentTask, ContextField, ContextText, ContextObject,
+    typed.CurrentTask, ContextField, ContextText, ContextObject, OctetsData,
     typed.Swapped, ContextBound, PacketAt, PacketCopy, PacketLength,
     typed.KernelRead, typed.KernelPlace, typed.CoreQuestion, typed.MapContains, typed.Cmp,
     typed.Same, typed.Logic, typed.Negation, typed.Truth, typed.IsNone, typed.Choice, typed.Cast,
@@ -82,7 +83,7 @@ def once(item: Expr, before: list[Expr], scope: Scope) -> Expr:
     if isinstance(item, Pack):
         parts = tuple(once(part, before, scope) for part in item.items)
         return Pack(item.type, item.span, parts)
-    fixed = isinstance(item, (Literal, typed.Text, typed.Object))
+    fixed = isinstance(item, (Literal, typed.Text, typed.Object, OctetsData))
     # A record that has a name is that record, not a copy of it.
     named = isinstance(item.type, (Array, Record)) and isinstance(
         item, (typed.Read, typed.RecordField)

@@ -98,7 +98,9 @@ def _logic(node: ast.BoolOp, scope: Scope) -> Expr:
     values = [scope.expr(node.values[0])]
     before = scope.flow
     for done, part in pairwise(node.values):
-        facts = condition(done, scope)[1]
+        test, facts = condition(done, scope)
+        if isinstance(test, Literal) and bool(test.value) != is_and:
+            break  # decided: Python would not look at the rest
         scope.flow = scope.flow.knowing(facts.if_true if is_and else facts.if_false)
         values.append(scope.expr(part))
     scope.flow = before

@@ -12,6 +12,7 @@ from pyebpf.dsl.check.iterate import Items, items_of
 from pyebpf.dsl.check.narrow import condition
 from pyebpf.dsl.check.scope import Flow, LoopFlow, stored_names
 from pyebpf.dsl.typed import Evaluate, Expr, Literal, Pack, Read, Stmt, Variable
+from pyebpf.dsl.typed_octets import OctetsData
 from pyebpf.dsl.types import U64, Static
 from pyebpf.ir.nodes import MAX_TURNS
 
@@ -83,40 +84,46 @@ def _written_out(node: ast.For, items: tuple[Expr, ...], scope: Scope) -> list[S
         raise scope.unsupported(node.iter, f"a loop over {len(items)} written values", advice)
     turns: list[list[Stmt]] = []
     breaks: list[Flow] = []
-    path, known = scope.path, dict(scope.arguments)
+    path = scope.path
+    differ = len({item.type for item in items}) > 1
     for number, item in enumerate(items):
         flow = LoopFlow()
         scope.path = f"{path}/{node.lineno}:{node.col_offset}[{number}]"
-        turns.append([*_bind(node.target, item, scope), *in_loop(node.body, flow, scope)])
+        turns.append([*_bind(node.target, item, scope, differ), *in_loop(node.body, flow, scope)])
         scope.flow = merged([scope.flow, *flow.continues])
         breaks += flow.breaks
     scope.path = path
-    scope.arguments = {**scope.arguments, **known}
     other = scope.block(node.orelse)
     scope.flow = merged([scope.flow, *breaks])
     return [typed.WrittenOut(scope.span(node), turns, other)]
 
 
-def _bind(target: ast.expr, item: Expr, scope: Scope) -> list[Stmt]:
-    # A map or a function has no place in a variable, but the name can stand for it in this turn.
-    if isinstance(target, ast.Name) and isinstance(item.type, Static):
-        scope.arguments[target.id] = item
+def _bind(target: ast.expr, item: Expr, scope: Scope, differ: bool) -> list[Stmt]:
+    # A map or a function has no place in a variable, nor have bytes of several lengths, but the
+    # name can stand for it in this turn.
+    if isinstance(target, ast.Name) and _is_constant(item, differ):
+        scope.named.add(target.id)
+        scope.flow = scope.flow.naming(target.id, item)
         return []
     if (
         isinstance(target, ast.Tuple)
         and isinstance(item, Pack)
         and len(target.elts) == len(item.items)
-        and _has_object(item)
+        and _has_constant(item, differ)
     ):
         pairs = zip(target.elts, item.items, strict=True)
-        return [stmt for part, value in pairs for stmt in _bind(part, value, scope)]
+        return [stmt for part, value in pairs for stmt in _bind(part, value, scope, differ)]
     return store(target, item, scope)
 
 
-def _has_object(item: Expr) -> bool:
+def _has_constant(item: Expr, differ: bool) -> bool:
     if isinstance(item, Pack):
-        return any(_has_object(part) for part in item.items)
-    return isinstance(item.type, Static)
+        return any(_has_constant(part, differ) for part in item.items)
+    return _is_constant(item, differ)
+
+
+def _is_constant(item: Expr, differ: bool) -> bool:
+    return isinstance(item.type, Static) or (differ and isinstance(item, OctetsData))
 
 
 def while_(node: ast.While, scope: Scope) -> list[Stmt]:

@@ -62,6 +62,11 @@ def name(node: ast.Name, scope: Scope) -> Expr:
     known = node.id in scope.tuples or getattr(scope.variables.get(node.id), "type", None)
     if node.id in scope.refused and not known:
         raise Fault
+    if node.id in scope.flow.constants:
+        return scope.flow.constants[node.id]
+    if node.id in scope.named and node.id not in scope.flow.assigned:
+        what = f"`{node.id}` where it may be one constant of a loop or another"
+        raise scope.unsupported(node, what, "use it in the loop, or keep a number of it")
     if node.id in scope.arguments and node.id not in scope.variables:
         return scope.arguments[node.id]
     if not scope.is_local(node.id):

@@ -10,7 +10,7 @@ from pyebpf.dsl.check.addresses import octets_constant
 from pyebpf.dsl.check.arrays import element
 from pyebpf.dsl.check.convert import fitting, literal, to_int
 from pyebpf.dsl.check.memory import MEMORY
-from pyebpf.dsl.check.text import either
+from pyebpf.dsl.check.text import either, is_text
 from pyebpf.dsl.faults import Fault, Mismatch, WrongCall
 from pyebpf.dsl.typed import Expr, Literal
 from pyebpf.dsl.typed_kernel import MemoryRead
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pyebpf.diag import Span
     from pyebpf.dsl.check.scope import Scope
 
+_AS_TEXT = "texts, such as `comm()`, are compared with a `str`: leave out the `b`"
 #: What may change a variable while it is evaluated.
 _MAY_ASSIGN = (typed.Bind, typed.Inlined, typed.Choice)
 
@@ -64,7 +65,8 @@ def compare_octets(op: CompareOp, left: Expr, right: Expr, scope: Scope, node: a
     if not isinstance(one, Octets) or not isinstance(other, Octets) or one.role != other.role:
         wanted = one if isinstance(one, Octets) else other
         stranger = right if isinstance(one, Octets) else left
-        raise Fault(Mismatch(stranger.span, expected=f"`{wanted}`", got=shown(stranger.type)))
+        advice = _AS_TEXT if is_text(stranger) else ""
+        raise Fault(Mismatch(stranger.span, f"`{wanted}`", shown(stranger.type), advice))
     if op not in (CompareOp.EQ, CompareOp.NE):
         raise scope.unsupported(node, f"an order of `{one}`", "compare with == or !=")
     span, equal = scope.span(node), op is CompareOp.EQ

@@ -45,8 +45,9 @@ def type_argument(node: ast.expr, scope: Scope) -> tuple[Any, DataType | None]:
     Raises:
         Fault: it is no constant expression.
     """
-    if isinstance(node, ast.Name) and node.id in scope.arguments:
-        given = scope.arguments[node.id].type
+    standing = {**scope.arguments, **scope.flow.constants}
+    if isinstance(node, ast.Name) and node.id in standing:
+        given = standing[node.id].type
         hint = given.value if isinstance(given, Static) else None
     else:
         try:

@@ -81,7 +81,8 @@ class Flow:
 
     ``assigned`` variables have a value; ``present`` ones were tested not to be None; ``live`` is
     false after a ``return``; ``doubtful`` ones hold a pointer which the verifier takes for NULL
-    until it is tested; ``untrusted`` ones hold a pointer that it does not trust.
+    until it is tested; ``untrusted`` ones hold a pointer that it does not trust. ``constants`` are
+    what names of loops stand for: a map, a text, which no variable can hold.
     """
 
     assigned: frozenset[str] = frozenset()
@@ -89,6 +90,7 @@ class Flow:
     live: bool = True
     doubtful: frozenset[str] = frozenset()
     untrusted: frozenset[str] = frozenset()
+    constants: Mapping[str, Expr] = field(default_factory=dict)
 
     def merge(self, other: Flow) -> Flow:
         """Return what holds where two ways meet."""
@@ -102,6 +104,11 @@ class Flow:
             present=self.present & other.present,
             doubtful=self.doubtful | other.doubtful,
             untrusted=self.untrusted & other.untrusted,
+            constants={
+                name: value
+                for name, value in self.constants.items()
+                if other.constants.get(name) is value
+            },
         )
 
     def assign(
@@ -113,7 +120,12 @@ class Flow:
             present=_with(self.present, name, present),
             doubtful=_with(self.doubtful, name, doubtful),
             untrusted=_with(self.untrusted, name, untrusted),
+            constants=_without(self.constants, frozenset([name])),
         )
+
+    def naming(self, name: str, value: Expr) -> Flow:
+        """Return this with a name that stands for a constant."""
+        return replace(self, constants={**self.constants, name: value})
 
     def without(self, name: str) -> Flow:
         return replace(self, assigned=self.assigned - {name}, present=self.present - {name})
@@ -127,7 +139,12 @@ class Flow:
         )
 
     def forgetting(self, names: frozenset[str]) -> Flow:
-        return replace(self, present=self.present - names)
+        constants = _without(self.constants, names)
+        return replace(self, present=self.present - names, constants=constants)
+
+
+def _without(constants: Mapping[str, Expr], names: frozenset[str]) -> Mapping[str, Expr]:
+    return {name: value for name, value in constants.items() if name not in names}
 
 
 def _with(names: frozenset[str], name: str, is_in: bool) -> frozenset[str]:
@@ -171,6 +188,8 @@ class Scope:
     stack: tuple[Any, ...] = ()
     #: Names of copies that an expression made, which its next evaluation overwrites.
     copies: set[str] = field(default_factory=set)
+    #: Names that stood for a constant in a loop: see :class:`Flow`.
+    named: set[str] = field(default_factory=set)
     #: Names that a refused statement was to give a meaning.
     refused: set[str] = field(default_factory=set)
     faulty: bool = False

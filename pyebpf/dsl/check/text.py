@@ -12,6 +12,7 @@ from pyebpf.dsl.typed import Expr, Logic, Negation, Pack, Text
 from pyebpf.dsl.typed_text import TextBegins, TextEnds, TextSame, TextUpTo
 from pyebpf.dsl.types import BOOL, Chars, shown
 from pyebpf.ir.nodes import CompareOp
+from pyebpf.spec.types import Octets
 
 if TYPE_CHECKING:
     import ast
@@ -93,7 +94,8 @@ def affix(text: Expr, name: str, node: ast.Call, scope: Scope) -> Expr:
     value, again = scope.temporary(text) if several else (text, text)
     for prefix in prefixes:
         if not isinstance(prefix, Text):
-            raise Fault(Mismatch(prefix.span, expected="a constant text", got=shown(prefix.type)))
+            advice = "leave out the `b`" if isinstance(prefix.type, Octets) else ""
+            raise Fault(Mismatch(prefix.span, "a constant text", shown(prefix.type), advice))
         check = _begins if name == "startswith" else _ends
         one = check(value, prefix.value, span)
         value = value if isinstance(one, typed.Literal) else again
