@@ -110,12 +110,16 @@ def cast_to(hint: Any, kind: DataType | None, value: Expr, node: ast.Call, scope
         have = value.type
         user = isinstance(have, Pointer) and have.space is Space.USER
         made = pointer_type(kind, scope.span(node.args[0]), scope, user=user)
-        return Cast(made, span, value if isinstance(have, Pointer) else need_number(value))
+        return Cast(made, span, value if isinstance(have, Pointer) else _address(value))
     if isinstance(kind, Record) and not kind.is_tuple:
         place, advice = scope.span(node.args[0]), f"write cast(Ptr[{kind.name}], …)"
         expected = "a number or a pointer, such as `u64` or `Ptr[…]`"
         raise Fault(Mismatch(place, expected=expected, got=kind.name, advice=advice))
     raise no_type(node.args[0], hint, scope)
+
+
+def _address(value: Expr) -> Expr:
+    return to_int(need_number(value), U64)
 
 
 def far_record(kind: Any) -> Record | None:

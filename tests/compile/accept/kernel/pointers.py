@@ -20,4 +20,5 @@ def probe(ctx: RawTracepointContext) -> None:
     out[5] = offsetof(task_struct, "signal") + offsetof(task_struct, "comm[3]")
     out[6] = bpf_map_type.BPF_MAP_TYPE_HASH
     out[7] = cast(Ptr[u64], ctx.args[1])[3] + cast(Ptr[task_struct], ctx.args[1]).pid
+    out[7] += cast(Ptr[task_struct], cast(u32, ctx.args[2])).pid
     print(read_kernel_str(task.mm.exe_file.f_path.dentry.d_name.name, 32))
