@@ -121,3 +121,39 @@ def test_a_name_keeps_the_last_constant_of_its_loop() -> None:
         assert fire(session, made.probe, ord("b")) == 23
         assert dict(session[made.one].items()) == {1: 1}
         assert dict(session[made.two].items()) == {1: 1, 2: 1}
+
+
+NAMES = """
+from pyebpf import *
+
+one = Hash[u32, u64](max_entries=16)
+two = Hash[u32, u64](max_entries=16)
+
+def twice(number: u64) -> u64:
+    return number * 2
+
+def thrice(number: u64) -> u64:
+    return number * 3
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> int:
+    which, apply, name = one, twice, "one"
+    which[1] = apply(len(name))
+    which, apply, name = two, thrice, "three"
+    which[1] = apply(len(name))
+    name = "fair" if ctx.args[0] else "unfair"
+    if name == "fair":
+        which[2] = len(name)
+    if ("ab" if ctx.args[0] else "abc") != "abc":
+        which[3] = 1
+    return len(name)
+"""
+
+
+@pytest.mark.parametrize(("argument", "found"), [(1, {1: 15, 2: 4, 3: 1}), (0, {1: 15})])
+def test_names_of_constants_and_one_of_two_texts(argument: int, found: dict[int, int]) -> None:
+    made = cell(NAMES)
+    with loaded(made.probe) as session:
+        assert fire(session, made.probe, argument) == (4 if argument else 6)
+        assert dict(session[made.one].items()) == {1: 6}
+        assert dict(session[made.two].items()) == found

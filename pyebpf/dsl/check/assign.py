@@ -21,10 +21,12 @@ from pyebpf.dsl.typed import (
     Choice,
     Evaluate,
     Expr,
+    Object,
     Pack,
     Read,
     RecordField,
     Stmt,
+    Text,
     Unwrap,
 )
 from pyebpf.dsl.typed_places import AddressOf, ElementOf, SetPlace
@@ -96,14 +98,22 @@ def store_name(name: str, value: Expr, target: ast.Name, scope: Scope) -> list[S
         advice = "the next turn overwrites it: use the first name, or keep its fields"
         raise scope.unsupported(target, "a second name for a copy", advice)
     if isinstance(value.type, Static):
-        advice = "name it outside the probe"
-        raise scope.unsupported(target, f"a variable for `{value.type}`", advice)
+        if not is_constant(value):  # which it is, is not known
+            advice = "name it outside the probe"
+            raise scope.unsupported(target, f"a variable for `{value.type}`", advice)
+        scope.stands_for(name, value)
+        return []
     value = named_again(value, target, scope)
     variable = scope.variable(name)
     stored = assign_to(variable, value)
     present = not isinstance(value.type, (Maybe, NoneType))
     scope.flow = scope.flow.assign(name, present=present, **of_pointer(value, scope))
     return [Assign(scope.span(target), variable, stored)]
+
+
+def is_constant(value: Expr) -> bool:
+    """Tell whether a value is one that a name can stand for, and that no variable holds."""
+    return isinstance(value, (Object, Text)) and isinstance(value.type, Static)
 
 
 def _is_kept_copy(value: Expr, scope: Scope) -> bool:
@@ -197,6 +207,8 @@ def _keep(item: Expr, out: list[Stmt], target: ast.AST, scope: Scope) -> Expr:
     if isinstance(item, Pack):
         parts = tuple(_keep(part, out, target, scope) for part in item.items)
         return Pack(item.type, item.span, parts)
+    if is_constant(item):
+        return item
     bound, again = scope.keep(named_again(need_value(item), target, scope))
     out.append(Evaluate(item.span, bound))
     return again

@@ -388,9 +388,13 @@ def as_type(expr: Expr, kind: ValueType) -> Expr:
 
 def choice(condition: Expr, then: Expr, other: Expr, span: Span) -> Expr:
     """Return ``then if condition else other`` at the type that holds both."""
+    then, other = _equally_long(then, other)
     pseudo = Variable("", None, None)
     for side in (then, other):
         kind = join(pseudo.type, side.type)
+        if kind is None and isinstance(side.type, Static):
+            advice = "write `if`, with one in each branch"
+            raise Fault(Mismatch(side.span, "the same in both cases", shown(side.type), advice))
         if kind is None:
             raise Fault(Mismatch(side.span, expected=f"`{pseudo.type}`", got=shown(side.type)))
         if isinstance(kind, Int):
@@ -404,6 +408,21 @@ def choice(condition: Expr, then: Expr, other: Expr, span: Span) -> Expr:
     if isinstance(pseudo.type, Int) and pseudo.range is not None:
         return Ranged(pseudo.type, span, made, pseudo.range)
     return made
+
+
+def _equally_long(*texts: Expr) -> tuple[Expr, ...]:
+    """Return two texts at the length that holds both; what is no text as it is."""
+    sizes = [_room(text) for text in texts]
+    if 0 in sizes:
+        return texts
+    return tuple(to_data(text, Chars(max(sizes))) for text in texts)
+
+
+def _room(text: Expr) -> int:
+    """Return how many bytes a text needs; 0 if it is none."""
+    if isinstance(text, typed.Text):
+        return max(1, len(text.value.encode()))
+    return text.type.length if isinstance(text.type, Chars) else 0
 
 
 def tuple_in_memory(expr: Expr) -> typed.Pack | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.check.arrays import MAX_ITEMS, items, of_list, repeated
-from pyebpf.dsl.check.assign import note_copy
+from pyebpf.dsl.check.assign import is_constant, note_copy
 from pyebpf.dsl.check.call import call
 from pyebpf.dsl.check.convert import (
     assign_to,
@@ -277,6 +277,9 @@ def _pack(node: ast.Tuple, scope: Scope) -> Expr:
 
 def _walrus(node: ast.NamedExpr, scope: Scope) -> Expr:
     value = scope.expr(node.value)
+    if is_constant(value):
+        scope.stands_for(node.target.id, value)
+        return value
     note_copy(node.target.id, value, scope)
     variable = scope.variable(node.target.id)
     stored = assign_to(variable, value)

@@ -102,8 +102,7 @@ def _bind(target: ast.expr, item: Expr, scope: Scope, differ: bool) -> list[Stmt
     # A map or a function has no place in a variable, nor have bytes of several lengths, but the
     # name can stand for it in this turn.
     if isinstance(target, ast.Name) and _is_constant(item, differ):
-        scope.named.add(target.id)
-        scope.flow = scope.flow.naming(target.id, item)
+        scope.stands_for(target.id, item)
         return []
     if (
         isinstance(target, ast.Tuple)

@@ -62,11 +62,8 @@ def name(node: ast.Name, scope: Scope) -> Expr:
     known = node.id in scope.tuples or getattr(scope.variables.get(node.id), "type", None)
     if node.id in scope.refused and not known:
         raise Fault
-    if node.id in scope.flow.constants:
-        return scope.flow.constants[node.id]
     if node.id in scope.named and node.id not in scope.flow.assigned:
-        what = f"`{node.id}` where it may be one constant of a loop or another"
-        raise scope.unsupported(node, what, "use it in the loop, or keep a number of it")
+        return _constant(node.id, node, scope)
     if node.id in scope.arguments and node.id not in scope.variables:
         return scope.arguments[node.id]
     if not scope.is_local(node.id):
@@ -77,7 +74,17 @@ def name(node: ast.Name, scope: Scope) -> Expr:
     return _local(node.id, node, scope)
 
 
+def _constant(name: str, node: ast.Name, scope: Scope) -> Expr:
+    found = scope.flow.constants.get(name)
+    if found is None:
+        what = f"`{name}` where it may stand for one constant or another, or for none"
+        raise scope.unsupported(node, what, "use it where it is one, or keep a number of it")
+    return found
+
+
 def _local(name: str, node: ast.Name, scope: Scope) -> Expr:
+    if name in scope.named and name not in scope.flow.assigned:
+        return _constant(name, node, scope)
     scope.need_assigned(name, node)
     if name in scope.tuples:
         items = tuple(_local(f"{name}[{n}]", node, scope) for n in range(scope.tuples[name]))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pyebpf.dsl.access import has_enumerator, has_type
 from pyebpf.dsl.builtins import has_field
 from pyebpf.dsl.faults import Fault, Unassigned, UnknownName, Unsupported
-from pyebpf.dsl.typed import Bind, Expr, Literal, Read, Stmt, Variable
+from pyebpf.dsl.typed import Bind, Expr, Literal, Object, Read, Stmt, Text, Variable
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -82,7 +82,7 @@ class Flow:
     ``assigned`` variables have a value; ``present`` ones were tested not to be None; ``live`` is
     false after a ``return``; ``doubtful`` ones hold a pointer which the verifier takes for NULL
     until it is tested; ``untrusted`` ones hold a pointer that it does not trust. ``constants`` are
-    what names of loops stand for: a map, a text, which no variable can hold.
+    what names stand for that no variable can hold: maps, functions, texts.
     """
 
     assigned: frozenset[str] = frozenset()
@@ -107,7 +107,7 @@ class Flow:
             constants={
                 name: value
                 for name, value in self.constants.items()
-                if other.constants.get(name) is value
+                if _are_same(value, other.constants.get(name))
             },
         )
 
@@ -120,12 +120,12 @@ class Flow:
             present=_with(self.present, name, present),
             doubtful=_with(self.doubtful, name, doubtful),
             untrusted=_with(self.untrusted, name, untrusted),
-            constants=_without(self.constants, frozenset([name])),
+            constants={key: value for key, value in self.constants.items() if key != name},
         )
 
     def naming(self, name: str, value: Expr) -> Flow:
-        """Return this with a name that stands for a constant."""
-        return replace(self, constants={**self.constants, name: value})
+        """Return this with a name that stands for a constant, and for no variable."""
+        return replace(self.without(name), constants={**self.constants, name: value})
 
     def without(self, name: str) -> Flow:
         return replace(self, assigned=self.assigned - {name}, present=self.present - {name})
@@ -139,12 +139,25 @@ class Flow:
         )
 
     def forgetting(self, names: frozenset[str]) -> Flow:
-        constants = _without(self.constants, names)
-        return replace(self, present=self.present - names, constants=constants)
+        present = frozenset(name for name in self.present if variable_of(name) not in names)
+        constants = {
+            name: value for name, value in self.constants.items() if variable_of(name) not in names
+        }
+        return replace(self, present=present, constants=constants)
 
 
-def _without(constants: Mapping[str, Expr], names: frozenset[str]) -> Mapping[str, Expr]:
-    return {name: value for name, value in constants.items() if name not in names}
+def _are_same(one: Expr, other: Expr | None) -> bool:
+    """Tell whether two constants are the same."""
+    if isinstance(one, Text) or isinstance(other, Text):
+        return isinstance(one, Text) and isinstance(other, Text) and one.value == other.value
+    return one is other or (
+        isinstance(one, Object) and other is not None and one.type == other.type
+    )
+
+
+def variable_of(name: str) -> str:
+    """Return the name that is written of what may be an item of a tuple: ``key`` of ``key[0]``."""
+    return name.partition("[")[0]
 
 
 def _with(names: frozenset[str], name: str, is_in: bool) -> frozenset[str]:
@@ -188,7 +201,7 @@ class Scope:
     stack: tuple[Any, ...] = ()
     #: Names of copies that an expression made, which its next evaluation overwrites.
     copies: set[str] = field(default_factory=set)
-    #: Names that stood for a constant in a loop: see :class:`Flow`.
+    #: Names that stand for a constant somewhere: see :class:`Flow`.
     named: set[str] = field(default_factory=set)
     #: Names that a refused statement was to give a meaning.
     refused: set[str] = field(default_factory=set)
@@ -245,6 +258,11 @@ class Scope:
         for name in stored_names([node]) | _declared_names(node):
             self.refused.add(name)
             self.flow = self.flow.assign(name, present=True)
+
+    def stands_for(self, name: str, constant: Expr) -> None:
+        """Let a name stand for a constant from here on, as far as no other way leads there."""
+        self.named.add(name)
+        self.flow = self.flow.naming(name, constant)
 
     def end_flow(self) -> None:
         """Note that nothing after this place is reached from here."""

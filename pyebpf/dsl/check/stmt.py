@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.dsl import typed
 from pyebpf.dsl.annotations import array_element, data_type
 from pyebpf.dsl.check.arrays import is_private, of_annotation
-from pyebpf.dsl.check.assign import entry, own_element, own_field, shared_of, store, store_name
+from pyebpf.dsl.check.assign import (
+    entry,
+    is_constant,
+    own_element,
+    own_field,
+    shared_of,
+    store,
+    store_name,
+)
 from pyebpf.dsl.check.bits import change_bits, field_value
 from pyebpf.dsl.check.convert import assign_to, to_data, to_int, tuple_in_memory
 from pyebpf.dsl.check.failing import assert_, raise_
@@ -61,7 +69,7 @@ def _assign(node: ast.Assign, scope: Scope) -> list[Stmt]:
     value = scope.expr(node.value)
     if len(node.targets) == 1:
         return store(node.targets[0], value, scope)
-    bound, again = scope.temporary(value)
+    bound, again = (value, value) if is_constant(value) else scope.temporary(value)
     out: list[Stmt] = []
     for target in node.targets:
         out += store(target, bound, scope)

@@ -21,4 +21,3 @@ def probe(ctx: RawTracepointContext) -> None:
     cells[0] = NAMES.values(1)
     cells[0] = NAMES[nr]
     NAMES[nr] = 5
-    mine = NAMES

@@ -1,9 +1,0 @@
-from pyebpf import *
-
-rows = Array[u64](max_entries=4)
-
-
-@raw_tracepoint("sys_enter")
-def probe() -> None:
-    mine = rows
-    mine[0] += 1
