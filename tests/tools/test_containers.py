@@ -58,6 +58,19 @@ def test_connections_of_what_is_in_the_maps() -> None:
         assert done.out.count("\n") == 1, "its cgroup is not in the map"
 
 
+@in_own_bpffs
+def test_checks_of_what_is_in_the_maps() -> None:
+    with load(uses_both, attach=False):
+        pass
+    with open_pinned(spaces) as inside:
+        inside[Path("/proc/self/ns/mnt").stat().st_ino] = 0
+    by_space, by_group = ("--mntnsmap", f"{BPFFS}/spaces"), ("--cgroupmap", f"{BPFFS}/groups")
+    _, _, done = traced(lambda: os.chroot("/"), "capable", "-p", *by_space)
+    assert done.out.count(" CAP_SYS_CHROOT ") == 1
+    _, _, done = traced(lambda: os.chroot("/"), "capable", "-p", *by_space, *by_group)
+    assert done.out.count("\n") == 1, "its cgroup is not in the map"
+
+
 @pytest.mark.thorough
 def test_maps_and_sizes_that_are_none() -> None:
     done = run("-m", "pyebpf.tools.opensnoop", "--mntnsmap", "/no/such/map")

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ import pytest
 
 from pyebpf import load
 from pyebpf.lib.filters import only_comm
+from pyebpf.runtime.map_fd import create_map
+from pyebpf.spec.objects import MapSpec
 from pyebpf.tools import memleak
-from tests.programs import run, running
+from tests.programs import run, running, until
 from tests.tools.children import COMM, Child, waiting
 from tests.vm import native
 
@@ -233,3 +235,21 @@ def test_the_kernel_keeps_messages() -> None:
         lib.msgctl(queue, 0, 0)
     (row,) = [row for row in rows if any("load_msg" in name for name in row["stack"])]
     assert (row["bytes"], row["allocations"]) == (10 * 2_048, 10)
+
+
+def test_the_kernel_keeps_memory_of_each_cpu() -> None:
+    if not native.is_alone():
+        pytest.skip("looks at all of the kernel's memory: run on a machine for tests")
+    options = {memleak.percpu: True, memleak.older_ms: 0, memleak.top: 1_000}
+    options |= {memleak.min_size: 1_368, memleak.max_size: 1_368}  # no other is so large
+    spec = MapSpec("mine", "percpu_array", 4, 1_368, max_entries=1)
+    with ExitStack() as kept, load(*memleak.tool.probes_for(options), options=options) as session:
+        made = [kept.enter_context(create_map(spec)) for _ in range(KEPT)]
+        for each in made[:7]:
+            each.close()
+        until(lambda: len(session[memleak.allocations]) == KEPT - 7)  # freed when nobody can look
+        session.detach()
+        rows = memleak.report(session)
+    assert sum(row["allocations"] for row in rows) == KEPT - 7
+    assert sum(row["bytes"] for row in rows) == (KEPT - 7) * 1_368
+    assert all(any("percpu" in name for name in row["stack"]) for row in rows)

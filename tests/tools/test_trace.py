@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -141,6 +142,22 @@ def test_stacks_of_so_many_lines_as_asked(library: Path) -> None:
         assert lines[at].split()[-1] == "leaf"
         assert lines[at + 1].strip() == "leaf+0x0"
         assert lines[at + 2].strip().startswith("by_one_way+0x")
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("files", [True, False])
+def test_functions_of_processes_that_have_ended(library: Path, files: bool) -> None:
+    listed = ("-s", str(library)) if files else ()
+    flags = ("-U", "--comm", COMM, *listed, f"{library}:leaf")
+    with waiting(calling(library)) as child, running(*TOOL, *flags) as tool:
+        tool.wait_for("FUNC")
+        tool.send(signal.SIGSTOP)  # nobody looks at the child while it is there
+        child.go()
+        tool.send(signal.SIGCONT)
+        done = tool.interrupt()
+    assert (done.code, done.err) == (0, "")
+    assert done.out.count(" leaf\n") == CALLS
+    assert done.out.count("by_one_way+0x") == (CALLS if files else 0)
 
 
 @pytest.mark.thorough

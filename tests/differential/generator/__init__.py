@@ -47,6 +47,7 @@ GRAMMAR = Grammar(
         (2, numbers.chain),
         (2, numbers.as_truth),
         (5, texts.compared),
+        (1, texts.one_of_two),
     ),
     statements=(
         (6, statements.declare),
@@ -69,6 +70,8 @@ GRAMMAR = Grammar(
         (1, records.entry),
         (1, records.read_text),
         (1, texts.declare),
+        (1, texts.named),
+        (1, loops.over_texts),
     ),
 )
 

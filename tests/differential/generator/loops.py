@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.differential.generator import arrays
-from tests.differential.generator.maker import Maker, Variable
+from tests.differential.generator import arrays, texts
+from tests.differential.generator.maker import Maker, Name, Variable
 from tests.differential.generator.ranges import I64_HIGH
 
 
@@ -39,6 +39,18 @@ def _counted(maker: Maker, item: str) -> tuple[str, int, int]:
     return f"for {other}, {item} in enumerate(range({bound}), {bound}):", 0, 6
 
 
+def over_texts(maker: Maker, indent: str) -> None:
+    """Write a loop over constant texts, which is written out."""
+    if maker.loops >= 2:
+        return
+    start = maker.room
+    items = [texts.constant(maker) for _ in range(3)]
+    name = Name(maker.name("l"))
+    maker.say(indent, f"for {name.name} in ({', '.join(items)}):")
+    _body(maker, indent, name)
+    maker.repeated(start, 3)
+
+
 def while_(maker: Maker, indent: str) -> None:
     if maker.loops >= 2:
         return
@@ -51,7 +63,7 @@ def while_(maker: Maker, indent: str) -> None:
     _body(maker, indent, Variable(name, 0, 255))
 
 
-def _body(maker: Maker, indent: str, variable: Variable) -> None:
+def _body(maker: Maker, indent: str, variable: Variable | Name) -> None:
     maker.loops += 1
     depth = len(maker.scope)
     maker.scope.append(variable)

@@ -29,6 +29,12 @@ class Text(NamedTuple):
     name: str
 
 
+class Name(NamedTuple):
+    """A name that stands for a constant text."""
+
+    name: str
+
+
 class Elements(NamedTuple):
     """A local array."""
 
@@ -45,7 +51,7 @@ class Thing(NamedTuple):
     local: bool
 
 
-Known: TypeAlias = "Variable | Text | Elements | Thing"
+Known: TypeAlias = "Variable | Text | Name | Elements | Thing"
 
 
 class Helper(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.differential.generator.head import TEXTS, WORDS
-from tests.differential.generator.maker import Maker, Text
+from tests.differential.generator.maker import Maker, Name, Text
 from tests.differential.generator.ranges import Num
 
 #: The verifier follows every way through a slice, so a program has few.
@@ -22,6 +22,34 @@ def declare(maker: Maker, indent: str) -> None:
     maker.say(indent, f"assert {row} is not None")
     maker.say(indent, f"{name} = {row}.text")
     maker.scope.append(Text(name))
+    if maker.chance(0.3):
+        other = maker.name("s")
+        maker.say(indent, f"{other} = {chosen(maker)}")
+        maker.scope.append(Text(other))
+
+
+def named(maker: Maker, indent: str) -> None:
+    """Write names that stand for constants: of texts, and of a map."""
+    name, other = maker.name("l"), maker.name("m")
+    maker.say(indent, f"{name}, {other} = {constant(maker)}, table")
+    maker.say(indent, f"{other}[len({name})] = {maker.storable(1).text} & 0xFF")
+    maker.scope.append(Name(name))
+    if maker.chance(0.3):
+        maker.say(indent, f"{name} = {constant(maker)}")
+
+
+def chosen(maker: Maker) -> str:
+    """Write one text or another; the first is no constant."""
+    name, other = maker.pick(*maker.known(Text)).name, maker.pick(*maker.known(Text)).name
+    other = maker.pick(other, constant(maker))
+    return f"({name} if {maker.comparison(1)} else {other})"
+
+
+def one_of_two(maker: Maker, depth: int) -> str:
+    """Write a condition about one of two constant texts."""
+    one = f"({constant(maker)} if {maker.comparison(1)} else {constant(maker)})"
+    known = maker.known(Text)
+    return f"{one} == {maker.pick(*known).name if known else constant(maker)}"
 
 
 def text(maker: Maker) -> str:
@@ -55,7 +83,12 @@ def compared(maker: Maker, depth: int) -> str:
     if not maker.known(Text):
         return maker.comparison(depth)
     one = text(maker)
-    form = maker.random.randrange(6)
+    form = maker.random.randrange(8)
+    names = maker.known(Name)
+    if form == 6 and names:
+        return f"{one} {maker.pick('==', '!=')} {maker.pick(*names).name}"
+    if form >= 6:
+        return f"{chosen(maker)} {maker.pick('==', '!=')} {constant(maker)}"
     if form == 0:
         return f"{one} {maker.pick('==', '!=')} {constant(maker)}"
     if form == 1:
