@@ -168,6 +168,33 @@ def f({parameters}) -> i64:
         wide += (narrow // 8388607) * 3 + narrow % 8388607
     return wide & 0x7FFFFFFFFFFF
 """,
+    "a load of an argument where another way ends with one of a map": """
+def f(a0: i64, a1: i32, a2: i64, a3: u16) -> i32:
+    v: u8 = a3 * a1
+    n = cells[v % 16] if a2 == 838 else a0
+    return n & (((a3 & 1) * (a2 % 2147483647)) * (cells[a2 % 16] % 255))
+""",
+    "a slice of a text, whose end is in a register": """
+def f({parameters}) -> i64:
+    entry = words.get(1)
+    assert entry is not None
+    text = entry.text
+    size = len(text[:2])
+    x: FixedArray[u64] = array(6)
+    n: u8 = (size % 63) << (a2 & 7)
+    while n != 0:
+        n &= n - 1
+        if size in (21, 130, 533):
+            for number, j in enumerate(x):
+                if text in ('bcdefgh', 'éé', ''):
+                    if j >= a3:
+                        return 266
+                else:
+                    other = words.get(3)
+                    if other is not None:
+                        other.text = other.text[:2]
+    return a2
+""",
 }
 
 

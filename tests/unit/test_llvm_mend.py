@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyebpf.ir.llvm.emit import DATA_LAYOUT, TRIPLE
-from pyebpf.ir.llvm.mend import null_tests_apart, sources_apart
+from pyebpf.ir.llvm.mend import null_tests_apart, offsets_apart, sources_apart
 from pyebpf.ir.llvm.object import _object
 
 FUNCTION = """\
@@ -97,3 +97,27 @@ def test_the_emitter_takes_what_is_divided() -> None:
     """Without the mend LLVM 22 ends the process here."""
     header = f'target triple = "{TRIPLE}"\ntarget datalayout = "{DATA_LAYOUT}"\n'
     assert _object(header + DIVIDED, "v3")[:4] == b"\x7fELF"
+
+
+PLACED = """\
+define i64 @f(ptr %p, i64 %x) {
+  %s = alloca [8 x i8], align 8
+  %1 = getelementptr inbounds nuw i8, ptr %s, i64 4, !dbg !3
+  %2 = getelementptr inbounds i8, ptr %1, i64 %x, !dbg !3
+  %3 = getelementptr inbounds nuw [2 x i32], ptr %s, i64 0, i64 %x
+  %4 = getelementptr inbounds i8, ptr %p, i64 %x
+  ret i64 0
+}
+"""
+
+
+def test_offsets_into_the_stack_are_unknown() -> None:
+    lines = offsets_apart(PLACED).splitlines()
+    assert lines[3:8] == [
+        '  %2.offset = call i64 asm "", "=r,0"(i64 %x)',
+        "  %2 = getelementptr inbounds i8, ptr %1, i64 %2.offset, !dbg !3",
+        '  %3.offset = call i64 asm "", "=r,0"(i64 %x)',
+        "  %3 = getelementptr inbounds nuw [2 x i32], ptr %s, i64 0, i64 %3.offset",
+        "  %4 = getelementptr inbounds i8, ptr %p, i64 %x",
+    ]
+    assert offsets_apart(DIVIDED) == DIVIDED
