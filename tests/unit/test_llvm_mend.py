@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyebpf.ir.llvm.emit import DATA_LAYOUT, TRIPLE
 from pyebpf.ir.llvm.mend import null_tests_apart, offsets_apart, sources_apart
-from pyebpf.ir.llvm.object import _object
+from pyebpf.ir.llvm.object import _object, llvm
 
 FUNCTION = """\
 define i32 @f(ptr %p, i64 %n) {
@@ -61,9 +61,35 @@ end:
 
 def test_what_is_widened_is_another_number_in_later_blocks() -> None:
     lines = sources_apart(WIDENED.replace("LAST", "%z")).splitlines()
-    assert lines[4] == "  %s.apart = freeze i32 %s"
-    assert lines[7] == "  %s.1 = add i32 %s.apart, 1"
+    assert lines[4] == "  %source.s = freeze i32 %s"
+    assert lines[7] == "  %s.1 = add i32 %source.s, 1"
     assert len(lines) == len(WIDENED.splitlines()) + 1
+
+
+NUMBERED = """\
+define i64 @f(i64 %a) {
+entry:
+  %s = alloca [8 x i8], align 8
+  %0 = trunc i64 %a to i32
+  %1 = zext nneg i32 %0 to i64
+  %2 = getelementptr inbounds i8, ptr %s, i64 %1
+  store i8 1, ptr %2
+  br i1 true, label %more, label %end
+more:
+  %3 = add i32 %0, 1
+  br label %end
+end:
+  %r = phi i64 [ %1, %more ], [ 0, %entry ]
+  ret i64 %r
+}
+"""
+
+
+def test_what_has_a_number_instead_of_a_name() -> None:
+    mended = offsets_apart(sources_apart(NUMBERED))
+    assert "  %source.0 = freeze i32 %0\n" in mended
+    assert "ptr %s, i64 %offset.2\n" in mended
+    llvm.parse_assembly(mended, llvm.create_context()).verify()
 
 
 def test_what_is_widened_in_one_block_only_stays() -> None:
@@ -114,10 +140,10 @@ define i64 @f(ptr %p, i64 %x) {
 def test_offsets_into_the_stack_are_unknown() -> None:
     lines = offsets_apart(PLACED).splitlines()
     assert lines[3:8] == [
-        '  %2.offset = call i64 asm "", "=r,0"(i64 %x)',
-        "  %2 = getelementptr inbounds i8, ptr %1, i64 %2.offset, !dbg !3",
-        '  %3.offset = call i64 asm "", "=r,0"(i64 %x)',
-        "  %3 = getelementptr inbounds nuw [2 x i32], ptr %s, i64 0, i64 %3.offset",
+        '  %offset.2 = call i64 asm "", "=r,0"(i64 %x)',
+        "  %2 = getelementptr inbounds i8, ptr %1, i64 %offset.2, !dbg !3",
+        '  %offset.3 = call i64 asm "", "=r,0"(i64 %x)',
+        "  %3 = getelementptr inbounds nuw [2 x i32], ptr %s, i64 0, i64 %offset.3",
         "  %4 = getelementptr inbounds i8, ptr %p, i64 %x",
     ]
     assert offsets_apart(DIVIDED) == DIVIDED

@@ -102,7 +102,7 @@ def _narrow_apart(function: str) -> str:
             if f"\n  {narrow} = " in block and named[wide] > 1 and named[narrow] > 1:
                 apart.setdefault(narrow, found[0])
         for narrow, widening in apart.items():
-            copy = f"{narrow}.apart"
+            copy = f"%source.{narrow[1:]}"
             at = blocks[place].index("\n", blocks[place].index(widening)) + 1
             blocks = [each if n == place else _renamed(each, narrow, copy)
                       for n, each in enumerate(blocks)]  # fmt: skip
@@ -130,7 +130,7 @@ def _offsets_unknown(function: str) -> str:
         if place["offset"] is None:
             on_stack.add(place["name"])
             return place[0]
-        kept = f"{place['name']}.offset"
+        kept = f"%offset.{place['name'][1:]}"  # no name begins with a digit
         unknown = f'  {kept} = call i64 asm "", "=r,0"(i64 {place["offset"]})'
         return f"{unknown}\n{place['begin']}{kept}"
 
