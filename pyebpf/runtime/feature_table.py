@@ -11,6 +11,7 @@ from pyebpf.abi.maps import MAP_KINDS
 from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.runtime import probing
 from pyebpf.runtime import probing_functions as functions
+from pyebpf.runtime import probing_snippets as snippets
 from pyebpf.runtime.answers import Answer
 
 if TYPE_CHECKING:
@@ -54,12 +55,13 @@ _ROWS = (
         for name in ("func_info", "line_info")
     ),
     *(
-        Feature(name, since, partial(probing.probe_snippet, name), doc)
+        Feature(name, since, partial(snippets.probe_snippet, name), doc)
         for name, since, doc in (
             ("cpu_v3", "5.1", "32-bit jumps and arithmetic (-mcpu=v3)"),
             ("cpu_v4", "6.6", "sign-extending loads and moves, long jumps (-mcpu=v4)"),
             ("atomics", "5.12", "atomic operations that return the old value"),
             ("bounded_loops", "5.3", "loops that the verifier can see the end of"),
+            ("private_stack", "6.13", "a stack for each function of a probe"),
         )
     ),
     Feature("mmap_array", "5.5", probing.probe_mmap_array, "arrays can be mapped into memory"),

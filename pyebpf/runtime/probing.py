@@ -297,30 +297,6 @@ def probe_global_data() -> Answer:
     return answer
 
 
-_SNIPPETS = {
-    "cpu_v3": (
-        i.mov32_imm(i.R0, 0), i.jmp32_imm(i.JLT, i.R0, 1, 1), i.mov32_imm(i.R0, 1), i.exit_insn(),
-    ),
-    # r0 = (s8)r0 of version 4
-    "cpu_v4": (
-        i.mov64_imm(i.R0, 0), i.Insn(i.ALU64 | i.MOV | i.X, i.R0, i.R0, 8), i.exit_insn(),
-    ),
-    "atomics": (
-        i.st_mem(i.DW, i.R10, -8, 0), i.mov64_imm(i.R1, 1),
-        i.atomic(i.DW, i.ADD | i.FETCH, i.R10, i.R1, -8), i.mov64_imm(i.R0, 0), i.exit_insn(),
-    ),
-    "bounded_loops": (
-        i.mov64_imm(i.R0, 10), i.alu64_imm(i.SUB, i.R0, 1), i.jmp_imm(i.JNE, i.R0, 0, -2),
-        i.exit_insn(),
-    ),
-}  # fmt: skip
-
-
-def probe_snippet(name: str) -> Answer:
-    """Try to load a few instructions."""
-    return try_program(c.BPF_PROG_TYPE_SOCKET_FILTER, i.assemble(*_SNIPPETS[name]))
-
-
 # BTF: the kinds that older kernels refuse. A type is: name, kind and member count, size or type.
 
 _STRINGS = b"\0int\0x\0f\0"

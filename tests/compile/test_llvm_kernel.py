@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -173,6 +174,10 @@ def test_fill_and_copy() -> None:
     assert programs.run(code, [0x1FE]) == 0xFE
 
 
+#: A call of a function of the program: the number of its register says that it is no helper.
+CALL_LOCAL = b"\x85\x10"
+
+
 def test_functions_that_are_called() -> None:
     arg = Param(I64, programs.span(20), "number")
     twice = nodes.Function("twice", "", (arg,), I64, [], [], programs.span(20, 0))
@@ -187,7 +192,10 @@ def test_functions_that_are_called() -> None:
     to = programs.target()
     main = programs.piped(programs.entry(body, section="syscall"), to)
     data = compile_unit(nodes.Unit((main, programs.piped(twice, to)), ()), to)
-    assert programs.run(programs.code_of(data), [21]) == 42
+    code, called = bytearray(programs.code_of(data)), programs.code_of(data, "twice")
+    (place,) = (at for at in range(0, len(code), 8) if code[at : at + 2] == CALL_LOCAL)
+    struct.pack_into("<i", code, place + 4, (len(code) - place) // 8 - 1)  # as a loader links it
+    assert programs.run(bytes(code) + called, [21]) == 42
 
 
 # With bpftool: libbpf reads our objects, the kernel takes them.

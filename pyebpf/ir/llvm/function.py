@@ -42,7 +42,9 @@ def function_text(fn: Function, module: Module) -> str:
     params = ", ".join(f"{llvm_type(p.type)} %p.{p.name}" for p in fn.params)
     linkage = "" if fn.section else "internal "
     section = f" section {quote(fn.section)}" if fn.section else ""
-    known = _STAND_IN if fn.stand_in else ""
+    # What the compiler has not expanded is to stay a call: its stack is its own.
+    kept = "" if fn.section else "noinline "
+    known = _STAND_IN if fn.stand_in else kept
     head = (
         f"define {linkage}{llvm_type(fn.result)} @{fn.name}({params}) "
         f'{known}{ATTRIBUTES} "target-cpu"={quote(module.cpu)}{section} !dbg !{subprogram} {{'

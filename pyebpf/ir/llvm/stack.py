@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from pyebpf.abi import constants as c
+from pyebpf.abi.programs import program_kind_of_section
 from pyebpf.ir.context import STACK_BYTES
 from pyebpf.ir.nodes import CallFunction, CallHelper, FuncAddr
 from pyebpf.ir.passes.stack_slots import StackTooLarge, memory_slots, name_of
@@ -28,6 +30,16 @@ _LATER = ("timer_set_callback",)
 #: The verifier counts the frame of each function in whole steps of so many bytes, at most
 #: (``check_max_stack_depth`` in ``kernel/bpf/verifier.c``).
 _STEP = 32
+#: Programs whose functions have each a stack of its own, where the kernel has that
+#: (``bpf_enable_priv_stack``), if they take as much as this and nothing makes a tail call.
+_PRIVATE = (
+    c.BPF_PROG_TYPE_KPROBE,
+    c.BPF_PROG_TYPE_TRACEPOINT,
+    c.BPF_PROG_TYPE_PERF_EVENT,
+    c.BPF_PROG_TYPE_RAW_TRACEPOINT,
+    c.BPF_PROG_TYPE_TRACING,
+)
+_PRIVATE_BYTES = 64
 
 
 def check_stack(unit: Unit, data: bytes, context: Context) -> None:
@@ -39,9 +51,23 @@ def check_stack(unit: Unit, data: bytes, context: Context) -> None:
         if total > STACK_BYTES:
             what, size = _largest([fn])
             context.report(StackTooLarge(fn.span, fn.name, total, what, size))
-        elif fn.section and chains.depth(chain) > STACK_BYTES:
+        elif fn.section and chains.depth(chain, _shared(fn, unit, context)) > STACK_BYTES:
             what, size = _largest([chains.functions[name] for name in chain])
             context.report(StackTooLarge(fn.span, fn.name, chains.depth(chain), what, size))
+
+
+def _shared(fn: Function, unit: Unit, context: Context) -> int:
+    """Return how many bytes of a function, at most, are on the stack that a program's share."""
+    private = context.target.has("private_stack") and _has_private_stacks(fn, unit)
+    return _PRIVATE_BYTES - 1 if private else STACK_BYTES
+
+
+def _has_private_stacks(fn: Function, unit: Unit) -> bool:
+    kind, _ = program_kind_of_section(fn.section or "")
+    instrs = (i for each in unit.functions for block in each.blocks for i in block.instrs)
+    if any(isinstance(i, CallHelper) and i.helper == "tail_call" for i in instrs):
+        return False
+    return kind.prog_type in _PRIVATE and kind.attach_type != c.BPF_TRACE_ITER
 
 
 class _Chains:
@@ -52,9 +78,14 @@ class _Chains:
         self._used = used
         self._deepest: dict[str, tuple[str, ...]] = {}
 
-    def depth(self, chain: tuple[str, ...]) -> int:
-        """Return how many bytes functions take together, each in whole steps."""
-        frames = [self._used[name] for name in chain if name in self._used]  # others are inlined
+    def depth(self, chain: tuple[str, ...], most: int = STACK_BYTES) -> int:
+        """Return how many bytes functions take together, each in whole steps.
+
+        Args:
+            chain: the functions; those without code of their own are inlined.
+            most: of a function that counts; one that takes more has a stack of its own.
+        """
+        frames = [self._used[name] for name in chain if self._used.get(name, most + 1) <= most]
         return sum(max(1, -(-frame // _STEP)) * _STEP for frame in frames)
 
     def deepest(self, name: str) -> tuple[str, ...]:
