@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyebpf import cache
-from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.attached import Links
 from pyebpf.btf.system import kernel_btf, modules_asked, types_ident
 from pyebpf.dsl.collect import Collected, collect
@@ -40,13 +39,13 @@ from pyebpf.map_views import open_view
 from pyebpf.owner import Owner
 from pyebpf.runtime import token as tokens
 from pyebpf.runtime.features import KernelFeatures
-from pyebpf.runtime.links import Link, lacks
+from pyebpf.runtime.links import Link
 from pyebpf.runtime.loader import LoadedObject, load_object
 from pyebpf.runtime.resolver import CoreResolver
+from pyebpf.shown import Shown
 from pyebpf.spec.compiled import Compiled, Kept
 from pyebpf.spec.types import DataType, Record
 from pyebpf.starting import Start, recall
-from pyebpf.streams import Streams
 from pyebpf.targets import host_target
 
 if TYPE_CHECKING:
@@ -288,7 +287,7 @@ def _sizes(
     return sizes
 
 
-class Session(Streams, Owner):
+class Session(Shown, Owner):
     """Loaded and attached probes, and the maps they share with user space. It owns all of them.
 
     ``session[declaration]`` is the open map of a declaration. Closing detaches the probes first,
@@ -497,19 +496,3 @@ class Session(Streams, Owner):
         parts = [f"{count} program{'s' * (count != 1)}", *self.summary().splitlines()]
         parts += [f"{name}: {lost:,} lost" for name, lost in self.lost().items()]
         return f"<Session of {'; '.join(parts)}>"
-
-    def explain(self) -> str:
-        """Say which hooks are attached and which fields are read there."""
-        return explain(self.compiled)
-
-
-def explain(compiled: Compiled) -> str:
-    """Say which hooks a compiled program attaches to and which fields it reads there."""
-    out = []
-    for info in compiled.programs:
-        out.append(f"{info.name}: {info.kind} {info.target}".rstrip())
-        later = lacks(PROGRAM_KINDS[info.kind], info.target, dict(info.at)) if info.attach else ""
-        out += [f"    not attached: {later}"] * bool(later)
-        out += [f"    reads {field}" for field in info.fields]
-        out += [f"    {note}" for note in info.notes]
-    return "\n".join(out)

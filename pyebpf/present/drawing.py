@@ -55,18 +55,33 @@ def figure(drawings: list[str], note: str = "") -> str:
     return f'<div style="display:flex;flex-wrap:wrap">{"".join(drawings)}</div>{under}'
 
 
-def table(heads: Sequence[object], rows: Sequence[Sequence[object]], note: str = "") -> str:
-    """Return a table: the first column is text, the others are numbers."""
-    head = "".join(f'<th style="text-align:left">{_text(str(one))}</th>' for one in heads)
-    body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
+def table(
+    heads: Sequence[object],
+    rows: Sequence[Sequence[object]],
+    note: str = "",
+    *,
+    right: Sequence[bool] = (),
+) -> str:
+    """Return a table.
+
+    Args:
+        heads: of the columns.
+        rows: a value for each of them.
+        note: a line under it.
+        right: which columns stand to the right, as numbers do; by default all but the first.
+    """
+    sides = ["right" if one else "left" for one in right or [False] + [True] * (len(heads) - 1)]
+    head = _cells("th", heads, sides)
+    body = "".join(f"<tr>{_cells('td', row, sides)}</tr>" for row in rows)
     under = f'<div style="{_STYLE}">{_text(note)}</div>' if note else ""
     return f'<table style="{_STYLE}"><tr>{head}</tr>{body}</table>{under}'
 
 
-def _cells(row: Sequence[object]) -> str:
-    first, *rest = (_text(str(one)) for one in row)
-    numbers = "".join(f'<td style="text-align:right">{one}</td>' for one in rest)
-    return f'<td style="text-align:left">{first}</td>{numbers}'
+def _cells(tag: str, row: Sequence[object], sides: Sequence[str]) -> str:
+    return "".join(
+        f'<{tag} style="text-align:{side}">{_text(str(one))}</{tag}>'
+        for one, side in zip(row, sides, strict=True)
+    )
 
 
 def _text(value: str) -> str:

@@ -9,18 +9,23 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.lazy import lazy
+from pyebpf.present.escape import printable
 from pyebpf.spec.types import DataType, Record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pyebpf.present import arrow, columns, dataframe
+    from pyebpf.present import arrow, cells, columns, dataframe, drawing
     from pyebpf.present.columns import Column, Structs
     from pyebpf.present.dataframe import Frame
 else:
     arrow = lazy("pyebpf.present.arrow")
+    cells = lazy("pyebpf.present.cells")
     columns = lazy("pyebpf.present.columns")
     dataframe = lazy("pyebpf.present.dataframe")
+    drawing = lazy("pyebpf.present.drawing")
+#: How many rows are shown before it is said how many more there are.
+SHOWN = 50
 
 
 class Table:
@@ -49,7 +54,7 @@ class Table:
     def __init__(
         self, data: NDArray[Any] | Mapping[str, NDArray[Any]] | Structs, kind: Any = None
     ) -> None:
-        self._whole = data if isinstance(data, columns.Structs) else _columns_of(data, kind)
+        self._whole = data if isinstance(data, columns.Structs) else _shownof(data, kind)
 
     @classmethod
     def of_entries(
@@ -89,6 +94,33 @@ class Table:
     def __repr__(self) -> str:
         return f"<Table of {len(self)} rows: {', '.join(self.names)}>"
 
+    def render(self, rows: int = SHOWN) -> str:
+        """Return the first rows as text, under the names of the columns."""
+        shown = [[printable(each.name), *cells.texts(each, rows)] for each in self._whole.fields]
+        widths = [max(map(len, column)) for column in shown]
+        right = [cells.is_numeric(each) for each in self._whole.fields]
+        lines = [
+            "  ".join(
+                f"{text:>{width}}" if to_the_right else f"{text:<{width}}"
+                for text, width, to_the_right in zip(row, widths, right, strict=True)
+            ).rstrip()
+            for row in zip(*shown, strict=True)
+        ]
+        return "\n".join([*lines, *filter(None, [self._rest(rows)])])
+
+    def __str__(self) -> str:
+        return self.render()
+
+    def _repr_html_(self) -> str:
+        fields = self._whole.fields
+        rows = zip(*(cells.texts(each, SHOWN) for each in fields), strict=True)
+        right = [cells.is_numeric(each) for each in fields]
+        return drawing.table(self.names, [*rows], self._rest(SHOWN), right=right)
+
+    def _rest(self, rows: int) -> str:
+        more = len(self) - rows
+        return f"and {more:,} more" if more > 0 else ""
+
     def __dataframe__(self, nan_as_null: bool = False, allow_copy: bool = True) -> Frame:
         del nan_as_null, allow_copy  # nothing is missing, and the copy has been made
         return dataframe.Frame(dataframe.flat(self._whole.fields), len(self))
@@ -105,7 +137,7 @@ class Table:
         return arrow.stream_capsule(self._whole)
 
 
-def _columns_of(data: NDArray[Any] | Mapping[str, NDArray[Any]], kind: Any) -> Structs:
+def _shownof(data: NDArray[Any] | Mapping[str, NDArray[Any]], kind: Any) -> Structs:
     if isinstance(data, Mapping):
         fields = tuple(columns.column(name, array) for name, array in data.items())
         lengths = {each.name: len(each) for each in fields}

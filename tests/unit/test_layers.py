@@ -51,6 +51,8 @@ LAYERS: dict[str, set[str]] = {
     "recordings": {"rows", "runtime", "spec"},
     "recorder": {"recordings", "runtime", "spec"},
     "streams": {"dsl", "host", "open_maps", "recorder", "recordings", "runtime", "spec"},
+    "live": {"dsl", "present", "runtime"},
+    "shown": {"abi", "dsl", "live", "runtime", "spec", "streams"},
     "symbols": {"present", "runtime"},
     "starting": {"btf", "spec"},
     "targets": FACTS | {"host", "runtime"},
@@ -66,7 +68,7 @@ LAYERS: dict[str, set[str]] = {
         "open_maps",
         "starting",
         "map_views",
-        "streams",
+        "shown",
         "targets",
     },
     "testing": FACTS | {"ir", "dsl", "kernel", "runtime", "session", "open_maps", "targets"},
@@ -77,6 +79,7 @@ LAYERS: dict[str, set[str]] = {
     "cli": FACTS
     | {
         "session",
+        "shown",
         "recordings",
         "targets",
         "present",

@@ -159,6 +159,30 @@ class EntryMap(MapHandle):
         keys, values = self.snapshot()
         return Table.of_entries(keys, values, self.spec.key, self.spec.value)
 
+    def top(self, n: int) -> Table:
+        """Return the ``n`` entries with the greatest values, the greatest first: a :meth:`table`.
+
+        The numbers of a per-CPU map are those of all CPUs together. Values that are no numbers
+        have no greatest: the first ``n`` entries come as they are in the map.
+        """
+        keys, values = self.snapshot()
+        if values.dtype.kind in "iuf":
+            values = values if values.ndim == 1 else values.sum(axis=tuple(range(1, values.ndim)))
+            # From the end on, so that equal ones keep their order.
+            order = len(values) - 1 - np.argsort(values[::-1], kind="stable")[::-1]
+            keys, values = keys[order], values[order]
+        return Table.of_entries(keys[:n], values[:n], self.spec.key, self.spec.value)
+
+    def __str__(self) -> str:
+        return str(self._looked_at())
+
+    def _repr_html_(self) -> str:
+        return self._looked_at()._repr_html_()
+
+    def _looked_at(self) -> Table:
+        """Return all entries in the order that people look at them."""
+        return self.top(self.spec.max_entries)
+
     def update(self, entries: Any) -> None:
         """Insert or replace many entries, as a dict does: a mapping, or pairs of key and value.
 

@@ -1,0 +1,119 @@
+"""``session.live``: what probes count shows while it runs, to the last event."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from pyebpf import (
+    Array,
+    Events,
+    Hash,
+    Log2Hist,
+    PerCpuHash,
+    RawTracepointContext,
+    Session,
+    load,
+    raw_tracepoint,
+    record,
+    u64,
+)
+from pyebpf.errors import PyebpfError
+
+pytestmark = pytest.mark.kernel
+
+TIMES = 23
+
+
+@record
+class Entered:
+    number: u64
+
+
+calls = Hash[u64, u64](max_entries=64)
+on_cpus = PerCpuHash[u64, u64](max_entries=64)
+slots = Array[u64](max_entries=4)
+sizes = Log2Hist(unit="bytes")
+entered = Events[Entered]()
+
+
+@raw_tracepoint("sys_enter")
+def enter(ctx: RawTracepointContext) -> None:
+    calls[ctx.args[1]] += 1
+    on_cpus[ctx.args[1]] += 1
+    slots[ctx.args[1] & 3] += 1
+    sizes.add(ctx.args[1])
+    entered.emit(Entered(number=ctx.args[1]))
+
+
+@raw_tracepoint("sys_enter")
+def nothing_kept(ctx: RawTracepointContext) -> None:
+    return
+
+
+def working(session: Session, then: Callable[[], object]) -> threading.Thread:
+    """Let the probe run so many times, a third of them with 9, and do something."""
+
+    def work() -> None:
+        for turn in range(TIMES):
+            session.test_run(enter, 0, 2 if turn % 3 else 9)
+            time.sleep(0.005)
+        then()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_all_views_are_drawn_until_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with load(enter, attach=False) as session:
+        thread = working(session, interrupt)
+        views = (calls, on_cpus, slots, sizes, entered)
+        table, each_cpu, array, hist, records = session.live(*views, interval=0.05)
+        thread.join()
+    assert hist.count == TIMES == len(records)
+    assert records["number"].tolist().count(9) == 8
+    for entries in (table, each_cpu):
+        assert [row.split() for row in str(entries).splitlines()] == [
+            ["key", "value"],
+            ["2", "15"],
+            ["9", "8"],
+        ]
+    assert str(array).splitlines()[1].split() == ["2", "15"]
+    said = capsys.readouterr().out
+    assert said.count("running") >= 2
+    assert "Traceback" not in said
+    assert f"{TIMES} received, 0 lost" in said.rpartition("entered:")[2]
+
+
+def test_without_views_it_is_the_aggregates() -> None:
+    with load(enter, attach=False) as session:
+        session.test_run(enter, 0, 700)
+        assert session.live(seconds=0).counts[9] == 1
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    with load(enter, attach=False) as session:
+        with pytest.raises(ValueError, match="so many seconds, not 0"):
+            session.live(sizes, interval=0)
+        with pytest.raises(KeyError):
+            session.live(Log2Hist())
+    with load(nothing_kept, attach=False) as session, pytest.raises(PyebpfError, match="nothing"):
+        session.live(seconds=0)
+
+
+def test_maps_draw_themselves() -> None:
+    with load(enter, attach=False) as session:
+        session.test_run(enter, 0, 2)
+        html = session[calls]._repr_html_()
+        assert html.count("<tr>") == 2
+        assert ">2</td>" in html
+        assert session[calls].top(0).names == ("key", "value")
