@@ -17,6 +17,9 @@ with Python::
 Kernel types come from :mod:`pyebpf.kernel`, exceptions from :mod:`pyebpf.errors`.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from pyebpf.dsl.access import (
     addressof,
     cast,
@@ -201,6 +204,19 @@ from pyebpf.spec.target import Target
 from pyebpf.targets import btf_target, host_target
 from pyebpf.version import __version__
 
+if TYPE_CHECKING:
+    from pyebpf.present.heat import HeatMap
+else:
+    #: What no start of a tool needs, and where it is.
+    _LATE = {"HeatMap": "pyebpf.present.heat"}
+
+    def __getattr__(name: str) -> Any:
+        """Import what is asked for."""
+        if name not in _LATE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_LATE[name]), name)
+
+
 __all__ = [
     "Alternatives",
     "Array",
@@ -223,6 +239,7 @@ __all__ = [
     "Global",
     "Hash",
     "HashOfMaps",
+    "HeatMap",
     "InodeStorage",
     "IterContext",
     "KernelVariable",

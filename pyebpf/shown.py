@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyebpf.abi.programs import PROGRAM_KINDS
+from pyebpf.dsl.probes import Probe
+from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.dsl.unit_names import PRINT_MAP
 from pyebpf.errors import PyebpfError
 from pyebpf.lazy import lazy
-from pyebpf.runtime.links import lacks
 from pyebpf.streams import Streams
 
 if TYPE_CHECKING:
-    from pyebpf import live
-    from pyebpf.spec.compiled import Compiled
+    from collections.abc import Mapping
+
+    from pyebpf import explained, live
+    from pyebpf.attached import Links
+    from pyebpf.dsl.probes.alternatives import Loadable
+    from pyebpf.explained import Explanation
+    from pyebpf.spec.target import Target
 else:
-    live = lazy("pyebpf.live")  # needs numpy, which a start does not wait for
+    # The compiler and numpy, which a start does not wait for.
+    explained = lazy("pyebpf.explained")
+    live = lazy("pyebpf.live")
 
 
 class Shown(Streams):
-    """What is shown of a session: its views while the kernel runs."""
+    """What is shown of a session: its programs, and its views while the kernel runs."""
+
+    links: Links
+    _options: Mapping[Any, Any]
 
     def live(self, *views: Any, interval: float = 0.5, seconds: float = float("inf")) -> Any:
         """Draw views again and again while the kernel runs, in place.
@@ -65,18 +75,41 @@ class Shown(Streams):
             shared=shared,
         )
 
-    def explain(self) -> str:
-        """Say which hooks are attached and which fields are read there."""
-        return explain(self.compiled)
+    def explain(self) -> Explanation:
+        """Say which hooks are attached and which fields are read there.
+
+        Returns:
+            a text, which a notebook draws: each line of Python beside the IR and the instructions
+            that it became.
+        """
+        return explained.of_compiled(self.compiled, self._found.probes, self._options)
+
+    def _repr_html_(self) -> str:
+        counts = {info.name: len(self.links.of(info.name)) for info in self.compiled.programs}
+        return explained.programs_page(self.compiled, counts, repr(self))
 
 
-def explain(compiled: Compiled) -> str:
-    """Say which hooks a compiled program attaches to and which fields it reads there."""
-    out = []
-    for info in compiled.programs:
-        out.append(f"{info.name}: {info.kind} {info.target}".rstrip())
-        later = lacks(PROGRAM_KINDS[info.kind], info.target, dict(info.at)) if info.attach else ""
-        out += [f"    not attached: {later}"] * bool(later)
-        out += [f"    reads {field}" for field in info.fields]
-        out += [f"    {note}" for note in info.notes]
-    return "\n".join(out)
+def _explain(
+    self: Loadable, *, options: Mapping[Any, Any] | None = None, target: Target | None = None
+) -> Explanation:
+    """Compile a probe, and say which hooks it has and which fields it reads there.
+
+    Needs no privileges.
+
+    Args:
+        self: the probe.
+        options: values of ``Const`` declarations.
+        target: the kernel to compile for; the running one by default.
+
+    Returns:
+        a text, which a notebook draws: each line of Python beside the IR and the instructions that
+        it became.
+
+    Raises:
+        CompileError: what is wrong with the probe.
+    """
+    return explained.of_probe(self, options, target)
+
+
+# A probe is a declaration, which the compiler reads: what explains it is above both.
+Probe.explain = Alternatives.explain = _explain

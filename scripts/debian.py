@@ -3,8 +3,9 @@
 ``python3 scripts/debian.py`` installs what is missing when run as root, and says what is missing
 otherwise; the tests that would use it are then skipped with that reason. With ``peers`` it does so
 for what ``make bench`` measures beside ours, with ``vm`` for what ``make test-vm`` boots other
-kernels with, with ``languages`` for compilers of hundreds of megabytes; nothing else installs
-those. It never fails: nothing here is needed to use pyebpf.
+kernels with, with ``languages`` for compilers of hundreds of megabytes, with ``browser`` for what
+``make pictures`` and the tests of notebooks look with; nothing else installs those. It never
+fails: nothing here is needed to use pyebpf.
 """
 
 from __future__ import annotations
@@ -64,8 +65,10 @@ VM = (
     Command("zstd", "--version", ("zstd",), "tests on other kernels"),
 )
 
+BROWSER = (Command("chromium", "--version", ("chromium",), "pictures, and tests in a browser"),)
+
 #: What is asked for by name; the rest is what `make test` uses.
-GROUPS = {"peers": PEERS, "vm": VM, "languages": LANGUAGES}
+GROUPS = {"peers": PEERS, "vm": VM, "languages": LANGUAGES, "browser": BROWSER}
 
 
 def find(command: Command) -> str | None:

@@ -23,16 +23,17 @@ from pyebpf.dsl.constants import Options, value_of
 from pyebpf.errors import CompileError, PyebpfError
 from pyebpf.lazy import lazy
 from pyebpf.session import Session, compile_probes, load, read_object
-from pyebpf.shown import explain
 from pyebpf.version import __version__
 
 if TYPE_CHECKING:
+    from pyebpf import explained
     from pyebpf.cli import reports
     from pyebpf.cli.lines import Lines, Printer
     from pyebpf.dsl.constants import ConstDecl
     from pyebpf.dsl.probes.alternatives import Loadable
     from pyebpf.present import listing
 else:
+    explained = lazy("pyebpf.explained")
     reports = lazy("pyebpf.cli.reports")  # of no use before probes are attached
     listing = lazy("pyebpf.present.listing")
 
@@ -311,7 +312,7 @@ class Tool(Generic[R]):
     def _explanation(self, choice: Choice) -> str:
         compiled = compile_probes(*self._loadable(choice), options=choice.consts)
         kernel = os.uname().release
-        return f"{self.name} on Linux {kernel} attaches\n{explain(compiled)}\n"
+        return f"{self.name} on Linux {kernel} attaches\n{explained.words(compiled)}\n"
 
     def _try(self, choice: Choice) -> None:
         with load(*self._loadable(choice), options=choice.consts) as session:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.lazy import lazy
 from pyebpf.plain import Frozen
 from pyebpf.runtime import elf
-from pyebpf.session import read_object
 from pyebpf.targets import host_target
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def subject_of_probes(
         CompileError: what is wrong with them.
     """
     compiled, unit = compiler.compile_with_ir(probes, target or host_target(), options)
-    return Subject(read_object(compiled), unit)
+    return Subject(elf.parse_object(compiled.object), unit)
 
 
 def subject_of_file(path: str) -> Subject | None:

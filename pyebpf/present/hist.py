@@ -331,13 +331,30 @@ class Hist:
         return f"<Hist {self.kind} count={self.count}{average}{unit}>"
 
     def _repr_html_(self) -> str:
-        return drawing.figure([drawing.histogram(*self.bars(), self.label())])
+        return drawing.figure([drawing.histogram(*self.bars(), self.label())], self.summed())
 
     def bars(self) -> tuple[list[str], list[int]]:
-        """Name and count the slots, up to the last that holds something."""
+        """Name and count the slots, from the first to the last that holds something."""
         counts, edges = self._drawn()
         used = _used(np.array(counts))
-        return stars.slot_names(edges[: used + 1]), counts[:used]
+        first = next((slot for slot, count in enumerate(counts) if count), 0)
+        return stars.slot_names(edges[first : used + 1]), counts[first:used]
+
+    def summed(self) -> str:
+        """Say in a line how many values there are, their mean where it is known, and quantiles."""
+        if not self.count:
+            return ""
+        median, tail = self.quantile(0.5), self.quantile(0.99)
+        assert median is not None  # something was seen
+        assert tail is not None
+        mean = "" if self.mean is None else f", mean {self._said(self.mean)}"
+        below = f"about half below {self._said(median.value)}, 99 % below {self._said(tail.value)}"
+        return f"{self.count:,} value{'s' * (self.count != 1)}{mean}, {below}"
+
+    def _said(self, value: float) -> str:
+        rounded = float(f"{value:.4g}")
+        number = f"{rounded:,.0f}" if abs(rounded) >= 1_000 else f"{rounded:g}"
+        return f"{number} {self.unit}".rstrip()
 
 
 def _used(counts: NDArray[np.uint64]) -> int:

@@ -15,6 +15,8 @@ Order: TypeAlias = Literal["key", "count", "busiest", "total", "seen"] | Callabl
 
 #: How many drawings a notebook shows before it says how many more there are.
 _DRAWN = 12
+#: How long their bars are, in pixels.
+_BARS = 200
 
 
 def _by_key(item: tuple[Any, Hist]) -> Any:
@@ -202,7 +204,7 @@ class KeyedHist(Mapping[Any, Hist]):
         shown = self._sorted("busiest")
         label = self.empty.label()
         drawings = [
-            drawing.histogram(*hist.bars(), label, title=self._head(key))
+            drawing.histogram(*hist.bars(), label, title=self._head(key), bars=_BARS)
             for key, hist in shown[:_DRAWN]
         ]
         more = len(shown) - _DRAWN

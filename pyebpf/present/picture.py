@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
 from typing import Any
 
 from pyebpf.plain import Frozen
+from pyebpf.present import theme
 from pyebpf.present.escape import printable
 
 
@@ -30,10 +30,12 @@ class Picture(Frozen):
 
 def picture(value: Any) -> Picture:
     """Return how a value looks: as it draws itself, and else as it prints."""
-    text = "\n".join(map(printable, str(value).split("\n")))
+    words = str(value)
     draw = getattr(value, "_repr_html_", None)
     drawn = draw() if callable(draw) else None
-    return Picture(f"<pre>{escape(text)}</pre>" if drawn is None else drawn, text)
+    if drawn is None:
+        drawn = theme.page("text", f"<pre>{theme.lines(words)}</pre>")
+    return Picture(drawn, "\n".join(map(printable, words.split("\n"))))
 
 
 def gallery(named: Iterable[tuple[str, Picture]], note: str) -> Picture:
@@ -41,8 +43,8 @@ def gallery(named: Iterable[tuple[str, Picture]], note: str) -> Picture:
     html, text = [], []
     for name, one in named:
         title = printable(name)
-        head = f'<div style="font-weight:bold">{escape(title)}</div>' if title else ""
+        head = f"<b>{theme.text(title)}</b>" if title else ""
         html.append(f"<div>{head}{one.html}</div>")
         text.append(f"{title}:\n{one.text}" if title else one.text)
-    html.append(f'<div class="pyebpf-note" style="opacity:.7">{escape(note)}</div>')
-    return Picture(f'<div class="pyebpf-live">{"".join(html)}</div>', "\n".join([*text, note]))
+    drawn = theme.page("live", *html, theme.note(note))
+    return Picture(drawn, "\n".join([*text, note]))

@@ -139,11 +139,12 @@ class Series:
         return f"<Series {len(self.counts)} steps of {self.step_ns} ns, count={self.count}>"
 
     def _repr_html_(self) -> str:
-        return drawing.figure([self.drawn("time")])
+        return drawing.figure([self.drawn("values")], kind="series")
 
     def drawn(self, title: str) -> str:
         """Return the counts as a drawing."""
-        return drawing.histogram(self._times(), self.counts.tolist(), title)
+        seconds = f"{self.step_ns / _NS_PER_S:g} s"
+        return drawing.columns(self._times(), self.counts.tolist(), f"{title} in {seconds} (UTC)")
 
     def to_dict(self) -> list[dict[str, Any]]:
         """Return each step: ``start`` in seconds since 1970, ``count``, ``sum``."""
@@ -244,7 +245,8 @@ class KeyedSeries(Mapping[Any, Series]):
     def _repr_html_(self) -> str:
         drawings = [one.drawn(self._head(key)) for key, one in [*self.top(_DRAWN).items()]]
         more = len(self) - _DRAWN
-        return drawing.figure(drawings, f"and {more} more, less busy" if more > 0 else "")
+        under = f"and {more} more, less busy" if more > 0 else ""
+        return drawing.figure(drawings, under, kind="series")
 
     def otlp(self, name: str, attributes: Mapping[str, object] | None = None) -> dict[str, Any]:
         """Return all as one metric of OTLP's JSON, the key an attribute."""

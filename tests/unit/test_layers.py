@@ -52,7 +52,7 @@ LAYERS: dict[str, set[str]] = {
     "recorder": {"recordings", "runtime", "spec"},
     "streams": {"dsl", "host", "open_maps", "recorder", "recordings", "runtime", "spec"},
     "live": {"dsl", "present", "runtime"},
-    "shown": {"abi", "dsl", "live", "runtime", "spec", "streams"},
+    "shown": {"attached", "dsl", "explained", "live", "spec", "streams"},
     "symbols": {"present", "runtime"},
     "starting": {"btf", "spec"},
     "targets": FACTS | {"host", "runtime"},
@@ -75,11 +75,12 @@ LAYERS: dict[str, set[str]] = {
     "stubs": FACTS | {"dsl"},
     "doctor": FACTS | {"runtime"},
     "hooks": FACTS | {"dsl", "runtime", "stubs"},
-    "inspection": FACTS | {"ir", "dsl", "runtime", "session", "targets"},
+    "inspection": FACTS | {"ir", "dsl", "present", "runtime", "targets"},
+    "explained": {"abi", "dsl", "inspection", "present", "runtime", "spec", "targets"},
     "cli": FACTS
     | {
         "session",
-        "shown",
+        "explained",
         "recordings",
         "targets",
         "present",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from pyebpf.dsl.probes.base import Hook, Probe
 from pyebpf.errors import PyebpfError
@@ -26,6 +26,8 @@ class Alternatives(Plain):
 
     name: str
     ways: tuple[tuple[Probe, ...], ...]
+    #: As of a probe.
+    explain: ClassVar[Callable[..., str]]
 
     def __call__(self, *_: object, **__: object) -> None:
         raise PyebpfError(f"{self.name} runs in the kernel: load({self.name}) attaches it")

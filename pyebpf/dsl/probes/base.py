@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, get_type_hints
 
 from pyebpf.dsl.constants import ConstDecl, Options, value_of
 from pyebpf.errors import PyebpfError
@@ -59,6 +59,8 @@ class Probe(Plain):
     function: Callable[..., Any]
     hooks: tuple[Hook, ...]
     called: str = ""
+    #: Says what becomes of it: ``pyebpf.shown`` gives it, which knows both halves.
+    explain: ClassVar[Callable[..., str]]
 
     @property
     def name(self) -> str:
