@@ -10,7 +10,7 @@ ARGS ?=
 KERNEL ?=
 
 .PHONY: help demo test setup system check check-format check-lint check-types check-programs test-unit test-kernel test-vm test-vm-ci \
-  kernels-page kinds-page walk-through bench golden wheel matrix sizes clean
+  kernels-page kinds-page walk-through pictures bench golden wheel matrix sizes clean
 
 help:              ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1: /p' Makefile
@@ -76,6 +76,10 @@ beside-page: setup ## docs/beside.md: our tools and their peers on the same work
 	@$(PYTHON) scripts/debian.py vm
 	@$(PYTHON) scripts/debian.py peers
 	$(PY) -m tests.vm beside 6.1 --page docs/beside.md
+
+pictures: setup    ## docs/pictures: every drawing, on a light and on a dark page, by a headless Chromium
+	@$(PYTHON) scripts/debian.py browser
+	$(PY) scripts/pictures.py
 
 bench: setup system ## measure, beside peers; nothing here passes or fails
 	@$(PYTHON) scripts/debian.py peers

@@ -217,6 +217,11 @@ else:
         return getattr(import_module(_LATE[name]), name)
 
 
+def load_ipython_extension(shell: object) -> None:
+    """Give IPython, or a notebook, a magic for each tool: ``%load_ext pyebpf``."""
+    import_module("pyebpf.magics").register(shell)
+
+
 __all__ = [
     "Alternatives",
     "Array",

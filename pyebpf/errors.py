@@ -7,8 +7,15 @@ said in the message.
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from pyebpf import colour
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: What tracing needs, and how a notebook's kernel gets it: it has what Jupyter was started with.
+_BOTH = ("CAP_BPF", "CAP_PERFMON")
 
 
 class PyebpfError(Exception):
@@ -26,8 +33,23 @@ class _SourceError(PyebpfError):
 
     def _render_traceback_(self) -> list[str]:
         # IPython calls this instead of printing a traceback: the user's line is what matters.
-        text = str(self)
+        text = str(self) + _for_notebooks(getattr(self, "capability", None))
         return (colour.paint(text) if colour.wanted(sys.stdout) else text).split("\n")
+
+
+def _for_notebooks(capability: str | None) -> str:
+    """Say how to run Jupyter with a capability that is missing; nothing if none is."""
+    if not capability:
+        return ""
+    wanted = dict.fromkeys((*_BOTH, capability))
+    names = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in wanted)
+    return (
+        f"\n\nA notebook's kernel has the capabilities that Jupyter was started with. "
+        f"With {' and '.join(wanted)}:\n"
+        '  sudo setpriv --reuid="$(id -u)" --regid="$(id -g)" --init-groups \\\n'
+        f"    --inh-caps={names} --ambient-caps={names} \\\n"
+        '    env HOME="$HOME" PATH="$PATH" jupyter lab'
+    )
 
 
 class CompileError(_SourceError):
@@ -59,6 +81,13 @@ class KernelError(PyebpfError, OSError):
 
     def __str__(self) -> str:
         return str(self.strerror)
+
+    @property
+    def _render_traceback_(self) -> Callable[[], list[str]]:
+        # IPython looks for it: where a right is missing, the lines that led here say nothing.
+        if self.capability is None:
+            raise AttributeError("this error has a traceback")
+        return lambda: f"{self}{_for_notebooks(self.capability)}".split("\n")
 
 
 class LoadError(PyebpfError):

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.cli import output
@@ -53,9 +54,13 @@ class Reports:
     def _is_plain(self) -> bool:
         return not self._choice.frame.keys() & {"json", "csv"}
 
+    @property
+    def _is_drawn(self) -> bool:
+        return self._is_plain and "draw" in self._choice.frame
+
     def once(self) -> None:
         """Print a report of what there is now."""
-        output.write(self._text(lead="")(self._plan.make(self._session)))
+        self._teller(lead="")(self._plan.make(self._session))
 
     def run(self, patience: Patience, begin: float, tell: Callable[[Losses], None]) -> None:
         """Print one for each interval, as many as are asked for.
@@ -65,7 +70,7 @@ class Reports:
             begin: when tracing began, of the monotonic clock.
             tell: says what was lost.
         """
-        if self._is_plain:
+        if self._is_plain and not self._is_drawn:
             output.write(self._plan.layout.begin())
         self._live = self._screen(patience)
         with self._live or nullcontext():
@@ -76,7 +81,7 @@ class Reports:
         interval = choice.interval_s or self._plan.interval_s or math.inf
         end = begin + choice.frame.get("duration", math.inf)
         following, left, losses = begin, choice.times or self._plan.times or math.inf, Losses()
-        text = self._live.text if self._live else self._text(self._plan.layout.lead)
+        report = self._teller(self._plan.layout.lead)
         while True:
             # From one begin to the next: no drift, and no hurry after a pause.
             following = max(following + interval, time.monotonic())
@@ -85,7 +90,7 @@ class Reports:
             is_last = patience.is_over or left < 1 or time.monotonic() >= end
             if is_last:
                 patience.finish(self._session)  # what comes during the report belongs to nobody
-            output.write(text(self._plan.make(self._session)))
+            report(self._plan.make(self._session))
             tell(losses)
             if is_last:
                 return
@@ -111,6 +116,16 @@ class Reports:
             for turn in turns:
                 turn(self._session)
 
+    def _teller(self, lead: str) -> Callable[[Any], object]:
+        """Return what tells a result: prints it, or hands it over to be drawn."""
+        if not self._is_drawn:
+            text = self._live.text if self._live else self._text(lead)
+            return lambda result: output.write(text(result))
+        draw: Callable[[Any, Callable[[Any], str]], object] = self._choice.frame["draw"]
+        laid_out = partial(self._plan.layout.text, self._session)
+        limit, most = self._limit, self._plan.most
+        return lambda result: draw(largest(result, limit, most) if limit else result, laid_out)
+
     def _text(self, lead: str) -> Callable[[Any], str]:
         """Return what makes text of a result."""
         frame, layout, session = self._choice.frame, self._plan.layout, self._session
@@ -130,7 +145,7 @@ class Reports:
         # A command that is run has the terminal for itself.
         if not isinstance(layout, Screen) or not self._is_plain or "exec" in self._choice.frame:
             return None
-        if self._session.compiled.prints or not layout.clears(self._session):
+        if self._is_drawn or self._session.compiled.prints or not layout.clears(self._session):
             return None
         module: Any = importlib.import_module("pyebpf.cli.live")
         if not module.Live.is_possible():

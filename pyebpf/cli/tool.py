@@ -245,6 +245,29 @@ class Tool(Generic[R]):
             output.complain(self.name, f"{err}\n{line.usage(self.name)}\ntry {self.name} --help")
             return MISUSED
 
+    def perform(
+        self, argv: Sequence[str], draw: Callable[[Any, Callable[[Any], str]], object]
+    ) -> None:
+        """Run the tool as :meth:`main` does, but hand its reports over, and raise what fails.
+
+        An interval without a number of intervals is for one report, as ``run(seconds=…)`` makes it.
+
+        Args:
+            argv: the command line.
+            draw: takes a result, and what makes text of one. Other output is written as always.
+
+        Raises:
+            UsageError: the command line makes no sense.
+            PyebpfError, OSError: something failed.
+        """
+        choice = self.command_line().parse(argv)
+        self._check(choice)
+        choice.frame["draw"] = draw
+        if choice.interval_s is not None and "duration" not in choice.frame:
+            choice = choice.replace(times=choice.times or 1)
+        with _types_from(choice.frame.get("btf")):
+            self._act(choice, self.command_line())
+
     def _check(self, choice: Choice) -> None:
         if clash := self._clash(choice.consts):
             raise UsageError(clash)
@@ -334,7 +357,7 @@ class Tool(Generic[R]):
             begin = time.monotonic()
             if self._meanwhile is not None:
                 self._meanwhile(session)  # what is traced may soon be gone
-            if not choice.frame.keys() & {"json", "csv"}:
+            if not choice.frame.keys() & {"json", "csv", "draw"}:
                 self._begin(session)
             printer = self._printer(session, choice)
             if traced is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyebpf.present.theme import BAR, note, page, svg, text
+from pyebpf.present.theme import BAR, lines, note, page, svg, text
 
 _ROW = 17
 _BARS = 320
@@ -102,6 +102,16 @@ def _column(x: float, base: int, step: float, said: str, share: float) -> str:
 def ticks(count: int, step: float) -> range:
     """Return which of some steps, so wide, have room for a time below."""
     return range(0, count, max(1, -int(-_LABELLED // step)))
+
+
+class Words(str):
+    """A text that draws itself as it is, line by line."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return page("text", f"<pre>{lines(self)}</pre>")
 
 
 def figure(drawings: list[str], under: str = "", *, kind: str = "hist") -> str:

@@ -92,11 +92,13 @@ LAYERS: dict[str, set[str]] = {
         "hooks",
         "inspection",
     },
+    "magics": {"cli", "present"},
     "__main__": {"cli"},
 }
 #: The public names come from everywhere below the tool frame.
 LAYERS["__init__"] = (set(LAYERS) | LEAVES) - {
     "cli",
+    "magics",
     "testing",
     "symbols",
     "stubs",
