@@ -106,7 +106,8 @@ last = Global[u64](0)
 
 
 @raw_tracepoint("sys_enter")
-def enter(ctx: RawTracepointContext) -> None:  # noqa: D103 - shown as it is
+def enter(ctx: RawTracepointContext) -> None:
+    """Keep the last large number."""
     number = ctx.args[1]
     if number > 300:
         last.value = number
@@ -122,7 +123,7 @@ def _live() -> Any:
 
 
 #: Of the window, in pixels, where 900 are too few.
-_WIDTHS = {"explain": 1_180}
+_WIDTHS = {"explain": 1_100}
 #: By the names of their pictures.
 DRAWINGS: dict[str, Callable[[], Any]] = {
     "hist": _hist,
