@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -17,7 +16,6 @@ from pyebpf import (
     Log2Hist,
     PerCpuHash,
     RawTracepointContext,
-    Session,
     load,
     raw_tracepoint,
     record,
@@ -56,28 +54,21 @@ def nothing_kept(ctx: RawTracepointContext) -> None:
     return
 
 
-def working(session: Session, then: Callable[[], object]) -> threading.Thread:
-    """Let the probe run so many times, a third of them with 9, and do something."""
+def test_all_views_are_drawn_until_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
+    drawn = threading.Event()
 
     def work() -> None:
+        drawn.wait()
         for turn in range(TIMES):
             session.test_run(enter, 0, 2 if turn % 3 else 9)
             time.sleep(0.005)
-        then()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread
-
-
-def test_all_views_are_drawn_until_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupt() -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     with load(enter, attach=False) as session:
-        thread = working(session, interrupt)
-        views = (calls, on_cpus, slots, sizes, entered)
-        table, each_cpu, array, hist, records = session.live(*views, interval=0.05)
+        thread = threading.Thread(target=work)
+        thread.start()
+        views = (calls, on_cpus, slots, sizes, entered, drawn.set)
+        table, each_cpu, array, hist, records, _ = session.live(*views, interval=0.05)
         thread.join()
     assert hist.count == TIMES == len(records)
     assert records["number"].tolist().count(9) == 8
@@ -89,7 +80,7 @@ def test_all_views_are_drawn_until_an_interrupt(capsys: pytest.CaptureFixture[st
         ]
     assert str(array).splitlines()[1].split() == ["2", "15"]
     said = capsys.readouterr().out
-    assert said.count("running") >= 2
+    assert "running" in said
     assert "Traceback" not in said
     assert f"{TIMES} received, 0 lost" in said.rpartition("entered:")[2]
 

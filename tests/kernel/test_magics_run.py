@@ -10,17 +10,26 @@ pytest.importorskip("IPython", reason="ipython is not installed (make setup)")
 
 from tests.unit.test_magics import run
 
-pytestmark = [pytest.mark.kernel, pytest.mark.thorough]
+pytestmark = [pytest.mark.kernel, pytest.mark.exact, pytest.mark.thorough]
 
 #: 23 calls, while a cell counts those of this process.
 WORK = """
 import os, signal, threading, time
+def is_attached():
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            if "bpf_link" in os.readlink(f"/proc/self/fd/{fd}"):
+                return True
+        except OSError:
+            pass  # it is closed again
 def work(then):
+    while not is_attached():
+        time.sleep(0.01)
     for _ in range(23):
         os.getppid()
     then()
 def later(then=lambda: None):
-    threading.Timer(1.0, work, [then]).start()
+    threading.Thread(target=work, args=[then]).start()
 line = f"syscount -p {os.getpid()} --syscall getppid"
 sent = shell.display_pub.outputs
 """

@@ -8,10 +8,8 @@ import pty
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -40,31 +38,49 @@ def counter() -> Look:
     return look(lambda: next(numbers), "n")
 
 
-def test_it_draws_until_the_time_is_over_and_gives_the_last_state() -> None:
-    shown = Shown()
-    begin = time.monotonic()
-    (last,) = watch([counter()], 0.05, 0.2, time.sleep, shown)
-    assert time.monotonic() - begin >= 0.2
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_it_draws_until_the_time_is_over_and_gives_the_last_state(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown, clock = Shown(), Clock()
+    monkeypatch.setattr("pyebpf.live.time", clock)
+    (last,) = watch([counter()], 2, 7, clock.sleep, shown)
     texts = [one.text.split("\n") for one in shown.pictures]
-    assert [lines[:2] for lines in texts] == [["n:", str(n)] for n in range(len(texts))]
-    assert last == len(texts) - 1 >= 2
-    assert texts[0][2].endswith("s, running")
-    assert texts[-1][2] == "0.2 s"
+    notes = ["0.0 s, running", "2.0 s, running", "4.0 s, running", "6.0 s, running", "7.0 s"]
+    assert texts == [["n:", str(n), note] for n, note in enumerate(notes)]
+    assert last == 4
 
 
-def interrupted(looks: list[Look], shown: Shown) -> tuple[Any, ...]:
-    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    try:
-        return watch(looks, 60, FOREVER, time.sleep, shown)
-    finally:
-        timer.join()
+def test_what_takes_longer_than_the_interval_is_drawn_less_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown, clock = Shown(), Clock()
+    monkeypatch.setattr("pyebpf.live.time", clock)
+    watch([look(lambda: clock.sleep(5), "")], 2, 11, clock.sleep, shown)
+    notes = [one.text.split("\n")[-1] for one in shown.pictures]
+    assert notes == ["0.0 s, running", "5.0 s, running", "10.0 s, running", "11.0 s"]
+
+
+def interrupt(_: float) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_an_interrupt_ends_it_with_a_last_drawing() -> None:
     shown = Shown()
     before = signal.getsignal(signal.SIGINT)
-    assert interrupted([counter()], shown) == (1,)
+    assert watch([counter()], 60, FOREVER, interrupt, shown) == (1,)
     assert "running" not in shown.pictures[-1].text
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -112,13 +128,17 @@ from IPython.core.interactiveshell import InteractiveShell
 shell = InteractiveShell.instance(colors="NoColor")
 shell.display_pub = CapturingDisplayPublisher()
 shell.run_cell('''
-import os, signal, threading, time
+import os, signal
 from pyebpf.live import look, watch
 from pyebpf.present import screens
 from pyebpf.present.hist import Hist
 counts = iter(range(1, 100))
-threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-hist, = watch([look(lambda: Hist.log2([next(counts)]), "")], 0.1, 60, time.sleep, screens.display())
+def state():
+    hist = Hist.log2([next(counts)])
+    if hist.count == 4:
+        os.kill(os.getpid(), signal.SIGINT)
+    return hist
+hist, = watch([look(state, "")], 0.001, 60, lambda _: None, screens.display())
 ''')
 result = shell.run_cell("hist.count")
 sent = shell.display_pub.outputs
