@@ -17,6 +17,7 @@ from pyebpf.present.interchange import Table
 from pyebpf.present.picture import Picture, gallery, picture
 from pyebpf.runtime import batches
 from pyebpf.runtime.maps.base import EntryMap
+from pyebpf.runtime.maps.shared import GlobalView
 from pyebpf.runtime.stream import EventStream
 from pyebpf.stopping import Wish
 
@@ -108,6 +109,8 @@ def look(what: Any, name: str) -> Look:
     if isinstance(what, EventStream):
         latest = _Latest(what)
         return Look(name, latest.state, latest.drawn, latest.take)
+    if isinstance(what, GlobalView):
+        return Look(name, lambda: what.value)
     if isinstance(what, EntryMap):
         return Look(name, lambda: what.top(what.spec.max_entries))
     if callable(getattr(what, "snapshot", None)):

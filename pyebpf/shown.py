@@ -52,9 +52,9 @@ class Shown(Streams):
 
         Returns:
             The last state of the view, of several a tuple: what ``snapshot()`` gives of aggregates;
-            of other maps a ``Table``, the greatest value first; of ``Events`` the last 1,000
-            records, ``(n,)``, or a ``Batch`` of records of several types, which nobody else gets
-            then; of a function what it returned.
+            of other maps a ``Table``, the greatest value first; of a ``Global`` its value; of
+            ``Events`` the last 1,000 records, ``(n,)``, or a ``Batch`` of records of several types,
+            which nobody else gets then; of a function what it returned.
 
         Raises:
             ValueError: ``interval`` is not more than 0.

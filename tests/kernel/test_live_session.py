@@ -12,10 +12,13 @@ import pytest
 from pyebpf import (
     Array,
     Events,
+    FixedArray,
+    Global,
     Hash,
     Log2Hist,
     PerCpuHash,
     RawTracepointContext,
+    array,
     load,
     raw_tracepoint,
     record,
@@ -33,11 +36,25 @@ class Entered:
     number: u64
 
 
+@record
+class Left:
+    number: u64
+    result: u64
+
+
+@record
+class Pair:
+    numbers: FixedArray[u64] = array(2)
+
+
 calls = Hash[u64, u64](max_entries=64)
 on_cpus = PerCpuHash[u64, u64](max_entries=64)
 slots = Array[u64](max_entries=4)
 sizes = Log2Hist(unit="bytes")
 entered = Events[Entered]()
+either = Events[Entered | Left](pages=4)
+last = Global[u64](0)
+arrays = Hash[u64, Pair](max_entries=4)
 
 
 @raw_tracepoint("sys_enter")
@@ -83,6 +100,46 @@ def test_all_views_are_drawn_until_an_interrupt(capsys: pytest.CaptureFixture[st
     assert "running" in said
     assert "Traceback" not in said
     assert f"{TIMES} received, 0 lost" in said.rpartition("entered:")[2]
+
+
+@raw_tracepoint("sys_enter")
+def of_two(ctx: RawTracepointContext) -> None:
+    last.value = ctx.args[1]
+    pair = arrays.setdefault(ctx.args[1], Pair())
+    pair.numbers[1] = 7
+    either.emit(Entered(number=ctx.args[1]))
+    either.emit(Left(number=ctx.args[1], result=77))
+
+
+def test_streams_of_several_types_globals_and_arrays(capsys: pytest.CaptureFixture[str]) -> None:
+    with load(of_two, attach=False) as session:
+        for number in (5, 6):
+            session.test_run(of_two, 0, number)
+        batch, value, table = session.live(either, last, arrays, seconds=0)
+        assert batch[Entered]["number"].tolist() == [5, 6]
+        assert batch[Left]["result"].tolist() == [77, 77]
+        assert value == 6
+        assert len(table) == 2
+        assert "'last' 6" in str(session[last])
+        assert "[0, 7]" in session[arrays]._repr_html_()
+        assert session[last]._repr_html_() is None
+    said = capsys.readouterr().out
+    assert "number  result\n     5      77\n     6      77" in said
+    assert "4 received, 0 lost" in said
+
+
+def test_a_stream_gives_its_last_thousand_records() -> None:
+    with load(enter, attach=False) as session:
+        for _ in range(3):
+            for number in range(400):
+                session.test_run(enter, 0, number)
+            records = session.live(entered, seconds=0)
+        assert records["number"].tolist() == list(range(400))  # of each call, what came since
+        for _ in range(3):
+            for number in range(400):
+                session.test_run(enter, 0, number)
+        records = session.live(entered, seconds=0)
+        assert records["number"].tolist() == [n % 400 for n in range(200, 1_200)]
 
 
 def test_without_views_it_is_the_aggregates() -> None:

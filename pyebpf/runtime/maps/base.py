@@ -166,22 +166,19 @@ class EntryMap(MapHandle):
         have no greatest: the first ``n`` entries come as they are in the map.
         """
         keys, values = self.snapshot()
-        if values.dtype.kind in "iuf":
-            values = values if values.ndim == 1 else values.sum(axis=tuple(range(1, values.ndim)))
+        if self.layout.cpus and values.ndim == 2 and values.dtype.kind in "iuf":
+            values = values.sum(axis=1)
+        if values.ndim == 1 and values.dtype.kind in "iuf":
             # From the end on, so that equal ones keep their order.
             order = len(values) - 1 - np.argsort(values[::-1], kind="stable")[::-1]
             keys, values = keys[order], values[order]
         return Table.of_entries(keys[:n], values[:n], self.spec.key, self.spec.value)
 
-    def __str__(self) -> str:
-        return str(self._looked_at())
-
-    def _repr_html_(self) -> str:
-        return self._looked_at()._repr_html_()
-
-    def _looked_at(self) -> Table:
-        """Return all entries in the order that people look at them."""
-        return self.top(self.spec.max_entries)
+    def _repr_html_(self) -> str | None:
+        try:
+            return self.top(self.spec.max_entries)._repr_html_()
+        except TypeError:  # the kernel does not list its entries, or no table has such values
+            return None
 
     def update(self, entries: Any) -> None:
         """Insert or replace many entries, as a dict does: a mapping, or pairs of key and value.
