@@ -128,6 +128,7 @@ def test_streams_of_several_types_globals_and_arrays(capsys: pytest.CaptureFixtu
     assert "4 received, 0 lost" in said
 
 
+@pytest.mark.thorough
 def test_a_stream_gives_its_last_thousand_records() -> None:
     with load(enter, attach=False) as session:
         for _ in range(3):
