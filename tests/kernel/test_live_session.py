@@ -111,6 +111,7 @@ def of_two(ctx: RawTracepointContext) -> None:
     either.emit(Left(number=ctx.args[1], result=77))
 
 
+@pytest.mark.thorough
 def test_streams_of_several_types_globals_and_arrays(capsys: pytest.CaptureFixture[str]) -> None:
     with load(of_two, attach=False) as session:
         for number in (5, 6):
@@ -149,6 +150,7 @@ def test_without_views_it_is_the_aggregates() -> None:
         assert session.live(seconds=0).counts[9] == 1
 
 
+@pytest.mark.thorough
 def test_what_makes_no_sense_is_refused() -> None:
     with load(enter, attach=False) as session:
         with pytest.raises(ValueError, match="so many seconds, not 0"):
