@@ -10,7 +10,7 @@ ARGS ?=
 KERNEL ?=
 
 .PHONY: help demo test setup system check check-format check-lint check-types check-programs test-unit test-kernel test-vm test-vm-ci \
-  kernels-page kinds-page walk-through pictures bench golden wheel matrix sizes clean
+  kernels-page kinds-page walk-through pictures bench notebooks golden wheel matrix sizes clean
 
 help:              ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1: /p' Makefile
@@ -23,10 +23,11 @@ test: setup system ## install what the tests need, run all of them
 	$(PYTEST) $(ARGS)
 
 setup:             ## the environment for development: .venv
-	@$(PYTHON) scripts/environment.py test lint frames
+	@$(PYTHON) scripts/environment.py test lint frames notebooks
 
 system:            ## the Debian packages that some tests use (root installs them, others are told)
 	@$(PYTHON) scripts/debian.py
+	@$(PYTHON) scripts/debian.py browser
 
 check: check-format check-lint check-types check-programs ## all that needs no kernel and runs no tests
 
@@ -84,6 +85,9 @@ pictures: setup    ## docs/pictures: every drawing, on a light and on a dark pag
 bench: setup system ## measure, beside peers; nothing here passes or fails
 	@$(PYTHON) scripts/debian.py peers
 	$(PYTEST) tests/bench -m bench -s $(ARGS)
+
+notebooks:         ## examples/notebooks as they are kept: without what was run
+	@$(PYTHON) scripts/notebooks.py
 
 golden: setup      ## rewrite the golden files; read the difference before you commit it
 	$(PYTEST) tests/compile --update-golden $(ARGS)

@@ -89,7 +89,7 @@ def program() -> Callable[[str], str]:
     """Give a function that finds a program such as ``clang``, and skips the test without it."""
 
     def find(name: str) -> str:
-        rows = (*debian.COMMANDS, *debian.LANGUAGES)
+        rows = (*debian.COMMANDS, *debian.LANGUAGES, *debian.BROWSER)
         (row,) = (row for row in rows if row.name == name)
         path = debian.find(row)
         if path is None:
