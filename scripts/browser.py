@@ -34,6 +34,7 @@ _FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
+_FD = "/proc/self/fd/"
 _PATIENCE_S = 60.0
 _RECT = """(() => { const r = document.getElementById("it").getBoundingClientRect();
 return [r.x, r.y, r.width, r.height].map(Math.round); })()"""
@@ -55,7 +56,8 @@ class Browser:
         self._in, theirs_out = os.pipe()
         words = [found, *_FLAGS, f"--user-data-dir={self._home.name}", "about:blank"]
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "sh", *words],
+            # Not 3<&12: dash knows descriptors of one digit only.
+            ["sh", "-c", f'exec "$@" 3<{_FD}{theirs_in} 4>{_FD}{theirs_out}', "sh", *words],
             pass_fds=(theirs_in, theirs_out),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
