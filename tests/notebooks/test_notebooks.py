@@ -29,8 +29,8 @@ SAYS = {
 }
 #: How many of their outputs are drawings, at least.
 DRAWINGS = {
-    "anomaly": 1,
-    "block_io_latency": 3,
+    "anomaly": 2,
+    "block_io_latency": 4,
     "data_loader": 1,
     "python_service": 2,
     "tcp_sessions": 2,
