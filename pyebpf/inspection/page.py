@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from pyebpf.inspection.listing import Chunk, Row, Section
 
+_LEFT = ' style="text-align:left"'  # Jupyter has cells of tables at the right
+
 
 class _Line(Plain):
     """What became of a line of the source: its IR, its instructions."""
@@ -45,7 +47,7 @@ def _function(section: Section, name: str, *, alone: bool) -> str:
     lines = list(_lines(chunk for chunk in section.chunks if chunk.function == name))
     has_ir = any(line.ir for line in lines)
     heads = ["", "Python", *["IR"] * has_ir, "eBPF"]
-    head = "".join(f'<th scope="col" style="text-align:left">{one}</th>' for one in heads)
+    head = "".join(f'<th scope="col"{_LEFT}>{one}</th>' for one in heads)
     rows = "".join(_row(line, has_ir=has_ir) for line in lines)
     title = "" if alone else f"<caption>function {text(name)}</caption>"
     return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
@@ -69,12 +71,12 @@ def _lines(chunks: Iterable[Chunk]) -> Iterator[_Line]:
 def _row(line: _Line, *, has_ir: bool) -> str:
     place, number = (f"{line.file}:{line.number}", str(line.number)) if line.file else ("", "")
     source = text(line.source.rstrip()) if line.file else '<i class="dim">no line of its own</i>'
-    ir = f'<td class="dim">{"<br/>".join(map(text, line.ir))}</td>' if has_ir else ""
+    ir = f'<td class="dim"{_LEFT}>{"<br/>".join(map(text, line.ir))}</td>' if has_ir else ""
     shown = [
         f"{row.number:>4}: {row.text}{f'  ; {row.note}' if row.note else ''}" for row in line.rows
     ]
     code = "<br/>".join(map(text, shown)) or '<i class="dim">needs none</i>'
     return (
         f'<tr><td class="dim" style="text-align:right" title="{text(place)}">{number}</td>'
-        f"<td>{source}</td>{ir}<td>{code}</td></tr>"
+        f"<td{_LEFT}>{source}</td>{ir}<td{_LEFT}>{code}</td></tr>"
     )

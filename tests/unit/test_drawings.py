@@ -89,6 +89,12 @@ def test_it_is_well_formed_and_escaped_and_has_the_numbers(name: str) -> None:
     assert html.count("<script>") == (1 if name == "flame" else 0)
 
 
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_each_cell_of_a_table_says_at_which_side_it_is(name: str) -> None:
+    cells = re.findall(r"<t[dh]\b[^>]*>", DRAWINGS[name][0]()._repr_html_())
+    assert all('style="text-align:' in cell for cell in cells), cells
+
+
 @pytest.mark.parametrize("name", [name for name in DRAWINGS if name != "flame"])
 def test_its_colours_follow_the_page(name: str) -> None:
     html = DRAWINGS[name][0]()._repr_html_()
