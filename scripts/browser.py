@@ -66,8 +66,12 @@ class Browser:
         os.close(theirs_in)
         os.close(theirs_out)
         self._number, self._read, self._session = 0, b"", ""
-        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        attached = self.ask("Target.attachToTarget", targetId=target, flatten=True)
+        try:
+            target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+            attached = self.ask("Target.attachToTarget", targetId=target, flatten=True)
+        except BaseException:
+            self.close()
+            raise
         self._session = attached["sessionId"]
 
     def __enter__(self) -> Self:
@@ -79,6 +83,10 @@ class Browser:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End Chromium, and remove its profile."""
         os.close(self._out)  # which ends it
         os.close(self._in)
         try:

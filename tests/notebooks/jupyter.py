@@ -6,12 +6,22 @@ import os
 import signal
 import time
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Which of the tests' folders a process belongs to.
 _MARK = "JUPYTER_RUNTIME_DIR"
 _PATIENCE_S = 30
+
+
+def needs(*packages: str) -> None:
+    """Skip the tests of a file where a package is not installed; none is imported for that."""
+    for package in packages:
+        if find_spec(package) is None:
+            pytest.skip(f"{package} is not installed (make setup)", allow_module_level=True)
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -18,8 +18,7 @@ from scripts import notebooks
 from scripts.browser import Browser
 from tests.notebooks import jupyter
 
-pytest.importorskip("jupyterlab", reason="jupyterlab is not installed (make setup)")
-pytest.importorskip("ipykernel", reason="ipykernel is not installed (make setup)")
+jupyter.needs("jupyterlab", "ipykernel")
 pytestmark = [pytest.mark.kernel, pytest.mark.exact, pytest.mark.slow]
 
 NAME = "block_io_latency.ipynb"

@@ -14,8 +14,7 @@ import pytest
 from scripts import notebooks
 from tests.notebooks import jupyter
 
-pytest.importorskip("nbclient", reason="nbclient is not installed (make setup)")
-pytest.importorskip("ipykernel", reason="ipykernel is not installed (make setup)")
+jupyter.needs("nbclient", "ipykernel")
 nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed (make setup)")
 
 ROOT = notebooks.ROOT
