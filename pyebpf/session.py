@@ -10,10 +10,10 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pyebpf import cache
-from pyebpf.attached import Links
+from pyebpf.attached import Links, Measured
 from pyebpf.btf.system import kernel_btf, modules_asked, types_ident
 from pyebpf.dsl.collect import Collected, collect
 from pyebpf.dsl.constants import value_of
@@ -93,7 +93,7 @@ def compile_probes(
     return compiler.compile_probes(probes, target or host_target(), options, license)
 
 
-def load(
+def load(  # noqa: PLR0913 - one argument for each thing that a session depends on
     *probes: Loadable,
     target: Target | None = None,
     options: Mapping[Any, Any] | None = None,
@@ -101,6 +101,8 @@ def load(
     attach: bool = True,
     btf: str | os.PathLike[str] | None = None,
     token: str | os.PathLike[str] | None = None,
+    measure_cost: bool = False,
+    max_overhead: float | None = None,
 ) -> Session:
     """Compile probes, load them into the running kernel and attach them.
 
@@ -119,6 +121,9 @@ def load(
             from BTFHub, or a ``vmlinux``. ``$PYEBPF_BTF`` names one for a whole program.
         token: in a container, the path of a BPF file system that it was delegated; by default what
             ``LIBBPF_BPF_TOKEN_PATH`` says. See docs/privileges.md.
+        measure_cost: measure from the first hit what the programs cost: :meth:`Session.cost`.
+        max_overhead: how many percent of all CPUs they may take: it measures them, and detaches
+            what takes more, as :meth:`Session.limit_overhead` says.
 
     Returns:
         The owner of everything that was opened: use it in a ``with`` statement, or close it.
@@ -131,12 +136,12 @@ def load(
         NotSupportedError: this kernel lacks a feature that is needed.
         OtherKernelError: the target is another machine, or the file of another kernel.
     """
+    begin = _Begin(attach, measure_cost or max_overhead is not None, max_overhead)
     given = tokens.wanted(token)
     try:
         with tokens.using(given):
-            session = _load(
-                probes, target, dict(options or {}), license, os.fspath(btf or ""), attach=attach
-            )
+            chosen, file = dict(options or {}), os.fspath(btf or "")
+            session = _load(probes, target, chosen, license, file, begin)
     except BaseException:
         if given:
             given.close()
@@ -145,14 +150,21 @@ def load(
     return session
 
 
+class _Begin(NamedTuple):
+    """What a session begins with, when all is loaded."""
+
+    attaches: bool
+    measures: bool
+    max_overhead: float | None
+
+
 def _load(
     probes: tuple[Loadable, ...],
     target: Target | None,
     chosen: dict[Any, Any],
     license: str,  # noqa: A002
     file: str,
-    *,
-    attach: bool,
+    begin: _Begin,
 ) -> Session:
     found = collect(probes)
     start = Start(None, b"", "")
@@ -171,7 +183,7 @@ def _load(
         kept = start.kept or _compiled(probes, start, aim, chosen, license, refused)
         taken = collect(probes, kept.compiled.picks) if found.ways else found
         try:
-            return _open(kept, start, taken, chosen, file, attach=attach)
+            return _open(kept, start, taken, chosen, file, begin)
         except (AttachError, KernelError, NotSupportedError) as err:
             if not _refused(err, taken, kept.compiled, chosen, refused):
                 raise
@@ -228,7 +240,7 @@ def read_object(compiled: Compiled) -> ObjectSpec:
 
 
 def _open(
-    kept: Kept, start: Start, found: Collected, options: dict[Any, Any], file: str, *, attach: bool
+    kept: Kept, start: Start, found: Collected, options: dict[Any, Any], file: str, begin: _Begin
 ) -> Session:
     features = KernelFeatures()
     resolver = CoreResolver(kept.spec.btf, partial(kernel_btf, file))
@@ -247,8 +259,12 @@ def _open(
     session = Session(loaded, kept.compiled, found, options, Links(features))
     try:
         session.open_buffers()
-        if attach:
+        if begin.measures:
+            session.measure_cost()
+        if begin.attaches:
             session.links.attach_all(loaded.programs, kept.compiled.programs)
+        if begin.max_overhead is not None:
+            session.limit_overhead(begin.max_overhead)
     except BaseException:
         session.close()
         loaded.discard()
@@ -287,7 +303,7 @@ def _sizes(
     return sizes
 
 
-class Session(Shown, Owner):
+class Session(Shown, Measured, Owner):
     """Loaded and attached probes, and the maps they share with user space. It owns all of them.
 
     ``session[declaration]`` is the open map of a declaration. Closing detaches the probes first,
@@ -318,6 +334,7 @@ class Session(Shown, Owner):
         if self._closed:
             return
         self._closed = True
+        self._close_account()
         self.links.close()
         for view in self._views.values():
             view.close()
@@ -326,10 +343,6 @@ class Session(Shown, Owner):
         self._loaded.close()
         if self.token is not None:
             self.token.close()
-
-    def detach(self) -> None:
-        """Detach the probes and keep the maps readable."""
-        self.links.close()
 
     def attach(self, probe: Loadable, *, cookie: int | None = None, **at: Any) -> Link:
         """Attach a program that was loaded, where the arguments say; the session owns the link.

@@ -121,6 +121,17 @@ _DURATION = Option(
 )
 
 
+def percent(text: str) -> float:
+    """Read a share: a number above 0 and 100 at most, with or without ``%``."""
+    try:
+        value = float(text.strip().removesuffix("%"))
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 100:
+        raise ValueError(f"{text!r} is no share: above 0 %, 100 % at most")
+    return value
+
+
 def words(text: str) -> list[str]:
     """Read a command as a shell does, without running it."""
     found = shlex.split(text)
@@ -165,6 +176,15 @@ _LOADING = (
         "types of this kernel, if it was built without",
     ),
     Option("ebpf", "ebpf", ("--ebpf",), "", "print the compiled programs; needs no root"),
+    Option("cost", "cost", ("--cost",), "", "at the end, say what the probes cost"),
+    Option(
+        "max_overhead",
+        "max_overhead",
+        ("--max-overhead",),
+        "PERCENT",
+        "detach and end when the probes take more of all CPUs than this",
+        convert=percent,
+    ),
 )
 _COMMON = (
     Option("version", "version", ("--version",), "", "print the version"),

@@ -9,7 +9,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
@@ -27,12 +27,13 @@ from pyebpf.version import __version__
 
 if TYPE_CHECKING:
     from pyebpf import explained
-    from pyebpf.cli import reports
+    from pyebpf.cli import cost, reports
     from pyebpf.cli.lines import Lines, Printer
     from pyebpf.dsl.constants import ConstDecl
     from pyebpf.dsl.probes.alternatives import Loadable
     from pyebpf.present import listing
 else:
+    cost = lazy("pyebpf.cli.cost")  # few runs are measured
     explained = lazy("pyebpf.explained")
     reports = lazy("pyebpf.cli.reports")  # of no use before probes are attached
     listing = lazy("pyebpf.present.listing")
@@ -40,7 +41,7 @@ else:
 R = TypeVar("R")
 
 _CGROUP = "--cgroup"
-FAILED, MISUSED, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141
+FAILED, MISUSED, EXCEEDED, INTERRUPTED, CLOSED_PIPE = 1, 2, 3, 130, 141
 
 
 class Tool(Generic[R]):
@@ -233,7 +234,8 @@ class Tool(Generic[R]):
         """Run the tool as a program and return its exit code.
 
         Returns:
-            0, also after Ctrl-C; 1 when something failed; 2 for a command line that makes no sense.
+            0, also after Ctrl-C; 1 when something failed; 2 for a command line that makes no sense;
+            3 when the probes took more than ``--max-overhead`` and were detached.
         """
         line = self.command_line()
         output.tolerate_any_text()
@@ -320,7 +322,7 @@ class Tool(Generic[R]):
         elif not self._loads:
             self._reports(cast("Session", Options(choice.consts)), choice).once()
         else:
-            self._trace(choice)
+            return self._trace(choice)
         return 0
 
     def _help(self, line: CommandLine) -> str:
@@ -343,17 +345,25 @@ class Tool(Generic[R]):
             output.write(f"{self.name}: {names}: compiled, accepted by the verifier, attached")
         output.write(" and at once detached again; nothing was reported\n")
 
-    def _trace(self, choice: Choice) -> None:
+    def _loaded(
+        self, choice: Choice, end: Callable[[], None] | None
+    ) -> AbstractContextManager[Session]:
+        """Load what is traced; ``end`` ends the run when that takes too much, or Ctrl-C does."""
+        probes = self._loadable(choice)
+        if choice.frame.keys() & {"cost", "max_overhead"}:
+            return cost.measured(self.name, probes, choice, end)
+        return load(*probes, options=choice.consts)
+
+    def _trace(self, choice: Choice) -> int:
         if self._follow is not None:
-            self._hand_over(self._follow, choice)
-            return
+            return self._hand_over(self._follow, choice)
         with ExitStack() as stack:
             patience = stack.enter_context(Patience())
             traced = None
             if "exec" in choice.frame:
                 traced = stack.enter_context(command.stopped(choice.frame["exec"]))
                 stack.enter_context(self._alone(traced, choice))
-            session = stack.enter_context(load(*self._loadable(choice), options=choice.consts))
+            session = stack.enter_context(self._loaded(choice, patience.end))
             begin = time.monotonic()
             if self._meanwhile is not None:
                 self._meanwhile(session)  # what is traced may soon be gone
@@ -374,6 +384,7 @@ class Tool(Generic[R]):
                 importlib.import_module("numpy")  # what reads maps needs it: now there is time
                 tell = partial(self._tell_losses, session)
                 self._reports(session, choice).run(patience, begin, tell)
+        return _code(session, choice)
 
     @contextmanager
     def _alone(self, traced: command.Command, choice: Choice) -> Iterator[None]:
@@ -409,9 +420,9 @@ class Tool(Generic[R]):
         printer.end()
         self._tell_losses(session, Losses(printer.name))
 
-    def _hand_over(self, follow: Callable[[Session], object], choice: Choice) -> None:
+    def _hand_over(self, follow: Callable[[Session], object], choice: Choice) -> int:
         output.write_by_lines()
-        with load(*self._loadable(choice), options=choice.consts) as session:
+        with self._loaded(choice, None) as session:
             self._begin(session)
             try:
                 follow(session)
@@ -422,6 +433,7 @@ class Tool(Generic[R]):
                 raise OutputError(err) from None
             session.detach()
             self._tell_losses(session, Losses())
+        return _code(session, choice)
 
     def _reports(self, session: Session, choice: Choice) -> reports.Reports:
         assert self._report is not None
@@ -439,6 +451,10 @@ class Tool(Generic[R]):
     def _tell_losses(self, session: Session, losses: Losses) -> None:
         for text in losses.news(session.lost()):
             output.complain(self.name, text)
+
+
+def _code(session: Session, choice: Choice) -> int:
+    return EXCEEDED if "max_overhead" in choice.frame and session.exceeded else 0
 
 
 @contextmanager

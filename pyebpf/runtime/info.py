@@ -58,6 +58,21 @@ class ProgInfo(Frozen):
     attach_btf_id: int
 
 
+class RunStats(Frozen):
+    """What the kernel has counted of a program since it was loaded.
+
+    Attributes:
+        runs, time_ns: how often it ran, and how long in all, while statistics were on
+            (:func:`pyebpf.runtime.syscall.enable_stats`).
+        misses: how often it was passed over because it, or another, ran already on this CPU; None
+            where the kernel does not count that, before Linux 5.12.
+    """
+
+    runs: int
+    time_ns: int
+    misses: int | None
+
+
 class BtfInfo(Frozen):
     """``struct bpf_btf_info``. ``size`` in bytes; ``kernel`` for vmlinux and modules.
 
@@ -79,6 +94,8 @@ class LinkInfo(Frozen):
     detail: bytes
 
 
+#: Where ``run_time_ns`` of ``struct bpf_prog_info`` is; the other two numbers follow.
+_RUN_STATS, _MISSES_END = 192, 216
 #: Where ``nr_jited_ksyms`` of ``struct bpf_prog_info`` is; the numbers and addresses follow.
 _JITED_COUNTS = 104
 
@@ -106,6 +123,14 @@ def prog_info(fd: int) -> ProgInfo:
         btf_id=row[20], run_time_ns=row[-6], run_cnt=row[-5], recursion_misses=row[-4],
         verified_insns=row[-3], attach_btf_obj_id=row[-2], attach_btf_id=row[-1],
     )  # fmt: skip
+
+
+def run_stats(fd: int) -> RunStats:
+    """Return how often the program open at ``fd`` has run, and how long; one system call."""
+    data = bytearray(layout.PROG_INFO.size)
+    known = _ask(fd, data, "program")
+    time_ns, runs, misses = struct.unpack_from("=3Q", data, _RUN_STATS)
+    return RunStats(runs, time_ns, misses if known >= _MISSES_END else None)
 
 
 def prog_xlated(fd: int) -> bytes:
@@ -182,12 +207,19 @@ def _prog(
 
 
 def _info(fd: int, data: bytearray, what: str) -> bytearray:
+    _ask(fd, data, what)
+    return data
+
+
+def _ask(fd: int, data: bytearray, what: str) -> int:
+    """Let the kernel fill in what it knows; return how many bytes of it there are."""
     memory = (ctypes.c_char * len(data)).from_buffer(data)
-    attr = layout.OBJ_INFO.pack(fd, len(data), ctypes.addressof(memory))
-    result = call.bpf(c.BPF_OBJ_GET_INFO_BY_FD, bytearray(attr))
+    attr = bytearray(layout.OBJ_INFO.pack(fd, len(data), ctypes.addressof(memory)))
+    result = call.bpf(c.BPF_OBJ_GET_INFO_BY_FD, attr)
     if result < 0:
         raise refusal(-result, f"asking about the {what} at descriptor {fd}")
-    return data
+    size: int = layout.OBJ_INFO.unpack(attr)[1]
+    return size
 
 
 def _text(name: bytes) -> str:

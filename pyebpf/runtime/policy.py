@@ -6,6 +6,7 @@ _LOCKDOWN = "/sys/kernel/security/lockdown"
 _MODULES = "/sys/kernel/security/lsm"
 _STATUS = "/proc/self/status"
 _UNPRIVILEGED = "/proc/sys/kernel/unprivileged_bpf_disabled"
+_STATISTICS = "/proc/sys/kernel/bpf_stats_enabled"
 #: Security modules that ask nothing about BPF.
 _BYSTANDERS = frozenset({"capability", "yama", "landlock", "loadpin", "safesetid", "integrity"})
 
@@ -34,6 +35,11 @@ def unprivileged_bpf_disabled() -> int:
     """Return ``kernel.unprivileged_bpf_disabled``: 0 if nothing is forbidden to all."""
     text = _read(_UNPRIVILEGED).strip()
     return int(text) if text.isdigit() else 0
+
+
+def statistics_enabled() -> bool:
+    """Tell whether the kernel times all programs anyway: ``kernel.bpf_stats_enabled``."""
+    return _read(_STATISTICS).strip() == "1"
 
 
 def suspects() -> str:

@@ -44,6 +44,23 @@ class Program(Owner):
         self.fd, self.name, self.kind, self.hook = fd, name, kind, hook
         self.linked, self.log = linked, log
         self.again: Callable[[Mapping[str, bytes], ProgramKind], Program] | None = None
+        self._others: dict[tuple[object, ...], Program] = {}
+
+    def adapted(self, bodies: Mapping[str, bytes], kind: ProgramKind) -> Program:
+        """Return it with other code in place of some of its functions, as a kind.
+
+        It is loaded once, and is this program's: closed with it, and what it costs is what this
+        one costs.
+        """
+        key = (*bodies.items(), kind.name)
+        if key not in self._others:
+            assert self.again is not None, "only what an object holds can be loaded once more"
+            self._others[key] = self.again(bodies, kind)
+        return self._others[key]
+
+    def loaded(self) -> tuple[Program, ...]:
+        """Return all that the kernel has of it: itself, and what :meth:`adapted` gave."""
+        return (self, *self._others.values())
 
     def fileno(self) -> int:
         """Return the descriptor."""
@@ -51,6 +68,9 @@ class Program(Owner):
 
     def close(self) -> None:
         """Close the descriptor. Closing twice is no error; a link keeps the program running."""
+        for other in self._others.values():
+            other.close()
+        self._others.clear()
         fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)

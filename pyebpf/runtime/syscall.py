@@ -21,6 +21,7 @@ from pyebpf.runtime.info import (
     LinkInfo,
     MapInfo,
     ProgInfo,
+    RunStats,
     btf_data,
     btf_info,
     link_info,
@@ -28,6 +29,7 @@ from pyebpf.runtime.info import (
     prog_code,
     prog_info,
     prog_xlated,
+    run_stats,
 )
 from pyebpf.runtime.link_call import (
     enable_stats,
@@ -71,6 +73,7 @@ __all__ = [
     "ProgInfo",
     "RefusedError",
     "RunResult",
+    "RunStats",
     "address_of",
     "bpf",
     "btf_data",
@@ -112,6 +115,7 @@ __all__ = [
     "prog_test_run",
     "prog_xlated",
     "raw_tracepoint_open",
+    "run_stats",
 ]
 
 

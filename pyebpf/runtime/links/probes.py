@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from contextlib import ExitStack
 from itertools import accumulate, repeat
 from typing import TYPE_CHECKING
 
@@ -218,20 +217,18 @@ def _one_by_one(
     request: Request, pmu: str, places: Sequence[tuple[bytes, int]], cookies: Sequence[int]
 ) -> Link:
     pid = int(request.at.get("pid", ALL_PROCESSES))
-    with ExitStack() as stack:
-        if cookies:
-            # A link to one event, as cookies need, refuses a program that was loaded for links to
-            # many; the links keep the one that was not.
-            program = stack.enter_context(_as_single(request))
-            request = request.replace(prog_fd=program.fd)
+    if cookies:
+        # A link to one event, as cookies need, refuses a program that was loaded for links to
+        # many.
+        request = request.replace(prog_fd=_as_single(request).fd)
 
-        def each() -> Iterator[Link]:
-            for (text, offset), cookie in zip(places, cookies or repeat(0), strict=False):
-                event = open_event(request, pmu, text, offset, pid)
-                one = request.replace(cookie=cookie)
-                yield link_perf_event(event, one, request.hook, by_link=bool(cookies))
+    def each() -> Iterator[Link]:
+        for (text, offset), cookie in zip(places, cookies or repeat(0), strict=False):
+            event = open_event(request, pmu, text, offset, pid)
+            one = request.replace(cookie=cookie)
+            yield link_perf_event(event, one, request.hook, by_link=bool(cookies))
 
-        link = together(each(), request.hook)
+    link = together(each(), request.hook)
     assert link is not None, "the caller has places"
     return link
 
@@ -239,8 +236,7 @@ def _one_by_one(
 def _as_single(request: Request) -> Program:
     """Load a program for many places once more, for one at a time."""
     assert request.program is not None
-    assert request.program.again is not None
-    return request.program.again({}, PROGRAM_KINDS[request.kind.name.replace(".multi", "")])
+    return request.program.adapted({}, PROGRAM_KINDS[request.kind.name.replace(".multi", "")])
 
 
 def binary_of(request: Request, name: str) -> str:

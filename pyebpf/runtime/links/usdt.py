@@ -129,9 +129,8 @@ def _adapted(
             yield request, group
             continue
         assert request.program is not None
-        assert request.program.again is not None
-        with request.program.again(dict(bodies), kind) as program:  # its links keep it
-            yield request.replace(prog_fd=program.fd, kind=kind), group
+        program = request.program.adapted(dict(bodies), kind)
+        yield request.replace(prog_fd=program.fd, kind=kind), group
 
 
 # -- which places
