@@ -23,7 +23,7 @@ _NUMBERS = {
     "machine_percent": "f8", "misses": "i8",
 }  # fmt: skip
 _COLUMNS = (
-    Column("PROGRAM", 16, field="name"),
+    Column("PROGRAM", 16),
     Column("HITS", 10, ">"),
     Column("HITS/S", 10, ">", field="hits_per_s"),
     Column("NS/HIT", 7, ">", field="ns_per_hit"),
@@ -90,7 +90,10 @@ class Cost(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it by name."""
-        return {"name": self.name, "hook": self.hook, **self._numbers()}
+        return {**self._words(), **self._numbers(), "seconds": self.seconds}
+
+    def _words(self) -> dict[str, str]:
+        return {"program": self.name, "hook": self.hook}
 
     def _numbers(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _NUMBERS}
@@ -98,7 +101,7 @@ class Cost(Frozen):
     def cells(self) -> dict[str, Any]:
         """Return all of it by name, the numbers as text."""
         shown = {name: _text(name, value) for name, value in self._numbers().items()}
-        return {"name": self.name, "hook": self.hook, **shown}
+        return {**self._words(), **shown}
 
 
 class Costs(Mapping[str, Cost]):
@@ -139,19 +142,20 @@ class Costs(Mapping[str, Cost]):
     def array(self) -> NDArray[Any]:
         """The rows as numpy has them.
 
-        Shape:  ``(n,)`` of a structured dtype, with the fields of :meth:`Cost.to_dict`: texts,
-            int64, float64. What is not known is -1 in the former, NaN in the latter.
+        Shape:  ``(n,)`` of a structured dtype with the fields ``program``, ``hook`` (texts),
+            ``hits``, ``time_ns``, ``misses`` (int64, -1 where it is not known), ``hits_per_s``,
+            ``ns_per_hit``, ``cpu_percent``, ``machine_percent`` (float64, NaN likewise).
         Units:  those of :class:`Cost`.
         """
         np: Any = importlib.import_module("numpy")  # a table of text needs none
-        rows = [row.to_dict() for row in self.values()]
+        rows = self.to_rows()
         texts = [
-            (name, f"U{max([1, *(len(row[name]) for row in rows)])}") for name in ("name", "hook")
+            (name, f"U{max([1, *(len(row[name]) for row in rows)])}")
+            for name in ("program", "hook")
         ]
         out: NDArray[Any] = np.zeros(len(rows), [*texts, *_NUMBERS.items()])
-        for place, row in enumerate(rows):
-            for name, value in row.items():
-                out[name][place] = _unknown(name) if value is None else value
+        for name in out.dtype.names or ():
+            out[name] = [_unknown(name) if row[name] is None else row[name] for row in rows]
         return out
 
     def render(self) -> str:
@@ -166,7 +170,7 @@ class Costs(Mapping[str, Cost]):
         cells = total.cells()
         return (
             f"{total.hits:,} hits in {self.seconds:.3g} s: {cells['cpu_percent']} % of one CPU, "
-            f"{cells['machine_percent']} % of all {self.cpus}, without what leads to the programs"
+            f"{cells['machine_percent']} % of all {self.cpus} (programs alone)"
         )
 
     def __str__(self) -> str:
@@ -190,18 +194,14 @@ class Costs(Mapping[str, Cost]):
         return {"seconds": self.seconds, "cpus": self.cpus, "programs": self.to_rows()}
 
     def to_json_lines(self, *, ts: str | None = None) -> str:
-        """Return a line of JSON for each program, its name in ``cost_of``.
+        """Return a line of JSON for each program.
 
         Args:
             ts: when that was, put into each line.
         """
         jsonl: Any = importlib.import_module("pyebpf.present.jsonl")  # it imports numpy
         head = {} if ts is None else {"ts": ts}
-        lines: list[str] = []
-        for row in self.to_rows():
-            name = row.pop("name")
-            lines.append(jsonl.line({**head, "cost_of": name, **row, "seconds": self.seconds}))
-        return "\n".join(lines)
+        return "\n".join(jsonl.line({**head, **row}) for row in self.to_rows())
 
 
 def _text(name: str, value: float | None) -> str:
