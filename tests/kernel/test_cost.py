@@ -33,7 +33,9 @@ from pyebpf.runtime import policy, syscall
 from tests.kernel.privileges import lift_memory_limit, with_only
 from tests.kernel.speakers import compiled
 from tests.programs import until
-from tests.tools.called import functions, library  # noqa: F401 - one is a fixture
+from tests.tools.called import functions, library
+
+__all__ = ["library"]  # a fixture
 
 pytestmark = pytest.mark.kernel
 
@@ -108,9 +110,7 @@ def test_a_second_of_it() -> None:
 
 
 @pytest.mark.exact
-def test_uprobes_are_counted_until_they_are_detached(
-    library: Path,  # noqa: F811
-) -> None:
+def test_uprobes_are_counted_until_they_are_detached(library: Path) -> None:
     @uprobe(str(library), "leaf", pid=ME)
     def enters(ctx: UprobeContext) -> None:
         seen[1] += 1
@@ -134,9 +134,7 @@ def test_uprobes_are_counted_until_they_are_detached(
 
 
 @pytest.mark.exact
-def test_programs_that_are_loaded_once_more_are_counted(
-    library: Path,  # noqa: F811
-) -> None:
+def test_programs_that_are_loaded_once_more_are_counted(library: Path) -> None:
     """One is, where the kernel attaches to many places one by one, and they have numbers."""
 
     @uprobe(str(library), "by_*", pid=ME, cookies={"by_one_way": 1, "by_another_way": 2})
@@ -158,13 +156,13 @@ def test_programs_that_are_loaded_once_more_are_counted(
 
 @pytest.mark.exact
 def test_usdt_probes_are_counted(tmp_path: Path, program: Callable[[str], str]) -> None:
-    library = speaking_probes(tmp_path, program)
+    speech = speaking_probes(tmp_path, program)
 
-    @usdt(str(library), "says", pid=ME)
+    @usdt(str(speech), "says", pid=ME)
     def says(ctx: UprobeContext, number: u64) -> None:
         seen[4] += number
 
-    called = ctypes.CDLL(str(library))
+    called = ctypes.CDLL(str(speech))
     with load(says, attach=False, measure_cost=True) as session:
         for _ in range(2):  # the second time, what was loaded for the first is taken
             with session.attach(says):
@@ -205,15 +203,17 @@ def busy(call: Callable[[int], object]) -> Iterator[None]:
         thread.join()
 
 
-def test_what_costs_too_much_is_detached_and_can_be_read(
-    library: Path,  # noqa: F811
-) -> None:
+def test_what_costs_too_much_is_detached_and_can_be_read(library: Path) -> None:
     @uprobe(str(library), "leaf", pid=ME)
     def enters(ctx: UprobeContext) -> None:
         seen[5] += 1
 
     called = functions(library)
-    with load(enters, max_overhead=0.001) as session, pytest.warns(RuntimeWarning) as said:
+    with (
+        load(enters, max_overhead=0.001) as session,
+        warnings.catch_warnings(record=True) as said,
+    ):
+        warnings.simplefilter("always")
         with busy(called.by_one_way):
             until(lambda: session.exceeded is not None)
         exceeded = session.exceeded
@@ -228,7 +228,7 @@ def test_what_costs_too_much_is_detached_and_can_be_read(
         assert session.cost()["enters"].hits == hits == session[seen][5]  # nothing is lost
 
 
-def test_what_costs_little_stays_attached(library: Path) -> None:  # noqa: F811
+def test_what_costs_little_stays_attached(library: Path) -> None:
     @uprobe(str(library), "leaf", pid=ME)
     def enters(ctx: UprobeContext) -> None:
         seen[6] += 1
@@ -250,7 +250,7 @@ def test_what_costs_little_stays_attached(library: Path) -> None:  # noqa: F811
         assert found == [session.exceeded]
 
 
-def test_a_session_can_be_closed_by_who_is_told(library: Path) -> None:  # noqa: F811
+def test_a_session_can_be_closed_by_who_is_told(library: Path) -> None:
     @uprobe(str(library), "leaf", pid=ME)
     def enters(ctx: UprobeContext) -> None:
         seen[7] += 1

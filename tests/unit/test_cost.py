@@ -106,7 +106,7 @@ def pretended(kind: str) -> dict[str, Any]:
 def counters(monkeypatch: pytest.MonkeyPatch) -> list[RunStats]:
     """Give what the kernel answers next; nothing is asked, and nothing switched on."""
     answers = [RunStats(5, 500, None)]
-    monkeypatch.setattr(syscall, "run_stats", lambda fd: answers[-1])
+    monkeypatch.setattr(syscall, "run_stats", lambda _: answers[-1])
     monkeypatch.setattr(syscall, "enable_stats", lambda: -1)
     return answers
 
@@ -164,6 +164,6 @@ def test_without_the_capability_the_setting_of_the_machine_is_enough(
     monkeypatch.setattr(policy, "statistics_enabled", lambda: True)
     assert costs._switch_on() == -1
     monkeypatch.setattr(policy, "statistics_enabled", lambda: False)
-    with pytest.raises(KernelError, match="no; or have root set kernel.bpf_stats_enabled") as found:
+    with pytest.raises(KernelError, match=r"no; or have root set kernel\.bpf_stats") as found:
         costs._switch_on()
     assert found.value.capability == "CAP_SYS_ADMIN"

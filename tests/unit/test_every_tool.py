@@ -78,3 +78,9 @@ def test_every_help_has_examples_and_fits_a_terminal(
     options, _, examples = text.partition("\noptions:\n")[2].partition("\nexamples:\n")
     assert max(map(len, options.splitlines())) <= 80
     assert f"  {name} " in examples
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_every_tool_that_loads_programs_says_what_they_cost(name: str) -> None:
+    asked = {"--cost", "--max-overhead"} & flags_of(name)
+    assert len(asked) == (2 if tool_of(name)._loads else 0)
