@@ -23,6 +23,7 @@ from pyebpf.owner import Owner
 from pyebpf.plain import Frozen
 from pyebpf.present.cost import Cost, Costs
 from pyebpf.runtime import policy, syscall
+from pyebpf.runtime.entry import entry_ns
 
 if TYPE_CHECKING:
     from pyebpf.runtime.program import Program
@@ -52,11 +53,12 @@ class Exceeded(Frozen):
 
     def __str__(self) -> str:
         most = next(iter(self.cost.values()))
+        entry = f" and {most.entry_ns:.0f} ns to get there" if most.entry_ns else ""
         return (
             f"detached: the probes took {self.percent:.2f} % of all CPUs in {self.cost.seconds:.1f}"
             f" s, and the ceiling is {self.ceiling_percent:g} %; most of it `{most.name}` at "
-            f"{most.hook}: {most.hits:,} hits of {most.ns_per_hit or 0:.0f} ns. Trace less, or "
-            "allow more"
+            f"{most.hook}: {most.hits:,} hits of {most.ns_per_hit or 0:.0f} ns{entry}. Trace less, "
+            "or allow more"
         )
 
 
@@ -145,6 +147,7 @@ class Meter(Owner):
                     misses,
                     seconds,
                     cpus,
+                    entry_ns(self._programs[name].kind) if hits else None,
                 )
             )
         return Costs(rows, seconds, cpus)

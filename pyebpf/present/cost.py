@@ -16,17 +16,18 @@ from pyebpf.present.table import Column, Table
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_NS_PER_S = 1_000_000_000
+_PERCENT = 10_000_000  # nanoseconds of a second
 #: The fields of :attr:`Costs.array`, and of rows: those that are numbers, with numpy's types.
 _NUMBERS = {
-    "hits": "i8", "hits_per_s": "f8", "time_ns": "i8", "ns_per_hit": "f8", "cpu_percent": "f8",
-    "machine_percent": "f8", "misses": "i8",
+    "hits": "i8", "hits_per_s": "f8", "time_ns": "i8", "ns_per_hit": "f8", "entry_ns": "f8",
+    "cpu_percent": "f8", "machine_percent": "f8", "misses": "i8",
 }  # fmt: skip
 _COLUMNS = (
     Column("PROGRAM", 16),
     Column("HITS", 10, ">"),
     Column("HITS/S", 10, ">", field="hits_per_s"),
     Column("NS/HIT", 7, ">", field="ns_per_hit"),
+    Column("ENTRY", 6, ">", field="entry_ns"),
     Column("%CPU", 7, ">", field="cpu_percent"),
     Column("%ALL", 7, ">", field="machine_percent"),
     Column("MISSED", 6, ">", field="misses"),
@@ -41,11 +42,13 @@ class Cost(Frozen):
         name: of the program.
         hook: what it is attached to.
         hits: how often it ran; None if the kernel does not count programs of its kind.
-        time_ns: how long, on all CPUs together; None likewise.
+        time_ns: how long, on all CPUs together, without getting there and back; None likewise.
         misses: how often it was passed over, because a program ran already on the CPU; None if the
             kernel does not count that. Such an event is in nothing that the program reports.
         seconds: how long was measured.
         cpus: how many CPUs were online.
+        entry_ns: what getting there and back takes for each hit, about; None if it is not known,
+            which it is for uprobes and their like alone.
     """
 
     name: str
@@ -55,6 +58,17 @@ class Cost(Frozen):
     misses: int | None
     seconds: float
     cpus: int
+    entry_ns: float | None = None
+
+    @property
+    def whole_ns(self) -> float | None:
+        """How long all hits took, with getting there and back where that is known.
+
+        Units:  nanoseconds.
+        """
+        if self.time_ns is None or self.hits is None:
+            return None
+        return self.time_ns + self.hits * (self.entry_ns or 0)
 
     @property
     def hits_per_s(self) -> float | None:
@@ -63,7 +77,7 @@ class Cost(Frozen):
 
     @property
     def ns_per_hit(self) -> float | None:
-        """How long it ran on average; None if it did not run.
+        """How long it ran on average, without getting there and back; None if it did not run.
 
         Units:  nanoseconds.
         """
@@ -71,17 +85,16 @@ class Cost(Frozen):
 
     @property
     def cpu_percent(self) -> float | None:
-        """Its share of one CPU.
+        """Its share of one CPU, with getting there and back where that is known.
 
         Units:  percent; above 100 where it ran on several CPUs at a time.
         """
-        if self.time_ns is None or not self.seconds:
-            return None
-        return 100 * self.time_ns / (self.seconds * _NS_PER_S)
+        whole = self.whole_ns
+        return None if whole is None or not self.seconds else whole / self.seconds / _PERCENT
 
     @property
     def machine_percent(self) -> float | None:
-        """Its share of all CPUs.
+        """Its share of all CPUs, likewise.
 
         Units:  percent.
         """
@@ -107,8 +120,8 @@ class Cost(Frozen):
 class Costs(Mapping[str, Cost]):
     """What programs cost in some time: a :class:`Cost` for each name, the costliest first.
 
-    The time is that of the programs themselves, as the kernel takes it. What it takes to get to
-    them, a trap or a trampoline, is not in it: see docs/overhead.md.
+    The kernel takes the time of the programs alone. What it takes to get to them, a trap or a
+    trampoline, is in the shares for uprobes, where it is measured: see docs/overhead.md.
 
     Attributes:
         seconds: how long was measured.
@@ -116,7 +129,7 @@ class Costs(Mapping[str, Cost]):
     """
 
     def __init__(self, rows: Sequence[Cost], seconds: float, cpus: int) -> None:
-        by_time = sorted(rows, key=lambda row: row.time_ns or 0, reverse=True)
+        by_time = sorted(rows, key=lambda row: row.whole_ns or 0, reverse=True)
         self._rows = {row.name: row for row in by_time}
         self.seconds, self.cpus = seconds, cpus
 
@@ -131,12 +144,14 @@ class Costs(Mapping[str, Cost]):
 
     @property
     def total(self) -> Cost:
-        """All programs together, of those that are counted."""
-        sums = {
-            part: sum(filter(None, (getattr(row, part) for row in self.values())))
-            for part in ("hits", "time_ns", "misses")
-        }
-        return Cost("total", "", **sums, seconds=self.seconds, cpus=self.cpus)
+        """All programs together, of those that are counted; ``entry_ns`` is the mean of a hit."""
+
+        def added(part: str) -> Any:
+            return sum(filter(None, (getattr(row, part) for row in self.values())))
+
+        hits, time_ns, misses = map(added, ("hits", "time_ns", "misses"))
+        entry_ns = (added("whole_ns") - time_ns) / hits if hits else None
+        return Cost("total", "", hits, time_ns, misses, self.seconds, self.cpus, entry_ns)
 
     @property
     def array(self) -> NDArray[Any]:
@@ -144,7 +159,7 @@ class Costs(Mapping[str, Cost]):
 
         Shape:  ``(n,)`` of a structured dtype with the fields ``program``, ``hook`` (texts),
             ``hits``, ``time_ns``, ``misses`` (int64, -1 where it is not known), ``hits_per_s``,
-            ``ns_per_hit``, ``cpu_percent``, ``machine_percent`` (float64, NaN likewise).
+            ``ns_per_hit``, ``entry_ns``, ``cpu_percent``, ``machine_percent`` (float64, NaN).
         Units:  those of :class:`Cost`.
         """
         np: Any = importlib.import_module("numpy")  # a table of text needs none
@@ -168,9 +183,12 @@ class Costs(Mapping[str, Cost]):
         """Say in a line what all cost together."""
         total = self.total
         cells = total.cells()
+        known = [row.entry_ns is not None for row in self.values() if row.hits]
+        how = "with entry" if known and all(known) else "entry where known"
         return (
             f"{total.hits:,} hits in {self.seconds:.3g} s: {cells['cpu_percent']} % of one CPU, "
-            f"{cells['machine_percent']} % of all {self.cpus} (programs alone)"
+            f"{cells['machine_percent']} % of all {self.cpus} "
+            f"({how if any(known) else 'programs alone'})"
         )
 
     def __str__(self) -> str:
@@ -180,7 +198,7 @@ class Costs(Mapping[str, Cost]):
         return f"<Costs of {len(self)} programs: {self.summary()}>"
 
     def _repr_html_(self) -> str:
-        heads = ("program", "hits", "hits/s", "ns/hit", "% of a CPU", "% of all", "missed", "hook")
+        heads = [column.title.lower() for column in _COLUMNS]
         names = [column.name for column in _COLUMNS]
         rows = [[row.cells()[name] for name in names] for row in self.values()]
         return drawing.table(heads, rows, self.summary())

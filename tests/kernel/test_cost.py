@@ -131,6 +131,10 @@ def test_uprobes_are_counted_until_they_are_detached(library: Path) -> None:
         assert [after[name].hits for name in ("enters", "leaves")] == [HITS, HITS]
         assert after.seconds == before.seconds  # when all is detached, no time goes by
         assert session[seen][1] == session[seen][2] == HITS
+        for cost in after.values():  # a trap takes longer than a program that counts
+            assert cost.entry_ns is not None
+            assert cost.ns_per_hit is not None
+            assert cost.entry_ns > cost.ns_per_hit > 0
 
 
 @pytest.mark.exact

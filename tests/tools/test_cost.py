@@ -41,11 +41,21 @@ def test_a_table_at_the_end_on_standard_error(library: Path) -> None:
     assert done.out.split()[-2:] == ["leaf", str(LEAVES)]
     blank, head, row, summary = done.err.splitlines()
     assert blank == ""
-    assert head.split() == ["PROGRAM", "HITS", "HITS/S", "NS/HIT", "%CPU", "%ALL", "MISSED", "HOOK"]
+    assert head.split() == [
+        "PROGRAM",
+        "HITS",
+        "HITS/S",
+        "NS/HIT",
+        "ENTRY",
+        "%CPU",
+        "%ALL",
+        "MISSED",
+        "HOOK",
+    ]
     cells = row.split()
     assert cells[1] == str(LEAVES)
     assert int(cells[3]) > 0
-    assert cells[6] in ("0", "-")
+    assert cells[7] in ("0", "-")
     assert row.endswith(f"{library}:leaf")
     assert summary.startswith(f"{LEAVES} hits in ")
 

@@ -89,7 +89,7 @@ def test_the_cost_is_said_at_the_end(
     assert counting.main(["0.01", "1", "--cost", "--csv"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("ts,n\n")
-    assert err.startswith("ts,program,hook,hits,hits_per_s,time_ns,ns_per_hit,cpu_percent,")
+    assert err.startswith("ts,program,hook,hits,hits_per_s,time_ns,ns_per_hit,entry_ns,")
 
 
 def test_a_ceiling_ends_it_with_what_it_has(

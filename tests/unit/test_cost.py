@@ -34,6 +34,19 @@ def test_numbers_of_a_program() -> None:
     assert (COST["never"].ns_per_hit, COST["never"].hits_per_s) == (None, 0)
 
 
+def test_what_leads_to_a_program_is_in_its_share() -> None:
+    trapped = of("trapped", 1_000, 100_000).replace(entry_ns=10_000.0)
+    assert (trapped.ns_per_hit, trapped.whole_ns) == (100, 10_100_000)
+    assert trapped.cpu_percent == pytest.approx(0.505)
+    both = Costs([*ROWS, trapped], 2.0, 4)
+    assert list(both)[:2] == ["often", "trapped"]
+    assert both.total.whole_ns == pytest.approx(90_102_000)
+    assert both.summary().endswith("(entry where known)")
+    alone = Costs([trapped], 2.0, 4)
+    assert alone.summary().endswith("(with entry)")
+    assert "1,000 hits of 100 ns and 10000 ns to get there." in str(Exceeded(0.1, alone))
+
+
 def test_the_costliest_is_first_and_all_add_up() -> None:
     assert list(COST) == ["often", "seldom", "never"]
     assert len(COST) == 3
@@ -43,10 +56,10 @@ def test_the_costliest_is_first_and_all_add_up() -> None:
 
 
 TABLE = """\
-PROGRAM                HITS     HITS/S  NS/HIT    %CPU    %ALL MISSED HOOK
-often               1000000     500000      80   4.000   1.000      3 tp_btf sys_enter
-seldom                   10        5.0     200  <0.001  <0.001      0 tp_btf sys_enter
-never                     0        0.0       -   0.000   0.000      0 tp_btf sys_enter
+PROGRAM                HITS     HITS/S  NS/HIT  ENTRY    %CPU    %ALL MISSED HOOK
+often               1000000     500000      80      -   4.000   1.000      3 tp_btf sys_enter
+seldom                   10        5.0     200      -  <0.001  <0.001      0 tp_btf sys_enter
+never                     0        0.0       -      -   0.000   0.000      0 tp_btf sys_enter
 1,000,010 hits in 2 s: 4.000 % of one CPU, 1.000 % of all 4 (programs alone)"""
 
 
@@ -57,7 +70,7 @@ def test_text() -> None:
 
 def test_what_the_kernel_does_not_count_is_no_number() -> None:
     cost = Costs([of("sleeps", None, None, None)], 2.0, 4)
-    assert str(cost).splitlines()[1].split() == ["sleeps", *"------", "tp_btf", "sys_enter"]
+    assert str(cost).splitlines()[1].split() == ["sleeps", *"-------", "tp_btf", "sys_enter"]
     assert (cost.total.hits, cost.total.time_ns) == (0, 0)
     row = cost.array[0]
     assert (row["hits"], row["time_ns"], row["misses"]) == (-1, -1, -1)
@@ -86,7 +99,7 @@ def test_a_drawing_is_safe() -> None:
     assert "<b>" not in evil
     assert "\x1b" not in evil
     assert "&lt;b&gt;" in evil
-    assert "% of all" in evil
+    assert "%all" in evil
 
 
 def test_what_was_too_much_is_said() -> None:
