@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import threading
 import time
@@ -31,6 +32,7 @@ from pyebpf import (
 from pyebpf.errors import KernelError, NotSupportedError, PyebpfError
 from pyebpf.runtime import policy, syscall
 from tests.kernel.privileges import lift_memory_limit, with_only
+from tests.kernel.running import cell
 from tests.kernel.speakers import compiled
 from tests.programs import until
 from tests.tools.called import functions, library
@@ -38,6 +40,8 @@ from tests.tools.called import functions, library
 __all__ = ["library"]  # a fixture
 
 pytestmark = pytest.mark.kernel
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "overhead.md"
 
 ME = os.getpid()
 HITS, LATER = 23, 7
@@ -304,3 +308,13 @@ def test_programs_that_may_sleep(requires: Callable[[str], None]) -> None:
         else:
             assert cost.hits == 0
             session.limit_overhead(1)
+
+
+@pytest.mark.exact
+def test_the_block_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+    cell(block, "overhead")
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("PROGRAM ")
+    assert out[3].split()[0] == "1000"
+    assert out[6] == "1"

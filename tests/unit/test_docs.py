@@ -26,6 +26,7 @@ TESTED = {
     "docs/hooks.md": "compile/test_pages.py",
     "docs/language.md": "compile/test_language_page.py",
     "docs/notebooks.md": "kernel/test_notebooks_page.py",
+    "docs/overhead.md": "kernel/test_cost.py",
     "docs/pinning.md": "kernel/test_pinning_page.py",
     "docs/stacks.md": "compile/test_pages.py",
     "docs/testing.md": "unit/test_testing_page.py",
