@@ -49,7 +49,7 @@ class Tool(Generic[R]):
 
     Options are the module's ``Const`` declarations that have flags, in their order, and those of
     the frame: ``[interval [count]]``, ``-T``, ``-j``, ``--csv``, ``--duration``, ``--dry-run``,
-    ``--explain``.
+    ``--explain``, ``--cost``, ``--max-overhead``.
 
     Args:
         module: the tool's ``__name__``.
