@@ -35,9 +35,7 @@ from tests.kernel.privileges import lift_memory_limit, with_only
 from tests.kernel.running import cell
 from tests.kernel.speakers import compiled
 from tests.programs import until
-from tests.tools.called import functions, library
-
-__all__ = ["library"]  # a fixture
+from tests.tools.called import built, functions
 
 pytestmark = pytest.mark.kernel
 
@@ -47,6 +45,11 @@ ME = os.getpid()
 HITS, LATER = 23, 7
 counts = Array[u64](max_entries=1)
 seen = Hash[u64, u64](max_entries=8)
+
+
+@pytest.fixture(scope="module")
+def library(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(program, tmp_path_factory.mktemp("called"))
 
 
 @raw_tracepoint("sys_enter")

@@ -58,11 +58,16 @@ Job._fields_ = [
 ]
 
 
+def built(program: Program, folder: Path) -> Path:
+    """Compile the library."""
+    flags = ("-shared", "-fPIC", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls")
+    return compiled(program, folder / "libcalled.so", SOURCE, *flags)
+
+
 @pytest.fixture
 def library(program: Program, tmp_path: Path) -> Path:
     """Give a library that nobody else has."""
-    flags = ("-shared", "-fPIC", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls")
-    return compiled(program, tmp_path / "libcalled.so", SOURCE, *flags)
+    return built(program, tmp_path)
 
 
 def functions(library: Path) -> Any:

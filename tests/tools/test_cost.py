@@ -13,15 +13,18 @@ from pathlib import Path
 import pytest
 
 from tests.programs import Done, running
-from tests.tools.called import CALLS, OTHERS, calling, functions, library
+from tests.tools.called import CALLS, OTHERS, built, calling, functions
 from tests.tools.children import waiting
-
-__all__ = ["library"]  # a fixture
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool]
 
 FUNCCOUNT = ("-m", "pyebpf.tools.funccount")
 LEAVES = CALLS + OTHERS
+
+
+@pytest.fixture(scope="module")
+def library(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(program, tmp_path_factory.mktemp("called"))
 
 
 def measured(library: Path, *flags: str) -> Done:
