@@ -103,9 +103,10 @@ def test_too_much_is_detached_and_reported(library: Path) -> None:
     assert int(done.out.split()[-1]) > 0
 
 
+@pytest.mark.thorough
 def test_a_tool_of_lines_ends_with_all_lines(library: Path) -> None:
     leaf = functions(library).leaf
-    with busy(lambda: leaf(1)) as pid:
+    with busy(lambda: time.sleep(leaf(0) + 0.001)) as pid:  # a thousand lines in a second
         words = ("-p", str(pid), "--cost", "--max-overhead", "0.001", f"{library}:leaf")
         with running("-m", "pyebpf.tools.trace", *words) as tool:
             done = tool.end()
