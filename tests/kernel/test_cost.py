@@ -291,6 +291,16 @@ def test_the_capability_is_named() -> None:
     with_only(("CAP_BPF", "CAP_PERFMON"), refused)
 
 
+def test_the_capability_is_enough() -> None:
+    def measured() -> None:
+        with load(runs, attach=False, measure_cost=True) as session:
+            fire(session, HITS)
+            assert session.cost()["runs"].hits == HITS
+
+    lift_memory_limit()
+    with_only(("CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN"), measured)
+
+
 def test_programs_that_may_sleep(requires: Callable[[str], None]) -> None:
     requires("fentry_load")
 
