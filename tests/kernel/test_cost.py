@@ -21,6 +21,7 @@ from pyebpf import (
     RawTracepointContext,
     Session,
     UprobeContext,
+    i32,
     load,
     lsm,
     raw_tracepoint,
@@ -305,8 +306,8 @@ def test_the_capability_is_enough() -> None:
 
 def test_programs_that_may_sleep() -> None:
     @lsm("bprm_committed_creds", sleepable=True)
-    def starts() -> None:
-        seen[8] += 1
+    def starts() -> i32:
+        return 0
 
     try:
         session = load(starts, attach=False, measure_cost=True)
