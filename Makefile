@@ -10,7 +10,7 @@ ARGS ?=
 KERNEL ?=
 
 .PHONY: help demo test setup system check check-format check-lint check-types check-programs test-unit test-kernel test-vm test-vm-ci \
-  kernels-page kinds-page walk-through pictures bench notebooks golden wheel matrix sizes clean
+  kernels-page kinds-page walk-through pictures bench budgets budgets-kernel notebooks golden wheel matrix sizes clean
 
 help:              ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1: /p' Makefile
@@ -85,6 +85,12 @@ pictures: setup    ## docs/pictures: every drawing, on a light and on a dark pag
 bench: setup system ## measure, beside peers; nothing here passes or fails
 	@$(PYTHON) scripts/debian.py peers
 	$(PYTEST) tests/bench -m bench -s $(ARGS)
+
+budgets: setup     ## tests/compile/budgets.txt: instructions and stack of each tool's programs; read the difference before you commit it
+	@PYTHONPATH=scripts $(PY) -m tests.compile.budgets
+
+budgets-kernel: setup ## the same, with the types that the tools ask for taken anew from this kernel
+	@PYTHONPATH=scripts $(PY) -m tests.compile.budgets --kernel
 
 notebooks:         ## examples/notebooks as they are kept: without what was run
 	@$(PYTHON) scripts/notebooks.py
