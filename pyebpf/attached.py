@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.errors import PyebpfError
 from pyebpf.lazy import lazy
 from pyebpf.runtime.links import Link, attach, lacks
+from pyebpf.runtime.links.closing import close_all
 from pyebpf.runtime.tracefs import Tracefs
 
 if TYPE_CHECKING:
@@ -96,12 +97,15 @@ class Links:
 
     def close(self) -> None:
         """Detach everything, the last first. Idempotent, also from several threads at a time."""
+        close_all(self._taken())
+
+    def _taken(self) -> Iterator[Link]:
         while self._links:
             try:
                 _, link = self._links.pop()
             except IndexError:  # another thread, of a ceiling, was quicker
                 return
-            link.close()
+            yield link
 
 
 class Measured:

@@ -12,6 +12,7 @@ from pyebpf.lazy import lazy
 from pyebpf.owner import Owner
 from pyebpf.plain import Frozen
 from pyebpf.runtime import syscall
+from pyebpf.runtime.links.closing import close_all
 
 if TYPE_CHECKING:
     from pyebpf.abi.programs import ProgramKind
@@ -77,6 +78,11 @@ class Link(Owner):
     def is_bpf_link(self) -> bool:
         """Whether the kernel has a ``bpf_link`` for this: it can then be pinned and described."""
         return self._is_bpf_link
+
+    @property
+    def waits(self) -> bool:
+        """Whether the kernel waits while it is closed: it is on a perf event."""
+        return self._is_bpf_link and bool(self._also)
 
     def read(self) -> bytes:
         """Return what an iterator writes in one visit of everything.
@@ -152,8 +158,7 @@ class Links(Link):
     def close(self) -> None:
         """Let go of all of them. Idempotent."""
         self.fd, links, self._links = -1, getattr(self, "_links", []), []
-        for link in links:
-            link.close()
+        close_all(links)
 
 
 def together(made: Iterator[Link], hook: str) -> Link | None:
@@ -171,8 +176,7 @@ def together(made: Iterator[Link], hook: str) -> Link | None:
         for link in made:
             links.append(link)  # noqa: PERF402 - those that were made must be known when one fails
     except BaseException:
-        for link in links:
-            link.close()
+        close_all(links)
         raise
     if len(links) < 2:
         return links[0] if links else None

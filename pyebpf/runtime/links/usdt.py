@@ -19,6 +19,7 @@ from pyebpf.btf.near import nearest
 from pyebpf.errors import AttachError, FormatError, KernelError
 from pyebpf.runtime.image import open_image
 from pyebpf.runtime.links.base import Link, Links
+from pyebpf.runtime.links.closing import close_all
 from pyebpf.runtime.links.perf import link_perf_event
 from pyebpf.runtime.links.probes import ALL_PROCESSES, binary_of, link_uprobes, open_event
 from pyebpf.runtime.usdt.arguments import parse_arguments
@@ -71,8 +72,7 @@ def _attach(path: str, places: list[_Place], request: Request) -> Link:
         if not _at_once(text, places, request, links):
             _one_by_one(text, places, request, links)
     except BaseException:
-        for link in links:
-            link.close()
+        close_all(links)
         raise
     return links[0] if len(links) == 1 else Links(links, request.hook)
 
