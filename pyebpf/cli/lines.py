@@ -294,10 +294,10 @@ class Printer:
         form: Callable[[tuple[Column, ...]], OfValues],
         copy: Copy | None,
     ) -> None:
+        self._line = form(values.columns)  # its header first: to open the stream takes numpy
         self._stream = session[events]
         self._values = values.of
         self._copy = copy
-        self._line = form(values.columns)
         self.limit, self.tallies = 0, False
         self._count, self._tally = 0, Counter[str]()
 

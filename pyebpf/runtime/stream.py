@@ -5,21 +5,25 @@ Shapes below: ``n`` records.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pyebpf.lazy import lazy
 from pyebpf.owner import Owner
 from pyebpf.runtime import batches
 from pyebpf.spec.dtype import decoded_dtype
 
 if TYPE_CHECKING:
+    import asyncio
+
     import numpy as np
     from numpy.typing import NDArray
 
     from pyebpf.runtime.batches import Batch
     from pyebpf.spec.events import EventShape
+else:
+    asyncio = lazy("asyncio")  # 50 ms, which few streams need
 
 #: How long an iteration waits before it looks whether the stream was closed. Seconds.
 _PATIENCE = 0.25

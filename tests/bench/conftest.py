@@ -2,33 +2,60 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from pyebpf.errors import KernelError
 from pyebpf.host.loop import LoopDevice
+from pyebpf.version import __version__
 from scripts import debian
+from tests.bench import page
 from tests.bench.report import Report
+from tests.bench.starting import BCC_PYTHON, environment
+from tests.vm import headers, image, kernels
+from tests.vm.archive import VmError
 
+#: Whose headers BCC compiles against: what has them in the archive.
+HEADERS_OF = "6.1"
 _PEERS = {row.name: row for row in (*debian.PEERS, *debian.COMMANDS)}
 _REPORT = pytest.StashKey[Report]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run of all benchmarks write its page."""
+    parser.addoption("--page", metavar="FILE", type=Path, help="write the report as this page")
 
 
 @pytest.fixture(scope="session")
 def report(request: pytest.FixtureRequest) -> Report:
     """Give the report of this run; it is printed at the end."""
-    return request.config.stash.setdefault(_REPORT, Report())
+    made = request.config.stash.get(_REPORT, None)
+    if made is None:
+        made = request.config.stash[_REPORT] = Report()
+        made.version("pyebpf", __version__)
+        made.version("CPython", platform.python_version())
+        for name in ("llvmlite", "numpy"):
+            made.version(name, version(name))
+    return made
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     made = config.stash.get(_REPORT, None)
-    if made is not None:
-        terminalreporter.section("benchmarks")
-        terminalreporter.write_line(made.text())
+    if made is None:
+        return
+    failed = [test.nodeid for test in terminalreporter.stats.get("failed", ())]
+    terminalreporter.section("benchmarks")
+    terminalreporter.write_line(made.text())
+    if target := config.getoption("--page", None):
+        page.write(made, target, failed)
+        terminalreporter.write_line(f"written: {target}")
 
 
 @pytest.fixture(scope="session")
@@ -45,9 +72,17 @@ def peer(report: Report) -> Callable[[str], str | None]:
                     f"{name} is not here (Debian package {row.packages[0]}; "
                     "`make bench` as root installs it)"
                 )
+            else:
+                report.version(row.packages[0], _debian_version(row.packages[0]))
         return found[name]
 
     return find
+
+
+def _debian_version(package: str) -> str:
+    words = ["dpkg-query", "--show", "--showformat=${Version}", package]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return done.stdout or "of another origin"
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +94,51 @@ def disk() -> Iterator[LoopDevice]:
         pytest.skip(str(err))
     with made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def tracefs(report: Report) -> Iterator[list[str]]:
+    """Give the words that start a program where tracefs is mounted.
+
+    If it is not, that is in a mount namespace of its own, which ends with the test.
+    """
+    if Path("/sys/kernel/tracing/events").exists() or Path("/sys/kernel/debug/tracing").exists():
+        yield []
+        return
+    text = "mount -t tracefs none /sys/kernel/tracing && echo mounted; read line"
+    words = ["unshare", "--mount", "sh", "-c", text]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"mounted\n"
+        report.note(
+            "tracefs is not mounted here: peers get one in a mount namespace of its own, "
+            "which they enter through nsenter (about 1 ms)"
+        )
+        yield ["nsenter", f"--mount=/proc/{holder.pid}/ns/mnt"]
+        holder.communicate(b"\n")
+
+
+@pytest.fixture(scope="session")
+def bcc(report: Report) -> dict[str, str] | None:
+    """Give the environment that BCC compiles in, or None; the report then says what is missing.
+
+    It wants a kernel's headers, of whichever version where only tracepoints are traced.
+    """
+    words = [BCC_PYTHON, "-c", "import bcc; print(bcc.__version__)"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        report.note("BCC is not here (Debian package bpfcc-tools; `make bench` installs it)")
+        return None
+    report.version("BCC", done.stdout.strip())
+    try:
+        tree = headers.get(image.get(kernels.row(HEADERS_OF)))
+    except VmError as err:
+        report.note(f"BCC has no kernel headers: {err}")
+        return None
+    if tree is None:
+        report.note("BCC has no kernel headers: the archive has them no more")
+        return None
+    return {**environment(Path("/nonexistent")), "BCC_KERNEL_SOURCE": str(tree)}
 
 
 @pytest.fixture

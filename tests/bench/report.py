@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -26,16 +26,37 @@ class Row(NamedTuple):
     beside: tuple[tuple[str, Sample], ...]
 
 
+class Curve(NamedTuple):
+    """How something grows: a plot of its own, on logarithmic axes.
+
+    Attributes:
+        name: of the file with the drawing.
+        title: what is asked.
+        x: what grows.
+        y: what it costs, with its unit.
+        lines: the points of each line, by its name.
+    """
+
+    name: str
+    title: str
+    x: str
+    y: str
+    lines: Mapping[str, Sequence[tuple[float, float]]]
+
+
 @dataclass
 class Report:
     """Everything that one run measured.
 
     Attributes:
         busy: the load average before: what others did on the machine, which the figures contain.
+        versions: of what was measured, by their names.
     """
 
     busy: float = field(default_factory=lambda: os.getloadavg()[0])
+    versions: dict[str, str] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -53,8 +74,16 @@ class Report:
         """Add a table of its own, shown before the summary. All columns but the first are right."""
         self.tables.append(f"{title}\n\n{grid([head, *rows], left={0})}")
 
+    def curve(self, curve: Curve) -> None:
+        """Add a curve: a drawing in the page, and in the text its points as a table."""
+        self.curves.append(curve)
+        self.table(curve.title, points_head(curve), points(curve))
+
     def note(self, text: str) -> None:
         self.notes.append(text)
+
+    def version(self, name: str, version: str) -> None:
+        self.versions[name] = version
 
     def text(self) -> str:
         cells = [HEAD, *(line for row in self.rows for line in _lines(row))]
@@ -77,6 +106,20 @@ def _lines(row: Row) -> list[Sequence[str]]:
         lines.append([*ours, name, number(peer.least), number(peer.median), ratio])
         ours = [""] * 6
     return lines or [[*ours, "", "", "", ""]]
+
+
+def points_head(curve: Curve) -> list[str]:
+    return [curve.x, *(f"{name}, {curve.y}" for name in curve.lines)]
+
+
+def points(curve: Curve) -> list[list[str]]:
+    """Return the points of a curve as rows: one for each x, a column for each line."""
+    known = {name: dict(line) for name, line in curve.lines.items()}
+    rows = sorted({x for line in known.values() for x in line})
+    return [
+        [f"{x:,.0f}", *(number(line[x]) if x in line else "" for line in known.values())]
+        for x in rows
+    ]
 
 
 def number(value: float) -> str:

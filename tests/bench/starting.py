@@ -21,6 +21,8 @@ PATIENCE = 300.0
 IMPATIENCE = 5.0
 #: Where programs start, so that an uninstalled checkout is found too.
 ROOT = Path(__file__).resolve().parents[2]
+#: Where Debian's package of BCC is.
+BCC_PYTHON = "/usr/bin/python3"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,12 @@ class Contestant:
     marker: bytes = b"attached"
     environment: Mapping[str, str] = field(default_factory=dict)
     before: Callable[[], object] = lambda: None
+
+
+def environment(cache: Path) -> dict[str, str]:
+    """Return what a user's shell has: above all, nothing that keeps Python from .pyc files."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, "TERM": "dumb", "PYEBPF_CACHE_DIR": str(cache)}
 
 
 class Started(NamedTuple):

@@ -21,8 +21,8 @@ from pyebpf.runtime.features import KernelFeatures
 from pyebpf.runtime.tracefs import Tracefs
 from tests.bench.measure import sample
 from tests.bench.report import Report
-from tests.bench.starting import Contestant, started
-from tests.bench.test_start import CHILD, environment
+from tests.bench.starting import Contestant, environment, started
+from tests.bench.test_start import CHILD
 from tests.vm.native import NATIVE_LOOP, loop_s
 
 pytestmark = [pytest.mark.bench, pytest.mark.kernel]

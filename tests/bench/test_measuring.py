@@ -12,8 +12,8 @@ import pytest
 from tests.bench import test_compile
 from tests.bench.measure import sample, timed
 from tests.bench.report import Report, number
-from tests.bench.starting import Contestant, started
-from tests.bench.test_start import counted, environment
+from tests.bench.starting import Contestant, environment, started
+from tests.bench.test_start import counted
 
 STARS = """
      usecs               : count    distribution

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,19 +14,28 @@ import pytest
 from pyebpf.host.loop import LoopDevice
 from tests.bench.measure import Sample, sample
 from tests.bench.report import Report, number
-from tests.bench.starting import ROOT, Contestant, Started, started
+from tests.bench.starting import (
+    BCC_PYTHON,
+    ROOT,
+    Contestant,
+    Started,
+    environment,
+    started,
+)
 
 pytestmark = [pytest.mark.bench, pytest.mark.kernel]
 
 ROUNDS = 13
 #: Requests that the disk serves while each tool looks: all of them must say so.
 READS = 23
+BCC_PROGRAM = Path(__file__).with_name("bcc_biolatency.py")
 HEADER = b"Tracing block device I/O"
 WARM, CONTRACT = "biolatency -d, cached", "README's program, cached"
 COLD, FIRST = "biolatency -d, nothing cached", "biolatency -d, no cache, no .pyc of ours"
 PYTHON, NUMPY = "python, nothing else", "python, import numpy"
 LLVM = "python, import llvmlite.binding"
 BPFTRACE, LIBBPF = "bpftrace, the same", "libbpf-tools biolatency -d"
+BCC = "BCC, the same"
 #: These trace nothing: they show what the others are made of.
 SCALE = (PYTHON, NUMPY, LLVM)
 
@@ -45,9 +52,17 @@ CHILD = "echo attached\nread line\n"
 
 
 def test_process_start_to_probes_attached(
-    report: Report, disk: LoopDevice, peer: Peer, tmp_path: Path, tracefs: list[str]
+    report: Report,
+    disk: LoopDevice,
+    peer: Peer,
+    tmp_path: Path,
+    tracefs: list[str],
+    bcc: dict[str, str] | None,
 ) -> None:
     contestants = [*ours(disk, tmp_path), *pythons(tmp_path), *peers(disk, tmp_path, peer, tracefs)]
+    if bcc is not None:
+        words = [*tracefs, BCC_PYTHON, str(BCC_PROGRAM), str(disk.dev)]
+        contestants.append(Contestant(BCC, words, environment=bcc))
     settled = {one.name: look_once(one, disk) for one in contestants}
     found: dict[str, list[Started]] = defaultdict(list)
     for _ in range(ROUNDS):  # in turns, so that what disturbs one disturbs all
@@ -98,12 +113,6 @@ def ours(disk: LoopDevice, folder: Path) -> list[Contestant]:
     ]
 
 
-def environment(cache: Path) -> dict[str, str]:
-    """Return what a user's shell has: above all, nothing that keeps Python from .pyc files."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return {**kept, "TERM": "dumb", "PYEBPF_CACHE_DIR": str(cache)}
-
-
 def pythons(folder: Path) -> list[Contestant]:
     end = "print('attached', flush=True); sys.stdin.read()"
     modules = {PYTHON: "sys", NUMPY: "sys, numpy", LLVM: "sys, llvmlite.binding"}
@@ -131,28 +140,6 @@ def peers(disk: LoopDevice, folder: Path, peer: Peer, tracefs: list[str]) -> lis
     return found
 
 
-@pytest.fixture
-def tracefs(report: Report) -> Iterator[list[str]]:
-    """Give the words that start a program where tracefs is mounted.
-
-    If it is not, that is in a mount namespace of its own, which ends with the test.
-    """
-    if Path("/sys/kernel/tracing/events").exists() or Path("/sys/kernel/debug/tracing").exists():
-        yield []
-        return
-    text = "mount -t tracefs none /sys/kernel/tracing && echo mounted; read line"
-    words = ["unshare", "--mount", "sh", "-c", text]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"mounted\n"
-        report.note(
-            "tracefs is not mounted here: bpftrace gets one in a mount namespace of its own, "
-            "which it enters through nsenter (about 1 ms)"
-        )
-        yield ["nsenter", f"--mount=/proc/{holder.pid}/ns/mnt"]
-        holder.communicate(b"\n")
-
-
 def tell(report: Report, found: dict[str, list[Started]], settled: dict[str, int]) -> None:
     wall, cpu, peak = (column(found, i, scale) for i, scale in enumerate((1e3, 1e3, 1e-6)))
     rows = [
@@ -166,7 +153,7 @@ def tell(report: Report, found: dict[str, list[Started]], settled: dict[str, int
     ]
     head = ["", "ms: min", "median", "max", "CPU ms: min", "median", "peak MB", "while tracing"]
     report.table(f"Process start to ready, {ROUNDS} starts each, in turns", head, rows)
-    beside = [name for name in (BPFTRACE, LIBBPF) if name in found]
+    beside = [name for name in (BCC, BPFTRACE, LIBBPF) if name in found]
     for name, wall_budget, peak_budget in ((WARM, 60, 30), (CONTRACT, 60, 30), (COLD, 300, 100)):
         for what, budget, column_ in (("ms", wall_budget, wall), ("MB", peak_budget, peak)):
             label = f"start, {name}" if what == "ms" else "  peak memory when attached"

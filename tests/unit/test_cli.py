@@ -413,6 +413,14 @@ def test_commands_that_compile_nothing_import_no_compiler(name: str) -> None:
     assert found.stdout == "[]\n"
 
 
+def test_what_reads_a_stream_leaves_asyncio_to_those_who_use_it() -> None:
+    code = "import sys, pyebpf.runtime.stream; print('asyncio' in sys.modules)"
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "False\n"
+
+
 def test_importing_a_tool_loads_nothing_slow() -> None:
     code = (
         "import sys, pyebpf.tools.biolatency;"

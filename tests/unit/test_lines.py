@@ -91,6 +91,19 @@ def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+class Late(Pretended):
+    """Its stream is not to be opened yet: that imports numpy."""
+
+    def __getitem__(self, decl: object) -> Pretended:
+        raise RuntimeError("opened")
+
+
+def test_the_header_is_there_before_the_stream_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RuntimeError, match="opened"):
+        followed(Late(), LINES)
+    assert capsys.readouterr().out == "COMM    ERR QUIET PATH\n"
+
+
 def test_lines_below_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     """As JSON they are a list."""
     below = Below("", 0, field="parts", value=lambda _, row: ["-", *row.comm])
