@@ -82,9 +82,9 @@ pictures: setup    ## docs/pictures: every drawing, on a light and on a dark pag
 	@$(PYTHON) scripts/debian.py browser
 	$(PY) scripts/pictures.py
 
-bench: setup system ## measure, beside peers; nothing here passes or fails
+bench: setup system ## measure, beside peers, and write docs/benchmarks-report.md unless ARGS choose; nothing here passes or fails
 	@$(PYTHON) scripts/debian.py peers
-	$(PYTEST) tests/bench -m bench -s $(ARGS)
+	$(PYTEST) tests/bench -m bench -s $(or $(ARGS),--page docs/benchmarks-report.md)
 
 budgets: setup     ## tests/compile/budgets.txt: instructions and stack of each tool's programs; read the difference before you commit it
 	@PYTHONPATH=scripts $(PY) -m tests.compile.budgets

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.bench import test_compile
+from tests.bench import page, test_compile
 from tests.bench.measure import sample, timed
-from tests.bench.report import Report, number
+from tests.bench.plot import drawing
+from tests.bench.report import Curve, Report, number
 from tests.bench.starting import Contestant, environment, started
 from tests.bench.test_start import counted
 
@@ -51,6 +54,47 @@ def test_the_least_is_judged_and_compared() -> None:
     assert re.search(r"\n +quick +5 +5 +2\.00 x\n", text)
     assert re.search(r"another +ms +13 +16\.5 +12 +NO\n", text)
     assert text.endswith("- a note")
+
+
+CURVE = Curve("many", "A question", "things", "ms", {"one": [(1, 0), (10, 2), (1000, 30)]})
+
+
+def test_points_are_drawn_where_their_logarithms_are() -> None:
+    text = drawing(CURVE)
+    assert ET.fromstring(text).tag.endswith("svg")
+    (points,) = re.findall(r'polyline class="line".* points="(.*)"', text)
+    places = [tuple(map(float, point.split(","))) for point in points.split()]
+    # From 10 to 1,000 is all of the width, from 1 to 100 all of the height; nothing has no place.
+    assert [x for x, _ in places] == [64, 624]
+    assert [round(1 - (y - 16) / 280, 2) for _, y in places] == [0.15, 0.74]
+
+
+def test_what_is_nothing_everywhere_is_not_drawn(tmp_path: Path) -> None:
+    report = Report()
+    report.curve(CURVE._replace(lines={"one": [(1, 0), (10, 0)]}))
+    page.write(report, tmp_path / "page.md")
+    assert list(tmp_path.rglob("*.svg")) == []
+    assert "| 10 | 0 |" in (tmp_path / "page.md").read_text(encoding="utf-8")
+
+
+def test_a_page_has_budgets_curves_and_what_failed(tmp_path: Path) -> None:
+    report = Report()
+    report.add("a start", "ms", sample([20, 10]), 12, [("slow", sample([40]))])
+    report.add("not judged", "ms", sample([20]))
+    report.curve(CURVE)
+    report.version("tool", "1.2")
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "gone.svg").touch()  # of a run before
+    page.write(report, tmp_path / "page.md", ["tests/x.py::test_y"])
+    text = (tmp_path / "page.md").read_text(encoding="utf-8")
+    budgets = text.partition("## Budgets")[2].partition("## How")[0]
+    assert "| a start | ms | 12 | 10 | 15 | yes | slow | 40 | 0.25 |" in budgets
+    assert "not judged" not in budgets
+    assert "tool 1.2" in text
+    assert "**Not measured, since it failed: `tests/x.py::test_y`**" in text
+    assert "![A question](page/many.svg)" in text
+    assert "| 1,000 | 30 |" in text
+    assert [path.name for path in (tmp_path / "page").iterdir()] == ["many.svg"]
 
 
 def test_a_time_is_that_of_one_loop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,9 +113,9 @@ def test_beside_clang(report: Report, peer: Callable[[str], str | None]) -> None
     beside = [(f"{Path(clang).name} -O2 -mcpu=v3", sample([1]))]
     for what, found in (("instructions", counted), ("ns per hit", times)):
         ratios = _ratios(found)
-        mean = sample([math.exp(sum(map(math.log, ratios)) / len(ratios))])
+        mean = sample([round(math.exp(sum(map(math.log, ratios)) / len(ratios)), 2)])
         report.add(f"{what} of {len(names)} programs, geometric mean", "C", mean, 1, beside)
-        report.add("  the most of one", "C", sample([max(ratios)]), 1.15, beside)
+        report.add("  the most of one", "C", sample([round(max(ratios), 2)]), 1.15, beside)
 
 
 def _ratios(pairs: Mapping[str, tuple[float, float]]) -> list[float]:

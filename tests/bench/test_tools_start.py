@@ -49,7 +49,9 @@ CASES = (
         tracepoint:syscalls:sys_enter_open, tracepoint:syscalls:sys_enter_openat
           /pid == {pid}/ { @name[tid] = args->filename; }
         tracepoint:syscalls:sys_exit_open, tracepoint:syscalls:sys_exit_openat
-          /pid == {pid} && @name[tid] != 0/ { printf("%d %d %s\\n", pid, args->ret, str(@name[tid])); }
+          /pid == {pid} && @name[tid] != 0/ {
+            printf("%d %d %s\\n", pid, args->ret, str(@name[tid])); delete(@name[tid]);
+          }
         """,
     ),
     Case(
@@ -60,7 +62,9 @@ CASES = (
         tracepoint:syscalls:sys_enter_newstat, tracepoint:syscalls:sys_enter_newlstat
           /pid == {pid}/ { @name[tid] = args->filename; }
         tracepoint:syscalls:sys_exit_newstat, tracepoint:syscalls:sys_exit_newlstat
-          /pid == {pid} && @name[tid] != 0/ { printf("%d %d %s\\n", pid, args->ret, str(@name[tid])); }
+          /pid == {pid} && @name[tid] != 0/ {
+            printf("%d %d %s\\n", pid, args->ret, str(@name[tid])); delete(@name[tid]);
+          }
         """,
     ),
     Case(
