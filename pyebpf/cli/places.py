@@ -17,7 +17,7 @@ from pyebpf.dsl.builtins import attach_cookie, cpu
 from pyebpf.dsl.constants import Const
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.probes.alternatives import first_of
-from pyebpf.dsl.probes.tracing import fentry, kprobe, kretprobe, tracepoint
+from pyebpf.dsl.probes.tracing import fentry, kprobe, kretprobe, raw_tracepoint, tracepoint
 from pyebpf.dsl.probes.user import uprobe, uretprobe, usdt
 from pyebpf.dsl.scalars import KprobeContext, UprobeContext, u64
 from pyebpf.errors import PyebpfError
@@ -129,7 +129,7 @@ class Places:
         place, pid = self.place, self._pid or None
         where, name = place.inside, place.name
         if place.kind == "t":
-            return [[_one(tracepoint(each), n) for n, each in enumerate(self.names)]]
+            return self._at_tracepoints()
         if place.kind == "u":
             return [[_one(usdt(where, each, pid=pid), n) for n, each in enumerate(self.names)]]
         if place.is_user:
@@ -138,6 +138,15 @@ class Places:
         if not (place.is_pattern or ends):
             ways.insert(0, [_one(fentry(name), 0)])
         return ways
+
+    def _at_tracepoints(self) -> list[list[Hooked]]:
+        classic = [_one(tracepoint(each), n) for n, each in enumerate(self.names)]
+        if not self.place.is_pattern or any(each.startswith("syscalls:") for each in self.names):
+            return [classic]
+        # The kernel detaches perf events one after the other, waiting some 40 ms for each; raw
+        # tracepoints take less than one. Events of other names than their tracepoints have none.
+        bare = (each.partition(":")[2] for each in self.names)
+        return [[_one(raw_tracepoint(each), n) for n, each in enumerate(bare)], classic]
 
     @property
     def _kernel_number(self) -> Callable[[], u64] | None:

@@ -73,6 +73,32 @@ def test_tracepoints(library: Path) -> None:
     assert rows == [("syscalls:sys_enter_getppid", PARENTS)]
 
 
+def renaming() -> None:
+    for _ in range(CALLS):
+        Path("/proc/self/comm").write_text("another", encoding="ascii")
+
+
+RENAMED = "t:task:/task_(rename|newtask)/"
+
+
+def test_tracepoints_that_programs_get_to_without_perf_events() -> None:
+    assert counted(renaming, RENAMED)[1] == [("task:task_rename", CALLS)]
+
+
+@pytest.mark.thorough
+def test_tracepoints_by_perf_events_where_some_have_no_other_way() -> None:
+    options = {funccount.pattern: RENAMED, only_pid: os.getpid()}
+    (chosen,) = funccount.tool.probes_for(options)
+    kinds = [{hook.kind for probe in way for hook in probe.hooks} for way in chosen.ways]  # type: ignore[union-attr]
+    assert kinds == [{"raw_tracepoint"}, {"tracepoint"}]
+    before = Path("/proc/self/comm").read_text(encoding="ascii").strip()
+    with load(*chosen.ways[1], options=options) as session:  # type: ignore[union-attr]
+        renaming()
+        rows = funccount.report(session)
+    Path("/proc/self/comm").write_text(before, encoding="ascii")
+    assert rows == [{"func": "task:task_rename", "count": CALLS}]
+
+
 @pytest.mark.thorough
 def test_intervals_begin_anew_and_are_json(library: Path) -> None:
     name = f"{library}:leaf"
