@@ -8,8 +8,9 @@ from html import escape
 
 from tests.bench.report import Curve
 
-WIDTH, HEIGHT = 640, 340
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 16, 44
+WIDTH, HEIGHT = 800, 340
+#: Room around the curves: for the powers of ten, and on the right for what lines are called.
+LEFT, RIGHT, TOP, BOTTOM = 84, 216, 16, 44
 #: Told apart by eyes that see fewer colours, on light and on dark pages; then by their dashes.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 4")
@@ -58,7 +59,7 @@ def drawing(curve: Curve) -> str:
         f"<title>{escape(curve.title)}</title><style>{_STYLE}</style>",
         *_grid(x, y),
         _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, curve.x, "middle"),
-        '<g transform="translate(14 156) rotate(-90)">',
+        '<g transform="translate(16 156) rotate(-90)">',
         _text(0, 0, curve.y, "middle"),
         "</g>",
     ]
@@ -83,12 +84,12 @@ def _line(number: int, name: str, places: Sequence[tuple[float, float]]) -> list
     colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
     path = " ".join(f"{a},{b}" for a, b in places)
     beside = f'stroke="{colour}" stroke-dasharray="{dash}"'
-    key = TOP + 14 + 16 * number
+    left, key = WIDTH - RIGHT + 24, TOP + 14 + 18 * number
     return [
         f'<polyline class="line" {beside} points="{path}"/>',
         *(f'<circle cx="{a}" cy="{b}" r="3" fill="{colour}"/>' for a, b in places),
-        f'<path class="line" {beside} d="M{LEFT + 8} {key - 4}h28"/>',
-        _text(LEFT + 42, key, name, "start"),
+        f'<path class="line" {beside} d="M{left} {key - 4}h24"/>',
+        _text(left + 30, key, name, "start"),
     ]
 
 

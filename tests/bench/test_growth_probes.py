@@ -134,7 +134,8 @@ def test_a_link_to_each_function(
                 places = (f"{library}:work_{n:05}" for n in range(count))
                 return [session.attach(probe, target=place) for place in places]
 
-            note(times, "uprobes, a link each", count, [clocked(each)])
+            took = [clocked(each) for _ in range(3 if count < 100 else 1)]
+            note(times, "uprobes, a link each", count, took)
 
 
 def clocked(
@@ -199,11 +200,13 @@ def test_tracepoints(
         for count in (*EVENTS, len(names)):
             some = names[:count]
             bare = [name.partition(":")[2] for name in some]
-            took = clocked(lambda: each_place(session, raw, "raw_tracepoint", bare, tracefs))  # noqa: B023
-            note(times, "raw tracepoints", count, [took])
+            make = lambda: each_place(session, raw, "raw_tracepoint", bare, tracefs)  # noqa: B023, E731
+            note(times, "raw tracepoints", count, [clocked(make) for _ in range(3)])
         for count in EVENTS:
             some = names[:count]
             make = lambda: each_place(session, classic, "tracepoint", some, tracefs)  # noqa: B023, E731
-            note(times, "tracepoints (perf events)", count, [clocked(make)])
-            note(times, "the same, closed in turn", count, [clocked(make, in_turn)])
+            rounds = range(3 if count < 100 else 1)
+            together = [clocked(make) for _ in rounds]
+            note(times, "tracepoints (perf events)", count, together)
+            note(times, "the same, closed in turn", count, [clocked(make, in_turn) for _ in rounds])
     report.note(f"tracepoints: those of {names[0].partition(':')[0]}, {os.cpu_count()} CPUs")

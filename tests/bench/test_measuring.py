@@ -65,7 +65,7 @@ def test_points_are_drawn_where_their_logarithms_are() -> None:
     (points,) = re.findall(r'polyline class="line".* points="(.*)"', text)
     places = [tuple(map(float, point.split(","))) for point in points.split()]
     # From 10 to 1,000 is all of the width, from 1 to 100 all of the height; nothing has no place.
-    assert [x for x, _ in places] == [64, 624]
+    assert [x for x, _ in places] == [84, 584]
     assert [round(1 - (y - 16) / 280, 2) for _, y in places] == [0.15, 0.74]
 
 
