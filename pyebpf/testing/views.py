@@ -234,6 +234,14 @@ class MemoryStacks(MemoryHash, StackTraceMap):
         found = self._table.value(self._pack_key(key))
         return None if found is None else self.unpacked(found)
 
+    def _fill(
+        self, memory: NDArray[np.uint8], numbers: NDArray[Any], keys: NDArray[np.uint32]
+    ) -> None:
+        for number in numbers.tolist():
+            found = self._table.value(self._pack_key(keys[number]))
+            if found is not None:
+                memory[number, : len(found)] = np.frombuffer(found, np.uint8)
+
 
 class MemoryArray(_InMemory, ArrayMap):
     """An array; :meth:`view` is the memory that programs write to."""

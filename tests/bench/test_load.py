@@ -1,4 +1,4 @@
-"""Loading and attaching in a process that has everything imported: the kernel's share of a start."""
+"""Loading and attaching where all is imported already: the share of the kernel in a start."""
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ from pyebpf.runtime import debug_files
 from pyebpf.runtime.demangle import demangled
 from pyebpf.runtime.image import open_image
 from pyebpf.runtime.mappings import mapped_files
+from pyebpf.runtime.maps import stacks as stacks_module
 from pyebpf.runtime.symbols.elf_symbols import functions_of
 from pyebpf.session import Session
 from pyebpf.symbols import Symbols
@@ -392,6 +393,26 @@ def test_stacks_are_named_counted_and_drawn(watched: tuple[Session, Speaker]) ->
         assert session[places].names(place.user)[:4] == [*CALLS, "main"]
     assert session[stacks].names(key.user, speaker.pid) == named
     assert session[places].names(place.kernel) == session[stacks].names(key.kernel)
+
+
+@pytest.mark.kernel
+def test_many_stacks_are_those_of_each_id(
+    watched: tuple[Session, Speaker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, speaker = watched
+    speaker.say("go")
+    monkeypatch.setattr(stacks_module, "_BLOCK", 3)  # and they go over the end of one
+    for declared, counted in ((stacks, samples), (places, by_file)):
+        (key,) = session[counted].keys()
+        kept, absent = session[declared], (key.user + 1) % 1_024
+        while absent in kept:
+            absent = (absent + 1) % 1_024
+        found, lengths = kept.several(np.array([key.user, -14, absent, absent, key.user]))
+        one = kept[key.user]
+        assert lengths.tolist() == [len(one), 0, 0, 0, len(one)]
+        assert (found == np.concatenate([one, one])).all()
+    none, lengths = session[stacks].several(np.array([], np.int64))
+    assert (len(none), len(lengths)) == (0, 0)
 
 
 @raw_tracepoint("sys_enter")

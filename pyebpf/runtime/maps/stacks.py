@@ -22,6 +22,9 @@ from pyebpf.runtime.maps.hash import HashMap
 from pyebpf.runtime.symbols import Frame, Symbols
 from pyebpf.runtime.symbols.build_ids import BUILD_ID, EMPTY
 
+#: So many stacks are looked up into one piece of memory, of some megabytes.
+_BLOCK = 4_096
+
 
 class StackTraceMap(HashMap):
     """An open ``BPF_MAP_TYPE_STACK_TRACE``: ids to addresses, innermost first.
@@ -129,10 +132,26 @@ class StackTraceMap(HashMap):
 
         Cost: a system call for each.
         """
-        found = [self._lookup(key) for key in ids.tolist()]
-        stacks = [self.unpacked(b"") if stack is None else stack for stack in found]
-        lengths = np.array([len(stack) for stack in stacks], np.int64)
-        return np.concatenate([self.unpacked(b""), *stacks]), lengths
+        blocks = [self._block(ids[at : at + _BLOCK]) for at in range(0, len(ids), _BLOCK)]
+        places = np.concatenate([self.unpacked(b""), *(found for found, _ in blocks)])
+        return places, np.concatenate([np.zeros(0, np.int64), *(lengths for _, lengths in blocks)])
+
+    def _block(self, ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Do as :meth:`several`, in memory for all of them as the kernel has them."""
+        memory = np.zeros((len(ids), self.layout.value_bytes), np.uint8)
+        self._fill(memory, np.flatnonzero(ids >= 0), ids.astype(np.uint32))
+        rows = memory.view(self._place)
+        lengths = np.logical_and.accumulate(~_behind(rows), axis=1).sum(axis=1, dtype=np.int64)
+        return rows[np.arange(rows.shape[1]) < lengths[:, None]], lengths
+
+    def _fill(
+        self, memory: NDArray[np.uint8], numbers: NDArray[Any], keys: NDArray[np.uint32]
+    ) -> None:
+        """Look some of the ids up, into the rows of their numbers; others stay as they are."""
+        fd, key, value = self.open_fd(), keys.ctypes.data, memory.ctypes.data
+        for number in numbers.tolist():
+            at = value + memory.shape[1] * number
+            syscall.map_lookup(fd, key + keys.itemsize * number, at)
 
     def _lookup(self, key: object) -> NDArray[Any] | None:
         if isinstance(key, int | np.integer) and key < 0:
@@ -145,8 +164,12 @@ class StackTraceMap(HashMap):
 
     def unpacked(self, data: bytes) -> NDArray[Any]:
         """Return the places that the kernel's bytes are, without what is behind the end."""
-        in_files = self.spec.flags & BPF_F_STACK_BUILD_ID
-        return _ended(np.frombuffer(data, BUILD_ID if in_files else np.uint64))
+        return _ended(np.frombuffer(data, self._place))
+
+    @property
+    def _place(self) -> np.dtype[Any]:
+        """What a place is: an address, or a record."""
+        return np.dtype(BUILD_ID if self.spec.flags & BPF_F_STACK_BUILD_ID else np.uint64)
 
     def values(self) -> list[Any]:
         """Return the stacks of one :meth:`snapshot`, each ``(n,)``."""
@@ -164,6 +187,11 @@ class StackTraceMap(HashMap):
 
 def _ended(row: NDArray[Any]) -> NDArray[Any]:
     """Return a stack without the zeros behind it."""
-    behind = row["status"] == EMPTY if row.dtype.names else row == 0
-    zeros = np.flatnonzero(behind)
+    zeros = np.flatnonzero(_behind(row))
     return row[: zeros[0]] if len(zeros) else row
+
+
+def _behind(places: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell of places whether they are nothing, as behind the end of a stack."""
+    nothing: NDArray[np.bool_] = (places["status"] if places.dtype.names else places) == EMPTY
+    return nothing
