@@ -2,7 +2,7 @@
 
 A block ``console`` has commands, each after ``$``, and below each one what it printed. A block
 with a name after its language, ``sh greet.sh``, is a file of that name. All run in one shell, in a
-folder of their own, as the reader would type them.
+folder of their own, as the reader would type them; the checkout is there under the name ``pyebpf``.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def outputs(typed: list[str], folder: Path) -> list[str]:
     Raises:
         subprocess.CalledProcessError: one of them failed.
     """
+    (folder / "pyebpf").symlink_to(ROOT, target_is_directory=True)
     script = "".join(f"{command}\nwait\nprintf '{_MARK}'\n" for command in typed)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": "/home/ada", "LC_ALL": "C.UTF-8",
                    "XDG_CACHE_HOME": str(folder / "cache"),
