@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+import importlib.util
 
 import pytest
 
 from tests.kernel.running import cell
+from tests.pages import blocks
 
 pytestmark = pytest.mark.kernel
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "views.md"
+PAGE = blocks("docs/views.md", "python")
 
 
 def test_the_blocks_of_the_page_run() -> None:
-    blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
-    assert len(blocks) >= 8
-    cell("\n".join(blocks))
+    texts = [block.text for block in PAGE if not block.mark]
+    assert len(texts) >= 8
+    table = cell("\n".join(texts)).table
+    (frames,) = (block.text for block in PAGE if block.mark == "frames")
+    for line in frames.splitlines():
+        library = line.partition(".")[0]
+        if all(importlib.util.find_spec(name) for name in (library, "pyarrow")):
+            cell(f"import {library}\n{line}", table=table)
