@@ -1,6 +1,6 @@
 """Every helper of the kernel by its name: ``helpers.get_current_ancestor_cgroup_id(1)`` in a probe.
 
-There is one for each row of :mod:`pyebpf.abi.helpers`, under the kernel's name without ``bpf_``. It
+There is one for each row of ``pyebpf.abi.helpers``, under the kernel's name without ``bpf_``. It
 takes what the C function takes, in that order or by name (``from_`` for ``from``); zero for the
 ``flags`` at the end, and None for what may be null before them, can be left out. Common ones have
 shorter spellings: :func:`pyebpf.tgid`, ``m[key]``, ``events.reserve()``.

@@ -1,7 +1,7 @@
 """Headers of packets, for ``ctx.packet(IPv4, at=14)``, and the numbers that stand in them.
 
 Numbers are those that a person reads: fields in the order of the network (``be16``, ``be32``) turn
-when they are read and written. Addresses are those of :mod:`ipaddress`. Offsets are constants, or
+when they are read and written. Addresses are those of ``ipaddress``. Offsets are constants, or
 come from the header before: :func:`ipv4_length`, :func:`tcp_length`.
 
 Source: RFC 791, 768, 792, 826, 8200, 9293; IEEE 802.3 and 802.1Q; ``include/uapi/linux/if_ether.h``

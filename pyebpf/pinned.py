@@ -105,6 +105,7 @@ def open_pinned(where: Path | MapDecl, declaration: MapDecl | None = None) -> An
 
     Raises:
         PinError: nothing is pinned there, or not such a map.
+        PyebpfError: the declaration says no path, or is a ``Global``.
         KernelError: the kernel refuses, for example because the file is somebody else's.
     """
     if isinstance(where, MapDecl):

@@ -93,7 +93,13 @@ class Recorded:
         return dtype.decoded_dtype(self.shape.kinds[0])
 
     def add(self, batch: Any, moment: float, lost: int | None) -> None:
-        """Add a batch that was read at a moment."""
+        """Add a batch that was read at a moment.
+
+        Args:
+            batch: the records, ``(n,)``.
+            moment: when, in seconds since the epoch.
+            lost: how many had been lost by then; None if nobody knows.
+        """
         self._batches.append(batch)
         self.times.append(moment)
         self.lost = lost

@@ -22,7 +22,7 @@ T = TypeVar("T")
 def rows(kind: type[T], batches: NDArray[Any] | Iterable[NDArray[Any]]) -> Iterator[T]:
     """Yield records one by one, for printing: ``row.pid``, ``row.comm``.
 
-    Numbers are Python's, addresses those of :mod:`ipaddress`. In text, what would act on a terminal
+    Numbers are Python's, addresses those of ``ipaddress``. In text, what would act on a terminal
     instead of showing is escaped; the array has it as it is, and is the place to compute with. The
     fields of a row cannot be changed.
 

@@ -393,6 +393,7 @@ class Session(Shown, Measured, Owner):
         Raises:
             PinError: the path is in no BPF file system, or something is there already.
             NotSupportedError: this kernel has no link for what the probe is attached to.
+            PyebpfError: it is a ``Global``, which has no map of its own.
             KeyError: this session has no such map or probe.
         """
         if isinstance(what, Link):

@@ -159,6 +159,7 @@ class Streams(OpenMaps):
 
         Raises:
             RecordingError: the file cannot be written, or not on.
+            PyebpfError: the session has no streams.
             KeyboardInterrupt: the recording is complete.
         """
         all_of_them = [decl for decl in self._found.maps if decl.shape() and self._is_loaded(decl)]

@@ -80,7 +80,7 @@ class Stamped(Frozen):
         return ""
 
     def text(self, session: Session, result: Any, /) -> str:
-        """Return the time and the text of one result."""
+        """Return the time and the text of one ``result``."""
         time_of_day = "" if session.option(self.without) else f"{clock()}:\n"
         text = str(result)
         return f"{time_of_day}{text}\n" if text else time_of_day
@@ -102,7 +102,7 @@ class Rolling(Frozen):
         return f"{Table(*self.columns).header()}\n"
 
     def text(self, _: Session, result: Any, /) -> str:
-        """Return the rows of one interval."""
+        """Return the rows of one interval, its ``result``."""
         return lines_of(self.columns, ({"time": clock(), **row} for row in result))
 
 
@@ -128,7 +128,7 @@ class Rates:
         return f"{Table(*self._columns).header()}\n"
 
     def text(self, _: Session, result: Any, /) -> str:
-        """Return the row of one interval."""
+        """Return the row of one interval, its ``result``."""
         now = time.monotonic()
         seconds, self._since = now - self._since, now
         rates = {name: number / seconds for name, number in result.items()}
@@ -150,7 +150,7 @@ class Part(Frozen):
 class Screen(Frozen):
     """The time of day, the machine's load and a table; on a terminal it replaces the one before.
 
-    There it obeys keys, as :mod:`pyebpf.cli.live` says. A result is a list of mappings.
+    There it obeys keys, as ``pyebpf.cli.live`` says. A result is a list of mappings.
 
     Attributes:
         columns: fields of the mappings.
@@ -192,7 +192,7 @@ class Screen(Frozen):
         return "\n".join(_table(columns, cells) for columns, cells in found if cells)
 
     def text(self, session: Session, result: Any, /) -> str:
-        """Return one screen."""
+        """Return one screen: what a session's ``result`` is, below its head."""
         head = self.head(session)
         begin = (CLEAR if self.clears(session) else "\n") + (f"{head}\n\n" if head else "")
         return begin + self.body(result)

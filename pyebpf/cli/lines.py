@@ -194,6 +194,12 @@ class Lines:
     ) -> Printer:
         """Begin to print: the header, or no header for JSON.
 
+        Args:
+            session: where the events come from.
+            json: each event an object, in a line of its own.
+            csv: each event its columns, with commas between them.
+            tool: what it is called in the journal.
+
         Raises:
             OSError: the journal is to be written to, and there is none.
         """

@@ -85,7 +85,14 @@ def seconds(text: str) -> float:
 
 
 def whole(text: str) -> int:
-    """Read a whole number, decimal or with a prefix such as ``0x``."""
+    """Read a whole number, decimal or with a prefix such as ``0x``.
+
+    >>> whole("0x1f")
+    31
+
+    Raises:
+        ValueError: it is none.
+    """
     try:
         return int(text, 0)
     except ValueError:
@@ -93,12 +100,23 @@ def whole(text: str) -> int:
 
 
 def numbers(text: str) -> tuple[int, ...]:
-    """Read whole numbers with commas between them, such as ``"185,175"``."""
+    """Read whole numbers with commas between them.
+
+    >>> numbers("185,0x10")
+    (185, 16)
+    """
     return tuple(map(whole, text.split(",")))
 
 
 def positive(text: str) -> int:
-    """Read a whole number above 0."""
+    """Read a whole number above 0.
+
+    >>> positive("12")
+    12
+
+    Raises:
+        ValueError: it is none.
+    """
     value = whole(text)
     if value < 1:
         raise ValueError(f"{text!r} is no count: 1 at least")

@@ -60,7 +60,7 @@ class StackLayout(Frozen):
         return ""
 
     def text(self, session: Session, result: StackCounts, /) -> str:
-        """Return all stacks."""
+        """Return all stacks of a ``result``."""
         delimited, marks = session.option(self.delimited), session.option(self.marked)
         if session.option(self.folded):
             text = result.folded(marks=marks, delimiter="-" if delimited else "")
@@ -89,7 +89,7 @@ class OutstandingLayout(Frozen):
         return ""
 
     def text(self, session: Session, result: Any, /) -> str:
-        """Return all stacks, below the time of day."""
+        """Return all stacks of a ``result``, below the time of day."""
         number = session.option(self.top)
         lines = [f"[{clock()}] Top {number} stacks with outstanding allocations:"]
         for row in reversed(result):

@@ -489,6 +489,9 @@ def run(
             is shown.
         follow: gets the session while the probes are attached.
         header: printed when they are.
+
+    Raises:
+        SystemExit: always, with the exit status.
     """
     module = sys._getframe(1).f_globals["__name__"]  # noqa: SLF001
     tool = Tool(module, probes=probes, report=report, follow=follow, header=header)

@@ -90,7 +90,7 @@ def cast(kind: TypeAliasType, value: Any) -> Any: ...
 def cast(kind: TypeForm[T], value: Any) -> T: ...
 @special("cast")
 def cast(kind: object, value: Any) -> Any:
-    """Return a number at another width, or an address as a pointer: ``cast(Ptr[file], address)``.
+    """Return a ``value`` at another width, or an address as a pointer: ``cast(Ptr[file], at)``.
 
     Nothing is checked: a pointer to something else reads whatever is there.
     """
@@ -117,7 +117,7 @@ def container_of(pointer: Any, kind: type[T], member: str) -> T:
 
 @special("offsetof")
 def offsetof(kind: Any, member: str) -> int:
-    """Return where a member of a kernel type or record is, in bytes from the start."""
+    """Return where a ``member`` of a kernel type or record is, in bytes from the start."""
     outside()
 
 
@@ -129,7 +129,7 @@ def has_type(kind: Any) -> bool:
 
 @special("has_enumerator")
 def has_enumerator(kind: Any, name: str) -> bool:
-    """Tell whether a kernel enum has a name: ``has_enumerator(bpf_map_type, "BPF_MAP_TYPE_HASH")``.
+    """Tell whether a kernel enum has a ``name``: ``has_enumerator(tcp_ca_state, "TCP_CA_Open")``.
 
     A constant, known when the program is loaded.
     """

@@ -147,7 +147,7 @@ def current_task() -> Ptr[task_struct]:
 
 @special("has_field")
 def has_field(kernel_type: Any, field: str) -> bool:
-    """Tell whether the kernel's struct has a field: ``has_field(task_struct, "__state")``.
+    """Tell whether the kernel's struct has a ``field``: ``has_field(task_struct, "__state")``.
 
     A constant, known when the program is loaded: code behind a false answer is removed, and may
     name fields that this kernel does not have.
@@ -174,7 +174,7 @@ def sizeof(kernel_type: Any) -> int:
 
 @special("fetch_add")
 def fetch_add(place: int, amount: int) -> int:
-    """Add to a place in shared memory, and return what was there before: atomic.
+    """Add ``amount`` to a place in shared memory, and return what was there before: atomic.
 
     The first argument is the place itself: a field of a map entry (``entry.count``), an element
     (``counts[key]``, which starts at 0 if it is missing), or a global (``total.value``).

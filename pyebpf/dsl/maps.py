@@ -181,7 +181,7 @@ class Keyed(Sized, Generic[K, V]):
         self._outside("get()")
 
     def fetch_add(self, key: K, amount: int) -> V:
-        """Add atomically, and return what was there before; a missing entry starts at 0.
+        """Add ``amount`` atomically, and return what was there before; a missing entry starts at 0.
 
         Since Linux 5.12, as are the methods below.
         """
@@ -192,15 +192,15 @@ class Keyed(Sized, Generic[K, V]):
         self._outside("fetch_and()")
 
     def fetch_or(self, key: K, bits: int) -> V:
-        """Set bits, and return what was there before."""
+        """Set ``bits``, and return what was there before."""
         self._outside("fetch_or()")
 
     def fetch_xor(self, key: K, bits: int) -> V:
-        """Flip bits, and return what was there before."""
+        """Flip ``bits``, and return what was there before."""
         self._outside("fetch_xor()")
 
     def exchange(self, key: K, value: V) -> V:
-        """Store a number, and return what was there before."""
+        """Store the number ``value``, and return what was there before."""
         self._outside("exchange()")
 
     def compare_exchange(self, key: K, expected: V, new: V) -> V:

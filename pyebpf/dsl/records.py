@@ -45,6 +45,9 @@ def chars(length: int) -> Any:
     """Give a text field its size in bytes.
 
     Written as a default: ``comm: Char = chars(16)``.
+
+    Raises:
+        PyebpfError: it is no number above 0.
     """
     if length < 1:
         raise PyebpfError(f"chars({length}): a text field needs at least 1 byte")
@@ -62,6 +65,9 @@ def octets(length: int) -> Any:
     """Give a field of bytes its size.
 
     Written as a default: ``mac: Bytes = octets(6)``.
+
+    Raises:
+        PyebpfError: it is no number above 0.
     """
     if length < 1:
         raise PyebpfError(f"octets({length}): a field of bytes needs at least 1")
@@ -80,6 +86,9 @@ def array(length: int) -> Any:
 
     Written as a default, ``slots: FixedArray[u32] = array(8)``: a field of a record, or in a probe
     a variable, which is all zeros then.
+
+    Raises:
+        PyebpfError: it is no number above 0.
     """
     if length < 1:
         raise PyebpfError(f"array({length}): an array needs at least 1 element")
@@ -101,6 +110,9 @@ def bits(width: int) -> Any:
     """Give a number its size in bits: a bit-field, laid out as in C.
 
     Written as a default: ``kind: u32 = bits(7)``, ``seen: bool = bits(1)``.
+
+    Raises:
+        PyebpfError: it is no number from 1 to 64.
     """
     if not 1 <= width <= U64.bits:
         raise PyebpfError(f"bits({width}): a bit-field has 1 to 64 bits")

@@ -170,7 +170,12 @@ class SockMap(Places):
         self._outside("redirect()")
 
     def add(self, key: int, flags: int = 0) -> None:
-        """Put the socket of a ``sock_ops`` program in; a refusal is counted."""
+        """Put the socket of a ``sock_ops`` program in; a refusal is counted.
+
+        Args:
+            key: where.
+            flags: ``BPF_ANY`` (0), ``BPF_NOEXIST`` (1) or ``BPF_EXIST`` (2).
+        """
         self._outside("add()")
 
     def select(self, key: int) -> bool:

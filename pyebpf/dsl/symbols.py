@@ -35,6 +35,9 @@ def kfunc(name: str) -> Kfunc:
     Args:
         name: as the kernel calls it.
 
+    Raises:
+        PyebpfError: the name is none.
+
     Since: Linux 5.13, where the kernel has functions for programs of the probe's kind.
     """
     if not name.isidentifier():

@@ -25,7 +25,7 @@ class Timer:
     __pyebpf_record__: ClassVar[Record] = TIMER
 
     def start(self, delay_ns: u64, function: Callable[..., Any]) -> i64:
-        """Call ``function(key, entry)`` in some nanoseconds; starting again moves the time.
+        """Call ``function(key, entry)`` in ``delay_ns`` nanoseconds; starting again moves the time.
 
         Returns 0, or a negative error number.
         """

@@ -107,7 +107,7 @@ class Packet:
     """Data that a program reads and writes in place."""
 
     def packet(self, kind: type[T], at: int = 0) -> T | None:
-        """Return the record that lies ``at`` bytes into the data; None if the data ends before.
+        """Return the ``kind`` of record ``at`` bytes into the data; None if the data ends before.
 
         Fields that are assigned change the packet. After a helper that moves the data it has to be
         asked for again. A socket filter, which may not look into the packet, gets a copy.

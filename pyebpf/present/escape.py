@@ -12,6 +12,9 @@ def printable(value: object) -> str:
 
     Control characters, direction marks and bytes that are no UTF-8 become ``\n``, ``\x1b``,
     ``\u202e``. Text that is printable already comes back as it is, backslashes too.
+
+    >>> print(printable("a\tb\x1b[1m"))
+    a\tb\x1b[1m
     """
     text = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
     if text.isprintable():

@@ -55,6 +55,14 @@ class Hist:
         sub_buckets: into how many slots of one width each power of two is divided (log2). If that
             is more than 1, values below twice as much have a slot each.
 
+    >>> seen = Hist.log2([0, 2, 1, 5], unit="us")
+    >>> seen.count
+    8
+    >>> (seen + seen).count
+    16
+    >>> seen.coarser().counts[:4].tolist()
+    [0, 2, 1, 5]
+
     Shape:  counts ``(n,)`` of uint64, edges ``(n + 1,)`` of float64.
     Units:  edges and total: ``unit``.
     """
@@ -72,6 +80,15 @@ class Hist:
     ) -> Hist:
         """Make a histogram of power-of-two slots, divided or not.
 
+        >>> Hist.log2([0, 2, 1], unit="us").edges[:4].tolist()
+        [0.0, 2.0, 4.0, 8.0]
+
+        Args:
+            counts: how often a value was in each slot, ``(n,)``; slots that are left out are 0.
+            unit: of the values, ``"us"``.
+            total: the sum of the values, if it is known.
+            sub_buckets: equal parts of each power of two: 1, 2, 4, ….
+
         Raises:
             ValueError: there are more counts than 64-bit values have slots, or not one row of them.
         """
@@ -87,12 +104,27 @@ class Hist:
 
         The last slot collects all larger values; unless ``low`` is 0, the first collects all
         smaller ones.
+
+        >>> Hist.linear([1, 2, 3], low=10, step=5).edges.tolist()
+        [-inf, 15.0, 20.0, inf]
+
+        Args:
+            counts: how often a value was in each slot, ``(n,)``.
+            unit: of the values, ``"us"``.
+            total: the sum of the values, if it is known.
+            low: where the first slot begins, in units.
+            step: how wide each is, in units.
         """
         counts = _checked_counts(counts)
         return cls(counts, linear_edges(len(counts), low, step), unit, total, "linear")
 
     def counted(self, counts: NDArray[np.uint64], total: int | None) -> Hist:
-        """Return a histogram of the same shape that has seen something else."""
+        """Return a histogram of the same shape that has seen something else.
+
+        Args:
+            counts: how often a value was in each slot, ``(n,)``.
+            total: the sum of the values, in units; None if it is not known.
+        """
         # A snapshot should cost about as much as its sum; a frozen dataclass's __init__ costs more.
         other = object.__new__(Hist)
         other.__dict__.update(self.__dict__, counts=counts, total=total)
@@ -111,6 +143,9 @@ class Hist:
 
     def quantile(self, q: float) -> Quantile | None:
         """Return the value below which the share ``q`` of the values lies; None of nothing.
+
+        >>> Hist.log2([0, 2, 1, 5]).quantile(0.5)
+        Quantile(value=9.6, low=8.0, high=16.0)
 
         Units:  the values': ``unit``.
 
@@ -286,7 +321,11 @@ class Hist:
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> Hist:
-        """Return what :meth:`to_data` gave."""
+        """Return what :meth:`to_data` gave.
+
+        Raises:
+            ValueError: it is no such form.
+        """
         counts, unit, total = _checked_counts(data["counts"]), data["unit"], data["total"]
         if data["kind"] == "log2":
             return cls.log2(counts, unit, total, sub_buckets=data["sub_buckets"])

@@ -40,6 +40,11 @@ class Table:
     a struct. (``__dataframe__`` knows neither: there they are columns ``stack[0]``, ``flow.port``.)
     No value is missing. What it was made from may change afterwards.
 
+    >>> import numpy as np
+    >>> table = Table({"pid": np.array([1, 2]), "bytes": np.array([7, 9])})
+    >>> list(table.__dataframe__().column_names())
+    ['pid', 'bytes']
+
     Args:
         data: a structured array ``(n,)``, whose fields are the columns; or arrays by the names of
             their columns, each ``(n,)`` or ``(n, length)``.

@@ -91,7 +91,12 @@ class KeyedHist(Mapping[Any, Hist]):
         return self._like(merged)
 
     def named(self, section: str, format_key: Callable[[Any], object] | None = None) -> KeyedHist:
-        """Return the same histograms with other words above them."""
+        """Return the same histograms with other words above them.
+
+        Args:
+            section: what the keys are, ``"disk"``.
+            format_key: makes the text of a key; by default what it prints as.
+        """
         return KeyedHist(
             self._hists, self.empty, section=section, format_key=format_key or self.format_key
         )
@@ -131,14 +136,14 @@ class KeyedHist(Mapping[Any, Hist]):
         return "\n".join(sections)
 
     def to_dict(self, label: str | None = None, *, ts: str | None = None) -> list[dict[str, Any]]:
-        """Return each histogram's form (:meth:`Hist.to_dict`) with its ``section: key`` put in."""
+        """Return each histogram's form (:meth:`.Hist.to_dict`) with its ``section: key`` put in."""
         return [
             {**hist.to_dict(label, ts=ts), self.section: printable(self.format_key(key))}
             for key, hist in self._sorted("key")
         ]
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Return the rows of all histograms (:meth:`Hist.to_rows`), each with its key before."""
+        """Return the rows of all histograms (:meth:`.Hist.to_rows`), each with its key before."""
         return [
             {self.section: printable(self.format_key(key)), **row}
             for key, hist in self._sorted("key")
@@ -176,7 +181,7 @@ class KeyedHist(Mapping[Any, Hist]):
     def prometheus(
         self, name: str, labels: Mapping[str, object] | None = None, *, to: str | None = None
     ) -> str:
-        """Return all in Prometheus' text format, the key a label: as :meth:`Hist.prometheus`."""
+        """Return all in Prometheus' text format, the key a label: as :meth:`.Hist.prometheus`."""
         return prometheus.histogram(name, self._labelled(labels), to=to)
 
     def otlp(
@@ -187,7 +192,7 @@ class KeyedHist(Mapping[Any, Hist]):
         form: otlp.Form = "explicit",
         **times: int,
     ) -> dict[str, Any]:
-        """Return all as one metric of OTLP's JSON, the key an attribute: as :meth:`Hist.otlp`."""
+        """Return all as one metric of OTLP's JSON, the key an attribute: as :meth:`.Hist.otlp`."""
         return otlp.histogram(name, self._labelled(attributes), form=form, **times)
 
     def _labelled(

@@ -105,6 +105,12 @@ def summary(
 
     A count or a sum is a sum of OTLP, an extreme a gauge, an average and statistics are a histogram
     without buckets: count, sum, least and greatest.
+
+    Args:
+        name: of the metric.
+        series: the values, each with its attributes.
+        start_ns: since when they were counted, in nanoseconds since the epoch; 0: not known.
+        time_ns: until when; now by default.
     """
     now = _now(time_ns)
     rows = list(series)
@@ -128,7 +134,7 @@ def _bucketless(one: Summary) -> dict[str, Any]:
 
 
 def series(name: str, rows: Iterable[tuple[Attributes, Series]]) -> dict[str, Any]:
-    """Return the sums of time series as one metric: a point for each step, of what was added."""
+    """Return the sums of time series, ``rows``, as one metric: a point for each step."""
     points: list[dict[str, Any]] = []
     unit, grows = "", True
     for of, one in rows:

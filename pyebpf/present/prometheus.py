@@ -65,6 +65,11 @@ def summary(
 ) -> str:
     """Write counts, sums, extremes of one name.
 
+    Args:
+        name: of the metrics.
+        series: the values, each with its labels.
+        text: what they are, for people.
+
     Raises:
         ValueError: a name is none of Prometheus'.
     """

@@ -181,7 +181,10 @@ class Series:
         return cls(counts=np.array(counts, np.uint64), sums=np.array(sums, kind), **data)
 
     def otlp(self, name: str, attributes: Mapping[str, object] | None = None) -> dict[str, Any]:
-        """Return the sums as a metric of OTLP's JSON: see :mod:`pyebpf.present.otlp`."""
+        """Return the sums as a metric of OTLP's JSON, of a ``name`` and ``attributes``.
+
+        See :mod:`pyebpf.present.otlp`.
+        """
         return otlp.series(name, [(attributes or {}, self)])
 
 
@@ -249,7 +252,7 @@ class KeyedSeries(Mapping[Any, Series]):
         return drawing.figure(drawings, under, kind="series")
 
     def otlp(self, name: str, attributes: Mapping[str, object] | None = None) -> dict[str, Any]:
-        """Return all as one metric of OTLP's JSON, the key an attribute."""
+        """Return all as one metric of OTLP's JSON, the key one of the ``attributes``."""
         own, form = attributes or {}, self.format_key
         rows = [({**own, self.section: printable(form(key))}, one) for key, one in self.items()]
         return otlp.series(name, rows)

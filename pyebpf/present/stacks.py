@@ -31,7 +31,11 @@ class CountedStack(NamedTuple):
     count: int  # type: ignore[assignment]  # a tuple's method of that name is of no use here
 
     def frames(self) -> Iterator[tuple[str, str]]:
-        """Yield all frames, the outermost first: name, and what it is of."""
+        """Yield all frames, the outermost first: name, and what it is of.
+
+        >>> [name for name, _ in CountedStack("sh", ("main", "read"), ("vfs_read",), 3).frames()]
+        ['sh', 'main', 'read', 'vfs_read']
+        """
         if self.process:
             yield self.process, PROCESS
         yield from ((name, USER) for name in self.user)
@@ -42,6 +46,10 @@ class CountedStack(NamedTuple):
 
 class StackCounts:
     """Call stacks with counts; equal stacks are one.
+
+    >>> seen = CountedStack("sh", ("main", "read"), ("vfs_read",), 3)
+    >>> StackCounts([seen, seen])
+    <StackCounts 1 stacks, 6 samples>
 
     Args:
         stacks: the stacks, in any order.
@@ -96,6 +104,9 @@ class StackCounts:
 
     def folded(self, *, marks: bool = False, delimiter: str = "") -> str:
         """Return a line for each stack, as ``flamegraph.pl`` and others read it.
+
+        >>> StackCounts([CountedStack("sh", ("main", "read"), ("vfs_read",), 3)]).folded()
+        'sh;main;read;vfs_read 3'
 
         Args:
             marks: put ``_[k]`` behind the kernel's functions, as BCC's ``profile -a`` does.

@@ -106,7 +106,7 @@ class Summary:
         return codec.loads("summary", text, lambda data: cls(**data))
 
     def prometheus(self, name: str, labels: Mapping[str, object] | None = None) -> str:
-        """Return it in Prometheus' text format, under a name.
+        """Return it in Prometheus' text format, under a ``name``, with ``labels``.
 
         A count is a counter, as is a sum; an extreme is a gauge; ``NAME_count``, ``NAME_sum``,
         ``NAME_min`` and ``NAME_max`` are those of a ``Stats``.
@@ -117,7 +117,10 @@ class Summary:
         return prometheus.summary(name, [(labels or {}, self)])
 
     def otlp(self, name: str, attributes: Mapping[str, object] | None = None, **times: int) -> Any:
-        """Return it as metrics of OTLP's JSON: see :mod:`pyebpf.present.otlp`."""
+        """Return it as metrics of OTLP's JSON, of a ``name`` and ``attributes``.
+
+        ``times`` are ``start_ns`` and ``time_ns``: see :mod:`pyebpf.present.otlp`.
+        """
         return otlp.summary(name, [(attributes or {}, self)], **times)
 
 
@@ -287,7 +290,12 @@ class SummaryTable(Mapping[Any, Summary]):
     def named(
         self, section: str, format_key: Callable[[Any], object] | None = None
     ) -> SummaryTable:
-        """Return the same rows with other words for their keys."""
+        """Return the same rows with other words for their keys.
+
+        Args:
+            section: what the keys are, ``"disk"``.
+            format_key: makes the text of a key; by default what it prints as.
+        """
         named = self._like(self.labels, self.columns)
         named.section, named.format_key = section, format_key or self.format_key
         return named
@@ -383,7 +391,10 @@ class SummaryTable(Mapping[Any, Summary]):
         return prometheus.summary(name, self._series(labels))
 
     def otlp(self, name: str, attributes: Mapping[str, object] | None = None, **times: int) -> Any:
-        """Return it as metrics of OTLP's JSON: see :mod:`pyebpf.present.otlp`."""
+        """Return it as metrics of OTLP's JSON, of a ``name`` and ``attributes``.
+
+        ``times`` are ``start_ns`` and ``time_ns``: see :mod:`pyebpf.present.otlp`.
+        """
         return otlp.summary(name, self._series(attributes), **times)
 
     def _series(

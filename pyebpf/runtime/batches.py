@@ -58,7 +58,7 @@ class Batch:
         return self._arrays[self.kinds.index(name)]
 
     def items(self) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Yield each type's name and its records."""
+        """Yield each type's name and its records, ``(n,)``."""
         return zip(self.kinds, self._arrays, strict=True)
 
     def __repr__(self) -> str:

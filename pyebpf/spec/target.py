@@ -148,6 +148,10 @@ class Target(Frozen):
         """Tell whether the kernel is known not to have it, for refusing what needs it.
 
         Who may not ask the running kernel knows of nothing that it lacks, and may compile.
+
+        >>> from pyebpf import testing
+        >>> testing.target(without={"ringbuf"}).lacks("ringbuf")
+        True
         """
         lack = self.features.lack(feature)
         return lack is not None and lack.is_sure

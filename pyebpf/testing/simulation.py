@@ -165,6 +165,10 @@ class Simulation(OpenMaps):
                 ``kernel_stack`` and ``user_stack`` (addresses, innermost first).
             value: a number; or a sequence of numbers, given one after the other, and then it is a
                 fault to ask again; or a function of the helper's arguments.
+
+        Raises:
+            KeyError: there is nothing of that name.
+            ValueError: the target has no such CPU.
         """
         world = self.machine.world
         if name == "current_task":

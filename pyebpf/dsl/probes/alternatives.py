@@ -66,6 +66,9 @@ def first_of(*ways: Any, name: str = "", optional: bool = False) -> Any:
         ways: the best one first.
         name: of the program, where a way is one; for messages; by default the function's.
         optional: do without, where the kernel or the binary has none of the ways.
+
+    Raises:
+        PyebpfError: there are no ways, or they are neither all decorators nor all probes.
     """
     if not ways:
         raise PyebpfError("first_of takes the ways to choose from, the best one first")

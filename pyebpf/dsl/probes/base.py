@@ -64,6 +64,7 @@ class Probe(Plain):
 
     @property
     def name(self) -> str:
+        """The function's name."""
         return self.called or self.function.__name__
 
     def record(self) -> Record | None:

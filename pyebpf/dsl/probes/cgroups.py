@@ -58,7 +58,12 @@ def cgroup_sock_addr(call: str, *, cgroup: str | None = None) -> Decorator:
 
 
 def cgroup_sockopt(way: str, *, cgroup: str | None = None) -> Decorator:
-    """Run when a process sets (``"set"``) or gets (``"get"``) an option of a socket. Since 5.3."""
+    """Run when a process sets (``"set"``) or gets (``"get"``) an option of a socket. Since 5.3.
+
+    Args:
+        way: ``"set"`` or ``"get"``.
+        cgroup: the directory of the cgroup; without it, ``session.attach`` says.
+    """
     word = one_of("cgroup_sockopt", way, ("get", "set"))
     return hooked(f"cgroup_{word}sockopt", at={"cgroup": cgroup})
 

@@ -27,6 +27,9 @@ def tracepoint(event: str, *, cookie: int | None = None, when: Any = True) -> De
         cookie: what ``attach_cookie()`` gives (Linux 5.15).
         when: attach only if this constant (see ``Const``) is true.
 
+    Raises:
+        PyebpfError: the event is no category and name.
+
     Since:  Linux 4.7.
     """
     decorate = named(
@@ -121,9 +124,9 @@ def fmod_ret(
 
     For functions that the kernel marks for it, and those of security modules. The parameters are
     the function's arguments; one called ``ret`` is what the probe before this one gave. ``cookie``
-    is what ``attach_cookie()`` gives (Linux 5.19).
+    is what ``attach_cookie()`` gives (Linux 5.19); ``when`` attaches it only if it is true.
 
-    Since:  Linux 5.7, with BTF; sleepable 5.10.
+    Since:  Linux 5.7, with BTF; ``sleepable``, which may wait, 5.10.
     """
     at = cookies_at("fmod_ret", cookie)
     return named(_sleeping("fmod_ret", sleepable), function, "bpf_modify_return_test", when, at)
@@ -250,6 +253,9 @@ def syscall(function: Callable[..., Any]) -> Probe:
 
     The function may take one parameter, a ``@record``: what the caller passes, and gets back as the
     function leaves it. Its result goes back too, as 32 bits.
+
+    Raises:
+        PyebpfError: it stands with parentheses.
 
     Since:  Linux 5.14.
     """

@@ -61,6 +61,9 @@ def uprobe(  # noqa: PLR0913 - one argument for each thing that may be said
             ``{"malloc": 1, "*free": 2}``; the first that matches counts.
         when: attach only if this constant is true.
 
+    Raises:
+        PyebpfError: the arguments do not say where, or say it twice.
+
     Since:  Linux 4.3; sleepable 6.0.
     """
     kind = "uprobe.session" if session else "uprobe"
@@ -119,6 +122,9 @@ def usdt(
         pid: only in this process; in all that run the binary, without it.
         sleepable: may wait, and then read memory that is not there yet.
         when: attach only if this constant is true.
+
+    Raises:
+        PyebpfError: the arguments name no binary or no probe.
 
     Since:  Linux 4.3; probes with a semaphore 4.20; arguments in memory 5.5; sleepable 6.0.
     """
@@ -201,6 +207,10 @@ def perf_event(  # noqa: PLR0913 - one argument for each thing that may be said
         cpu: only on this CPU; without it, on those that are online when it is attached.
         cookie: what ``attach_cookie()`` gives (Linux 5.15).
         when: attach only if this constant is true.
+
+    Raises:
+        PyebpfError: there is neither a frequency nor a period, or both; or the arguments do not
+            say whose events count.
 
     Since:  Linux 4.9.
     """

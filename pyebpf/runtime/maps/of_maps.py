@@ -27,7 +27,7 @@ class OfMaps(MapHandle):
     Since:  Linux 4.12.
     """
 
-    #: Makes the view of an open map; set by :mod:`pyebpf.runtime.maps`, which knows all of them.
+    #: Makes the view of an open map; set by ``pyebpf.runtime.maps``, which knows all of them.
     opener: ClassVar[Callable[[int, MapSpec], Any]]
 
     def __init__(self, fd: int, spec: MapSpec) -> None:

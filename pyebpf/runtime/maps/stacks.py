@@ -102,7 +102,7 @@ class StackTraceMap(HashMap):
             number: one whose number stands in parentheses behind the name: ``"pid"``.
             unit: what the values are of.
             named: makes text of a function, its name by default.
-            take: take the counts out of a hash: see :meth:`HashMap.take`.
+            take: take the counts out of a hash: see :meth:`.HashMap.take`.
 
         Stacks that the map had no place for are one frame, ``[lost]``.
 
@@ -163,7 +163,10 @@ class StackTraceMap(HashMap):
         return self.unpacked(memory.raw[: self.layout.value_bytes])
 
     def unpacked(self, data: bytes) -> NDArray[Any]:
-        """Return the places that the kernel's bytes are, without what is behind the end."""
+        """Return the places that the kernel's bytes are, without what is behind the end.
+
+        Shape:  ``(n,)``.
+        """
         return _ended(np.frombuffer(data, self._place))
 
     @property

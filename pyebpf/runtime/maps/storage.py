@@ -66,7 +66,7 @@ class ObjectMap(EntryMap):
             return found if found is not None and self._remove(descriptor) else default
 
     def update_many(self, keys: Any, values: Any) -> None:
-        """Give many objects a value, one after the other."""
+        """Give many objects, ``keys``, each the value of ``values``, one after the other."""
         for key, value in zip(keys, values, strict=True):
             self[key] = value
 

@@ -94,7 +94,7 @@ class SummaryView(Owner):
         return self._whole().value
 
     def top(self, n: int, by: str | None = None) -> SummaryTable:
-        """Return the ``n`` greatest rows of a snapshot: see :meth:`SummaryTable.top`.
+        """Return the ``n`` greatest rows of a snapshot: see :meth:`.SummaryTable.top`.
 
         Raises:
             TypeError: there are no keys.
