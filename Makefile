@@ -10,7 +10,7 @@ ARGS ?=
 KERNEL ?=
 
 .PHONY: help demo test setup system check check-format check-lint check-types check-programs test-unit test-kernel test-vm test-vm-ci \
-  kernels-page kinds-page walk-through pictures bench budgets budgets-kernel notebooks golden wheel matrix sizes clean
+  kernels-page kinds-page walk-through site pictures bench budgets budgets-kernel notebooks golden wheel matrix sizes clean
 
 help:              ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1: /p' Makefile
@@ -70,8 +70,13 @@ tools-page: setup ## docs/tools.md: the table of tools, measured here, with the 
 	@$(PYTHON) scripts/debian.py vm
 	$(PY) scripts/tool_pages.py --vm 6.1 > .tools.md && mv .tools.md docs/tools.md
 
-walk-through: setup ## docs/walk-through.md: its commands, run again here, with what they print now
+walk-through: setup ## docs/walk-through.md and tutorial.md: their commands, run again here, with what they print now
 	$(PY) scripts/walk_through.py docs/walk-through.md
+	$(PY) scripts/walk_through.py docs/tutorial.md
+
+site: ## build/site: all pages, and a reference of the public names
+	@$(PYTHON) scripts/environment.py docs
+	@$(PY) scripts/build_site.py
 
 beside-page: setup ## docs/beside.md: our tools and their peers on the same workloads, on Linux 6.1
 	@$(PYTHON) scripts/debian.py vm
