@@ -10,7 +10,7 @@ ARGS ?=
 KERNEL ?=
 
 .PHONY: help demo test setup system check check-format check-lint check-types check-programs test-unit test-kernel test-vm test-vm-ci \
-  kernels-page kinds-page walk-through site pictures bench budgets budgets-kernel notebooks golden wheel matrix sizes clean
+  kernels-page kinds-page walk-through site pictures bench budgets budgets-kernel notebooks golden dist matrix sizes clean
 
 help:              ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1: /p' Makefile
@@ -23,7 +23,7 @@ test: setup system ## install what the tests need, run all of them
 	$(PYTEST) $(ARGS)
 
 setup:             ## the environment for development: .venv
-	@$(PYTHON) scripts/environment.py test lint frames notebooks
+	@$(PYTHON) scripts/environment.py test lint frames notebooks package
 
 system:            ## the Debian packages that some tests use (root installs them, others are told)
 	@$(PYTHON) scripts/debian.py
@@ -103,8 +103,8 @@ notebooks:         ## examples/notebooks as they are kept: without what was run
 golden: setup      ## rewrite the golden files; read the difference before you commit it
 	$(PYTEST) tests/compile --update-golden $(ARGS)
 
-wheel: setup       ## dist/pyebpf-*.whl
-	$(PY) -m pip wheel --quiet --no-deps --wheel-dir dist .
+dist: setup        ## dist/: the source archive, and the wheel that is made of it
+	$(PY) -m build --outdir dist .
 
 matrix: setup      ## unit and compile tests on each Python, and with the oldest dependencies
 	@$(PYTHON) scripts/matrix.py $(ARGS)

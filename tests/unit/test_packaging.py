@@ -1,11 +1,11 @@
-"""What ``pyproject.toml`` says is true of the tree, and what is built from it can be imported."""
+"""What ``pyproject.toml`` says is true of the tree."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -55,6 +55,61 @@ def test_the_oldest_python_is_the_same_everywhere() -> None:
     assert config["tool"]["pyright"]["pythonVersion"] == oldest
 
 
+def test_extras_are_what_the_tests_have_and_never_ask_for_the_name() -> None:
+    config = project.read()
+    assert config["project"]["optional-dependencies"]["frames"] == project.group("frames")
+    extras = config["project"]["optional-dependencies"].values()
+    asked = [text for texts in (*extras, *config["dependency-groups"].values()) for text in texts]
+    assert [text for text in asked if text.startswith("pyebpf")] == []
+
+
+#: What would fetch the package of our name that is somebody else's: an installer, then the bare
+#: name; a path, an extra of the checkout or a module behind a dot is another word.
+_FETCHES = re.compile(
+    r"\b(?:pip[\d.]*|pipx|uv|uvx|poetry|pdm|rye|pixi|hatch|conda|mamba|easy_install)\b"
+    r"(?: +(?:[\w.=:/'\"+-]|\[[\w,]*\])+)*? +['\"]?pyebpf\b(?![/.:-]|\w)",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "fetches"),
+    [
+        ("pip install pyebpf", True),
+        ("sudo python3 -m pip install -U 'pyebpf[notebook]'", True),
+        ("`uv add pyebpf`", True),
+        ("uv tool install --python 3.12 pyebpf==0.1", True),
+        ("uvx pyebpf doctor", True),
+        ("pipx run pyebpf", True),
+        ("pip install numpy pyebpf", True),
+        ("pip install .", False),
+        ("pip install '.[notebook]'        # pyebpf, from the checkout", False),
+        ("pip install ./pyebpf", False),
+        ("pip install dist/pyebpf-0.1.0-py3-none-any.whl", False),
+        ("python -m pyebpf doctor", False),
+        ("pyebpf is not on the index that pip reads", False),
+    ],
+)
+def test_the_scan_knows_what_fetches(text: str, fetches: bool) -> None:
+    assert bool(_FETCHES.search(text)) is fetches
+
+
+def test_nothing_says_a_command_that_fetches_the_package_of_somebody_else() -> None:
+    """Neither a page, nor a script, nor what the program prints."""
+    suffixes = {".md", ".py", ".pyi", ".toml", ".ipynb", ".sh", ".yml", ".html", ""}
+    folders = ("pyebpf", "tools", "docs", "examples", "scripts")
+    files = [path for path in ROOT.iterdir() if path.is_file()]
+    files += [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    files = [path for path in files if path.suffix in suffixes and "__pycache__" not in path.parts]
+    assert len(files) > 400
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in files
+        for match in _FETCHES.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+
+
 def test_tools_can_be_imported_from_a_checkout(tmp_path: Path) -> None:
     found = run_python(IMPORT_TOOLS, ["-S"], tmp_path, ROOT)
     assert found.split() == [str(ROOT / "tools")]
@@ -68,76 +123,6 @@ def run_python(code: str, options: list[str], cwd: Path, *path: Path) -> str:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel from a copy of what git would give, so that nothing stale gets in."""
-    if subprocess.run([sys.executable, "-m", "pip", "--version"], check=False).returncode:
-        pytest.skip("building a wheel needs pip in this environment")
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=False).stdout
-    names = [name for name in files.split("\0") if name] or everything()
-    for name in names:
-        if (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes((ROOT / name).read_bytes())
-    words = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "-qq",
-        "--no-deps",
-        "--wheel-dir",
-        folder,
-        source,
-    ]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if "No matching distribution found for setuptools" in done.stderr:
-        pytest.skip("building a wheel needs the package index, which is out of reach")
-    assert done.returncode == 0, done.stderr
-    (built,) = folder.glob("*.whl")
-    return built
-
-
-def everything() -> list[str]:
-    """List the sources of an unpacked archive, which has no git to ask."""
-    tops = ["pyproject.toml", "README.md", "LICENSE"]
-    below = [p for top in ("pyebpf", "tools") for p in (ROOT / top).rglob("*.py*")]
-    return tops + [str(path.relative_to(ROOT)) for path in below]
-
-
-@pytest.mark.slow
-def test_a_wheel_has_the_whole_tree_and_not_the_alias(wheel: Path) -> None:
-    shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    wanted = {
-        str(path.relative_to(ROOT))
-        for pattern in ("*.py", "*.pyi", "py.typed", "*.btf.gz")
-        for path in (ROOT / "pyebpf").rglob(pattern)
-    }
-    wanted |= {f"pyebpf/{path.relative_to(ROOT)}" for path in (ROOT / "tools").rglob("*.py")}
-    assert shipped == wanted
-    alias = "pyebpf/tools/__init__.py"
-    assert zipfile.ZipFile(wheel).read(alias) == (ROOT / "tools" / "__init__.py").read_bytes()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("elsewhere", [True, False], ids=["elsewhere", "in the checkout"])
-def test_a_wheel_imports_from_any_folder(wheel: Path, tmp_path: Path, elsewhere: bool) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path / "site")
-    cwd = tmp_path if elsewhere else ROOT
-    expected = tmp_path / "site" / "pyebpf" / "tools" if elsewhere else ROOT / "tools"
-    # With the checkout as working directory `-c` finds ./pyebpf first, and its alias must work.
-    assert run_python(IMPORT_TOOLS, [], cwd, tmp_path / "site").split() == [str(expected)]
-    listing = "import runpy; runpy.run_module('pyebpf.tools', run_name='__main__')"
-    names = sorted(p.stem for p in (ROOT / "tools").glob("[!_]*.py"))
-    code = f"try:\n {listing}\nexcept SystemExit: pass"
-    printed = run_python(code, [], cwd, tmp_path / "site")
-    assert [line.split()[0] for line in printed.splitlines()] == names
 
 
 def test_the_listing_reads_docstrings_and_imports_nothing(tmp_path: Path) -> None:
