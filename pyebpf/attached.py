@@ -37,7 +37,7 @@ class Links:
     def attach_all(self, programs: Mapping[str, Program], infos: Iterable[ProgramInfo]) -> None:
         """Attach each program that says where it belongs."""
         with Tracefs() as tracefs:
-            for info in infos:
+            for info in counted([*infos], "attaching probes"):
                 program = programs[info.name]
                 if info.attach and not lacks(program.kind, program.hook, dict(info.at)):
                     self.add(program, dict(info.at), None, tracefs)

@@ -37,6 +37,7 @@ from pyebpf.host.cpus import possible_count
 from pyebpf.lazy import lazy
 from pyebpf.map_views import open_view
 from pyebpf.owner import Owner
+from pyebpf.progress import doing
 from pyebpf.runtime import token as tokens
 from pyebpf.runtime.features import KernelFeatures
 from pyebpf.runtime.links import Link
@@ -202,7 +203,8 @@ def _compiled(
 
     aim = target()
     try:
-        compiled = compiler.compile_probes(probes, aim, options, license, refused)
+        with doing("compiling the probes"):
+            compiled = compiler.compile_probes(probes, aim, options, license, refused)
     except CompileError as error:
         raise _unasked(error, aim) from None
     return Kept(start.origin, compiled, elf.parse_object(compiled.object), b"")

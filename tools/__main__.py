@@ -1,7 +1,4 @@
-"""List the tools with the first line of each one's docstring; imports none of them.
-
-With arguments this is the program ``pyebpf``: ``python -m pyebpf.tools completion bash``.
-"""
+"""The program ``pyebpf``; without arguments it lists the tools, and imports none of them."""
 
 from __future__ import annotations
 
@@ -30,17 +27,5 @@ def listed() -> dict[str, str]:
     return catalogue(Path(__file__).resolve().parent)
 
 
-def main() -> int:
-    """Print the list."""
-    tools = listed()
-    width = max(map(len, tools), default=0)
-    for name, line in tools.items():
-        print(f"{name:<{width}}  {line}")
-    if not tools:
-        print("no tools are installed", file=sys.stderr)
-    return 0 if tools else 1
-
-
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    raise SystemExit(import_module("pyebpf.cli").main(given) if given else main())
+    raise SystemExit(import_module("pyebpf.cli").main(sys.argv[1:] or ["tools"]))

@@ -2,7 +2,8 @@
 
 A specifier says where to look, what to collect, and when:
 
-  {p,r,t,u}:{[library],category}:function(signature)[:type[,type…]:expr[,expr…][:filter]][#label]
+  {p,r,t,u}:{[library],category}:function(signature)
+            [:type[,type…]:expr[,expr…][:filter]][#label]
 
   p, r       the begin and the end of a function: of the kernel, or of a library or program
   t          a tracepoint of the kernel: its fields are args->name

@@ -17,6 +17,7 @@ from pyebpf.btf.decode import DECODERS
 from pyebpf.btf.near import nearest
 from pyebpf.btf.types import MODIFIERS, Kind, Type, Void, essential
 from pyebpf.errors import FormatError
+from pyebpf.progress import doing
 
 if TYPE_CHECKING:
     from mmap import mmap
@@ -259,7 +260,8 @@ class Btf:
         tables = index.load(kept, len(self.data), 1)
         if tables:
             return tables[0]
-        starts = index.walk(array("I", self.data[self._types : types_end]))
+        with doing("indexing the kernel's types"):
+            starts = index.walk(array("I", self.data[self._types : types_end]))
         if self._store is not None:
             self._store.write("starts", index.dump(len(self.data), starts))
         return starts
@@ -274,9 +276,10 @@ class Btf:
         return table
 
     def _build_table(self, name: str) -> index.NameTable:
-        words = array("I", bytes(self._words))  # indexing a memoryview costs twice as much
-        entries = index.named(words, self.starts, functions=name == "functions")
-        table = index.NameTable.build(entries, self._strings([words[at] for at in entries]))
+        with doing("indexing the kernel's types"):
+            words = array("I", bytes(self._words))  # indexing a memoryview costs twice as much
+            entries = index.named(words, self.starts, functions=name == "functions")
+            table = index.NameTable.build(entries, self._strings([words[at] for at in entries]))
         if self._store is not None:
             self._store.write(name, table.dump(len(self.data)))
         return table

@@ -11,10 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.cli.options import Option, row, rows, scan
+from pyebpf.lazy import lazy
 from pyebpf.plain import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from pyebpf.cli import helping
+else:
+    helping = lazy("pyebpf.cli.helping")  # few starts need it
 
 
 class Command(Frozen):
@@ -42,12 +47,8 @@ class Command(Frozen):
 
 _ROWS = (
     Command("tools", "", "list the tools"),
-    Command("doctor", "[options]", "say what this machine can do, and what to do about the rest"),
-    Command(
-        "list",
-        "[options] PATTERN",
-        "find hooks, with types: tracepoints, functions, USDT probes",
-    ),
+    Command("doctor", "[options]", "say what works on this machine, and what does not"),
+    Command("list", "[options] PATTERN", "find hooks, with the types of their arguments"),
     Command(
         "run", "[options] PROGRAM", "show what a program's probes print, send and count", "running"
     ),
@@ -115,16 +116,28 @@ class Arguments:
         name: of the command.
         about: the paragraphs of its help.
         options: its own; ``-h`` is every command's.
-        examples: lines at the end of the help.
+        examples: in each line a command, and maybe ``#`` with what it does.
+        done: what exit status 0 means, if more than that.
+        failed: what 1 means, if there is more to say.
+        lasts: it goes on until Ctrl-C.
 
     Attributes:
         options: all of them.
     """
 
-    def __init__(
-        self, name: str, about: str, options: Sequence[Option], examples: str = ""
+    def __init__(  # noqa: PLR0913 - the words of a declaration
+        self,
+        name: str,
+        about: str,
+        options: Sequence[Option],
+        examples: str,
+        *,
+        done: str = "",
+        failed: str = "",
+        lasts: bool = False,
     ) -> None:
         self._name, self._about, self._examples = name, about, examples
+        self._done, self._failed, self._lasts = done, failed, lasts
         self.options = (*options, _HELP)
 
     def read(self, argv: Sequence[str]) -> Given:
@@ -141,9 +154,10 @@ class Arguments:
 
     def help(self) -> str:
         """Return the text of ``--help``."""
-        parts = [usage(self._name), self._about.strip()]
+        parts = [usage(self._name), helping.filled(self._about)]
         parts.append("\n".join(["options:", *rows(self.options)]))
-        if self._examples:
-            shown = (f"  {line.strip()}" for line in self._examples.strip().splitlines())
-            parts.append("\n".join(["examples:", *shown]))
+        parts += [helping.examples(self._examples), self._exits()]
         return "\n\n".join(parts) + "\n"
+
+    def _exits(self) -> str:
+        return helping.statuses(done=self._done, failed=self._failed, lasts=self._lasts)

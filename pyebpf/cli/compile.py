@@ -8,6 +8,7 @@ from pyebpf.cli import output
 from pyebpf.cli.commands import Arguments, option
 from pyebpf.cli.options import UsageError
 from pyebpf.cli.programs import DEFINE, PROGRAM_HELP, chosen, read_program
+from pyebpf.progress import doing
 from pyebpf.session import compile_probes
 from pyebpf.targets import btf_target
 
@@ -36,7 +37,7 @@ _OPTIONS = (
 _EXAMPLES = """
 pyebpf compile probe.py -o probe.o
 pyebpf compile probe.py -o probe.arm64.o --target vmlinux-arm64.btf
-pyebpf compile pyebpf.tools.biolatency -D queued -D milliseconds -o biolatency.o
+pyebpf compile pyebpf.tools.biolatency -D queued -o biolatency.o
 sudo bpftool prog loadall probe.o /sys/fs/bpf/probe
 """
 ARGUMENTS = Arguments("compile", _ABOUT, _OPTIONS, _EXAMPLES)
@@ -59,14 +60,14 @@ def run(argv: list[str]) -> int:
         raise UsageError("-o says where to put the object")
     program = read_program(given.words[0])
     options = chosen(program, given.all("D"))
-    compiled = compile_probes(
-        *program.probes,
-        target=_target(given),
-        options=options,
-        license=given.get("license", "GPL"),
-    )
-    with open(given.get("o"), "wb") as file:  # noqa: PTH123 - as the rest of this package
-        file.write(compiled.object)
+    with doing("compiling the probes"):
+        compiled = compile_probes(
+            *program.probes,
+            target=_target(given),
+            options=options,
+            license=given.get("license", "GPL"),
+        )
+    output.write_file(given.get("o"), compiled.object)
     output.write(f"{given.get('o')}: {', '.join(info.name for info in compiled.programs)}\n")
     return 0
 

@@ -16,6 +16,7 @@ from pyebpf.cli.tool import FAILED
 from pyebpf.doctor import Cause, Word, survey
 from pyebpf.doctor.machine import Machine
 from pyebpf.doctor.settings import user
+from pyebpf.progress import doing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,21 +30,28 @@ in the kernel.
 
 yes  it works here
 no   it does not: the reason stands beside it, and what to do about it below
-?    the kernel did not say: most often a capability is missing, and root would be told
+?    the kernel did not say: most often a capability is missing
 -    a setting, and its value
-
-The exit status is 0 if a tracing program can be loaded and attached here, 1 if none can.
 """
 _OPTIONS = (
-    option("-v", "--verbose", help="a line for each kind of program and map and for each helper"),
+    option("-v", "--verbose", help="a line for each kind of program, of map, each helper"),
     option("-j", "--json", help="print JSON: one object"),
 )
 _EXAMPLES = """
-pyebpf doctor                 # without root: what cannot be told is said
-sudo pyebpf doctor            # everything
-sudo pyebpf doctor --json | jq '.groups[].features[] | select(.answer == "no")'
+pyebpf doctor               # without root: what cannot be told is said
+sudo pyebpf doctor          # everything
+sudo pyebpf doctor -v       # each kind of program and map, and each helper
+sudo pyebpf doctor -j | jq '.groups[].features[] | select(.answer=="no")'
 """
-ARGUMENTS = Arguments("doctor", _ABOUT, _OPTIONS, _EXAMPLES)
+ARGUMENTS = Arguments(
+    "doctor",
+    _ABOUT,
+    _OPTIONS,
+    _EXAMPLES,
+    done="a tracing program can be loaded and attached here",
+    failed="none can",
+)
+#: A line is no longer, unless the terminal is narrower.
 _WIDTH = 100
 
 
@@ -59,7 +67,8 @@ def run(argv: list[str]) -> int:
         return 0
     if given.words:
         raise UsageError(f"{given.words[0]!r} is one argument too many")
-    found = survey(Machine())
+    with doing("asking the kernel"):
+        found = survey(Machine())
     if "j" in given:
         output.write(json.dumps(_as_data(found), indent=1) + "\n")
     else:
@@ -149,7 +158,8 @@ def _row(each: Finding, advice: dict[str, int]) -> Iterator[str]:
 
 def _wrapped(first: str, text: str, indent: int = 0) -> Iterator[str]:
     space = indent or len(first)
-    lines = textwrap.wrap(text, _WIDTH - space, break_long_words=False, break_on_hyphens=False)
+    width = min(output.columns() or _WIDTH, _WIDTH)
+    lines = textwrap.wrap(text, width - space, break_long_words=False, break_on_hyphens=False)
     for number, line in enumerate(lines):
         yield (" " * space if number else first) + line
 

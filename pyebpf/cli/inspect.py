@@ -13,8 +13,9 @@ from pyebpf.cli.commands import Arguments, option
 from pyebpf.cli.options import UsageError
 from pyebpf.cli.programs import DEFINE, PROGRAM_HELP, chosen, read_program
 from pyebpf.cli.tool import FAILED
-from pyebpf.errors import PyebpfError
+from pyebpf.errors import FormatError, PyebpfError
 from pyebpf.inspection import inspect_subject, subject_of_file, subject_of_probes
+from pyebpf.progress import doing
 
 if TYPE_CHECKING:
     from pyebpf.cli.commands import Given
@@ -44,7 +45,13 @@ sudo pyebpf inspect probe.py
 pyebpf inspect pyebpf.tools.biolatency --program on_issue --what source,bpf
 sudo pyebpf inspect probe.o -w bpf,verifier
 """
-ARGUMENTS = Arguments("inspect", _ABOUT, _OPTIONS, _EXAMPLES)
+ARGUMENTS = Arguments(
+    "inspect",
+    _ABOUT,
+    _OPTIONS,
+    _EXAMPLES,
+    failed="it failed, or the verifier refused a program",
+)
 
 
 def run(argv: list[str]) -> int:
@@ -65,9 +72,10 @@ def run(argv: list[str]) -> int:
     only = _only(given, subject)
     view = _View(sides, verbose="v" in given)
     code = 0
-    for section in inspect_subject(subject, only=only, verify="verifier" in sides):
-        output.write("\n".join(view.section(section)) + "\n")
-        code = FAILED if section.refusal else code
+    with doing("asking the verifier"):
+        for section in inspect_subject(subject, only=only, verify="verifier" in sides):
+            output.write("\n".join(view.section(section)) + "\n")
+            code = FAILED if section.refusal else code
     return code
 
 
@@ -82,7 +90,10 @@ def _sides(given: Given) -> tuple[str, ...]:
 
 def _read(given: Given) -> Subject:
     word = given.words[0]
-    found = subject_of_file(word)
+    try:
+        found = subject_of_file(word)
+    except FormatError as err:
+        raise PyebpfError(f"{word}: {err}") from None
     if found is not None:
         if "D" in given:
             raise UsageError(f"-D is for programs in Python; {word} is compiled already")

@@ -21,6 +21,7 @@ from pyebpf.hooks import (
     binary_kinds,
     matching,
 )
+from pyebpf.progress import counted
 from pyebpf.targets import host_target
 
 if TYPE_CHECKING:
@@ -59,14 +60,20 @@ _OPTIONS = (
     option("-j", "--json", help="print JSON, one object per line; all of them without -n"),
 )  # fmt: skip
 _EXAMPLES = """
-pyebpf list 'block_rq_*'                # whatever has such a name
-pyebpf list -v sched:sched_switch       # a tracepoint with its fields
-pyebpf list 'tcp_*' --kind function     # functions and their types
-pyebpf list 'SSL_*' -b ssl              # functions of a library
-pyebpf list 'PyObject_Call*' -p 1234    # and of what a process runs
-pyebpf list '*' -k usdt -p 1234         # the probes that a process has itself
+pyebpf list 'block_rq_*'              # whatever has such a name
+pyebpf list -v sched:sched_switch     # a tracepoint with its fields
+pyebpf list 'tcp_*' --kind function   # functions and their types
+pyebpf list 'SSL_*' -b ssl            # functions of a library
+pyebpf list 'PyObject_Call*' -p 1234  # and of what a process runs
+pyebpf list '*' -k usdt -p 1234       # the probes that a process has itself
 """
-ARGUMENTS = Arguments("list", _ABOUT, _OPTIONS, _EXAMPLES)
+ARGUMENTS = Arguments(
+    "list",
+    _ABOUT,
+    _OPTIONS,
+    _EXAMPLES,
+    failed="nothing matches, or nothing can be listed",
+)
 
 
 def run(argv: list[str]) -> int:
@@ -125,7 +132,7 @@ def _kinds(given: Given, pattern: str) -> list[Kind]:
 def _found(kinds: list[Kind], pattern: str) -> list[tuple[Kind, list[str]]]:
     """Return the names that match; of a kind that cannot be listed, say why."""
     found = []
-    for kind in kinds:
+    for kind in counted(kinds, "looking for hooks"):
         try:
             names = matching(kind.names(), pattern, bare=kind.name in _TWO_PARTS)
         except PyebpfError as error:

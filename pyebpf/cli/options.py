@@ -19,10 +19,13 @@ from pyebpf.plain import Frozen
 if TYPE_CHECKING:
     import shlex
     import textwrap
+
+    from pyebpf.btf import near
 else:
     shlex, textwrap = lazy("shlex"), lazy("textwrap")  # few starts need them
+    near = lazy("pyebpf.btf.near")
 
-_COLUMN, _WIDTH = 26, 80  # where the explanations begin, and end
+_COLUMN, _WIDTH = 26, 79  # where the explanations begin, and end
 
 
 class UsageError(Exception):
@@ -261,7 +264,7 @@ def scan(
     try:
         given, rest = getopt.gnu_getopt(_completed(by_flag, argv), short, long)
     except getopt.GetoptError as err:
-        raise UsageError(err.msg) from None
+        raise UsageError(f"{err.msg}{_meant(err.opt, by_flag)}") from None
     found = []
     for flag, text in given:
         option = by_flag[flag]
@@ -269,6 +272,12 @@ def scan(
         value = True if option.value is None else option.value
         found.append((option, value if bare else _converted(option.convert, text, flag)))
     return found, rest
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """Offer the words that resemble one that is no option."""
+    words = [flag for flag in known if flag.startswith("--")]
+    return near.did_you_mean(near.nearest(f"--{name}", words)) if len(name) > 1 else ""
 
 
 #: Stands for an argument that was left out: no word of a command line has a NUL.

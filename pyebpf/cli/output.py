@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
+import stat
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from pyebpf import colour
+from pyebpf import colour, progress
+from pyebpf.errors import PyebpfError
 from pyebpf.present.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+#: What began this process, up to the module or the file: ``python -m pyebpf``.
+_BEGUN = sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1]
 #: The map that carries what ``print`` in a probe says, as ``Session.lost`` calls it.
 _PRINT = "print"
 
@@ -39,6 +44,7 @@ def write(text: str) -> None:
     if sys.stdout is None:  # closed before Python started
         raise OutputError(OSError(9, "Bad file descriptor"))
     try:
+        progress.make_way()
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as err:
@@ -77,10 +83,59 @@ def complain(program: str, text: str) -> None:
     """
     try:
         text = colour.paint(text) if colour.wanted(sys.stderr) else text
+        progress.make_way()
         sys.stderr.write(f"{program}: {text}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         return
+
+
+def reason(error: Exception) -> str:
+    """Return what an exception says; of a system call's, about which file, and no number."""
+    if isinstance(error, PyebpfError) or not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    return ": ".join([*names, error.strerror])
+
+
+def typed(program: str) -> str:
+    """Return how somebody has run a program or a tool, for hints to be copied."""
+    *before, last = _BEGUN
+    name = last.rpartition(".")[2] if "-m" in before else os.path.basename(last)  # noqa: PTH119
+    if name == "pyebpf" and "-m" not in before:  # the installed program; its Python was not typed
+        before = []
+        last = name if shutil.which(name) == last else last
+    if name.removesuffix(".py") == program:
+        return " ".join([*before, last])
+    if name in ("pyebpf", "tools"):
+        return " ".join([*before, last] + [program] * (program != "pyebpf"))
+    return program
+
+
+def columns() -> int:
+    """Return how many characters a line of the terminal has; 0 if output goes elsewhere."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except (OSError, ValueError, AttributeError):
+        return 0
+
+
+def write_file(path: str, data: bytes) -> None:
+    """Write a file, or what is there instead of one; no half of a file is left.
+
+    Raises:
+        OSError: it cannot be written; the error names it.
+    """
+    with open(path, "wb", buffering=0) as file:  # noqa: PTH123 - as the rest of this package
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[file.write(left) :]
+        except OSError as err:
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                os.unlink(path)  # noqa: PTH108
+            err.filename = path  # a disk that is full says of none
+            raise
 
 
 def clock() -> str:

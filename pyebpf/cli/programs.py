@@ -17,6 +17,7 @@ from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.errors import PyebpfError
 from pyebpf.plain import Frozen
+from pyebpf.progress import doing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,7 +68,8 @@ def read_program(word: str) -> Program:
         OSError: the file cannot be read.
     """
     place, _, name = word.rpartition(":") if _names_a_part(word) else (word, "", "")
-    module, options = _imported(place)
+    with doing(f"importing {place}"):
+        module, options = _imported(place)
     found = _loadable(module)
     if not found:
         raise PyebpfError(f"{place}: no probe in it: nothing is decorated with a hook")
@@ -129,7 +131,8 @@ def _guarded(place: str, load: Callable[[], T]) -> T:
     except SystemExit as err:
         raise PyebpfError(f"{place}: it ended when it was imported: {err}") from None
     except SyntaxError as err:
-        raise PyebpfError(f"{err.filename}:{err.lineno}: {err.msg}") from None
+        where = f"{err.filename}:{err.lineno}" if err.filename else f"{place} is no Python program"
+        raise PyebpfError(f"{where}: {err.msg}") from None
     except ModuleNotFoundError as err:
         if err.name == place.partition(".")[0] or err.name == place:
             raise PyebpfError(f"there is no file and no module {place!r}") from None

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from pyebpf.cli import output
 from pyebpf.cli.commands import Arguments, option
-from pyebpf.cli.options import UsageError
+from pyebpf.cli.options import UsageError, seconds
 from pyebpf.cli.programs import DEFINE, PROGRAM_HELP, chosen, read_program
 from pyebpf.session import load
 
@@ -18,7 +18,7 @@ until Ctrl-C or SIGTERM. `pyebpf replay` and pyebpf.replay() read it, on any mac
 {PROGRAM_HELP}"""
 _OPTIONS = (
     option("-o", "--output", metavar="FILE", help="the file to write; there may be none yet"),
-    option("-s", "--seconds", metavar="N", help="end after so many seconds", convert=float),
+    option("-s", "--seconds", metavar="N", help="end after so many seconds", convert=seconds),
     DEFINE,
 )
 _EXAMPLES = """
@@ -26,7 +26,7 @@ sudo pyebpf record opened.py -o opened.npy
 sudo pyebpf record opened.py -s 10 -o opened.npy
 pyebpf replay opened.npy
 """
-ARGUMENTS = Arguments("record", _ABOUT, _OPTIONS, _EXAMPLES)
+ARGUMENTS = Arguments("record", _ABOUT, _OPTIONS, _EXAMPLES, lasts=True)
 
 
 def run(argv: list[str]) -> int:

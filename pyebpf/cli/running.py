@@ -36,10 +36,11 @@ _OPTIONS = (
     DEFINE,
 )  # fmt: skip
 _EXAMPLES = """
-sudo pyebpf run counts.py
-sudo pyebpf run counts.py -s 10 -D pid=1234
+sudo pyebpf run counts.py                       # until Ctrl-C
+sudo pyebpf run counts.py -s 10 -D pid=1234     # with its Const pid
+sudo pyebpf run counts.py:opened                # one of its probes
 """
-ARGUMENTS = Arguments("run", _ABOUT, _OPTIONS, _EXAMPLES)
+ARGUMENTS = Arguments("run", _ABOUT, _OPTIONS, _EXAMPLES, lasts=True)
 _ENTRIES = 20
 
 

@@ -12,6 +12,7 @@ from pyebpf.cli.options import UsageError
 from pyebpf.cli.tool import FAILED
 from pyebpf.errors import KernelError, NotSupportedError, PyebpfError
 from pyebpf.lazy import lazy
+from pyebpf.progress import doing
 from pyebpf.targets import host_target
 
 if TYPE_CHECKING:
@@ -40,10 +41,16 @@ _OPTIONS = (
 )  # fmt: skip
 _EXAMPLES = """
 pyebpf stubs                        # what the programs here name
-pyebpf stubs task_struct 'sched:*'  # a type, and the tracepoints of the scheduler
-pyebpf stubs '*' '*:*'              # everything: some megabytes, and a checker is slower
+pyebpf stubs task_struct 'sched:*'  # a type, and tracepoints of the scheduler
+pyebpf stubs '*' '*:*'              # everything: some megabytes
 """
-ARGUMENTS = Arguments("stubs", _ABOUT, _OPTIONS, _EXAMPLES)
+ARGUMENTS = Arguments(
+    "stubs",
+    _ABOUT,
+    _OPTIONS,
+    _EXAMPLES,
+    failed="it failed, or tracepoints were left out",
+)
 
 
 def run(argv: list[str]) -> int:
@@ -61,9 +68,11 @@ def run(argv: list[str]) -> int:
     if not folder:
         raise UsageError("-o takes a folder")
     target = host_target()
-    wanted = _wanted(given.words, target)
-    readable = _readable(wanted, target)
-    written = stubs.write(readable, target, Path(folder), _title())
+    with doing("looking for names"):
+        wanted = _wanted(given.words, target)
+        readable = _readable(wanted, target)
+    with doing("writing types"):
+        written = stubs.write(readable, target, Path(folder), _title())
     for name in written.unknown:
         output.complain("pyebpf", f"this kernel has no {name!r}: left out, so it may be anything")
     output.write(

@@ -14,7 +14,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
-from pyebpf.cli import command, output
+from pyebpf.cli import command, output, watching
 from pyebpf.cli.layout import Blocks, Layout, Most, largest
 from pyebpf.cli.options import Choice, CommandLine, UsageError, declared
 from pyebpf.cli.output import Losses, OutputError
@@ -27,7 +27,7 @@ from pyebpf.version import __version__
 
 if TYPE_CHECKING:
     from pyebpf import explained
-    from pyebpf.cli import cost, reports
+    from pyebpf.cli import cost, helping, reports
     from pyebpf.cli.lines import Lines, Printer
     from pyebpf.dsl.constants import ConstDecl
     from pyebpf.dsl.probes.alternatives import Loadable
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 else:
     cost = lazy("pyebpf.cli.cost")  # few runs are measured
     explained = lazy("pyebpf.explained")
+    helping = lazy("pyebpf.cli.helping")  # few starts need it
     reports = lazy("pyebpf.cli.reports")  # of no use before probes are attached
     listing = lazy("pyebpf.present.listing")
 
@@ -244,7 +245,8 @@ class Tool(Generic[R]):
             self._check(choice)
             return self._guarded(choice, line)
         except UsageError as err:
-            output.complain(self.name, f"{err}\n{line.usage(self.name)}\ntry {self.name} --help")
+            again = f"try {output.typed(self.name)} --help"
+            output.complain(self.name, f"{err}\n{line.usage(self.name)}\n{again}")
             return MISUSED
 
     def perform(
@@ -291,7 +293,7 @@ class Tool(Generic[R]):
 
     def _guarded(self, choice: Choice, line: CommandLine) -> int:
         try:
-            with _types_from(choice.frame.get("btf")):
+            with _types_from(choice.frame.get("btf")), watching.at_terminal():
                 return self._act(choice, line)
         except OutputError as err:
             if err.is_closed:
@@ -300,7 +302,7 @@ class Tool(Generic[R]):
         except CompileError as err:
             output.complain(self.name, f"its probes do not fit this kernel\n{err}")
         except (PyebpfError, OSError) as err:
-            output.complain(self.name, str(err))
+            output.complain(self.name, output.reason(err))
         except KeyboardInterrupt:
             return INTERRUPTED
         return FAILED
@@ -326,12 +328,11 @@ class Tool(Generic[R]):
         return 0
 
     def _help(self, line: CommandLine) -> str:
-        parts = [line.usage(self.name), (self._module.__doc__ or "").strip()]
+        parts = [line.usage(self.name), helping.filled(self._module.__doc__ or "")]
         parts.append(f"options:\n{line.help()}")
-        parts.append(line.lacking())
-        if self._examples:
-            rows = (f"  {row.strip()}" for row in self._examples.strip().splitlines())
-            parts.append("\n".join(["examples:", *rows]))
+        parts.append(helping.filled(line.lacking()))
+        parts.append(helping.examples(self._examples) if self._examples else "")
+        parts.append(helping.statuses(lasts=self._loads))
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def _explanation(self, choice: Choice) -> str:

@@ -17,6 +17,7 @@ from pyebpf.abi.programs import program_kind_of_section
 from pyebpf.errors import LoadError, PyebpfError, RelocationError
 from pyebpf.lazy import lazy
 from pyebpf.owner import Owner
+from pyebpf.progress import counted
 from pyebpf.runtime import syscall
 from pyebpf.runtime.map_fd import MapFd, create_map
 from pyebpf.runtime.module_fds import ModuleFds
@@ -113,7 +114,7 @@ def load_object(  # noqa: PLR0913 - one argument for each thing that a load depe
                 loaded.maps[spec.name] = opened
             fds = {name: opened.fd for name, opened in loaded.maps.items()}
             loading = _Loading(obj, fds, resolver, features, log_level)
-            for program in wanted:
+            for program in counted(wanted, "loading programs"):
                 loaded.programs[program.name] = loading.load(program, btf_fd)
         finally:
             if btf_fd:

@@ -324,7 +324,7 @@ def test_bpftool_loads_what_is_compiled(program: Callable[[str], str], tmp_path:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["no/such.py", "-o", "x.o"], 1, "No such file or directory: 'no/such.py'"),
+        (["no/such.py", "-o", "x.o"], 1, "no/such.py: No such file or directory"),
         (["no.such.module", "-o", "x.o"], 1, "there is no file and no module 'no.such.module'"),
         ([BIOLATENCY, "-D", "queud", "-o", "x.o"], 2, "there is no constant `queud`; did you mean"),
         ([BIOLATENCY, "-o", "/no/such/folder/x.o"], 1, "No such file or directory"),

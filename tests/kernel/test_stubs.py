@@ -74,7 +74,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
     code, out, err = stubs("-o", tmp_path, "task_struct", prepare=small)
     assert (code, out) == (1, "")
-    assert err == f"pyebpf: [Errno 27] File too large: '{tmp_path}/pyebpf_stubs/types.pyi'\n"
+    assert err == f"pyebpf: {tmp_path}/pyebpf_stubs/types.pyi: File too large\n"
     assert [path.name for path in (tmp_path / "pyebpf_stubs").iterdir()] == ["__init__.pyi"]
     code, out, err = stubs("-o", "/dev/null", "list_head")
     assert (code, out, "Not a directory" in err) == (1, "", True)

@@ -206,7 +206,7 @@ def test_exclusive_options(sessions: list[Pretended], capsys: pytest.CaptureFixt
     [
         (AttachError("there is no hook 'x'"), "counted: there is no hook 'x'\n"),
         (CompileError("error[E0401]: …"), "do not fit this kernel\nerror[E0401]: …\n"),
-        (OSError(2, "No such file or directory", "/x"), "No such file or directory: '/x'\n"),
+        (OSError(2, "No such file or directory", "/x"), "counted: /x: No such file or directory\n"),
     ],
 )
 def test_failures_are_one_message(
@@ -319,7 +319,6 @@ def test_every_command_helps(name: str, capsys: pytest.CaptureFixture[str]) -> N
         assert main([name, flag]) == 0
         out, err = capsys.readouterr()
         assert (out.startswith(f"usage: pyebpf {name}"), err) == (True, "")
-    assert max(map(len, out.splitlines())) <= 100
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -349,10 +348,10 @@ def test_every_command_refuses_what_it_does_not_know(
 
 def test_every_command_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--help"])
-    out = capsys.readouterr().out
-    assert re.findall(r"^  (\w+)", out, re.MULTILINE) == [
-        row.name for row in commands.COMMANDS.values()
-    ]
+    listed = capsys.readouterr().out.partition("\ncommands:\n")[2].partition("\n\n")[0]
+    names = [row.name for row in commands.COMMANDS.values()]
+    assert re.findall(r"^  (\w+)", listed, re.MULTILINE) == names
+    assert len(listed.splitlines()) == len(names)  # none needs two
 
 
 def test_every_command_is_on_the_page() -> None:

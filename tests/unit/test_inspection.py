@@ -209,7 +209,7 @@ def test_colours_are_for_those_who_want_them(
         ([], 2, "inspect takes one PROGRAM or OBJECT"),
         (["x.py", "y.py"], 2, "inspect takes one PROGRAM or OBJECT"),
         (["x.py", "-w", "sourse"], 2, "there is nothing called 'sourse'; did you mean `source`?"),
-        (["no/such.py"], 1, "No such file or directory: 'no/such.py'"),
+        (["no/such.py"], 1, "no/such.py: No such file or directory"),
     ],
 )
 def test_wrong_words(
@@ -223,4 +223,4 @@ def test_a_damaged_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     file = tmp_path / "probe.o"
     file.write_bytes(b"\x7fELF" + bytes(100))
     assert main(["inspect", str(file)]) == 1
-    assert capsys.readouterr().err.startswith("pyebpf: ")
+    assert capsys.readouterr().err.startswith(f"pyebpf: {file}: ")

@@ -16,7 +16,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "pyebpf"
 
-LEAVES = {"errors", "cache", "colour", "diag", "lazy", "owner", "plain", "stopping", "version"}
+LEAVES = {
+    "errors",
+    "cache",
+    "colour",
+    "diag",
+    "lazy",
+    "owner",
+    "plain",
+    "progress",
+    "stopping",
+    "version",
+}
 FACTS = {"abi", "btf", "spec"}
 
 LAYERS: dict[str, set[str]] = {
@@ -27,6 +38,7 @@ LAYERS: dict[str, set[str]] = {
     "lazy": set(),
     "owner": set(),
     "plain": set(),
+    "progress": set(),
     "stopping": set(),
     "version": set(),
     "abi": set(),

@@ -6,11 +6,13 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from pyebpf.lazy import lazy
+from pyebpf.progress import doing
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable
 
+    from pyebpf.progress import Step
     from pyebpf.runtime.links.base import Link
 else:
     threading = lazy("threading")
@@ -30,6 +32,11 @@ def close_all(links: Iterable[Link]) -> None:
     Raises:
         Exception: the first that closing one raised; all are closed.
     """
+    with doing("detaching probes") as step:
+        _close_all(links, step)
+
+
+def _close_all(links: Iterable[Link], step: Step) -> None:
     waiting: deque[Link] = deque()
     errors: list[Exception] = []
     for link in links:
@@ -37,6 +44,7 @@ def close_all(links: Iterable[Link]) -> None:
             waiting.append(link)
         else:
             _close(link, errors)
+    step.total = len(waiting)
 
     def work() -> None:
         while waiting:
@@ -45,6 +53,7 @@ def close_all(links: Iterable[Link]) -> None:
             except IndexError:  # another thread took it
                 return
             _close(link, errors)
+            step.done = step.total - len(waiting)
 
     helpers = _started(work, min(len(waiting), _AT_ONCE) - 1)
     work()

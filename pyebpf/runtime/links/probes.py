@@ -13,6 +13,7 @@ from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.btf.near import nearest
 from pyebpf.errors import AttachError, KernelError, NotSupportedError
 from pyebpf.lazy import lazy
+from pyebpf.progress import counted
 from pyebpf.runtime import syscall
 from pyebpf.runtime.binaries import (
     file_offset,
@@ -223,7 +224,8 @@ def _one_by_one(
         request = request.replace(prog_fd=_as_single(request).fd)
 
     def each() -> Iterator[Link]:
-        for (text, offset), cookie in zip(places, cookies or repeat(0), strict=False):
+        whole = counted(places, f"attaching {request.hook}")
+        for (text, offset), cookie in zip(whole, cookies or repeat(0), strict=False):
             event = open_event(request, pmu, text, offset, pid)
             one = request.replace(cookie=cookie)
             yield link_perf_event(event, one, request.hook, by_link=bool(cookies))

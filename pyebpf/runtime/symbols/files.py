@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyebpf.errors import FormatError
+from pyebpf.progress import doing
 from pyebpf.runtime.image import open_image
 from pyebpf.runtime.mappings import Mapping
 from pyebpf.runtime.symbols.elf_symbols import functions_of
@@ -121,7 +122,7 @@ class Files:
 
 def read(path: str) -> FileSymbols:
     """Return the functions of a file; none if it cannot be read, or is no 64-bit ELF file."""
-    with suppress(FormatError, OSError), open_image(path) as image:
+    with suppress(FormatError, OSError), doing(f"reading {path}"), open_image(path) as image:
         return FileSymbols(image.build_id(), functions_of(image))
     return NOTHING
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pyebpf.progress import doing
 from pyebpf.runtime.symbols import bpf_programs
 from pyebpf.runtime.symbols.frame import Frame
 from pyebpf.runtime.symbols.table import Numbers, Table
@@ -56,7 +57,8 @@ class _List:
     """The list as it was at one moment. Names stay in its bytes until they are wanted."""
 
     def __init__(self) -> None:
-        self._data = _read()
+        with doing("reading the kernel's symbols"):
+            self._data = _read()
         begins, ends = _lines(self._data)
         text = np.frombuffer(self._data, np.uint8)
         letters = text[begins + _LETTER] if len(begins) else text
