@@ -17,6 +17,7 @@ from pyebpf.errors import RecordingError
 from pyebpf.lazy import lazy
 from pyebpf.owner import Owner
 from pyebpf.plain import to_tuples
+from pyebpf.progress import doing
 from pyebpf.recordings import FORMAT, TAGS, About
 from pyebpf.stopping import Wish
 
@@ -58,7 +59,7 @@ def record(
     """
     end = time.monotonic() + seconds
     shapes = {stream.name: stream.shape for stream in streams}
-    with Wish() as wish, Recorder(path, about, shapes) as out:
+    with Wish() as wish, Recorder(path, about, shapes) as out, doing("recording; Ctrl-C ends it"):
         while True:
             is_last = wish.is_over or time.monotonic() >= end
             for stream in streams:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from contextlib import suppress
 
 from pyebpf.cli import output
 from pyebpf.cli.commands import Arguments, option
@@ -49,7 +49,10 @@ def run(argv: list[str]) -> int:
     program = read_program(given.words[0])
     options = chosen(program, given.all("D"))
     with load(*program.probes, options=options) as session:
-        with suppress(KeyboardInterrupt):
+        try:
             session.record(given.get("o"), seconds=given.get("s", float("inf")))
+        except KeyboardInterrupt:
+            if not os.path.exists(given.get("o")):  # noqa: PTH110 - as the rest of this package
+                raise  # it has not begun
         output.write(f"{given.get('o')}\n{session.summary()}\n")
     return 0

@@ -17,12 +17,14 @@ import pytest
 
 from pyebpf import compile_probes
 from pyebpf.btf.system import kernel_btf
+from pyebpf.cli.commands import COMMANDS
 from pyebpf.cli.programs import read_program
 from pyebpf.hooks import KERNEL_KINDS, Sources
 from pyebpf.runtime import elf
 from pyebpf.runtime.features import KernelFeatures
 from pyebpf.targets import host_target
 from tests.programs import ROOT, drop_capabilities, run, running, start
+from tests.terminal import at_terminal
 
 pytestmark = pytest.mark.kernel
 
@@ -350,6 +352,42 @@ def test_nobody_reads_what_is_said(words: list[str]) -> None:
     _, err = process.communicate()
     lines = [line for line in err.decode().splitlines() if not line.startswith("pyebpf: kind ")]
     assert (process.returncode, lines) == (141, [])
+
+
+ASKED = """
+from pyebpf import *
+
+pid = Const(0, "--pid")
+asked = Events[u64]()
+
+@tracepoint("syscalls:sys_enter_getpriority")
+def on_call() -> None:
+    if tgid() == pid:
+        asked.emit(1)
+"""
+LASTING = {"run": "Hit Ctrl-C to end.", "record": "recording; Ctrl-C ends it"}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("verb", LASTING)
+def test_what_lasts_says_how_to_end_it_and_ends_in_good_order(verb: str, tmp_path: Path) -> None:
+    program, made = tmp_path / "asked.py", tmp_path / "asked.npy"
+    program.write_text(ASKED)
+    words = ["-m", "pyebpf", verb, str(program), "-D", f"pid={os.getpid()}"]
+    words += ["-o", str(made)] if verb == "record" else []
+    with at_terminal(*words) as terminal:
+        terminal.wait(lambda: LASTING[verb] in terminal.seen)
+        os.getpriority(os.PRIO_PROCESS, 0)
+        terminal.press("\x03")
+        assert terminal.end() == 0
+        rest = terminal.seen.rpartition("\x1b[K")[2] or terminal.seen
+    said = "asked: 1\r\n" if verb == "run" else f"{made}\r\nasked: 1 received, 0 lost"
+    assert said in rest
+
+
+def test_all_that_lasts_is_tested() -> None:
+    helps = {name: COMMANDS[name].module.ARGUMENTS.help() for name in COMMANDS}
+    assert {name for name, text in helps.items() if "ended by Ctrl-C" in text} == {*LASTING}
 
 
 # inspect

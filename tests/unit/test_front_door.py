@@ -167,7 +167,11 @@ def test_a_hint_can_be_copied() -> None:
 
 
 def all_verbs(stdout: Callable[[], int]) -> Iterator[tuple[str, int, str]]:
-    """Run all verbs at once, with ``--help`` or what needs no kernel; yield the name of each, its exit code and messages."""
+    """Run all verbs at once, with ``--help`` or what needs no kernel.
+
+    Yields:
+        The name of each, its exit code, what it complains of.
+    """
     lines = {name: ["-m", "pyebpf", name, "--help"] for name in (*VERBS, "biolatency")}
     lines |= {"tools": ["-m", "pyebpf", "tools"], "listing": ["-m", "pyebpf.tools"]}
     lines |= {"nothing": ["-m", "pyebpf"]}
