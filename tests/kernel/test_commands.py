@@ -390,6 +390,51 @@ def test_all_that_lasts_is_tested() -> None:
     assert {name for name, text in helps.items() if "ended by Ctrl-C" in text} == {*LASTING}
 
 
+#: Whose output has colours at a terminal. What is printed of a program's own has none.
+COLOURED = {"doctor", "list", "inspect"}
+
+
+@pytest.mark.thorough
+def test_colours_are_for_terminals_and_for_those_who_want_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "asked.py"
+    program.write_text(ASKED)
+    words = {
+        "tools": [], "doctor": [], "list": ["openat", "-k", "syscall"], "completion": ["fish"],
+        "run": [program, "-s", "0.1"], "compile": [program, "-o", tmp_path / "asked.o"],
+        "inspect": [program, "-w", "source,bpf"], "stubs": [program, "-o", tmp_path / "stubs"],
+        "record": [program, "-s", "0.1", "-o", tmp_path / "asked.npy"],
+        "replay": [tmp_path / "asked.npy", "--about"],
+    }  # fmt: skip
+    assert words.keys() == COMMANDS.keys()
+
+    def at(verb: str) -> str:
+        (tmp_path / "asked.npy").unlink(missing_ok=True)
+        if verb == "replay":
+            assert pyebpf("record", *words["record"])[0] == 0
+        with at_terminal("-m", "pyebpf", verb, *map(str, words[verb])) as terminal:
+            assert terminal.end() == 0, terminal.seen
+            return terminal.seen
+
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    assert {verb for verb in words if "m" in escapes(at(verb))} == COLOURED
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert [verb for verb in COLOURED if "m" in escapes(at(verb))] == []
+    monkeypatch.delenv("NO_COLOR")
+    for verb in COLOURED:
+        assert escapes(pyebpf(verb, *words[verb])[1]) == set()
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    for verb in COLOURED:
+        assert escapes(pyebpf(verb, *words[verb])[1]) == {"m"}
+
+
+def escapes(text: str) -> set[str]:
+    """Return the last letters of what would be obeyed by a terminal."""
+    return set(re.findall(r"\x1b\[[0-9;?]*([A-Za-z])", text))
+
+
 # inspect
 
 INSPECTED = """
