@@ -100,7 +100,7 @@ def reason(error: Exception) -> str:
 
 def typed(program: str) -> str:
     """Return how somebody has run a program or a tool, for hints to be copied."""
-    *before, last = _BEGUN
+    *before, last = _BEGUN or [""]
     name = last.rpartition(".")[2] if "-m" in before else os.path.basename(last)  # noqa: PTH119
     if name == "pyebpf" and "-m" not in before:  # the installed program; its Python was not typed
         before = []

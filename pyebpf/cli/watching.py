@@ -62,9 +62,9 @@ class Line:
 
     def close(self) -> None:
         """Draw nothing any more, until something begins."""
+        self._over.set()  # first: a Ctrl-C may come at any time
         self._steps, thread, self._thread = [], self._thread, None
         if thread is not None:
-            self._over.set()
             thread.join()
         self.make_way()
 

@@ -64,10 +64,11 @@ def test_extras_are_what_the_tests_have_and_never_ask_for_the_name() -> None:
 
 
 #: What would fetch the package of our name that is somebody else's: an installer, then the bare
-#: name; a path, an extra of the checkout or a module behind a dot is another word.
+#: name, or that as a dependency. A path, or a module behind a dot, is another word.
 _FETCHES = re.compile(
     r"\b(?:pip[\d.]*|pipx|uv|uvx|poetry|pdm|rye|pixi|hatch|conda|mamba|easy_install)\b"
-    r"(?: +(?:[\w.=:/'\"+-]|\[[\w,]*\])+)*? +['\"]?pyebpf\b(?![/.:-]|\w)",
+    r"(?: +(?:[\w.=:/'\"+-]|\[[\w,]*\])+)*? +['\"]?pyebpf\b(?![/:-]|\.\w)"
+    r"|\bdependencies\W+[^]]*['\"]pyebpf\b",
     re.IGNORECASE,
 )
 
@@ -82,6 +83,9 @@ _FETCHES = re.compile(
         ("uvx pyebpf doctor", True),
         ("pipx run pyebpf", True),
         ("pip install numpy pyebpf", True),
+        ("Then pip install pyebpf.", True),
+        ('# dependencies = ["numpy", "pyebpf>=0.1"]', True),
+        ('dependencies = ["numpy"]\nname = "pyebpf"', False),
         ("pip install .", False),
         ("pip install '.[notebook]'        # pyebpf, from the checkout", False),
         ("pip install ./pyebpf", False),
@@ -105,7 +109,7 @@ def test_nothing_says_a_command_that_fetches_the_package_of_somebody_else() -> N
     found = [
         f"{path.relative_to(ROOT)}: {match[0]}"
         for path in files
-        for match in _FETCHES.finditer(path.read_text(encoding="utf-8"))
+        for match in _FETCHES.finditer(path.read_text("utf-8", "replace"))
     ]
     assert found == []
 
