@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.errors import PyebpfError
 from pyebpf.lazy import lazy
+from pyebpf.progress import counted
 from pyebpf.runtime.links import Link, attach, lacks
 from pyebpf.runtime.links.closing import close_all
 from pyebpf.runtime.tracefs import Tracefs

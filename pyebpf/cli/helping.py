@@ -94,6 +94,7 @@ def statuses(*, done: str = "", failed: str = "", lasts: bool = False) -> str:
         ("0", done or ("done, or ended by Ctrl-C" if lasts else "done")),
         ("1", failed or "it failed, and said why"),
         ("2", "these arguments make no sense"),
+        *([("3", "--max-overhead: it cost too much, and was ended")] * lasts),
         ("130", "Ctrl-C before tracing began" if lasts else "Ctrl-C"),
         ("141", "nobody reads what is printed"),
     ]

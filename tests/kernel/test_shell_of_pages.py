@@ -15,6 +15,7 @@ from tests.pages import ROOT, Block, blocks
 
 pytestmark = [pytest.mark.kernel, pytest.mark.thorough]
 
+CAP_PERFMON, CAP_BPF = 38, 39
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 TOOLS = [line for block in blocks("docs/specifiers.md", "sh") for line in block.text.splitlines()]
 PEERS = blocks("docs/from-bpftrace.md", "sh")
@@ -31,6 +32,31 @@ def test_a_tool_takes_what_the_page_says(line: str) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "instructions" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "line",
+    [line for block in blocks("docs/overhead.md", "sh") for line in block.text.splitlines()],
+)
+def test_a_tool_is_measured_as_the_page_says(line: str) -> None:
+    tool, *words = shlex.split(line.partition(" 2>")[0], comments=True)
+    done = subprocess.run(
+        [sys.executable, "-m", f"pyebpf.tools.{tool}", *words, "--ebpf"], cwd=ROOT, env=ENVIRONMENT,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="there is no setpriv")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give capabilities")
+def test_jupyter_gets_two_capabilities() -> None:
+    (block,) = blocks("docs/notebooks.md", "sh")
+    typed = block.text.replace("sudo ", "", 1).replace(
+        "jupyter lab", "grep CapAmb /proc/self/status"
+    )
+    done = subprocess.run(["bash", "-c", typed], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout.split()[1], 16) == 1 << CAP_PERFMON | 1 << CAP_BPF
 
 
 @pytest.mark.skipif(shutil.which("bpftrace") is None, reason="bpftrace is not installed")
