@@ -82,19 +82,20 @@ def _apart(line: str) -> list[str]:
     return [found[1], f"    {found[2]}"] if found else [line]
 
 
-def statuses(*, done: str = "", failed: str = "", lasts: bool = False) -> str:
+def statuses(*, done: str = "", failed: str = "", lasts: bool = False, costs: bool = False) -> str:
     """Return the part of a help that says what exit statuses mean.
 
     Args:
         done: what 0 means, if more than that.
         failed: what 1 means, if there is more to say.
         lasts: it goes on until Ctrl-C, which is an end like any other.
+        costs: there may be a ceiling for what it costs.
     """
     rows = [
         ("0", done or ("done, or ended by Ctrl-C" if lasts else "done")),
         ("1", failed or "it failed, and said why"),
         ("2", "these arguments make no sense"),
-        *([("3", "--max-overhead: it cost too much, and was ended")] * lasts),
+        *([("3", "--max-overhead: it cost too much, and was ended")] * costs),
         ("130", "Ctrl-C before tracing began" if lasts else "Ctrl-C"),
         ("141", "nobody reads what is printed"),
     ]

@@ -332,7 +332,7 @@ class Tool(Generic[R]):
         parts.append(f"options:\n{line.help()}")
         parts.append(helping.filled(line.lacking()))
         parts.append(helping.examples(self._examples) if self._examples else "")
-        parts.append(helping.statuses(lasts=self._loads))
+        parts.append(helping.statuses(lasts=self._loads, costs=self._loads))
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def _explanation(self, choice: Choice) -> str:

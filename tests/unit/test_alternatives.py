@@ -36,9 +36,9 @@ from pyebpf.dsl.collect import collect
 from pyebpf.dsl.fingerprint import fingerprint
 from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.errors import CompileError, NotSupportedError, PyebpfError
+from pyebpf.explained import words as explain
 from pyebpf.kernel import file, task_struct, thing_of_tomorrow
 from pyebpf.plain import Frozen
-from pyebpf.session import explain
 from pyebpf.spec.target import Lack
 from pyebpf.testing import run, target
 

@@ -74,7 +74,7 @@ def test_help_and_what_makes_no_sense(tmp_path: Path) -> None:
     )
     assert "usage: biolatency [options] [interval [count]]" in out
     assert "%biolatency " in out.rpartition("examples:")[2]  # of the list that %pyebpf prints
-    assert "biolatency: option --hepl not recognized\nusage: " in err
+    assert "biolatency: option --hepl not recognized; did you mean `--help`?\nusage: " in err
     assert "try %biolatency --help" in err
     assert "'3' is one argument too many" in err
     assert "No closing quotation" in err
