@@ -24,7 +24,7 @@ class Command(NamedTuple):
 
     Attributes:
         name: of the program.
-        check: what to ask it, to know that it works.
+        check: what to ask it, to know that it works; several words with spaces.
         packages: where it is, the first that exists being taken.
         why: what cannot be done without it.
     """
@@ -43,7 +43,12 @@ COMMANDS = (
     Command("mkfs.xfs", "-V", ("xfsprogs",), "tests of tools for xfs"),
     Command("mkfs.btrfs", "-V", ("btrfs-progs",), "tests of tools for btrfs"),
     Command("ip", "-V", ("iproute2",), "tests of network devices of our own"),
-    Command("dtrace", "--help", ("systemtap-sdt-dev",), "tests of probes in programs of our own"),
+    Command(
+        "dtrace",
+        "-h -s /dev/null -o /dev/null",
+        ("systemtap-sdt-dev",),
+        "tests of probes in programs of our own",
+    ),
 )
 
 PEERS = (
@@ -74,7 +79,8 @@ GROUPS = {"peers": PEERS, "vm": VM, "languages": LANGUAGES, "browser": BROWSER}
 def find(command: Command) -> str | None:
     """Return the path of a program that is there and works, or None."""
     for path in _candidates(command.name):
-        if subprocess.run([path, command.check], capture_output=True, check=False).returncode == 0:
+        words = [path, *command.check.split()]
+        if subprocess.run(words, capture_output=True, check=False).returncode == 0:
             return path
     return None
 
