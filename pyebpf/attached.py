@@ -130,7 +130,7 @@ class Measured:
         ``cost["name"].ns_per_hit`` is one number of it.
 
         Args:
-            seconds: measure for so long, writing what probes print, as :meth:`Streams.sleep` does.
+            seconds: measure for so long, writing what probes print, as ``session.sleep`` does.
                 Without it: since :meth:`measure_cost`, or since ``load(…, measure_cost=True)`` or
                 ``load(…, max_overhead=…)``.
 

@@ -10,7 +10,7 @@ before probes are attached.
 from pyebpf.cli.front import main
 from pyebpf.cli.layout import Part, Rates, Rolling, Screen, Stamped, averaged, drawn
 from pyebpf.cli.lines import Below, Clock, Column, Csv, Elapsed, Lines, widened
-from pyebpf.cli.options import numbers, positive, whole
+from pyebpf.cli.options import UsageError, numbers, positive, whole
 from pyebpf.cli.stacks import OutstandingLayout, StackLayout, stack_counts
 from pyebpf.cli.tool import Tool, run
 from pyebpf.present.escape import printable
@@ -18,6 +18,6 @@ from pyebpf.present.table import Table
 
 __all__ = [
     "Below", "Clock", "Column", "Csv", "Elapsed", "Lines", "OutstandingLayout", "Part", "Rates",
-    "Rolling", "Screen", "StackLayout", "Stamped", "Table", "Tool", "averaged", "drawn", "main",
-    "numbers", "positive", "printable", "run", "stack_counts", "whole", "widened",
+    "Rolling", "Screen", "StackLayout", "Stamped", "Table", "Tool", "UsageError", "averaged",
+    "drawn", "main", "numbers", "positive", "printable", "run", "stack_counts", "whole", "widened",
 ]  # fmt: skip

@@ -150,7 +150,7 @@ class HeatMap:
         return self.render()
 
     def to_dict(self) -> list[dict[str, Any]]:
-        """Return each column's histogram (:meth:`Hist.to_dict`) with its ``end``, in seconds."""
+        """Return each column's histogram (:meth:`.Hist.to_dict`) with its ``end``, in seconds."""
         return [{"end": when, **hist.to_dict()} for when, hist in self._columns]
 
     def to_json_lines(self) -> str:
