@@ -103,8 +103,10 @@ def _imported(place: str) -> tuple[ModuleType, dict[ConstDecl, Any]]:
     module = ModuleType("__pyebpf_program__")
     module.__file__ = place
     sys.modules[module.__name__] = module  # what it declares is looked up there
-    with open(place, "rb"):  # noqa: PTH123 - whether it can be read is no fault of its text
-        pass
+    # Whether it can be read is no fault of its text; what Python says of zeros differs by version.
+    with open(place, "rb") as file:  # noqa: PTH123
+        if b"\0" in file.read():
+            raise PyebpfError(f"{place} is no Python program: it has bytes that are zero")
     package, options = sys.modules["pyebpf"], dict[ConstDecl, Any]()
     loader, load = SourceFileLoader(module.__name__, place), package.load
     package.load = _instead_of_load  # type: ignore[attr-defined]
