@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import weakref
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from pyebpf.lib.tcp import plain
 
 if TYPE_CHECKING:
     from pyebpf.host.dns import Address
+    from pyebpf.host.sniff import Packet
     from pyebpf.session import Session
 
 #: Bytes for answers that come before a line is printed: some thousand.
@@ -69,12 +71,16 @@ class Watched:
         weakref.finalize(self, self._sniffer.close)  # it is wanted as long as lines are printed
         session.attach(answers, socket=self._sniffer.socket)
         self._sniffer.begin()
+        self._later: deque[Packet] = deque()
 
     def query(self, address: Address, time_ns: int) -> str | None:
         """Return the name by which an address was found at a time; None if that is not known."""
         if address.is_loopback:
             return "localhost"
-        for packet in self._sniffer.taken():
+        # Lines may be printed long after: what came later had not been looked up yet.
+        self._later.extend(self._sniffer.taken())
+        while self._later and self._later[0].time_ns <= time_ns:
+            packet = self._later.popleft()
             self._names.add(_datagram(packet.data), packet.time_ns)
         known = self._names.of(address)
         if known is None:
