@@ -45,6 +45,7 @@ def fork_some() -> None:
         os.waitpid(pid, 0)
 
 
+@pytest.mark.thorough
 def test_hello_world() -> None:
     with running("examples/hello_world.py", str(os.getpid())) as example:
         example.wait_for("Hit Ctrl-C")
@@ -67,6 +68,7 @@ def test_trace_fields() -> None:
     assert (done.code, done.out, done.err) == (0, "", "")
 
 
+@pytest.mark.thorough
 def test_task_switch() -> None:
     with running("examples/task_switch.py", str(os.getpid())) as example:
         while example.process.poll() is None:
@@ -83,6 +85,7 @@ def test_task_switch() -> None:
     assert abs(away - back) <= max(3, away // 20)
 
 
+@pytest.mark.thorough
 def test_bitehist(disk: LoopDevice) -> None:  # noqa: F811
     with running("examples/bitehist.py", "-d", disk.name) as example:
         example.wait_for("Tracing... Hit Ctrl-C to end.")
@@ -99,6 +102,7 @@ def test_bitehist(disk: LoopDevice) -> None:  # noqa: F811
     assert sum(histogram_counts(log2)) == sum(histogram_counts(linear)) == 54
 
 
+@pytest.mark.thorough
 def test_disksnoop(disk: LoopDevice) -> None:  # noqa: F811
     with running("examples/disksnoop.py", disk.name) as example:
         example.wait_for("TIME(s)            T  BYTES    LAT(ms)")
@@ -113,6 +117,7 @@ def test_disksnoop(disk: LoopDevice) -> None:  # noqa: F811
     assert (done.code, done.err) == (0, "")
 
 
+@pytest.mark.thorough
 def test_usdt(interpreter: Turning) -> None:  # noqa: F811
     with running("examples/usdt.py", str(interpreter.pid)) as example:
         example.wait_for("Hit Ctrl-C")
@@ -122,6 +127,7 @@ def test_usdt(interpreter: Turning) -> None:  # noqa: F811
     assert (done.code, done.err) == (0, "")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("example", "server", "text"),
     [
@@ -164,6 +170,7 @@ def test_kvm_hypercall(hypercall: bytes) -> None:  # noqa: F811
     assert done == (0, "", "")
 
 
+@pytest.mark.thorough
 def test_kvm_hypercall_without_a_machine() -> None:
     """It attaches if KVM is loaded, and says what is missing if it is not."""
     done = run("examples/kvm_hypercall.py", "--dry-run")
@@ -225,6 +232,7 @@ def test_minimal() -> None:
         assert one.interrupt() == (0, "", "")
 
 
+@pytest.mark.thorough
 def test_bootstrap() -> None:
     exits = waiting("sh -c 'exit 3'")
     with exits as shell, running("examples/bootstrap.py", "-p", f"{shell.pid}") as example:
@@ -239,6 +247,7 @@ def test_bootstrap() -> None:
         assert example.interrupt() == (0, "", "")
 
 
+@pytest.mark.thorough
 def test_uprobe() -> None:
     master, slave = pty.openpty()
     shell = subprocess.Popen(["bash", "--norc", "-i"], stdin=slave, stdout=slave, stderr=slave)
@@ -310,17 +319,20 @@ def on_loopback(
 UDP, PING = (socket.SOCK_DGRAM,), (socket.SOCK_RAW, socket.IPPROTO_ICMP)
 
 
+@pytest.mark.thorough
 def test_xdp() -> None:
     seen, done = on_loopback("examples/xdp.py", UDP, b"ten bytes.", "127.0.0.1")
     assert seen == "127.0.0.1 -> 127.0.0.1, 38 bytes\n" * 3
     assert done == (0, "", "")
 
 
+@pytest.mark.thorough
 def test_tc() -> None:
     _, done = on_loopback("examples/tc.py", UDP, b"ten bytes.")
     assert done == (0, f"\n127.0.0.1       {3 * (14 + 20 + 8 + 10):>7}\n", "")
 
 
+@pytest.mark.thorough
 def test_socket_filter() -> None:
     # Type 8 is an echo request; the kernel's answers, of type 0, are filtered out.
     ping = struct.pack("!BBHI", 8, 0, 0xF7FF, 0) + bytes(2)
@@ -336,6 +348,7 @@ int main(void) { for (;;) { busy(); turns++; } }
 """
 
 
+@pytest.mark.thorough
 def test_profiler(program: Callable[[str], str], tmp_path: Path) -> None:
     source, made = tmp_path / "busy.c", tmp_path / "busy-one"
     source.write_text(_BUSY)
@@ -440,6 +453,7 @@ def test_urandomread() -> None:
     assert done == (0, "", "")
 
 
+@pytest.mark.thorough
 def test_undump() -> None:
     with running("examples/undump.py", "-p", str(os.getpid())) as example:
         example.wait_for("Hit Ctrl-C")
@@ -455,6 +469,7 @@ def test_undump() -> None:
     assert done == (0, "", "")
 
 
+@pytest.mark.thorough
 def test_task_iter() -> None:
     done = run("examples/task_iter.py", "-p", str(os.getpid()))
     head, *rows = done.out.splitlines()
@@ -496,6 +511,7 @@ def test_without_capabilities_an_example_says_which_it_needs(name: str) -> None:
     assert done.err.count("\n") == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
 def test_examples_are_short_listed_and_tested(path: Path) -> None:
     assert program_lines(path) <= (25 if path.stem in FIRST else 50)

@@ -70,6 +70,7 @@ def test_by_disk(disk: LoopDevice) -> None:
     assert sum(histogram_counts(done.out)) == TOTAL
 
 
+@pytest.mark.thorough
 def test_by_flags(disk: LoopDevice) -> None:
     done = traced(disk, "-F")
     first, *sections = re.split(r"\nflags = (.*)\n", done.out)
@@ -180,6 +181,7 @@ def test_sigterm_is_like_ctrl_c(disk: LoopDevice) -> None:
     assert (done.code, sum(histogram_counts(done.out))) == (0, TOTAL)
 
 
+@pytest.mark.thorough
 def test_requests_under_way_at_the_start_do_no_harm(disk: LoopDevice) -> None:
     """Attach and detach in the middle of heavy I/O.
 
@@ -229,6 +231,7 @@ def test_as_a_library(disk: LoopDevice) -> None:
     assert {key: hist.count for key, hist in seen.items()} == {"Idle-Sync-Write": WRITES}
 
 
+@pytest.mark.thorough
 def test_dry_run_attaches_nothing_for_long() -> None:
     done = run(*BIOLATENCY, "--dry-run", "-d", "loop0")
     assert done.code == 0

@@ -53,6 +53,7 @@ def test_each_process_has_what_it_did(disk: LoopDevice) -> None:
     assert all(0 < row["avg_ms"] < 10_000 for row in rows)
 
 
+@pytest.mark.thorough
 def test_a_screen(disk: LoopDevice) -> None:
     flags = ("-r", "1", "-p", str(os.getpid()), "600")
     with running(*BIOTOP, "-d", disk.name, *flags) as tool:
