@@ -151,6 +151,7 @@ def _flags(name: str, _: Any, event: Any) -> list[str]:
 def _names(catalogue: dict[str, str], _: Any, event: Any) -> list[str]:
     """Complete the names of tools, then their options."""
     words = event.line.split()
-    if len(words) > 1 and words[1] in catalogue and event.line[-1:] != words[1][-1:]:
+    is_behind = len(words) > 2 or event.line[-1:].isspace()
+    if is_behind and len(words) > 1 and words[1] in catalogue:
         return _flags(words[1], _, event)
     return [name for name in catalogue if name.startswith(event.symbol)]

@@ -13,14 +13,11 @@ import select
 import subprocess
 import tempfile
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import debian
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
+from pyebpf.owner import Owner
 
 _FLAGS = (
     "--headless",
@@ -40,7 +37,7 @@ _RECT = """(() => { const r = document.getElementById("it").getBoundingClientRec
 return [r.x, r.y, r.width, r.height].map(Math.round); })()"""
 
 
-class Browser:
+class Browser(Owner):
     """One page of a browser of its own, with a new profile.
 
     Raises:
@@ -74,19 +71,10 @@ class Browser:
             raise
         self._session = attached["sessionId"]
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
-        """End Chromium, and remove its profile."""
+        """End Chromium, and remove its profile. Closing twice is no error."""
+        if self._process.returncode is not None:
+            return
         os.close(self._out)  # which ends it
         os.close(self._in)
         try:

@@ -143,3 +143,24 @@ def drop_capabilities() -> None:
 def histogram_counts(text: str) -> list[int]:
     """Return the count in each row of the histograms in a text."""
     return [int(count) for count in re.findall(r": (\d+) +\|", text)]
+
+
+def beside_shell(code: str, folder: Path, *words: str, **environment: str) -> tuple[str, str]:
+    """Run code that makes a shell of IPython; return what it printed and complained of.
+
+    Args:
+        code: what Python runs.
+        folder: where IPython keeps its things.
+        words: of a program before Python's.
+        environment: variables besides ours.
+    """
+    done = subprocess.run(
+        [*words, sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "IPYTHONDIR": str(folder), "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, done.stderr

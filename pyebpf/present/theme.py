@@ -101,7 +101,8 @@ def page(kind: str, *parts: str) -> str:
         kind: a class for it: ``hist``, ``table``, ….
         parts: what is in it, as HTML.
     """
-    return f'<div class="pyebpf pyebpf-{kind}">{SHEET}{"".join(parts)}</div>'
+    inside = "".join(parts).replace(SHEET, "")  # one sheet is enough for what is in it, too
+    return f'<div class="pyebpf pyebpf-{kind}">{SHEET}{inside}</div>'
 
 
 def note(words: str) -> str:

@@ -26,48 +26,47 @@ def uses_both() -> None:
         spaces[1] = 0
 
 
+BY_SPACE, BY_GROUP = ("--mntnsmap", f"{BPFFS}/spaces"), ("--cgroupmap", f"{BPFFS}/groups")
+
+
+def pin_both() -> None:
+    """Pin both maps: one has the mount namespace of this process, the other has nothing."""
+    with load(uses_both, attach=False):
+        pass
+    with open_pinned(spaces) as inside:
+        inside[Path("/proc/self/ns/mnt").stat().st_ino] = 0
+
+
 def opens() -> None:
     os.close(os.open("/dev/null", os.O_RDONLY))
 
 
 @in_own_bpffs
 def test_only_what_is_in_the_maps() -> None:
-    with load(uses_both, attach=False):
-        pass
-    with open_pinned(spaces) as inside:
-        inside[Path("/proc/self/ns/mnt").stat().st_ino] = 0
-    by_space, by_group = ("--mntnsmap", f"{BPFFS}/spaces"), ("--cgroupmap", f"{BPFFS}/groups")
-    pid, _, done = traced(opens, "opensnoop", "-p", *by_space, "-b", "8")
+    pin_both()
+    pid, _, done = traced(opens, "opensnoop", "-p", *BY_SPACE, "-b", "8")
     assert [line.split()[0] for line in done.out.splitlines()[1:]] == [str(pid)]
-    _, _, done = traced(opens, "opensnoop", "-p", *by_space, *by_group)
+    _, _, done = traced(opens, "opensnoop", "-p", *BY_SPACE, *BY_GROUP)
     assert done.out.count("\n") == 1, "its cgroup is not in the map"
 
 
 @pytest.mark.thorough
 @in_own_bpffs
 def test_connections_of_what_is_in_the_maps() -> None:
-    with load(uses_both, attach=False):
-        pass
-    by_space, by_group = ("--mntnsmap", f"{BPFFS}/spaces"), ("--cgroupmap", f"{BPFFS}/groups")
+    pin_both()
     for tool in ("tcpconnect", "tcpaccept"):
-        with open_pinned(spaces) as inside:
-            inside[Path("/proc/self/ns/mnt").stat().st_ino] = 0
-        pid, _, done = traced(lambda: connection(V4), tool, "-p", *by_space)
+        pid, _, done = traced(lambda: connection(V4), tool, "-p", *BY_SPACE)
         assert [line.split()[0] for line in done.out.splitlines()[1:]] == [str(pid)]
-        _, _, done = traced(lambda: connection(V4), tool, "-p", *by_space, *by_group)
+        _, _, done = traced(lambda: connection(V4), tool, "-p", *BY_SPACE, *BY_GROUP)
         assert done.out.count("\n") == 1, "its cgroup is not in the map"
 
 
 @in_own_bpffs
 def test_checks_of_what_is_in_the_maps() -> None:
-    with load(uses_both, attach=False):
-        pass
-    with open_pinned(spaces) as inside:
-        inside[Path("/proc/self/ns/mnt").stat().st_ino] = 0
-    by_space, by_group = ("--mntnsmap", f"{BPFFS}/spaces"), ("--cgroupmap", f"{BPFFS}/groups")
-    _, _, done = traced(lambda: os.chroot("/"), "capable", "-p", *by_space)
+    pin_both()
+    _, _, done = traced(lambda: os.chroot("/"), "capable", "-p", *BY_SPACE)
     assert done.out.count(" CAP_SYS_CHROOT ") == 1
-    _, _, done = traced(lambda: os.chroot("/"), "capable", "-p", *by_space, *by_group)
+    _, _, done = traced(lambda: os.chroot("/"), "capable", "-p", *BY_SPACE, *BY_GROUP)
     assert done.out.count("\n") == 1, "its cgroup is not in the map"
 
 

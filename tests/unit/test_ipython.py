@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.programs import beside_shell
+
 pytest.importorskip("IPython", reason="ipython is not installed (make setup)")
-ROOT = Path(__file__).resolve().parents[2]
 
 #: A cell as a notebook runs it, and another one after it.
 SCRIPT = '''
@@ -40,16 +38,7 @@ error[E0101]: `now` is not defined
 
 
 def ipython(folder: Path, **environment: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=ROOT,
-        env={**os.environ, "IPYTHONDIR": str(folder), "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return beside_shell(SCRIPT, folder, **environment)[0]
 
 
 def test_a_cell_shows_the_message_alone(tmp_path: Path) -> None:

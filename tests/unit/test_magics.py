@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from pyebpf import magics
 from pyebpf.errors import KernelError, VerifierError
+from tests.programs import beside_shell
 
 pytest.importorskip("IPython", reason="ipython is not installed (make setup)")
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,16 +28,7 @@ shell.run_cell("%load_ext pyebpf")
 
 def run(code: str, folder: Path, *words: str, **environment: str) -> tuple[str, str]:
     """Run code beside a shell that has the magics; return what it printed."""
-    done = subprocess.run(
-        [*words, sys.executable, "-c", SHELL + code],
-        cwd=ROOT,
-        env={**os.environ, "IPYTHONDIR": str(folder), "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout, done.stderr
+    return beside_shell(SHELL + code, folder, *words, **environment)
 
 
 def test_there_is_one_for_each_tool_and_no_tool_is_imported(tmp_path: Path) -> None:
@@ -128,3 +120,19 @@ def test_without_rights_a_cell_and_a_magic_say_so(tmp_path: Path) -> None:
     assert "--ambient-caps=+bpf,+perfmon" in err  # and what tracefs needs where it is not mounted
     assert err.startswith("syscount: ")
     assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize(
+    ("line", "symbol", "found"),
+    [
+        ("%pyebpf biol", "biol", ["biolatency"]),
+        ("%pyebpf biolatency --jso", "--jso", ["--json"]),
+        ("%pyebpf biotop -p", "-p", ["-p"]),  # it ends as the name of the tool does
+        ("%pyebpf biolatency --fl", "--fl", ["--flags"]),
+    ],
+)
+def test_options_are_completed_behind_the_name_of_a_tool(
+    line: str, symbol: str, found: list[str]
+) -> None:
+    event = SimpleNamespace(line=line, symbol=symbol)
+    assert magics._names({"biolatency": "", "biotop": ""}, None, event) == found

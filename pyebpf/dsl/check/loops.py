@@ -6,14 +6,14 @@ import ast
 from typing import TYPE_CHECKING
 
 from pyebpf.dsl import typed
-from pyebpf.dsl.check.assign import store
+from pyebpf.dsl.check.assign import is_constant, store
 from pyebpf.dsl.check.entries import entries_of, for_entries
 from pyebpf.dsl.check.iterate import Items, items_of
 from pyebpf.dsl.check.narrow import condition
 from pyebpf.dsl.check.scope import Flow, LoopFlow, stored_names
 from pyebpf.dsl.typed import Evaluate, Expr, Literal, Pack, Read, Stmt, Variable
 from pyebpf.dsl.typed_octets import OctetsData
-from pyebpf.dsl.types import U64, Static
+from pyebpf.dsl.types import U64
 from pyebpf.ir.nodes import MAX_TURNS
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _has_constant(item: Expr, differ: bool) -> bool:
 
 
 def _is_constant(item: Expr, differ: bool) -> bool:
-    return isinstance(item.type, Static) or (differ and isinstance(item, OctetsData))
+    return is_constant(item) or (differ and isinstance(item, OctetsData))
 
 
 def while_(node: ast.While, scope: Scope) -> list[Stmt]:

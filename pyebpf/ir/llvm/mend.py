@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
 _TEST = re.compile(r"^\s+(%[\w.]+) = icmp (?:eq|ne) ptr %[\w.]+, null", re.MULTILINE)
 _LOGIC = re.compile(r"^\s+%[\w.]+ = (?:and i1|or i1|select i1 %[\w.]+, i1) .*", re.MULTILINE)
@@ -18,6 +19,7 @@ _PLACE = re.compile(
     r"(?: i\d+ \d+,)* i64 )(?:-?\d+|(?P<offset>%[\w.]+))(?=,|$)",
     re.MULTILINE,
 )
+_FUNCTIONS = re.compile(r"^(?=define )", re.MULTILINE)
 _LABEL = re.compile(r"^(?=[\w.]+:)", re.MULTILINE)
 
 
@@ -48,8 +50,7 @@ def null_tests_apart(text: str) -> str:
     Of ``p == null and n == 0`` the emitter makes one test of ``p | n``, and no verifier takes a
     pointer for a number.
     """
-    functions = re.split(r"(?m)^(?=define )", text)
-    return "".join(_apart(function) for function in functions)
+    return _in_each(text, _apart)
 
 
 def _apart(function: str) -> str:
@@ -85,8 +86,7 @@ def sources_apart(text: str) -> str:
     emitter (up to LLVM 22) drops the first widening, of which it forgets the other uses, and ends
     the process.
     """
-    functions = re.split(r"(?m)^(?=define )", text)
-    return "".join(_narrow_apart(function) for function in functions)
+    return _in_each(text, _narrow_apart)
 
 
 def _narrow_apart(function: str) -> str:
@@ -117,8 +117,7 @@ def offsets_apart(text: str) -> str:
     Where an offset is less than the alignment of what it is added to, the emitter writes ``|`` for
     ``+``, and no verifier takes a pointer for a number.
     """
-    functions = re.split(r"(?m)^(?=define )", text)
-    return "".join(_offsets_unknown(function) for function in functions)
+    return _in_each(text, _offsets_unknown)
 
 
 def _offsets_unknown(function: str) -> str:
@@ -135,6 +134,11 @@ def _offsets_unknown(function: str) -> str:
         return f"{unknown}\n{place['begin']}{kept}"
 
     return _PLACE.sub(mend, function) if on_stack else function
+
+
+def _in_each(text: str, change: Callable[[str], str]) -> str:
+    """Change each function of a module."""
+    return "".join(map(change, _FUNCTIONS.split(text)))
 
 
 def _renamed(block: str, word: str, to: str) -> str:
