@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.dsl.check.programs import check_programs
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pyebpf.dsl.probes.alternatives import Loadable
     from pyebpf.spec.target import Target
 
+_Result = TypeVar("_Result")
 
 #: So many bytes of variables each function may have on the stack: the first that compiles is taken.
 _ROOMS = (STACK_BYTES, STACK_BYTES // 2, STACK_BYTES // 4, STACK_BYTES // 16)
@@ -67,17 +68,27 @@ def compile_with_ir(
 ) -> tuple[Compiled, Unit]:
     """Compile probes as :func:`compile_probes` does; return its IR too."""
     chosen = choose(probes, target, options or {}, refused)
-    for stack in _ROOMS:
+
+    def with_stack(stack: int) -> tuple[Compiled, Unit]:
         unit = UnitState(target, options or {}, collect(chosen.given, chosen.picks))
+        return _compile(chosen, unit, license, stack)
+
+    return until_it_fits(with_stack)
+
+
+def until_it_fits(compile_with: Callable[[int], _Result]) -> _Result:
+    """Compile with less and less of the stack for variables, in bytes, until the code fits.
+
+    What the code itself needs of the stack is known at the end: registers that it saves, and
+    functions that are on the stack at once.
+    """
+    for stack in _ROOMS[:-1]:
         try:
-            return _compile(chosen, unit, license, stack)
-        except CompileError as error:
-            # What the code itself needs of the stack is known at the end: registers that it saves,
-            # and functions that are on the stack at once.
-            too_large = all(isinstance(item, StackTooLarge) for item in error.diagnostics)
-            if stack == _ROOMS[-1] or not too_large:
+            return compile_with(stack)
+        except CompileError as error:  # noqa: PERF203 - four times at most
+            if not all(isinstance(item, StackTooLarge) for item in error.diagnostics):
                 raise
-    raise AssertionError
+    return compile_with(_ROOMS[-1])
 
 
 def _nothing(chosen: Chosen) -> str:

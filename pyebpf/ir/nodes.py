@@ -93,6 +93,10 @@ class Slot(Plain):
     span: Span | None = None
 
 
+class Frame(Slot):
+    """What a loop that is called shares with its caller: filled anew before each call."""
+
+
 class Param(Value):
     """The context of an entry function, or an argument of a subprogram."""
 

@@ -22,6 +22,7 @@ from pyebpf.ir.nodes import (
     Const,
     EntryPart,
     Forget,
+    Frame,
     FuncAddr,
     Function,
     Jump,
@@ -37,7 +38,7 @@ from pyebpf.ir.nodes import (
     Value,
     WriteSlot,
 )
-from pyebpf.ir.region import Frame, Region, addressed, mentioned, scratch, written
+from pyebpf.ir.region import Region, addressed, mentioned, written
 from pyebpf.ir.rewrite import replace_operands
 from pyebpf.ir.types import I64, U32, U64, VOID, Pointer, Space
 from pyebpf.spec.types import Address, Array, Bool, DataType, Int
@@ -64,6 +65,8 @@ class _Outline:
         self.span = loop.guard.span or fn.span
         self.frame = Frame("frame", Array(U64, 1), self.span)
         self.words = 1
+        #: Slots that hold nothing from outside of a turn, and nothing that is used there.
+        self.private = region.private(fn)
         self.shared = Param(Pointer(Space.STACK), self.span, "frame")
         self.turn = Param(U32, self.span, "turn")
         self.parameters: dict[bool, Value] = {}
@@ -113,6 +116,8 @@ class _Outline:
             for instr in block.instrs:
                 replace_operands(instr, known)
         self.frame.type = Array(U64, self.words)
+        others = set(mentioned(self.fn.blocks))
+        self.fn.slots = [s for s in self.fn.slots if s not in self.private or s in others]
         self.fn.slots.append(self.frame)
         self._call()
         self._go_on(outside)
@@ -188,17 +193,13 @@ class _Outline:
         return there
 
     def _slots(self, known: dict[Value, Value]) -> None:
-        others = set(mentioned(b for b in self.fn.blocks if b not in self.region.blocks))
         in_memory = addressed(self.fn.blocks)
         changed = written(self.region.blocks)
         for slot in self.region.slots():
             if slot is self.loop.counter:
                 self._count(slot)
-            elif slot in others and scratch(self.fn.blocks, slot):
-                self._own_scratch(slot)
-            elif self.region.private(slot, others):
-                self.fn.slots.remove(slot)
-                self.callee.slots.append(slot)
+            elif slot in self.private:
+                self._own(slot)
             elif slot in in_memory or not isinstance(slot.type, (Int, Bool, Address, Pointer)):
                 self._borrow(slot, self._captured(self.caller.addr(slot)), known)
             else:
@@ -219,22 +220,13 @@ class _Outline:
 
     def _own(self, slot: Slot) -> Slot:
         """Give the function a slot of its own, and let the loop use that one."""
-        own = Slot(slot.name, slot.type, slot.span)
+        own = type(slot)(slot.name, slot.type, slot.span)
         self.callee.slots.append(own)
         for block in self.region.blocks:
             for instr in block.instrs:
-                if isinstance(instr, (ReadSlot, WriteSlot)) and instr.slot is slot:
+                if isinstance(instr, ReadSlot | WriteSlot | SlotAddr) and instr.slot is slot:
                     instr.slot = own
         return own
-
-    def _own_scratch(self, slot: Slot) -> None:
-        """Give the function a buffer of its own: what is in this one never stays there."""
-        own = Slot(slot.name, slot.type, slot.span)
-        self.callee.slots.append(own)
-        for block in self.region.blocks:
-            for instr in block.instrs:
-                if getattr(instr, "slot", None) is slot:
-                    instr.slot = own  # type: ignore[attr-defined]
 
     def _write_back(self, build: Builder, *, hide: bool) -> None:
         for slot, own, offset in self.changed:

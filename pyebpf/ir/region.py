@@ -4,33 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyebpf.ir.life import Life
 from pyebpf.ir.nodes import (
     Compare,
     Const,
     Convert,
     Copy,
     Element,
+    Frame,
     Load,
     Member,
-    ReadSlot,
     Slot,
     SlotAddr,
-    Store,
     Value,
     WriteSlot,
     operands,
 )
-from pyebpf.spec.types import Int
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pyebpf.ir.flow import Flow
-    from pyebpf.ir.nodes import Block
-
-
-class Frame(Slot):
-    """What a loop that is called shares with its caller: filled anew before each call."""
+    from pyebpf.ir.nodes import Block, Function
 
 
 class Region:
@@ -56,8 +51,7 @@ class Region:
         leaving = [s for b in self.blocks for s in b.successors() if s not in inside]
         self.exits = list(dict.fromkeys(leaving))
         self.before = [b for b in flow.before[head] if b not in inside]
-        self._inside = inside
-        self._first_uses: dict[Block, dict[Slot, bool]] = {}
+        self._flow = flow
 
     @property
     def loops(self) -> bool:
@@ -78,9 +72,18 @@ class Region:
         """Return the slots that the loop mentions."""
         return mentioned(self.blocks)
 
-    def private(self, slot: Slot, others: set[Slot]) -> bool:
-        """Tell whether a slot holds nothing from before the loop, nor from one turn to the next."""
-        return slot not in others and (isinstance(slot, Frame) or not self._read_first(slot))
+    def private(self, fn: Function) -> set[Slot]:
+        """Return the slots that carry nothing into a turn or out of it: each may have its own."""
+        life = Life(fn, self._flow)
+        borders = [self.head, *self.exits]
+        addresses = [*self.values_in(), *self.values_out()]
+        given = set().union(*map(life.leads.behind, addresses))
+        return {
+            slot
+            for slot in self.slots()
+            if slot not in given
+            and (isinstance(slot, Frame) or not any(life.crosses(b, slot) for b in borders))
+        }
 
     def changes(self, address: Value) -> bool:
         """Tell whether the loop may write what is at an address; it passes it on, or stores it."""
@@ -103,55 +106,9 @@ class Region:
                 return True
         return False
 
-    def _read_first(self, slot: Slot) -> bool:
-        # Whether a way from the head reads the slot before it writes it.
-        seen, work = {self.head}, [self.head]
-        while work:
-            block = work.pop()
-            verdict = self._uses(block).get(slot)
-            if verdict is not None:
-                if verdict:
-                    return True
-                continue
-            for successor in block.successors():
-                if successor in self._inside and successor not in seen:
-                    seen.add(successor)
-                    work.append(successor)
-        return False
-
-    def _uses(self, block: Block) -> dict[Slot, bool]:
-        """Return the slots that a block mentions, and whether it reads them before it writes."""
-        known = self._first_uses.get(block)
-        if known is None:
-            known = self._first_uses[block] = {}
-            for instr in block.instrs:
-                slot = getattr(instr, "slot", None)
-                if slot is not None:
-                    known.setdefault(slot, not isinstance(instr, WriteSlot))
-        return known
-
 
 def _base(instr: Member | Element | Convert) -> Value:
     return instr.value if isinstance(instr, Convert) else instr.base
-
-
-def scratch(blocks: Iterable[Block], slot: Slot) -> bool:
-    """Tell whether a slot is a buffer that every block fills, whole, before it uses it."""
-    if not isinstance(slot.type, Int):
-        return False
-    parts = [block.instrs for block in blocks]
-    own = (SlotAddr, ReadSlot, WriteSlot)
-    addresses = {i for part in parts for i in part if isinstance(i, own) and i.slot is slot}
-    if not all(isinstance(address, SlotAddr) for address in addresses):
-        return False
-    for part in parts:
-        filled = False
-        for instr in part:
-            if isinstance(instr, Store) and instr.pointer in addresses:
-                filled = filled or instr.value.type.size == slot.type.size
-            elif not filled and any(value in addresses for value in operands(instr)):
-                return False
-    return True
 
 
 def mentioned(blocks: Iterable[Block]) -> list[Slot]:

@@ -8,13 +8,15 @@ import re
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 from pyebpf.btf.system import kernel_btf
 from pyebpf.dsl.collect import collect
-from pyebpf.dsl.compile import build_unit
+from pyebpf.dsl.compile import build_unit, until_it_fits
 from pyebpf.dsl.unit import UnitState
 from pyebpf.errors import CompileError, LoadError, PyebpfError
+from pyebpf.ir.context import STACK_BYTES
 from pyebpf.ir.interp import Machine, ProbeFault
 from pyebpf.ir.llvm.object import compile_unit
 from pyebpf.ir.nodes import CallHelper, Unit
@@ -80,11 +82,11 @@ def expected(item: Program, cases: int) -> Expected:
     return Expected(item, tuple((args, model.run(args)) for args in inputs(item.seed, cases)))
 
 
-def built(item: Program, target: Target) -> Unit:
-    """Return the IR of a program."""
+def built(item: Program, target: Target, stack: int = STACK_BYTES) -> Unit:
+    """Return the IR of a program, with at most so much of the stack for its variables."""
     module = cell(item.text + probe(item.name), **SHARED)
     probes = (getattr(module, f"p_{item.name}"),)
-    return build_unit(probes, UnitState(target, {}, collect(probes)))
+    return build_unit(probes, UnitState(target, {}, collect(probes)), stack=stack)
 
 
 def joined(units: list[Unit]) -> Unit:
@@ -226,7 +228,7 @@ def _interpreted(
     for item in programs:
         wanted = expected(item, cases)
         try:
-            unit = built(item, target)
+            unit = until_it_fits(partial(built, item, target))
             found += _compare(Interpreted(unit, target), "interpreter", wanted)
             good.append((wanted, unit))
         except CompileError as err:
@@ -240,7 +242,10 @@ def _in_kernel(items: list[tuple[Expected, Unit]], target: Target) -> list[Diffe
     """Run programs in the kernel; what LLVM's half of the compiler refuses is found by halving."""
     unit = joined([unit for _, unit in items])
     try:
-        data = compile_unit(unit, target)
+        if len(items) > 1:
+            data = compile_unit(unit, target)
+        else:
+            unit, data = until_it_fits(partial(compiled_alone, items[0][0].program, target))
     except PyebpfError as err:
         if len(items) == 1:
             kind = "compiler" if isinstance(err, CompileError) else "internal"
@@ -249,6 +254,12 @@ def _in_kernel(items: list[tuple[Expected, Unit]], target: Target) -> list[Diffe
         halves = items[:middle], items[middle:]
         return [found for half in halves for found in _in_kernel(half, target)]
     return in_kernel(data, unit.maps, [item for item, _ in items])
+
+
+def compiled_alone(item: Program, target: Target, stack: int) -> tuple[Unit, bytes]:
+    """Return the IR of a program, and an object of it alone."""
+    unit = built(item, target, stack)
+    return unit, compile_unit(unit, target)
 
 
 def in_kernel(data: bytes, maps: Iterable[MapSpec], items: list[Expected]) -> list[Difference]:

@@ -20,6 +20,7 @@ from pyebpf.ir.passes.large_memory import call_for_large
 from pyebpf.ir.passes.large_slots import move_large_slots
 from pyebpf.ir.passes.locks import check_locks
 from pyebpf.ir.passes.loops import choose_loops
+from pyebpf.ir.passes.share_slots import share_slots
 from pyebpf.ir.passes.stack_slots import check_stack_slots
 from pyebpf.ir.text import function_text
 from pyebpf.plain import Frozen
@@ -38,6 +39,7 @@ class Pass(Frozen):
 
 PIPELINE: tuple[Pass, ...] = (
     Pass("const_fold", fold_constants),
+    Pass("share_slots", share_slots),
     Pass("large_slots", move_large_slots),
     Pass("loops", choose_loops),
     Pass("frames", share_frames),

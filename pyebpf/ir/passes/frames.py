@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyebpf.ir.nodes import SlotAddr
-from pyebpf.ir.region import Frame
+from pyebpf.ir.nodes import Frame, SlotAddr
 
 if TYPE_CHECKING:
     from pyebpf.ir.context import Context

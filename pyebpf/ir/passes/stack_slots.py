@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pyebpf.diag import Diagnostic
 from pyebpf.ir.context import STACK_BYTES
-from pyebpf.ir.nodes import SlotAddr
-from pyebpf.ir.region import Frame
+from pyebpf.ir.nodes import Frame, SlotAddr
 from pyebpf.ir.types import Pointer
 from pyebpf.spec.types import Address, Bool, Int
 
