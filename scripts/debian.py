@@ -65,6 +65,7 @@ LANGUAGES = (
 
 VM = (
     Command("qemu-system-x86_64", "--version", ("qemu-system-x86",), "tests on other kernels"),
+    Command("qemu-system-aarch64", "--version", ("qemu-system-arm",), "tests on arm64"),
     Command("depmod", "--version", ("kmod",), "tests on other kernels"),
     Command("modprobe", "--version", ("kmod",), "tests on other kernels"),
     Command("zstd", "--version", ("zstd",), "tests on other kernels"),

@@ -88,9 +88,9 @@ def _beside(asked: argparse.Namespace, _: list[str]) -> int:
 
 def _list(_: argparse.Namespace, __: list[str]) -> int:
     for known in ROWS:
-        release = newest(known, Suite(known.suite).packages("linux-image-"))
+        release = newest(known, Suite(known.suite, known.arch).packages("linux-image-"))
         mark = f"each change: {' and '.join(known.ci)}" if known.ci else ""
-        print(f"{known.name:<6}{release or 'gone':<24}{known.suite:<20}{mark:<20}{known.why}")
+        print(f"{known.name:<10}{release or 'gone':<26}{known.suite:<20}{mark:<33}{known.why}")
     return 0
 
 

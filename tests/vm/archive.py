@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import shutil
 import subprocess
@@ -48,13 +49,13 @@ class Suite:
 
         Args:
             name: of the suite.
-            arch: as Debian calls it, if packages of another machine are wanted.
+            arch: as Debian calls it; this machine's if none is given.
 
         Raises:
             VmError: this is no Debian, or the archive does not have the suite.
         """
         self.name = name
-        self._arch = arch
+        self._arch = arch = "" if arch == architecture() else arch
         own = f"{name}-{arch}" if arch else name
         self._folder = cache() / "suites" / own
         with alone(f"suite-{own}"):
@@ -70,16 +71,28 @@ class Suite:
         found = [line for line in shown.splitlines() if line.startswith("Version: ")]
         return found[0].removeprefix("Version: ") if found else None
 
-    def unpack(self, packages: list[str], folder: Path) -> None:
+    def unpack(self, packages: list[str], folder: Path, *, with_dependencies: bool = False) -> None:
         """Download packages and unpack them below a folder; nothing is installed.
+
+        Args:
+            packages: their names.
+            folder: where their files go.
+            with_dependencies: and what they need, as if nothing were installed anywhere.
 
         Raises:
             VmError: that failed.
         """
+        names = self._needed(packages) if with_dependencies else packages
         with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
-            self._run("apt-get", "download", *packages, cwd=scratch)
-            for archive in Path(scratch).glob("*.deb"):
-                subprocess.run(["dpkg-deb", "-x", archive, folder], check=True)
+            self._run("apt-get", "download", *names, cwd=scratch)
+            for archive in sorted(Path(scratch).glob("*.deb")):
+                _unpack(archive, folder)
+
+    def _needed(self, packages: list[str]) -> list[str]:
+        """List packages and what they depend on."""
+        words = ["-o", "Dir::State::status=/dev/null", "--no-install-recommends", "--simulate"]
+        told = self._run("apt-get", *words, "install", *packages).splitlines()
+        return [line.split()[1] for line in told if line.startswith("Inst ")]
 
     def _update(self) -> None:
         stamp = self._folder / "updated"
@@ -111,6 +124,16 @@ class Suite:
         return done.stdout
 
 
+def _unpack(package: Path, folder: Path) -> None:
+    """Unpack a package, through links to directories: `dpkg-deb -x` would put its own there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as files:
+        words = ["tar", "-x", "--keep-directory-symlink", "--warning=no-timestamp", "-C", folder]
+        subprocess.run(words, stdin=files.stdout, check=True)
+    if files.returncode:
+        raise VmError(f"{package.name} cannot be unpacked")
+
+
 def codename() -> str:
     """Return what this machine's Debian release is called.
 
@@ -126,6 +149,18 @@ def codename() -> str:
         raise VmError("kernels come from the Debian archive that apt is configured with: "
                       "this needs a machine with Debian")  # fmt: skip
     return known["VERSION_CODENAME"].strip('"')
+
+
+@functools.cache
+def architecture() -> str:
+    """Return this machine's, as Debian calls it.
+
+    Raises:
+        VmError: it is no Debian.
+    """
+    codename()
+    words = ["dpkg", "--print-architecture"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _address(suite: str) -> str:

@@ -13,47 +13,49 @@ from pathlib import Path
 
 from scripts import debian
 from tests.vm import archive
+from tests.vm.architectures import Architecture
 from tests.vm.archive import Suite, VmError
 
-#: The program, and the firmware that it reads.
-_PACKAGES = ("qemu-system-x86", "qemu-system-common", "qemu-system-data", "seabios")
+#: The firmware that the programs read.
+_PACKAGES = ("qemu-system-common", "qemu-system-data", "seabios")
 
 
-def command() -> list[str]:
+def command(arch: Architecture) -> list[str]:
     """Return the program to run and where it finds its firmware.
 
     Raises:
         VmError: there is none.
     """
-    (row,) = (row for row in debian.VM if row.name == "qemu-system-x86_64")
+    (row,) = (row for row in debian.VM if row.name == arch.emulator)
     installed = debian.find(row)
     if installed is None:
-        raise VmError("needs QEMU (Debian package qemu-system-x86): "
+        raise VmError(f"needs QEMU (Debian package {arch.package}): "
                       "python3 scripts/debian.py vm installs it as root")  # fmt: skip
-    newer = _command_in(_backport())
+    newer = _command_in(_backport(arch), arch.emulator)
     return newer if _starts(newer) else [installed]
 
 
-def _backport() -> Path:
+def _backport(arch: Architecture) -> Path:
     """Return the folder with the backported QEMU; it is empty where there is none."""
-    folder = archive.cache() / "qemu"
-    with archive.alone("qemu"):
+    folder = archive.cache() / arch.emulator
+    with archive.alone(arch.emulator):
         if not folder.exists():
             with tempfile.TemporaryDirectory(dir=archive.cache()) as scratch:
                 part = Path(scratch, "qemu")
                 part.mkdir()
                 try:
                     suite = Suite(f"{archive.codename()}-backports")
-                    suite.unpack([name for name in _PACKAGES if suite.version(name)], part)
+                    packages = [arch.package, *_PACKAGES]
+                    suite.unpack([name for name in packages if suite.version(name)], part)
                 except VmError as err:
                     print(f"tests.vm: no newer QEMU: {err}", flush=True)
                 part.rename(folder)
     return folder
 
 
-def _command_in(folder: Path) -> list[str]:
+def _command_in(folder: Path, program: str) -> list[str]:
     share = folder / "usr/share"
-    return [str(folder / "usr/bin/qemu-system-x86_64"),
+    return [str(folder / "usr/bin" / program),
             "-L", str(share / "qemu"), "-L", str(share / "seabios")]  # fmt: skip
 
 

@@ -25,8 +25,8 @@ def get(kernel: Kernel) -> Path | None:
 
 
 def _unpack(kernel: Kernel, folder: Path) -> bool:
-    suite = Suite(kernel.row.suite)
-    common = kernel.release.removesuffix("-amd64") + "-common"
+    suite = Suite(kernel.row.suite, kernel.row.arch)
+    common = kernel.release.removesuffix(kernel.row.flavour) + "-common"
     packages = [f"linux-headers-{kernel.release}", f"linux-headers-{common}"]
     if not all(suite.version(package) for package in packages):
         return False

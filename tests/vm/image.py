@@ -37,7 +37,7 @@ class Kernel(NamedTuple):
 
     @property
     def vmlinux(self) -> Path:
-        """Return the file to boot: ELF, so that nothing is decompressed under emulation."""
+        """Return the file to boot, which decompresses nothing under emulation."""
         return self.folder / "vmlinux"
 
 
@@ -47,7 +47,7 @@ def get(row: Row) -> Kernel:
     Raises:
         VmError: the suite has none, or cannot be reached.
     """
-    suite = Suite(row.suite)
+    suite = Suite(row.suite, row.arch)
     release = newest(row, suite.packages("linux-image-"))
     if release is None:
         raise VmError(f"{row.suite} has no kernel {row.name} any more: "
@@ -69,13 +69,13 @@ def _unpack(kernel: Kernel, suite: Suite) -> None:
         trees = [path.parent for path in Path(scratch).glob(f"**/lib/modules/{kernel.release}")]
         if not images or not trees:
             raise VmError(f"the packages of {kernel.release} hold no kernel, or no modules")
-        elf = vmlinux_of(images[0].read_bytes())
+        bootable = bootable_of(images[0].read_bytes())
         (kernel.folder / "usr/lib").mkdir(parents=True)
         shutil.move(trees[0], kernel.folder / "usr/lib/modules")
     words = [_program("depmod"), "-b", kernel.folder / "usr", kernel.release]
     subprocess.run(words, check=True)
     partial = kernel.folder / "vmlinux.part"
-    partial.write_bytes(elf)
+    partial.write_bytes(bootable)
     partial.rename(kernel.vmlinux)
 
 
@@ -100,6 +100,16 @@ def _program(name: str) -> str:
         raise VmError(f"needs a working {name} (Debian package {row.packages[0]}): "
                       "python3 scripts/debian.py vm installs it as root")  # fmt: skip
     return path
+
+
+def bootable_of(image: bytes) -> bytes:
+    """Return what QEMU boots of a kernel's image: all of it, or the ELF file in that of x86-64.
+
+    Source: ``Documentation/arch/arm64/booting.rst``.
+    """
+    image = decompress(image)
+    is_arm64 = image[0x38:0x3C] == b"ARM\x64"
+    return image if is_arm64 else vmlinux_of(image)
 
 
 def vmlinux_of(image: bytes) -> bytes:
@@ -128,7 +138,7 @@ def decompress(data: bytes) -> bytes:
 
 def initial_files(kernel: Kernel) -> bytes:
     """Return the first file system: busybox, the modules to reach the second one, our init."""
-    busybox = _busybox()
+    busybox = _busybox(kernel.row.arch)
     files = {
         "init": (GUEST / "first.sh").read_bytes(),
         "second": (GUEST / "second.sh").read_bytes(),
@@ -156,13 +166,14 @@ def _modules(kernel: Kernel) -> list[Path]:
     return list(found)
 
 
-def _busybox() -> Path:
+def _busybox(arch: str) -> Path:
     """Return a busybox that needs no library, from its package: not every machine has one."""
     with archive.alone("busybox"):
-        folder = archive.cache() / "busybox"
+        folder = archive.cache() / f"busybox-{arch}"
         if not folder.exists():
             with tempfile.TemporaryDirectory(dir=archive.cache()) as scratch:
-                Suite(archive.codename()).unpack(["busybox-static"], Path(scratch) / "busybox")
+                suite = Suite(archive.codename(), arch)
+                suite.unpack(["busybox-static"], Path(scratch) / "busybox")
                 (Path(scratch) / "busybox").rename(folder)
     return next(path for path in folder.glob("**/bin/busybox") if not path.is_symlink())
 

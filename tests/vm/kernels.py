@@ -23,6 +23,8 @@ class Row(NamedTuple):
             ``"hooks"`` (of what attaches), ``"tools"``, ``"language"`` (the others); see
             ``CI_SELECTIONS`` in ``suite.py``.
         lacks: features that it was built without, though its version has them.
+        arch: the architecture, a row of ``architectures.py``.
+        pages: how large pages are, as Debian calls a kernel where they are not of 4 KiB: ``"16k"``.
     """
 
     name: str
@@ -31,6 +33,13 @@ class Row(NamedTuple):
     why: str
     ci: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
+    arch: str = "amd64"
+    pages: str = ""
+
+    @property
+    def flavour(self) -> str:
+        """Return how the names of its releases end."""
+        return f"-{self.arch}-{self.pages}" if self.pages else f"-{self.arch}"
 
 
 ROWS = (
@@ -52,11 +61,15 @@ ROWS = (
     Row("6.12", (6, 12), "trixie-security", "Debian 13"),
     Row("6.18", (6, 18), "trixie-backports", "the long-term kernel after that"),
     Row("7", (7,), "trixie-backports", "the newest there is", ci=("hooks",)),
+    Row("arm64", (6, 12), "trixie-security", "Debian 13 on another architecture", arch="arm64"),
+    Row("arm64-16k", (6, 12), "trixie-security", "larger pages", arch="arm64", pages="16k"),
 )
 
 #: What Debian calls an image that we can use: not for real time, not unsigned, not for clouds
 #: (those have no 9p), not for another distribution release's predecessor.
-_IMAGE = re.compile(r"linux-image-(\d+(?:\.\d+)+(?:-\d+)?(?:\+deb\d+(?:\.\d+)?)?-amd64)")
+_IMAGE = re.compile(
+    r"linux-image-(\d+(?:\.\d+)+(?:-\d+)?(?:\+deb\d+(?:\.\d+)?)?(-[a-z0-9]+(?:-16k)?))"
+)
 
 
 def row(name: str) -> Row:
@@ -78,10 +91,11 @@ def names(rows: Iterable[Row]) -> list[str]:
 
 def newest(row: Row, packages: Iterable[str]) -> str | None:
     """Return the newest release of a row's series among packages: ``"6.1.0-56-amd64"``."""
-    found = [m[1] for name in packages if (m := _IMAGE.fullmatch(name))]
-    return max((r for r in found if _numbers(r)[: len(row.series)] == row.series),
-               key=_numbers, default=None)  # fmt: skip
+    found = [m[1] for name in packages if (m := _IMAGE.fullmatch(name)) and m[2] == row.flavour]
+    numbers = {release: _numbers(release.removesuffix(row.flavour)) for release in found}
+    return max((r for r in found if numbers[r][: len(row.series)] == row.series),
+               key=numbers.__getitem__, default=None)  # fmt: skip
 
 
-def _numbers(release: str) -> tuple[int, ...]:
-    return tuple(map(int, re.findall(r"\d+", release.removesuffix("-amd64"))))
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)))

@@ -1,8 +1,8 @@
 """One run of a machine: boot a kernel, run a command there as root, end.
 
 The machine is emulated: a host that is itself a guest rarely offers more, and a stock kernel boots
-in three seconds all the same. It sees this machine's files, read-only with a layer of memory on
-top, and nothing of its /proc, /sys, /dev.
+in three seconds all the same. It sees this machine's files, or those of another architecture
+(``userspace.py``), read-only with a layer of memory on top, and nothing of its /proc, /sys, /dev.
 """
 
 from __future__ import annotations
@@ -18,27 +18,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from tests.vm import emulator, image
+from tests.vm import emulator, image, userspace
+from tests.vm.architectures import architecture
 from tests.vm.archive import VmError
 from tests.vm.image import Kernel
 from tests.vm.native import OWN_MACHINE
 
 TIMED_OUT = 124  # as timeout(1) says it
 FAILED = 125
-#: Quiet, no clock calibration, no self-tests: what an emulator need not spend time on. Of security
-#: modules only the one that runs programs, which not every release of Debian makes active.
-ARGUMENTS = (
-    "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check lpj=10000000 "
-    "cryptomgr.notests audit=0 lsm=bpf"
-)
+#: Quiet, no self-tests: what an emulator need not spend time on. Of security modules only the one
+#: that runs programs, which not every release of Debian makes active.
+ARGUMENTS = "quiet panic=-1 mitigations=off cryptomgr.notests audit=0 lsm=bpf"
 #: Carried over from the environment of the caller.
 VARIABLES = ("HOME", "PATH", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
-#: Binds / alone to a directory that no other process sees, and what else is mounted and needed,
-#: then becomes QEMU. The mounts end with it.
+#: Binds a root alone to a directory that no other process sees, and what else is needed to places
+#: in there, then becomes QEMU. The mounts end with it.
 _ENTER = """
-root=$1; shift
-mount --bind / "$root" || exit
-while [ "$1" != -- ]; do mount --bind "$1" "$root$1" || exit; shift; done
+root=$1
+mount --bind "$2" "$root" || exit
+shift 2
+while [ "$1" != -- ]; do
+  [ -e "$root$2" ] || mkdir -p "$root$2" || exit
+  mount --bind "$1" "$root$2" || exit
+  shift 2
+done
 shift
 exec "$@"
 """
@@ -157,20 +160,17 @@ class _Machine:
         # QEMU ends with us, however we end.
         ours = ["setpriv", "--pdeathsig", "KILL"]
         private = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _ENTER, "sh"]
-        return [*ours, *private, str(self.root), *self._mounts(), "--", *self._qemu(ends)]
-
-    def _mounts(self) -> list[str]:
-        """Name the mounts, besides the root, with files that the job needs."""
-        needed = [self.kernel.folder, self.job.folder, Path(sys.prefix), Path(sys.base_prefix)]
-        found = {str(mount) for path in needed if (mount := _mount_of(path.resolve())) != Path("/")}
-        return sorted(found)
+        files = userspace.get(self.kernel, self.job.folder)
+        places = [str(path) for mount in files.mounts for path in mount]
+        return [*ours, *private, str(self.root), str(files.root), *places, "--", *self._qemu(ends)]
 
     def _qemu(self, ends: Mapping[str, int]) -> list[str]:
-        words = [*emulator.command(), "-nodefaults", "-no-user-config", "-display", "none"]
-        words += ["-no-reboot", "-machine", "pc", "-cpu", "max", "-smp", "2"]
-        words += ["-m", str(self.job.memory)]
+        arch = architecture(self.kernel.row.arch)
+        words = [*emulator.command(arch), "-nodefaults", "-no-user-config", "-display", "none"]
+        words += ["-no-reboot", *arch.hardware, "-smp", "2", "-m", str(self.job.memory)]
         words += ["-accel", "tcg,thread=multi", "-kernel", str(self.kernel.vmlinux)]
-        words += ["-initrd", str(self.folder / "initrd"), "-append", ARGUMENTS]
+        words += ["-initrd", str(self.folder / "initrd")]
+        words += ["-append", f"{arch.arguments} {ARGUMENTS}"]
         words += ["-serial", f"file:{self.console}", "-device", "virtio-serial-pci"]
         for name, end in ends.items():
             words += ["-chardev", f"file,id={name},path=/dev/fd/{end}"]
@@ -184,13 +184,6 @@ class _Machine:
 def _share(tag: str, path: Path, more: str) -> list[str]:
     options = f"local,id={tag},path={path},security_model=none,multidevs=remap{more}"
     return ["-fsdev", options, "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
-
-
-def _mount_of(path: Path) -> Path:
-    """Return the mount that a path is in."""
-    rows = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
-    mounts = {row.split()[4] for row in rows}
-    return next((p for p in (path, *path.parents) if str(p) in mounts), Path("/"))
 
 
 def _end(process: subprocess.Popen[bytes], limit: float, streams: _Streams) -> bool:

@@ -13,8 +13,8 @@ import pytest
 
 from tests.kinds.case import STEPS
 from tests.kinds.case import Outcome as Came
-from tests.vm import image, kinds, outcome, page
-from tests.vm.archive import VmError
+from tests.vm import image, kinds, outcome, page, userspace
+from tests.vm.archive import VmError, architecture
 from tests.vm.kernels import ROWS, Row, newest, row
 from tests.vm.outcome import Outcome
 
@@ -28,6 +28,8 @@ PACKAGES = [
     "linux-image-6.12.95+deb13-amd64",
     "linux-image-6.12.115+deb13-amd64",
     "linux-image-6.12.115+deb13.1-amd64",
+    "linux-image-6.12.117+deb13-arm64",
+    "linux-image-6.12.118+deb13-arm64-16k",
     "linux-image-7.3.4+deb13-amd64",
     "linux-image-7.12.0+deb13-amd64",
 ]
@@ -46,10 +48,18 @@ def test_the_newest_of_a_series(series: tuple[int, ...], release: str | None) ->
     assert newest(Row("", series, "", ""), PACKAGES) == release
 
 
+@pytest.mark.parametrize(
+    ("pages", "release"), [("", "6.12.117+deb13-arm64"), ("16k", "6.12.118+deb13-arm64-16k")]
+)
+def test_the_newest_of_a_series_on_another_architecture(pages: str, release: str) -> None:
+    assert newest(Row("", (6, 12), "", "", arch="arm64", pages=pages), PACKAGES) == release
+
+
 def test_the_table_has_the_oldest_and_the_newest_in_each_run() -> None:
-    assert next(r.name for r in ROWS if r.ci) == ROWS[0].name == "5.10"
-    assert ROWS[-1].ci
-    assert [r.series for r in ROWS] == sorted(r.series for r in ROWS)
+    rows = [r for r in ROWS if r.arch == "amd64"]
+    assert next(r.name for r in rows if r.ci) == rows[0].name == "5.10"
+    assert rows[-1].ci
+    assert [r.series for r in rows] == sorted(r.series for r in rows)
     with pytest.raises(ValueError, match=r"no kernel '4\.19' in the table; there are 5\.10"):
         row("4.19")
 
@@ -62,6 +72,27 @@ def test_the_kernel_inside_its_image(compress) -> None:
     setup[0x1F1] = 1
     struct.pack_into("<II", setup, 0x248, 16, len(payload))
     assert image.vmlinux_of(bytes(setup) + bytes(16) + payload + b"rest") == elf
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bytes])
+def test_the_image_of_arm64_is_booted_as_it_is(compress) -> None:
+    kernel = b"MZ" + bytes(0x36) + b"ARM\x64" + bytes(4096)
+    assert image.bootable_of(compress(kernel)) == kernel
+
+
+def test_the_files_of_another_architecture_are_its_own_but_for_ours(monkeypatch, tmp_path) -> None:
+    arch = "arm64" if architecture() != "arm64" else "amd64"
+    monkeypatch.setattr(userspace, "_made", lambda arch: tmp_path / arch.name)
+    kernel = image.Kernel(row("6.1")._replace(arch=arch), "6.1", tmp_path / "kernels/6.1")
+    files = userspace.get(kernel, Path("/"))
+    assert files.root == tmp_path / arch / "root"
+    assert dict(files.mounts) == {
+        kernel.folder: kernel.folder,
+        userspace.ROOT: userspace.ROOT,
+        tmp_path / arch / "environment": (userspace.ROOT / ".venv").resolve(),
+    }
+    ours = userspace.get(kernel._replace(row=row("6.1")._replace(arch=architecture())), Path("/"))
+    assert ours.root == Path("/")
 
 
 def test_an_image_that_holds_something_else_is_refused() -> None:

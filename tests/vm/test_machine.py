@@ -16,13 +16,14 @@ ROW = "6.1"
 pytestmark = pytest.mark.vm
 
 
-def start(*options: str, command: tuple[str, ...], stdout=subprocess.PIPE) -> subprocess.Popen[str]:
-    words = [sys.executable, "-m", "tests.vm", "run", ROW, *options, "--", *command]
-    return subprocess.Popen(words, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True)
+def start(*options: str, command: tuple[str, ...], kernel: str = ROW) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "tests.vm", "run", kernel, *options, "--", *command]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(words, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
 
 
-def run(*options: str, command: tuple[str, ...]) -> tuple[int, str, str]:
-    process = start(*options, command=command)
+def run(*options: str, command: tuple[str, ...], kernel: str = ROW) -> tuple[int, str, str]:
+    process = start(*options, command=command, kernel=kernel)
     out, err = process.communicate(timeout=600)
     return process.returncode, out, err
 
@@ -33,6 +34,12 @@ def test_output_and_exit_status_come_through() -> None:
     release, more = out.split()
     assert release.startswith(f"{ROW}.")
     assert (code, more, err) == (42, "more", "broken\n")
+
+
+def test_another_architecture_has_our_checkout_and_a_python_of_its_own() -> None:
+    script = "import platform, llvmlite.binding, pyebpf; print(platform.machine(), pyebpf.__file__)"
+    code, out, err = run(command=(".venv/bin/python", "-c", script), kernel="arm64")
+    assert (code, out, err) == (0, f"aarch64 {ROOT / 'pyebpf/__init__.py'}\n", "")
 
 
 def test_it_has_our_files_and_forgets_what_is_written_to_them(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@
 b=/bin/busybox
 
 fail() {
-  echo "init: $*" >/dev/ttyS0
+  echo "init: $*" >/dev/console
   echo b >/proc/sysrq-trigger
   $b sleep 60
 }

@@ -2,7 +2,7 @@
 b=/run/busybox
 
 fail() {
-  echo "init: $*" >/dev/ttyS0
+  echo "init: $*" >/dev/console
   echo b >/proc/sysrq-trigger
   $b sleep 60
 }
