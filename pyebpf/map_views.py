@@ -14,6 +14,7 @@ from pyebpf.dsl.tail import TailCalls
 from pyebpf.dsl.user_ring import UserEvents
 from pyebpf.host.cpus import online, possible_count
 from pyebpf.lazy import lazy
+from pyebpf.spec.events import PAGE
 
 if TYPE_CHECKING:
     from pyebpf.runtime import events, maps, stream
@@ -94,7 +95,7 @@ def _stream(
     if shape is None:
         return perf.PerfCounters(fd, spec, online())
     if spec.kind == PERF:
-        buffers = perf.PerfBuffers(fd, spec.name, pages, online())
+        buffers = perf.PerfBuffers(fd, spec.name, pages * PAGE, online())
         return stream.EventStream(buffers, shape.replace(perf=True), lost)
     ring = events.RingBuffer(fd, spec.max_entries, spec.name)
     return stream.EventStream(ring, shape, lost)

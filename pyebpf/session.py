@@ -45,6 +45,7 @@ from pyebpf.runtime.loader import LoadedObject, load_object
 from pyebpf.runtime.resolver import CoreResolver
 from pyebpf.shown import Shown
 from pyebpf.spec.compiled import Compiled, Kept
+from pyebpf.spec.events import PAGE
 from pyebpf.spec.types import DataType, Record
 from pyebpf.starting import Start, recall
 from pyebpf.targets import host_target
@@ -296,7 +297,7 @@ def _sizes(
         if name not in compiled:
             continue
         if isinstance(decl, Events) and compiled[name].kind == decl.kind:
-            sizes[name] = decl.pages_with(options) * 4096
+            sizes[name] = decl.pages_with(options) * PAGE
         if decl.entries_option is not None:
             sizes[name] = value_of(decl.entries_option, options)
         chosen = getattr(decl, "chosen", None)

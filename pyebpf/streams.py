@@ -17,6 +17,7 @@ from pyebpf.lazy import lazy
 from pyebpf.open_maps import OpenMaps
 from pyebpf.runtime import syscall
 from pyebpf.runtime.printed import format_line
+from pyebpf.spec.events import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -120,7 +121,7 @@ class Streams(OpenMaps):
             opened = self._loaded.maps[PRINT_MAP]
             fd, size = os.dup(opened.fd), opened.spec.max_entries
             if opened.spec.kind == PERF:
-                self._printed = perf.PerfBuffers(fd, "print", PRINT_PAGES, online())
+                self._printed = perf.PerfBuffers(fd, "print", PRINT_PAGES * PAGE, online())
             else:
                 self._printed = events.RingBuffer(fd, size, "print")
         return self._printed

@@ -12,7 +12,7 @@ from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.map_flags import Chosen
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.errors import PyebpfError
-from pyebpf.spec.events import EventShape
+from pyebpf.spec.events import PAGE, EventShape
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import U32, DataType, Record, overlaid
 from pyebpf.spec.types import record as lay_out
@@ -105,7 +105,7 @@ class Events(MapDecl, Generic[R]):
         node, value = self.chosen.numa_node, self.stored()
         if self.perf:
             return self._by_perf(name, cpus)
-        size = self.pages * 4096
+        size = self.pages * PAGE
         return MapSpec(name, self.kind, 0, 0, size, self.chosen.bits, value=value, numa_node=node)
 
     def spec_for(self, name: str, target: Target) -> MapSpec:

@@ -12,6 +12,7 @@ from pyebpf.dsl.check.kernel_types import Kernel
 from pyebpf.dsl.events import PERF
 from pyebpf.dsl.typed import MapUse, Range, Subprogram, Variable
 from pyebpf.dsl.unit_names import LOST_MAP, LOST_SLOTS, PRINT_MAP, PRINT_PAGES, ZERO_MAP
+from pyebpf.spec.events import PAGE
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import U32, U64, Array, Int, Record
 
@@ -122,7 +123,7 @@ class UnitState:
         """Return the buffer of printed lines: perf events where there are no ring buffers."""
         if self.target.lacks("ringbuf"):
             return MapSpec(PRINT_MAP, PERF, 4, 4, self.target.cpus, 0, U32, U32)
-        return MapSpec(PRINT_MAP, "ringbuf", 0, 0, PRINT_PAGES * 4096)
+        return MapSpec(PRINT_MAP, "ringbuf", 0, 0, PRINT_PAGES * PAGE)
 
 
 def _note(seen: list[str], what: str) -> None:

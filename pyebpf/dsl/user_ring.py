@@ -9,6 +9,7 @@ from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.map_flags import Chosen
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.errors import PyebpfError
+from pyebpf.spec.events import PAGE
 from pyebpf.spec.objects import MapSpec
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class UserEvents(MapDecl, Generic[R]):
         return kind
 
     def spec(self, name: str, cpus: int) -> MapSpec:
-        size, chosen = self.pages * 4096, self.chosen
+        size, chosen = self.pages * PAGE, self.chosen
         value, node = self.record(), chosen.numa_node
         return MapSpec(name, self.kind, 0, 0, size, chosen.bits, value=value, numa_node=node)
 

@@ -10,6 +10,8 @@ from pyebpf.spec.types import U64, Chars, Record, record
 if TYPE_CHECKING:
     from pyebpf.spec.types import DataType, Field
 
+#: What ``pages=`` of buffers counts, in bytes, whatever the size of a machine's own pages.
+PAGE = 4096
 #: Where records need one, a word stands before each: its low half is the number of the record's
 #: type, its high half the size of what follows.
 PREFIX = 8

@@ -30,6 +30,7 @@ from pyebpf.plain import Frozen
 from pyebpf.runtime.maps.aggregates import open_aggregate
 from pyebpf.runtime.maps.series import Clock
 from pyebpf.runtime.printed import format_line
+from pyebpf.spec.events import PAGE
 from pyebpf.testing.contexts import Event, context_bytes
 from pyebpf.testing.coverage import Coverage, covered
 from pyebpf.testing.frozen import target as frozen_target
@@ -320,7 +321,7 @@ class Simulation(OpenMaps):
         shape, name = decl.shape(), table.spec.name
         assert shape is not None
         shape = shape.replace(perf=isinstance(table, PerfTable))
-        source = MemorySource(table, decl.pages * 4096)
+        source = MemorySource(table, decl.pages * PAGE)
         return MemoryStream(source, shape, lambda: self.lost().get(name, 0))
 
     def events(self, decl: Events[Any]) -> NDArray[Any]:

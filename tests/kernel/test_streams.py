@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import mmap
 import os
 import signal
 import threading
@@ -29,6 +30,7 @@ from pyebpf import (
     u64,
 )
 from pyebpf.dsl.events import PERF
+from pyebpf.host.cpus import online
 from pyebpf.runtime.features import KernelFeatures
 from pyebpf.spec.target import Lack
 from pyebpf.targets import host_target
@@ -213,6 +215,8 @@ def test_a_kernel_without_ring_buffers_gets_perf_events() -> None:
     with load(fall_back, target=host_target().replace(features=Older()), attach=False) as session:
         kinds = {name: opened.spec.kind for name, opened in session._loaded.maps.items()}
         assert [kinds[name] for name in ("ring", "counted", "pyebpf_print")] == [PERF] * 3
+        # `pages=` are of 4096 bytes; a machine whose own are larger has as many bytes in fewer.
+        assert session[ring].size == len(online()) * max(ring.pages * 4096, mmap.PAGESIZE)
         for _ in range(3):
             fire(session, fall_back, 23)
         batch = session[ring].read()

@@ -25,6 +25,7 @@ from pyebpf.abi.attr import perf_event_attr
 from pyebpf.owner import Owner
 from pyebpf.runtime import call, syscall
 from pyebpf.runtime.batches import Batch, copied
+from pyebpf.runtime.map_fd import ring_size
 from pyebpf.runtime.maps.base import MapHandle
 from pyebpf.runtime.refusal import refusal
 from pyebpf.runtime.ring import chain, fence_of
@@ -67,9 +68,9 @@ def _map(event: int, size: int) -> mmap.mmap:
 class _Buffer:
     """The buffer of one CPU."""
 
-    def __init__(self, event: int, pages: int) -> None:
+    def __init__(self, event: int, size: int) -> None:
         self.event = event
-        self.size = pages * mmap.PAGESIZE
+        self.size = ring_size(size)
         self._memory = _map(event, self.size + mmap.PAGESIZE)
         self._positions = memoryview(self._memory)[: mmap.PAGESIZE].cast("Q")
         self._data = memoryview(self._memory)[mmap.PAGESIZE :]
@@ -135,7 +136,8 @@ class PerfBuffers(Owner):
         size: of all buffers together in bytes.
     """
 
-    def __init__(self, fd: int, name: str, pages: int, cpus: tuple[int, ...]) -> None:
+    def __init__(self, fd: int, name: str, size: int, cpus: tuple[int, ...]) -> None:
+        """Open a buffer of ``size`` bytes, or more where pages are larger, for each CPU."""
         self.fd, self.name = fd, name
         self._poll = select.epoll()
         self._buffers: list[_Buffer] = []
@@ -148,7 +150,7 @@ class PerfBuffers(Owner):
         )
         try:
             for cpu in cpus:
-                self._buffers.append(_Buffer(_open_event(fd, cpu, attr), pages))
+                self._buffers.append(_Buffer(_open_event(fd, cpu, attr), size))
                 self._poll.register(self._buffers[-1].event, select.EPOLLIN)
         except BaseException:
             self.close()
