@@ -321,7 +321,6 @@ def test_symbols(binary: Path, program: Turning) -> None:
     assert seen == [WORDS[0] - (1 << 64), WORDS[0] >> 32, (WORDS[1] & 0xFFFF) - (1 << 16), 0, 16]
 
 
-@only_x86
 def test_written_constants(binary: Path, program: Turning) -> None:
     @usdt(binary, "usdt:written", pid=program.pid)
     def written(ctx: UprobeContext, a: i8, b: u8, c: u8, d: i8, e: i64) -> None:
@@ -334,7 +333,6 @@ def test_written_constants(binary: Path, program: Turning) -> None:
     assert values_after(written, program.turn, 5) == [-9, 16, 5, -1, -1]
 
 
-@only_x86
 def test_what_cannot_be_read_is_zero(library: Path, called: ctypes.CDLL) -> None:
     @usdt(library, "usdt:nothing_there", pid=ME)
     def nothing_there(ctx: UprobeContext, first: u64, second: u32) -> None:

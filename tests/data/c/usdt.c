@@ -52,7 +52,6 @@ KEEP void twice(void)
 	STAP_PROBE(second, twice);
 }
 
-#ifdef __x86_64__
 /* A probe whose note is written by hand: compilers print some of these forms rarely. */
 #define SITE(name, arguments)                                                                     \
 	"990: nop\n"                                                                              \
@@ -72,6 +71,7 @@ static __attribute__((used)) unsigned long usdt_words[8] = {
 	0x8182838485868788, 0xf1f2f3f4f5f6f7f8, 2, 3, 4, 5, 6, 7,
 };
 
+#ifdef __x86_64__
 KEEP void by_hand(void)
 {
 	__asm__ volatile(
@@ -97,6 +97,33 @@ KEEP void by_hand(void)
 		:
 		:
 		: "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10");
+}
+#elif defined(__aarch64__)
+KEEP void by_hand(void)
+{
+	__asm__ volatile(
+		"movz x0, #0xf708\n"
+		"movk x0, #0xd5e6, lsl #16\n"
+		"movk x0, #0xb3c4, lsl #32\n"
+		"movk x0, #0x91a2, lsl #48\n"
+		"mov x1, #2\n"
+		"adrp x2, usdt_words\n"
+		"add x2, x2, :lo12:usdt_words\n"
+		"mov x3, #1\n"
+		"mov x4, #-7\n"
+		"mov w5, #-2\n"
+		"add x6, x2, #32\n"
+		"mov x7, #77\n"
+		"str x7, [sp, #-16]!\n"
+		SITE("registers", "8@x0 4@w0 -4@w0 2@w0 -2@w0 1@w0 -1@w4 8@x4 -4@w5 8@x5 4@wzr 8@xzr")
+		SITE("memory", "8@[x2] -4@[x2, 8] 2@[x2, #6] 1@[x2, x3] 8@[x2, x1, lsl 3] "
+			       "4@[x2, w1, uxtw 2] -4@[x6, w5, sxtw 2] 8@[x6, x4] -8@[x6, -24] 8@[sp]")
+		SITE("written", "-4@-9 8@0x10 4@#5 -1@255 8@-1")
+		SITE("nothing_there", "8@[x1] 4@[x3, 8]")
+		"add sp, sp, #16\n"
+		:
+		:
+		: "x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7");
 }
 #else
 KEEP void by_hand(void)
