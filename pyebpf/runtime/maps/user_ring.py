@@ -4,6 +4,9 @@ The kernel's position is on a page that can only be read; ours, and the data beh
 that are mapped for writing, the data twice in a row. A record has a header of 8 bytes, whose first
 word is its length.
 
+Order of memory accesses: the kernel's position before what is written to the room that it gives,
+and a record before our position, which the kernel reads by ``smp_load_acquire``.
+
 Source:  ``kernel/bpf/ringbuf.c`` (``__bpf_user_ringbuf_peek``).
 """
 
@@ -11,11 +14,13 @@ from __future__ import annotations
 
 import errno
 import mmap
+import platform
 
 from pyebpf.abi import constants as c
 from pyebpf.errors import KernelError, MapFullError
 from pyebpf.runtime.maps.base import MapHandle
 from pyebpf.runtime.maps.layout import Half, round_up
+from pyebpf.runtime.ring import fence_of
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import DataType
 
@@ -36,6 +41,7 @@ class UserRing(MapHandle):
         self._consumer = memoryview(self._kernels).cast("Q")
         self._producer = memoryview(self._ours)[:8].cast("Q")
         self._data = memoryview(self._ours)[page:]
+        self._fence = fence_of(platform.machine())
 
     def _map(self, length: int, protection: int, offset: int) -> mmap.mmap:
         try:
@@ -62,10 +68,12 @@ class UserRing(MapHandle):
         if self.pending_bytes + stride > self.size:
             waiting = f"{self.pending_bytes} of {self.size} bytes wait for a program"
             raise MapFullError(errno.ENOSPC, f"map {self.name!r} is full: {waiting}")
+        self._fence()  # what has been taken out is not read any more
         start = self._producer[0] & (self.size - 1)
         header = len(data).to_bytes(4, "little") + bytes(4)
         self._data[start : start + len(header) + len(data)] = header + data
         # The kernel looks at nothing behind this position, so the record is whole when it is seen.
+        self._fence()
         self._producer[0] += stride
 
     def close(self) -> None:
