@@ -6,6 +6,9 @@ from pyebpf.btf.near import nearest
 from pyebpf.errors import RelocationError
 
 _FILE = "/proc/kallsyms"
+#: What names begin with that are no functions, but say where in modules for arm64 code and data
+#: are: ``$x``, ``$d``. Source: ``include/linux/module_symbol.h``.
+MARK = "$"
 
 
 def address(name: str) -> int:
@@ -48,7 +51,11 @@ def functions() -> frozenset[str]:
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return frozenset()
-    return frozenset(fields[2] for line in lines if (fields := line.split())[1] in "tT")
+    return frozenset(
+        fields[2]
+        for line in lines
+        if (fields := line.split())[1] in "tT" and not fields[2].startswith(MARK)
+    )
 
 
 def similar_functions(name: str) -> str:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyebpf.errors import KernelError
-from pyebpf.runtime import rust_names
+from pyebpf.runtime import kallsyms, rust_names
 from pyebpf.runtime.demangle import demangled
 from pyebpf.runtime.mappings import mappings
 from pyebpf.runtime.symbols import bpf_programs, kernel, process
@@ -163,6 +163,22 @@ def test_functions_of_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with listed.open("a") as file:
         file.write("ffffffffc0000200 t bpf_prog_3_c\t[bpf]\n")
     assert symbols.names([behind]) == ["bpf_prog_3_c"]
+
+
+def test_marks_in_modules_for_arm64_are_no_functions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = tmp_path / "kallsyms"
+    listed.write_text(
+        "ffff800079a10000 t $x\t[module]\nffff800079a10000 t first\t[module]\n"
+        "ffff800079a10020 t $d.1\t[module]\nffff800079a10040 t $x\t[module]\n"
+        "ffff800079a10048 T second\t[module]\n"
+    )
+    monkeypatch.setattr(kernel, "KALLSYMS", str(listed))
+    monkeypatch.setattr(kallsyms, "_FILE", str(listed))
+    at = [0xFFFF800079A10000, 0xFFFF800079A10044, 0xFFFF800079A10048]
+    assert Symbols().names(at) == ["first", "first", "second"]
+    assert kallsyms.functions() == {"first", "second"}
 
 
 def test_a_program_ends_where_the_kernel_says(

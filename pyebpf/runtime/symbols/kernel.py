@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyebpf.progress import doing
+from pyebpf.runtime.kallsyms import MARK
 from pyebpf.runtime.symbols import bpf_programs
 from pyebpf.runtime.symbols.frame import Frame
 from pyebpf.runtime.symbols.table import Numbers, Table
@@ -64,6 +65,7 @@ class _List:
         letters = text[begins + _LETTER] if len(begins) else text
         starts = _addresses(text, begins)
         keep = np.isin(letters, [*b"tTwW"]) & (starts > 0)
+        keep &= text[begins + _NAME] != ord(MARK)
         begins, ends, starts = begins[keep], ends[keep], starts[keep]
         # The kernel itself takes the first of several names of one address.
         _, first = np.unique(starts, return_index=True)
