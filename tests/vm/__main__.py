@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.vm import beside, image, kinds, logs, machine, native, programs, suite
+from tests.vm import beside, image, kinds, logs, machine, native, programs, suite, userspace
 from tests.vm.archive import Suite, VmError
 from tests.vm.kernels import ROWS, names, newest, row
 from tests.vm.machine import FAILED, Job
@@ -119,9 +119,9 @@ def _run(asked: argparse.Namespace, command: list[str]) -> int:
 
 
 def _bench(asked: argparse.Namespace, arguments: list[str]) -> int:
-    words = [suite.PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-s", "-m", "bench"]
-    environment = {"PYTHONPATH": str(suite.ROOT), native.NATIVE_LOOP: str(native.loop_s())}
-    job = Job([*words, "tests/bench", *arguments], suite.ROOT, limit=asked.limit,
+    words = [userspace.PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-s", "-m", "bench"]
+    environment = {"PYTHONPATH": str(userspace.ROOT), native.NATIVE_LOOP: str(native.loop_s())}
+    job = Job([*words, "tests/bench", *arguments], userspace.ROOT, limit=asked.limit,
               environment=environment)  # fmt: skip
     return machine.run(image.get(row(asked.kernel)), job).code
 

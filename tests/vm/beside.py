@@ -16,7 +16,7 @@ from tests.vm import headers, image, machine
 from tests.vm.archive import VmError
 from tests.vm.kernels import Row
 from tests.vm.machine import Job
-from tests.vm.suite import PYTHON, ROOT
+from tests.vm.userspace import PYTHON, ROOT
 
 FOUND = ROOT / "tests/data/beside.json"
 PAGE = """\

@@ -17,7 +17,8 @@ from tests.vm.archive import VmError
 from tests.vm.kernels import Row
 from tests.vm.machine import Job
 from tests.vm.page import together
-from tests.vm.suite import AT_ONCE, PYTHON, ROOT
+from tests.vm.suite import AT_ONCE
+from tests.vm.userspace import PYTHON, ROOT
 
 _WORDS = (PYTHON, "-m", "tests.kinds")
 #: For all kinds on one kernel, in seconds.

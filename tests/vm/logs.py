@@ -7,7 +7,7 @@ import re
 from tests.vm import image, machine
 from tests.vm.kernels import Row
 from tests.vm.machine import Job
-from tests.vm.suite import PYTHON, ROOT
+from tests.vm.userspace import PYTHON, ROOT
 
 FOLDER = ROOT / "tests/data/verifier"
 

@@ -21,7 +21,7 @@ from tests.vm import image, machine
 from tests.vm.image import Kernel
 from tests.vm.kernels import Row
 from tests.vm.machine import Job
-from tests.vm.suite import PYTHON, ROOT
+from tests.vm.userspace import PYTHON, ROOT
 
 #: For one batch, in seconds: what the verifier takes for programs that are too large.
 _LIMIT_S = 300

@@ -23,9 +23,8 @@ from tests.vm.kernels import Row
 from tests.vm.machine import Job
 from tests.vm.outcome import Outcome, answers_of, read
 from tests.vm.page import render
+from tests.vm.userspace import PYTHON, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-PYTHON = str(ROOT / ".venv/bin/python")
 #: Emulated, all takes ten times as long; what is slow says nothing more about another kernel.
 _MARKED = "(kernel or tool) and not bench and not slow"
 _FOLDERS = ("tests/kernel", "tests/tools", "tests/compile")

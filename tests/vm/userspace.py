@@ -19,7 +19,9 @@ from tests.vm.archive import Suite, VmError
 from tests.vm.image import Kernel
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = ROOT / ".venv"
+_ENVIRONMENT = ROOT / ".venv"
+#: Runs the tests and all else, on any machine.
+PYTHON = str(_ENVIRONMENT / "bin/python")
 #: A shell and its programs, what our init runs, Python, and compilers for programs of tests.
 _BASE = (
     "base-files", "base-passwd", "bash", "dash", "coreutils", "debianutils", "findutils", "grep",
@@ -59,7 +61,7 @@ def get(kernel: Kernel, folder: Path) -> Userspace:
     made = _made(architecture(kernel.row.arch))
     modules = kernel.folder.resolve()
     ours = ((modules, modules), (ROOT, ROOT))
-    return Userspace(made / "root", (*ours, (made / "environment", ENVIRONMENT.resolve())))
+    return Userspace(made / "root", (*ours, (made / "environment", _ENVIRONMENT.resolve())))
 
 
 def _mount_of(path: Path) -> Path:
