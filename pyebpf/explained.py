@@ -57,7 +57,7 @@ def of_probe(
     probe: Loadable, options: Mapping[Any, Any] | None, target: Target | None
 ) -> Explanation:
     """Explain a probe that is not loaded: it is compiled."""
-    compiled, unit = compiler.compile_with_ir((probe,), target or host_target(), options)
+    compiled, unit = compiler.compile_with_ir((probe,), target or host_target(exact=True), options)
     subject = Subject(elf.parse_object(compiled.object), unit)
     return Explanation.of(words(compiled), lambda: subject)
 
@@ -73,7 +73,7 @@ def of_compiled(compiled: Compiled, probes: list[Probe], options: Mapping[Any, A
 
     def subject() -> Subject:
         try:
-            made, unit = compiler.compile_with_ir(probes, host_target(), options)
+            made, unit = compiler.compile_with_ir(probes, host_target(exact=True), options)
         except PyebpfError:  # it was loaded with the types of another file
             return Subject(elf.parse_object(compiled.object), None)
         return Subject(elf.parse_object(made.object), unit)

@@ -178,7 +178,7 @@ def _load(
         raise OtherKernelError(f"the target is {target.machine}; this machine is {here}")
 
     def aim() -> Target:
-        return host_target(file or None) if target is None else target
+        return host_target(file or None, exact=True) if target is None else target
 
     refused: dict[tuple[Alternatives, int], str] = {}
     while True:

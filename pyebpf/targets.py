@@ -24,11 +24,13 @@ else:
     described = lazy("pyebpf.spec.described")
 
 
-def host_target(btf: str | os.PathLike[str] | None = None) -> Target:
+def host_target(btf: str | os.PathLike[str] | None = None, *, exact: bool = False) -> Target:
     """Return the running kernel as a target; its BTF is None if it has none.
 
     Args:
         btf: a file with its types, for a kernel without: raw BTF, or a ``vmlinux``.
+        exact: what is compiled is loaded here only, as a session does it. Without it, other kernels
+            read the right numbers too, wherever they have another width, or are bit-fields.
 
     Raises:
         OtherKernelError: the file is of another kernel.
@@ -50,6 +52,7 @@ def host_target(btf: str | os.PathLike[str] | None = None) -> Target:
         possible_count(),
         kernel_ident(),
         configuration.KernelConfiguration(),
+        exact,
     )
 
 

@@ -41,7 +41,7 @@ def subject_of_probes(
     Raises:
         CompileError: what is wrong with them.
     """
-    compiled, unit = compiler.compile_with_ir(probes, target or host_target(), options)
+    compiled, unit = compiler.compile_with_ir(probes, target or host_target(exact=True), options)
     return Subject(elf.parse_object(compiled.object), unit)
 
 

@@ -130,6 +130,8 @@ class Target(Frozen):
         cpus: possible CPUs (``/sys/devices/system/cpu/possible``), for per-CPU layouts.
         ident: tells kernels apart in cache keys (the build id, or a hash of the BTF).
         configuration: how it was configured.
+        exact: only this kernel will load the object. For others too, numbers that a helper reads
+            are read by what the types of the kernel at hand say of their width, bits and sign.
     """
 
     btf: Btf | None
@@ -139,6 +141,7 @@ class Target(Frozen):
     cpus: int = 1
     ident: str = "frozen"
     configuration: Configuration = FrozenConfiguration()
+    exact: bool = False
 
     def has(self, feature: str) -> bool:
         """Tell whether the kernel has the feature, for choosing another way without it."""

@@ -80,7 +80,9 @@ def kernel() -> Target:
 
 def _target(btf: Btf, tracepoints: FrozenTracepoints | Asked) -> Target:
     configuration = FrozenConfiguration(frozen.CONFIGURATION)
-    return Target(btf, Everything(), tracepoints, "x86_64", 2, configuration=configuration)
+    return Target(
+        btf, Everything(), tracepoints, "x86_64", 2, configuration=configuration, exact=True
+    )
 
 
 def sizes(name: str, target: Target) -> list[Size]:

@@ -90,7 +90,10 @@ def target() -> Target:
     return known.replace(btf=more.build())
 
 
-def build() -> bytes:
-    """Return the object. It names no file: this one's place differs from checkout to checkout."""
+def build(kernel: Target | None = None) -> bytes:
+    """Return the object, for the kernel of :func:`target` unless another is given.
+
+    It names no file: this one's place differs from checkout to checkout.
+    """
     made = cell(Path(__file__).read_text(encoding="utf-8"), "one object", __file__=__file__)
-    return compile_probes(made.one, target=target()).object
+    return compile_probes(made.one, target=kernel or target()).object

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import resource
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from pyebpf import (
     Probe,
     Ptr,
     Target,
+    cast,
     chars,
     current_task,
     has_enumerator,
@@ -53,7 +55,8 @@ from tests.kernel.running import fire, loaded
 pytestmark = pytest.mark.kernel
 
 OWN = os.getpid()
-#: Elsewhere a helper reads what is behind ``current_task()``, with the width that the target says.
+_RESET_ON_FORK = 0x40000000  # SCHED_RESET_ON_FORK: include/uapi/linux/sched.h
+#: Elsewhere a helper reads what is behind ``current_task()``.
 by_load = pytest.mark.skipif(
     not host_target().has("helper:get_current_task_btf"),
     reason="the fields of the current task are read by a helper here",
@@ -196,18 +199,46 @@ def values(probe: Probe, chosen: Target | None) -> list[int]:
         return found
 
 
-@by_load
-def test_numbers_that_are_wider_or_narrower_here() -> None:
+@raw_tracepoint("sys_enter")
+def retyped_by_helper() -> int:
+    task = cast(Ptr[task_struct], current_task())
+    numbers[0] = task.flags
+    numbers[1] = task.start_time
+    numbers[2] = task.pid
+    numbers[3] = task.tgid
+    return 1
+
+
+@pytest.mark.parametrize("probe", [retyped, retyped_by_helper], ids=["load", "helper"])
+def test_numbers_that_are_wider_or_narrower_here(probe: Probe) -> None:
     """The target has 64 bits where this kernel has 32, and the other way round."""
     changes = all_of(retype("flags", "start_time"), move("flags", 8_000))
     swapped = target({"task_struct": all_of(changes, retype("start_time", "personality"))})
-    right = values(retyped, None)
-    found = values(retyped, swapped)
+    right = values(probe, None)
+    found = values(probe, swapped)
     assert right[2:] == found[2:] == [OWN, OWN]
     assert found[0] == right[0]
     # Seconds after the machine has started, its clock still fits into 32 bits: then both are equal.
     assert found[1] & 0xFFFFFFFF == right[1] & 0xFFFFFFFF
     assert right[0] < 1 << 32
+
+
+@raw_tracepoint("sys_enter")
+def reads_a_signed_number() -> int:
+    task = cast(Ptr[task_struct], current_task())
+    numbers[0] = task.exit_signal
+    return 1
+
+
+@pytest.mark.parametrize("there", ["exit_signal", "start_time"])
+def test_a_helper_reads_a_number_with_the_sign_that_it_has_here(there: str) -> None:
+    """Of a thread it is -1, in 32 bits; the target has the same, or 64 bits without a sign."""
+    changed = target({"task_struct": retype("exit_signal", there)})
+    found: list[int] = []
+    thread = Thread(target=lambda: found.extend(values(reads_a_signed_number, changed)))
+    thread.start()
+    thread.join()
+    assert found[0] == (1 << 64) - 1
 
 
 def test_a_number_that_is_a_bit_field_in_the_target() -> None:
@@ -229,6 +260,26 @@ def test_a_number_that_is_a_bit_field_here_is_refused_by_name() -> None:
     with pytest.raises(VerifierError, match="sched_reset_on_fork") as refusal:
         values(reads_a_number, whole)
     assert "numbers[0] = current_task().sched_reset_on_fork" in str(refusal.value)
+
+
+@raw_tracepoint("sys_enter")
+def reads_a_number_by_helper() -> int:
+    numbers[0] = cast(Ptr[task_struct], current_task()).sched_reset_on_fork
+    return 1
+
+
+@pytest.mark.parametrize("like", ["sched_reset_on_fork", "pid", "start_time"])
+@pytest.mark.parametrize("bits", [0, 7])
+def test_a_helper_reads_a_number_that_is_a_bit_field_here(bits: int, like: str) -> None:
+    """Whatever it is in the target: of 32 bits, of these with a sign, of 64, or 7 bits of those."""
+    name = "sched_reset_on_fork"
+    changed = target({"task_struct": all_of(retype(name, like), as_bits(name, bits))})
+    before = os.sched_getscheduler(0)
+    found = []
+    for policy in (before | _RESET_ON_FORK, before):
+        os.sched_setscheduler(0, policy, os.sched_param(0))
+        found.append(values(reads_a_number_by_helper, changed)[0])
+    assert found == [1, 0]
 
 
 @raw_tracepoint("sys_enter")

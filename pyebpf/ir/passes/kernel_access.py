@@ -2,7 +2,8 @@
 
 A pointer that the verifier knows the type of is loaded through; any other needs a helper, which
 gives zero where nothing can be read. Bit-fields are read as libbpf's macros do: the word that holds
-the field, shifted left and right by numbers that the loader fills in.
+the field, shifted left and right by numbers that the loader fills in. So is a plain number that a
+helper reads for other kernels than the target: there it may be a bit-field, wider or narrower.
 
 Takes:  any function.
 Gives:  the function without ``KernelLoad`` and ``BitfieldRead``.
@@ -26,17 +27,19 @@ from pyebpf.ir.nodes import (
     FieldAddr,
     KernelLoad,
     Load,
+    MemberStep,
+    Select,
     Slot,
     Value,
 )
 from pyebpf.ir.rewrite import replace_operands
-from pyebpf.ir.types import U32, U64, Pointer, Space
+from pyebpf.ir.types import BOOL, U32, U64, Pointer, Space
 from pyebpf.spec.objects import CoreKind
 from pyebpf.spec.types import I64, Bool, Int
 
 if TYPE_CHECKING:
     from pyebpf.ir.context import Context
-    from pyebpf.ir.nodes import Function
+    from pyebpf.ir.nodes import FieldPath, Function
     from pyebpf.ir.types import Type
     from pyebpf.spec.target import Target
 
@@ -84,6 +87,8 @@ class _Rewriter:
     def load(self, pointer: Value, kind: Type) -> Value:
         if _space(pointer) is Space.BTF:
             return self.build.add(Load(kind, self.build.span, pointer))
+        if not self.target.exact and isinstance(pointer, FieldAddr) and _may_differ(pointer, kind):
+            return self.cut_out(self.word(pointer, pointer.path), pointer.path, kind)
         slot = self.slot(kind)
         size = self.build.const(slot.type.size, U32)
         self.probe(slot, size, pointer)
@@ -109,25 +114,45 @@ class _Rewriter:
         if _space(instr.base) is Space.BTF:
             word = build.convert(build.load(address, Int(place.byte_size * 8)), U64)
         else:
-            slot = self.slot(U64)
-            build.write(slot, build.const(0, U64))
-            self.probe(slot, self.core(CoreKind.FIELD_BYTE_SIZE, instr, U32), address)
-            word = build.read(slot)
-        return self.cut_out(word, instr)
+            word = self.word(address, instr.path)
+        return self.cut_out(word, instr.path, instr.type)
 
-    def cut_out(self, word: Value, instr: BitfieldRead) -> Value:
+    def word(self, address: Value, path: FieldPath) -> Value:
+        """Read the word that holds a field, as wide as it is in the kernel that loads this."""
+        slot = self.slot(U64)
+        self.build.write(slot, self.build.const(0, U64))
+        self.probe(slot, self.core(CoreKind.FIELD_BYTE_SIZE, path, U32), address)
+        return self.build.read(slot)
+
+    def cut_out(self, word: Value, path: FieldPath, to: Type) -> Value:
         build = self.build
-        high = build.binary(BinaryOp.SHL, word, self.core(CoreKind.FIELD_LSHIFT_U64, instr, U64))
-        signed = isinstance(instr.type, Int) and instr.type.signed
-        kind = I64 if signed else U64
-        right = self.core(CoreKind.FIELD_RSHIFT_U64, instr, kind)
-        low = build.binary(BinaryOp.SHR, build.convert(high, kind), right)
-        if isinstance(instr.type, Bool):
-            return build.compare(CompareOp.NE, low, build.const(0, kind))
-        return build.convert(low, instr.type)
+        high = build.binary(BinaryOp.SHL, word, self.core(CoreKind.FIELD_LSHIFT_U64, path, U64))
+        if self.target.exact:
+            signed = isinstance(to, Int) and to.signed
+            low = self.shifted(high, path, I64 if signed else U64)
+        else:  # whether it has a sign says the kernel that loads this; only one way is left there
+            has_sign = self.core(CoreKind.FIELD_SIGNED, path, BOOL)
+            ways = [build.convert(self.shifted(high, path, kind), U64) for kind in (I64, U64)]
+            low = build.add(Select(U64, build.span, has_sign, *ways))
+        if isinstance(to, Bool):
+            return build.compare(CompareOp.NE, low, build.const(0, low.type))
+        return build.convert(low, to)
 
-    def core(self, kind: CoreKind, instr: BitfieldRead, result: Type) -> Value:
-        return self.build.add(CoreValue(result, instr.span, kind, instr.path))
+    def shifted(self, high: Value, path: FieldPath, kind: Type) -> Value:
+        right = self.core(CoreKind.FIELD_RSHIFT_U64, path, kind)
+        return self.build.binary(BinaryOp.SHR, self.build.convert(high, kind), right)
+
+    def core(self, kind: CoreKind, path: FieldPath, result: Type) -> Value:
+        return self.build.add(CoreValue(result, self.build.span, kind, path))
+
+
+def _may_differ(pointer: FieldAddr, kind: Type) -> bool:
+    """Tell whether a field can be a bit-field, or of another width, in another kernel.
+
+    CO-RE has no shifts for elements of arrays.
+    """
+    steps = pointer.path.steps
+    return isinstance(kind, Int | Bool) and bool(steps) and isinstance(steps[-1], MemberStep)
 
 
 def _space(pointer: Value) -> Space:
