@@ -1,4 +1,7 @@
-"""Run in a network namespace of its own: packets that nobody wants, and one that nobody answers."""
+"""Run in a network namespace of its own: packets that nobody wants, and one that nobody answers.
+
+Each way of the sources that see them is tried.
+"""
 
 from __future__ import annotations
 
@@ -6,36 +9,50 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from pyebpf import load
-from tests.kernel.test_sources import TIMES, mine, on_again, on_drop, seen, wanted
+import pytest
+
+from pyebpf.dsl.probes.alternatives import Alternatives
+from pyebpf.session import Session
+from tests.kernel.test_sources import TIMES, mine, on_again, on_drop, only_way, seen, wanted
 
 _PATIENCE_S = 20
 
 
 def main() -> None:
-    """Say what was seen."""
+    """Say what each way of two sources has seen, or why there is no such way here."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    print(f"dropped {_dropped()}")
-    print("sent again {}, of {}".format(*_sent_again()))
+    for source, work in ((on_drop, _dropped), (on_again, _sent_again)):
+        for number in range(len(source.ways)):
+            _say(source, number, work)
 
 
-def _dropped() -> int:
-    with load(on_drop) as session, socket.socket(type=socket.SOCK_DGRAM) as sender:
+def _say(source: Alternatives, number: int, work: Callable[[Session], str]) -> None:
+    try:
+        session = only_way(source, number)
+    except pytest.skip.Exception as reason:
+        print(f"{source.name} {number} no: {reason}")
+        return
+    with session:
+        print(f"{source.name} {number} {work(session)}")
+
+
+def _dropped(session: Session) -> str:
+    with socket.socket(type=socket.SOCK_DGRAM) as sender:
         session[mine].value = os.getpid()
         for _ in range(TIMES):
             sender.sendto(b"12345", ("127.0.0.1", 9))
-        return int(session[seen].view()[0])
+        return f"{session[seen].view()[0]} of {TIMES}"
 
 
-def _sent_again() -> tuple[int, int]:
+def _sent_again(session: Session) -> str:
     """Return how many packets were seen to be sent again, and how many the kernel counted."""
     # A second connection does not fit in the queue of a server that accepts none: what begins it is
     # thrown away, and sent again after a second; how soon after that depends on the kernel.
     before = _counted_again()
     with (
-        load(on_again) as session,
         socket.create_server(("127.0.0.1", 0), backlog=0) as server,
         socket.create_connection(server.getsockname()),
         socket.socket() as client,
@@ -47,7 +64,7 @@ def _sent_again() -> tuple[int, int]:
         while _counted_again() == before and time.monotonic() < end:
             time.sleep(0.1)
         client.close()  # now nothing is sent any more
-        return int(session[seen].view()[0]), _counted_again() - before
+        return f"{session[seen].view()[0]} of {_counted_again() - before}"
 
 
 def _counted_again() -> int:
