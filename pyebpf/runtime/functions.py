@@ -31,7 +31,7 @@ def find_function(image: Image, wanted: str) -> Function:
     """
     name, _, version = wanted.partition("@")
     for source in images_with_symbols(image):
-        found = [f for f in source.functions(name) if f.name == name]
+        found = list(source.functions_named(name))
         if version:
             found = _of_version(found, wanted, version.lstrip("@"), image)
         if found:
