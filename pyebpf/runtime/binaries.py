@@ -149,6 +149,8 @@ def matching_functions(path: str, pattern: str, pid: int = 0) -> list[tuple[str,
     with open_image(path) as image:
         found = []
         for function in functions_like(image, pattern):
+            if not function.size and not image.holds(function.address):
+                continue  # a mark where code ends, as `runtime.etext` of Go
             chosen = function.kind == GNU_IFUNC
             place = chosen_place(image, function, pid) if chosen else image.place(function.address)
             found.append((function.name, place))

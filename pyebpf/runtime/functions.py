@@ -10,12 +10,27 @@ from pyebpf.btf.near import nearest
 from pyebpf.errors import AttachError
 from pyebpf.runtime.debug_files import images_with_symbols
 from pyebpf.runtime.demangle import demangled, stands_for
+from pyebpf.runtime.gopclntab import GoFunctions, go_functions
 from pyebpf.runtime.image import Function, Image
 from pyebpf.spec.patterns import matcher
 
 #: How many names an error message offers.
 _OFFERED = 5
 _WORD = re.compile(r"[A-Za-z_]\w*")
+
+
+def sources_of(image: Image) -> Iterator[Image | GoFunctions]:
+    """Yield what says the functions of a binary: it, its debug files, and the runtime of Go.
+
+    That one is asked where nothing has all symbols: it has no versions, and names less exactly what
+    the compiler made.
+    """
+    has_all = False
+    for source in images_with_symbols(image):
+        yield source
+        has_all = has_all or source.has_all_symbols()
+    if not has_all and (found := go_functions(image)) is not None:
+        yield found
 
 
 def find_function(image: Image, wanted: str) -> Function:
@@ -30,13 +45,13 @@ def find_function(image: Image, wanted: str) -> Function:
         AttachError: there is none, or there are several; the message names what is near.
     """
     name, _, version = wanted.partition("@")
-    for source in images_with_symbols(image):
+    for source in sources_of(image):
         found = list(source.functions_named(name))
         if version:
             found = _of_version(found, wanted, version.lstrip("@"), image)
         if found:
             return _one(found, wanted, image)
-    for source in images_with_symbols(image):
+    for source in sources_of(image):
         found = [f for f in _mangled(source, wanted) if stands_for(f.name, wanted)]
         if found:
             return _one(found, wanted, image)
@@ -48,7 +63,7 @@ def functions_like(image: Image, pattern: str) -> list[Function]:
     matches = matcher(pattern)
     found = [
         function
-        for source in images_with_symbols(image)
+        for source in sources_of(image)
         for function in source.functions()
         if not function.is_old and matches(function.name)
     ]
@@ -90,7 +105,7 @@ def _shown(function: Function) -> str:
     return name if clear == function.name else f"{name} ({clear})"
 
 
-def _mangled(source: Image, wanted: str) -> Iterator[Function]:
+def _mangled(source: Image | GoFunctions, wanted: str) -> Iterator[Function]:
     """Yield the functions that ``wanted`` may mean: mangled names have its last word in them."""
     word = _last_word(wanted)
     for function in source.functions("_Z"):
@@ -105,7 +120,7 @@ def _last_word(wanted: str) -> str:
 
 
 def _hint(image: Image, name: str) -> str:
-    names = {f.name: f for source in images_with_symbols(image) for f in source.functions()}
+    names = {f.name: f for source in sources_of(image) for f in source.functions()}
     if not names:
         return (
             ": it is stripped, and no debug file for it is installed; offset= takes the place of "

@@ -249,6 +249,10 @@ class Image:
                     return int(row[4])
         return None
 
+    def has_all_symbols(self) -> bool:
+        """Tell whether it has more than the symbols that other files see."""
+        return any(section.kind == SHT_SYMTAB and section.size for section in self.sections)
+
     def symbol_tables(self) -> Iterator[tuple[Section, int, bytes]]:
         """Yield each table of symbols: its section, where its names are, and its bytes."""
         for section in self.sections:
@@ -307,6 +311,10 @@ class Image:
             if segment.address <= address < end + rest:
                 return segment.place(address)
         raise FormatError(f"{self.path}: nothing is loaded at {address:#x}")
+
+    def holds(self, address: int) -> bool:
+        """Tell whether something of the file is loaded at an address."""
+        return any(segment.holds(address) for segment in self.segments)
 
     def address(self, place: int) -> int | None:
         """Return the opposite of :meth:`place`; None where nothing of the file is loaded."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pyebpf import Array, UprobeContext, UserPtr, load, read_user_str, u8, u64, uprobe, uretprobe
@@ -19,6 +20,8 @@ from pyebpf.errors import AttachError, FormatError, NotSupportedError
 from pyebpf.runtime import debug_files
 from pyebpf.runtime.binaries import file_offset, find_binary, matching_functions
 from pyebpf.runtime.demangle import demangled
+from pyebpf.runtime.image import open_image
+from pyebpf.runtime.symbols.elf_symbols import functions_of
 from tests.kernel.speakers import Program, Speaker, compiled, of_go, of_rust, speaking, tool
 
 pytestmark = pytest.mark.kernel
@@ -487,6 +490,46 @@ def test_a_return_probe_would_end_a_program_of_go(go_shop: Path) -> None:
         load(returned),
     ):
         pass
+
+
+@pytest.fixture(scope="module")
+def go_stripped(go_shop: Path, folder: Path) -> Path:
+    bare = folder / "go-stripped"
+    tool("strip", "--strip-all", "-o", bare, go_shop)
+    return bare
+
+
+@pytest.mark.thorough
+def test_the_runtime_of_go_says_the_functions_of_a_stripped_program(
+    go_shop: Path, go_stripped: Path
+) -> None:
+    whole = dict(matching_functions(str(go_shop), "main.*"))
+    assert sorted(whole) == [PRICE, "main.main"]
+    assert dict(matching_functions(str(go_stripped), "main.*")) == whole
+    # Of names with types the runtime has a part; of others that there are twice, one is made.
+    places = {place: name for name, place in matching_functions(str(go_shop), "*")}
+    bare = matching_functions(str(go_stripped), "*")
+    assert len(bare) > 1000
+    same = [places[place].removesuffix(".abi0") == name for name, place in bare if "[" not in name]
+    assert all(same)
+    with open_image(str(go_stripped)) as image:
+        table = functions_of(image)
+    (row,) = table.rows(np.array([whole[PRICE] + 1], np.uint64))
+    assert table.name(int(row)) == PRICE
+
+
+@pytest.mark.thorough
+def test_a_function_of_a_stripped_program_of_go(go_stripped: Path) -> None:
+    with speaking(go_stripped) as speaker:
+
+        @uprobe(go_stripped, PRICE, pid=speaker.pid, abi="go")
+        def priced(ctx: UprobeContext, cart: u64, n: u64) -> None:
+            seen[0] += 1
+            seen[1] = n
+
+        with load(priced) as session:
+            assert speaker.say("apples") == "49"
+            assert session[seen].values()[:2] == [1, 42]
 
 
 RUST = """

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyebpf.runtime.debug_files import images_with_symbols
 from pyebpf.runtime.demangle import demangled
 from pyebpf.runtime.elf_file import SHN_UNDEF, SHT_SYMTAB, STB_LOCAL, STB_WEAK, STT_FUNC, SYMBOL
+from pyebpf.runtime.functions import sources_of
+from pyebpf.runtime.gopclntab import GoFunctions
 from pyebpf.runtime.image import GNU_IFUNC, Image
 from pyebpf.runtime.symbols.table import Numbers, Table
 
@@ -81,16 +82,18 @@ def functions_of(image: Image) -> Table:
     return _chosen(starts, ends, costs, name)
 
 
-def _sources(image: Image) -> Iterator[Image]:
-    """Yield the files that say the functions; one that was not stripped says all of them."""
-    for source in images_with_symbols(image):
+def _sources(image: Image) -> Iterator[Image | GoFunctions]:
+    """Yield what says the functions; a file that was not stripped says all of them."""
+    for source in sources_of(image):
         yield source
-        if any(section.kind == SHT_SYMTAB and section.size for section in source.sections):
+        if isinstance(source, Image) and source.has_all_symbols():
             return
 
 
-def _tables(source: Image) -> list[tuple[bytes, bytes]]:
+def _tables(source: Image | GoFunctions) -> list[tuple[bytes, bytes]]:
     """Return symbols and strings of each table; the dynamic one is part of the static one."""
+    if isinstance(source, GoFunctions):
+        return [(source.symbols(), source.names)]
     tables = list(source.symbol_tables())
     whole = [table for table in tables if table[0].kind == SHT_SYMTAB and table[0].size]
     return [(symbols, source.strings(section)) for section, _, symbols in whole or tables]
