@@ -17,6 +17,7 @@ import pytest
 from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.session import Session
 from tests.kernel.test_sources import TIMES, mine, on_again, on_drop, only_way, seen, wanted
+from tests.programs import until
 
 _PATIENCE_S = 20
 
@@ -40,11 +41,19 @@ def _say(source: Alternatives, number: int, work: Callable[[Session], str]) -> N
 
 
 def _dropped(session: Session) -> str:
-    with socket.socket(type=socket.SOCK_DGRAM) as sender:
-        session[mine].value = os.getpid()
+    counts = session[seen].view()
+    with (
+        socket.socket(type=socket.SOCK_DGRAM) as sender,
+        socket.socket(type=socket.SOCK_DGRAM) as one,
+    ):
+        one.bind(("127.0.0.1", 0))
+        nobody = one.getsockname()
+        one.close()
+        session[mine].value, session[wanted].value = os.getpid(), nobody[1]
         for _ in range(TIMES):
-            sender.sendto(b"12345", ("127.0.0.1", 9))
-        return f"{session[seen].view()[0]} of {TIMES}"
+            sender.sendto(b"12345", nobody)
+        until(lambda: counts[0] >= TIMES)
+        return f"{counts[0]} of {TIMES}"
 
 
 def _sent_again(session: Session) -> str:
