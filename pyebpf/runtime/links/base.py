@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from _thread import RLock  # threading takes a millisecond
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
@@ -59,9 +60,13 @@ class Link(Owner):
         "perf_link",
     )
 
+    fd = -1  # as long as nothing is open
+
     def __init__(
         self, fd: int, hook: str, *, is_bpf_link: bool = True, also: tuple[int, ...] = ()
     ) -> None:
+        # A thread that detaches everything may meet one that closes this; so may a signal handler.
+        self._closing = RLock()
         self.fd = fd
         self.hook = hook
         self._is_bpf_link = is_bpf_link
@@ -72,7 +77,8 @@ class Link(Owner):
         return f"<{type(self).__name__} {self.hook!r}, {state}>"
 
     def __del__(self) -> None:
-        self.close()
+        if self.fd >= 0:
+            self.close()
 
     @property
     def is_bpf_link(self) -> bool:
@@ -120,15 +126,31 @@ class Link(Owner):
             KernelError: the kernel cannot detach this kind of link; :meth:`close` then does it when
                 nobody else holds it.
         """
-        if self.fd >= 0 and self._is_bpf_link:
-            syscall.link_detach(self.fd)
-        self.close()
+        with self._closing:
+            if self.fd >= 0 and self._is_bpf_link:
+                syscall.link_detach(self.fd)
+            self.close()
 
     def close(self) -> None:
-        """Let go of it; the kernel detaches the program when nobody holds the link. Idempotent."""
+        """Let go of it; the kernel detaches the program when nobody holds the link. Idempotent.
+
+        Of several threads that close it each comes back when it is closed.
+        """
+        with self._closing:
+            if self.fd < 0:
+                return
+            try:
+                self._undo()
+            finally:
+                self._let_go()
+
+    def _undo(self) -> None:
+        """Detach what the kernel would not, when descriptors are closed."""
+
+    def _let_go(self) -> None:
         fds, self.fd, self._also = (self.fd, *self._also), -1, ()
         for fd in fds:
-            if fd >= 0:
+            if fd >= 0:  # a signal handler may have closed them just now
                 os.close(fd)
 
 
@@ -136,8 +158,8 @@ class Links(Link):
     """Several links of one program that live and end together."""
 
     def __init__(self, links: list[Link], hook: str) -> None:
-        super().__init__(links[0].fd, hook, is_bpf_link=False)
         self._links = links
+        super().__init__(links[0].fd, hook, is_bpf_link=False)
 
     def pin(self, path: str | os.PathLike[str]) -> None:
         """Make a directory in a BPF file system, with a numbered name for each of the links.
@@ -155,9 +177,8 @@ class Links(Link):
         """Detach all of them."""
         self.close()
 
-    def close(self) -> None:
-        """Let go of all of them. Idempotent."""
-        self.fd, links, self._links = -1, getattr(self, "_links", []), []
+    def _let_go(self) -> None:
+        self.fd, links, self._links = -1, self._links, []
         close_all(links)
 
 

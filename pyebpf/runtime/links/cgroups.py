@@ -85,9 +85,7 @@ class CgroupLink(Link):
         self._program, self._kind = os.dup(prog_fd), kind
         super().__init__(os.dup(directory), path, is_bpf_link=False, also=(self._program,))
 
-    def close(self) -> None:
-        """Take the program off the cgroup. Idempotent."""
-        if self.fd >= 0:
-            with suppress(KernelError):  # the cgroup was removed, and the program with it
-                syscall.prog_detach(self.fd, self._program, self._kind)
-        super().close()
+    def _undo(self) -> None:
+        """Take the program off the cgroup."""
+        with suppress(KernelError):  # the cgroup was removed, and the program with it
+            syscall.prog_detach(self.fd, self._program, self._kind)

@@ -80,12 +80,11 @@ class XdpLink(Link):
             self.close()
             raise
 
-    def close(self) -> None:
-        """Take the program off the device, if it is still this one. Idempotent."""
-        if self.fd >= 0 and self._there:
+    def _undo(self) -> None:
+        """Take the program off the device, if it is still this one."""
+        if self._there:
             with suppress(KernelError):  # the device is gone, or another program is there now
                 self._take_off()
-        super().close()
 
     def _take_off(self) -> None:
         flags = self._mode | _XDP_FLAGS_REPLACE
@@ -130,8 +129,7 @@ class FilterLink(Link):
             self.close()
             raise
 
-    def close(self) -> None:
-        """Take the program off, and what was made for it. Idempotent."""
-        if self.fd >= 0 and self._place is not None:
+    def _undo(self) -> None:
+        """Take the program off, and what was made for it."""
+        if self._place is not None:
             clsact.remove_filter(self.fd, self._place)
-        super().close()

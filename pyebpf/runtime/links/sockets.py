@@ -25,12 +25,11 @@ class SocketLink(Link):
         super().__init__(os.dup(owned.fileno()), "a socket", is_bpf_link=False)
         self._option = option
 
-    def close(self) -> None:
-        """Take the program off the socket. Idempotent."""
-        if self.fd >= 0 and self._option:
+    def _undo(self) -> None:
+        """Take the program off the socket."""
+        if self._option:
             with sockets.socket(fileno=os.dup(self.fd)) as ours:
                 ours.setsockopt(sockets.SOL_SOCKET, self._option, 0)
-        super().close()
 
 
 _SO_DETACH_FILTER, _SO_ATTACH_BPF, _SO_ATTACH_REUSEPORT_EBPF = 27, 50, 52
@@ -66,11 +65,9 @@ class SockMapLink(Link):
         super().__init__(os.dup(map_fd), "the sockets of a map", is_bpf_link=False, also=(program,))
         self._program, self._kind = program, request.kind.attach_type
 
-    def close(self) -> None:
-        """Take the program off the sockets. Idempotent."""
-        if self.fd >= 0:
-            syscall.prog_detach(self.fd, self._program, self._kind)
-        super().close()
+    def _undo(self) -> None:
+        """Take the program off the sockets."""
+        syscall.prog_detach(self.fd, self._program, self._kind)
 
 
 def attach_sockmap(request: Request) -> Link:
