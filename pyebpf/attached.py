@@ -82,6 +82,10 @@ class Links:
             raise PyebpfError(f"{program.name}: {why}: it cannot be attached to {at['target']!r}")
         return str(at["target"])
 
+    def renamed(self, link: Link, name: str) -> None:
+        """Note that a link, if it is one of these, is of another program now."""
+        self._links = [(name if one is link else owner, one) for owner, one in self._links]
+
     def of(self, name: str) -> list[Link]:
         """Return the links of a program that are still attached."""
         return [link for owner, link in self._links if owner == name and link.fd >= 0]

@@ -374,6 +374,26 @@ class Session(Shown, Measured, Owner):
         with tokens.using(self.token):
             return self.links.add(program, places, cookie, None)
 
+    def update(self, link: Link, probe: Loadable, *, instead_of: Loadable | None = None) -> None:
+        """Let a link run a probe of this session from now on, in one step: no event is missed.
+
+        The link stays with whom it belongs to: this session, another one, who opened a pinned one.
+
+        Args:
+            link: of a probe of the same kind.
+            probe: one of those given to :func:`load`; of its hooks the first is taken.
+            instead_of: only if this probe of this session runs there until now.
+
+        Raises:
+            NotSupportedError: the kernel cannot do that for what is attached here.
+            AttachError: the probe is of another kind; another one than ``instead_of`` runs; or what
+                the link was attached to is gone.
+            KernelError: the kernel refused otherwise.
+        """
+        program = self._program(probe)
+        link.update(program, instead_of=None if instead_of is None else self._program(instead_of))
+        self.links.renamed(link, program.name)
+
     def attached(self, probe: Loadable) -> list[Link]:
         """Return the links of a probe that are still attached, of all its hooks."""
         wanted = self._found.taken(probe)

@@ -6,7 +6,7 @@ import os
 from _thread import RLock  # threading takes a millisecond
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 from pyebpf.errors import NotSupportedError, PyebpfError
 from pyebpf.lazy import lazy
@@ -18,11 +18,13 @@ from pyebpf.runtime.links.closing import close_all
 if TYPE_CHECKING:
     from pyebpf.abi.programs import ProgramKind
     from pyebpf.runtime import bpffs
+    from pyebpf.runtime.links import replaced
     from pyebpf.runtime.program import Program
     from pyebpf.runtime.tracefs import Tracefs
     from pyebpf.spec.target import Features
 else:
     bpffs = lazy("pyebpf.runtime.bpffs")
+    replaced = lazy("pyebpf.runtime.links.replaced")
 
 
 class Unlinked(NamedTuple):
@@ -38,11 +40,17 @@ class Unlinked(NamedTuple):
     since: str = ""
     feature: str = ""
 
-    def error(self, hook: str) -> NotSupportedError:
-        """Make the exception for pinning it; the caller raises it."""
+    def error(self, hook: str, cannot: str = "be pinned") -> NotSupportedError:
+        """Make the exception for what it cannot; the caller raises it."""
         when = f" (links came with Linux {self.since})" if self.since else ""
-        text = f"{hook!r} cannot be pinned: {self.why}{when}"
+        text = f"{hook!r} cannot {cannot}: {self.why}{when}"
         return NotSupportedError(text, feature=self.feature, since=self.since)
+
+
+class HasDescriptor(Protocol):
+    """A loaded program: of a session, or one that was pinned."""
+
+    fd: int
 
 
 class Link(Owner):
@@ -118,6 +126,33 @@ class Link(Owner):
         if not self._is_bpf_link:
             raise self.unlinked.error(self.hook)
         bpffs.pin(self.fd, os.fspath(path))
+
+    def update(self, program: HasDescriptor, *, instead_of: HasDescriptor | None = None) -> None:
+        """Let another program of the same kind run from now on, in one step: no event is missed.
+
+        What runs at this moment ends as it began. The link keeps the new program alive, and those
+        who hold the link, or its pin, hold that from now on.
+
+        Args:
+            program: what :func:`pyebpf.open_pinned` gave; :meth:`pyebpf.Session.update` takes a
+                probe.
+            instead_of: only if it is this one that runs until now.
+
+        Raises:
+            NotSupportedError: the kernel cannot do that for what is attached here. It can at
+                control groups, devices (XDP, traffic control by tcx), network namespaces (but for
+                netfilter), and of iterators, all with a ``bpf_link``.
+            AttachError: the program is of another kind; another one than ``instead_of`` runs; or
+                what it was attached to is gone.
+            KernelError: the kernel refused otherwise.
+
+        Since:  5.7; XDP, network namespaces and iterators 5.9, tcx 6.6.
+        """
+        if not self._is_bpf_link:
+            raise self.unlinked.error(self.hook, "be given another program")
+        expected = -1 if instead_of is None else instead_of.fd
+        with self._closing:
+            replaced.update(self.fd, self.hook, program.fd, expected)
 
     def detach(self) -> None:
         """Detach now, whoever else holds the link, and close.
