@@ -101,13 +101,14 @@ def page(programs: list[Program], source: str) -> str:
     needed = sorted({each for program in programs for each in program.features})
     shown = [(each, corpus_support.evidence(each)) for each in needed if ":" not in each]
     rows = blockers(programs)
+    left = len(rows) - _ROWS
     return _PAGE.format(
         source=source,
         count=len(programs),
         good=good,
         share=good / len(programs),
         missing="\n".join(f"| {r.feature} | {r.programs} | {r.alone} |" for r in rows[:_ROWS]),
-        more=max(0, len(rows) - _ROWS),
+        more=f" {left} more are missing\nin few files each." if left > 0 else "",
         shown="\n".join(f"| {each} | `{where}` |" for each, where in shown if where),
     )
 
@@ -145,8 +146,7 @@ How it is counted:
 
 ## What is missing
 
-In how many files, and in how many it is the only thing that is missing. {more} more features are
-missing in few files each.
+In how many files, and in how many it is the only thing that is missing.{more}
 
 | feature | files | alone |
 |---|---|---|
