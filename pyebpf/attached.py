@@ -84,7 +84,9 @@ class Links:
 
     def renamed(self, link: Link, name: str) -> None:
         """Note that a link, if it is one of these, is of another program now."""
-        self._links = [(name if one is link else owner, one) for owner, one in self._links]
+        for at, (_, one) in enumerate(self._links):
+            if one is link:
+                self._links[at] = name, one
 
     def of(self, name: str) -> list[Link]:
         """Return the links of a program that are still attached."""
