@@ -85,7 +85,7 @@ class Link(Owner):
         return f"<{type(self).__name__} {self.hook!r}, {state}>"
 
     def __del__(self) -> None:
-        if self.fd >= 0:
+        if self._is_open():
             self.close()
 
     @property
@@ -172,12 +172,15 @@ class Link(Owner):
         Of several threads that close it each comes back when it is closed.
         """
         with self._closing:
-            if self.fd < 0:
+            if not self._is_open():
                 return
             try:
                 self._undo()
             finally:
                 self._let_go()
+
+    def _is_open(self) -> bool:
+        return self.fd >= 0
 
     def _undo(self) -> None:
         """Detach what the kernel would not, when descriptors are closed."""
@@ -191,6 +194,8 @@ class Link(Owner):
 
 class Links(Link):
     """Several links of one program that live and end together."""
+
+    _links: list[Link] | tuple[()] = ()
 
     def __init__(self, links: list[Link], hook: str) -> None:
         self._links = links
@@ -211,6 +216,9 @@ class Links(Link):
     def detach(self) -> None:
         """Detach all of them."""
         self.close()
+
+    def _is_open(self) -> bool:
+        return bool(self._links)
 
     def _let_go(self) -> None:
         self.fd, links, self._links = -1, self._links, []
