@@ -15,7 +15,7 @@ from pyebpf.errors import PyebpfError
 from pyebpf.present.escape import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
 
 #: What began this process, up to the module or the file: ``python -m pyebpf``.
 _BEGUN = sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1]
@@ -154,6 +154,22 @@ def json_lines(result: Any) -> str:
     line = importlib.import_module("pyebpf.present.jsonl").line
     rows = result if isinstance(result, list) else [result]
     return "".join(f"{line({'ts': now, **_fields(row)})}\n" for row in rows)
+
+
+def teller(form: Container[str]) -> Callable[[str], None]:
+    """Return what writes lines that probes print, so that they fit what else is printed.
+
+    Args:
+        form: ``"json"``, which makes objects of them, ``"csv"``, which has no rows for them, so
+            that they go to standard error, or neither.
+    """
+    if "json" in form:
+        return lambda line: write(json_lines({"printed": line.rstrip("\n")}))
+    return _write_beside if "csv" in form else write
+
+
+def _write_beside(line: str) -> None:
+    print(line, end="", file=sys.stderr, flush=True)
 
 
 class CsvRows:

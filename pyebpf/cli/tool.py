@@ -360,6 +360,7 @@ class Tool(Generic[R]):
             return self._hand_over(self._follow, choice)
         with ExitStack() as stack:
             patience = stack.enter_context(Patience())
+            patience.tell = output.teller(choice.frame)
             traced = None
             if "exec" in choice.frame:
                 traced = stack.enter_context(command.stopped(choice.frame["exec"]))

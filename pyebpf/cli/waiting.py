@@ -29,9 +29,11 @@ class Patience(Wish):
 
     Attributes:
         nap: waits so many seconds at most; True if there is something to do before the time.
+        tell: takes each line that probes print.
     """
 
     nap: Callable[[float], bool | None] = staticmethod(time.sleep)
+    tell: Callable[[str], object] = staticmethod(output.write)
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,16 +88,15 @@ class Patience(Wish):
         except KeyboardInterrupt:
             return
 
-    @staticmethod
-    def finish(session: Session) -> None:
+    def finish(self, session: Session) -> None:
         """Detach the probes, and print what they printed until then."""
         session.detach()
         if session.compiled.prints:
             for line in session.lines(0):
-                output.write(line)
+                self.tell(line)
 
     def _print_until(self, session: Session, end: float) -> None:
         # Never interrupted between taking a line out of the buffer and writing it.
         while not self.is_over and (left := end - time.monotonic()) > 0:
             for line in session.lines(min(left, SLICE)):
-                output.write(line)
+                self.tell(line)

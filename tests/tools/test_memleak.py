@@ -160,10 +160,13 @@ def test_a_sample_is_every_fifth() -> None:
 @pytest.mark.thorough
 def test_json_of_a_command_and_wrong_words() -> None:
     code = f"import ctypes; l = ctypes.CDLL(None); [l.malloc({SIZE}) for _ in range({KEPT})]"
-    done = run(*TOOL, "-j", *ONLY, "-c", f"/usr/bin/env python3 -c '{code}'")
+    done = run(*TOOL, "-j", "-t", *ONLY, "-c", f"/usr/bin/env python3 -c '{code}'")
     assert (done.code, done.err) == (0, "")
-    rows = [json.loads(line) for line in done.out.splitlines()]
-    assert sum(row["bytes"] for row in rows) >= KEPT * SIZE
+    objects = [json.loads(line) for line in done.out.splitlines()]
+    traced = [each["printed"].split()[2] for each in objects if "printed" in each]
+    kept = traced.count("alloc") - traced.count("free")
+    assert kept == sum(each.get("allocations", 0) for each in objects)
+    assert kept * SIZE == sum(each.get("bytes", 0) for each in objects) >= KEPT * SIZE
     for words, said in (
         (("--sort", "name"), "--sort: 'name': it can be size or count"),
         (("-c", ""), "-c: the command is missing"),

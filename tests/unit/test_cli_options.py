@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from operator import add
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from pyebpf import Const
 from pyebpf.cli.options import CommandLine, UsageError, declared, numbers, seconds, whole
-from pyebpf.cli.output import Losses, json_lines
+from pyebpf.cli.output import Losses, json_lines, teller
 from pyebpf.errors import PyebpfError
 from pyebpf.present.hist import Hist
 
@@ -272,6 +273,16 @@ def test_json_of_each_kind_of_result() -> None:
         ' "a": 2}',
     ]
     assert json_lines([]) == ""
+
+
+def test_lines_beside_reports(capsys: pytest.CaptureFixture[str]) -> None:
+    teller(())('a "b"\n')
+    assert capsys.readouterr() == ('a "b"\n', "")
+    teller({"csv": True})('a "b"\n')
+    assert capsys.readouterr() == ("", 'a "b"\n')
+    teller({"json": True})('a "b"\n')
+    said = capsys.readouterr()
+    assert (json.loads(said.out)["printed"], said.err) == ('a "b"', "")
 
 
 def test_a_tool_that_reports_once_has_a_duration() -> None:
