@@ -93,11 +93,16 @@ def columns(titles: Mapping[str, str], unit: int = 1, of: str = "") -> Reader:
 
 def stacks(function: str, what: str, unit: float) -> Reader:
     """Return what adds up the numbers below stacks with a function, as multiples of a unit."""
-    block = re.compile(r"((?:^.*\S.*\n)+?)\s+(\d+)\s*$", re.MULTILINE)
 
     def read(text: str) -> Counts:
-        found = [int(number) for above, number in block.findall(text) if function in above]
-        return {what: round(sum(found) / unit)}
+        found = 0
+        above: list[str] = []
+        for line in map(str.strip, text.splitlines()):
+            if re.fullmatch(r"-?\d+", line):
+                found += int(line) * any(function in each for each in above)
+            # A number or an empty line ends a stack.
+            above = [*above, line] if line.strip("-0123456789") else []
+        return {what: round(found / unit)}
 
     return read
 

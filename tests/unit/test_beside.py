@@ -45,6 +45,12 @@ no name for what follows
     run
     -                worker (12)
         7
+
+    ffffffff81156424 hrtimer_interrupt
+    ffffffff8106ed7a __sysvec_apic_timer_interrupt
+    ffffffff81a47c49 sysvec_apic_timer_interrupt
+              waker: swapper/0
+    -1286975
 """
 TABLE = """
 NAME     HITS   MISSES
@@ -77,6 +83,7 @@ LENGTHS = """
         (sections(r"^operation = '?(\w+)", "read"), HISTOGRAMS, {"read": 43}),
         (stacks("do_sleep", "s", 1e6), STACKS, {"s": 2}),
         (stacks("worker", "us", 1), STACKS, {"us": 1_500_007}),
+        (stacks("waker", "us", 1), STACKS, {"us": -1_286_975}),
         (columns({"HITS": "h", "MISSES": "m"}, unit=10, of="one"), TABLE, {"h": 240, "m": 5}),
         (queued, LENGTHS, {"seconds with two waiting": 2}),
     ],
