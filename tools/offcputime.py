@@ -112,7 +112,7 @@ def is_in_state(task: Ptr[task_struct]) -> bool:
 def report(session: Session) -> StackCounts:
     """Name the stacks; the counts are microseconds."""
     shown = session.option(offset)
-    counts: StackCounts = taken(session, blocked, number="tid", unit="us", offsets=shown)
+    counts: StackCounts = taken(session, session[blocked], number="tid", unit="us", offsets=shown)
     return counts
 
 

@@ -98,7 +98,9 @@ def on_sample(ctx: PerfEventContext) -> None:
 def report(session: Session) -> StackCounts:
     """Name the stacks."""
     shown = session.option(addresses)
-    counts: StackCounts = taken(session, samples, number="pid", unit="samples", addresses=shown)
+    counts: StackCounts = taken(
+        session, session[samples], number="pid", unit="samples", addresses=shown
+    )
     return counts
 
 

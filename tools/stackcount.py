@@ -10,9 +10,8 @@ with -r it is one without them. It matches at the begin of a name.
 
 Output:   a block for each stack, the largest count last: functions of the kernel, then of user
           space, the innermost first; with -P name and number of the process; how many calls.
-Cost:     one or two stacks, and one hash update for each call. Where intervals meet, a call may be
-          lost.
-Needs:    Linux 4.17. User stacks need programs with frame pointers.
+Cost:     one or two stacks, and one hash update for each call; a new hash for each interval.
+Needs:    Linux 4.20. User stacks need programs with frame pointers.
 Source:   behaviour after BCC's stackcount (Brendan Gregg, 2016); written from scratch.
 """
 
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf import (
     Alternatives,
+    ArrayOfMaps,
     Char,
     Const,
     Hash,
@@ -83,13 +83,19 @@ class Path:
 
 
 calls = Hash[Path, u64](max_entries=room)
+#: Has the one that is counted in. Each interval gets its own: what is emptied while programs count
+#: misses what they add just then.
+turn = ArrayOfMaps(calls, (calls,))
 
 
 def on_call() -> None:
     """Count a stack."""
     if not is_call_wanted():
         return
-    calls[Path(pid=tgid(), comm=comm(), user=user_stack(), kernel=kernel_stack())] += 1
+    current = turn.get(0)
+    if current is None:
+        return
+    current[Path(pid=tgid(), comm=comm(), user=user_stack(), kernel=kernel_stack())] += 1
 
 
 def counting(hooked: Hooked) -> tuple[Probe, ...]:
@@ -106,10 +112,11 @@ def probes(options: Any) -> Iterable[Probe | Alternatives]:
 
 def report(session: Session) -> StackCounts:
     """Name the stacks of one interval."""
-    counts: StackCounts = taken(
-        session, calls, number="pid", unit="calls",
-        offsets=session.option(offsets), addresses=session.option(verbose), take=True,
-    )  # fmt: skip
+    with session[turn].swap(0) as past:
+        counts: StackCounts = taken(
+            session, past, number="pid", unit="calls",
+            offsets=session.option(offsets), addresses=session.option(verbose),
+        )  # fmt: skip
     if session.option(per_pid):
         return counts
     return counts.mapped(lambda stack: stack._replace(process=""))

@@ -70,7 +70,7 @@ def own_frames(frames: Sequence[Any]) -> Sequence[Any]:
     return frames[len(frames) - len(kept) :]
 
 
-def taken(  # noqa: PLR0913 - one argument for each thing that may be asked for
+def taken(
     session: Any,
     counts: Any,
     *,
@@ -78,26 +78,23 @@ def taken(  # noqa: PLR0913 - one argument for each thing that may be asked for
     unit: str,
     offsets: bool = False,
     addresses: bool = False,
-    take: bool = False,
 ) -> Any:
     """Return the stacks that a map counts as ``StackCounts``, named; equal ones are one.
 
     Args:
         session: the tool's.
-        counts: the map: its keys have ``user``, ``kernel``, ``pid`` and ``comm``.
+        counts: the open map: its keys have ``user``, ``kernel``, ``pid`` and ``comm``.
         number: the field whose number stands behind the name, unless stacks are folded.
         unit: what is counted.
         offsets: show how far into each function.
         addresses: show each address before its function, unless stacks are folded.
-        take: take them out of the map, for the next interval to begin anew.
     """
     lines = not session.option(folded)
     found = session[stacks].counts(
-        session[counts],
+        counts,
         number=number if lines else None,
         unit=unit,
         named=_text(offsets=offsets, addresses=addresses and lines),
-        take=take,
     )
     return found.mapped(lambda stack: stack._replace(kernel=without_tracing(stack.kernel)))
 

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pyebpf import load
+from pyebpf.lib.filters import only_pid
+from pyebpf.lib.stacks import kernel_only
+from pyebpf.tools import stackcount
 from tests.programs import running
 from tests.tools.called import CALLS, OTHERS, PARENTS, calling, library
 from tests.tools.children import COMM, waiting
@@ -88,6 +92,41 @@ def test_intervals_begin_anew(library: Path) -> None:
         done = tool.interrupt()
     assert sum(int(line.split()[-1]) for line in first) == CALLS + OTHERS
     assert (done.code, done.out, done.err) == (0, "", "")
+
+
+@pytest.mark.thorough
+def test_no_call_is_lost_where_intervals_meet() -> None:
+    """Reports are made as fast as they can be while a child calls all the time."""
+    calls = 800_000
+
+    def work() -> None:
+        for _ in range(calls):
+            os.getppid()
+
+    with waiting(work) as child:
+        options = {only_pid: child.pid, kernel_only: True}
+        options[stackcount.pattern] = "t:syscalls:sys_enter_getppid"
+        counted = 0
+        with load(*stackcount.tool.probes_for(options), options=options) as session:
+            child.begin()
+            while not os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                counted += sum(stack.count for stack in stackcount.report(session))
+            session.detach()
+            counted += sum(stack.count for stack in stackcount.report(session))
+            assert not session.lost()
+    assert counted == calls
+
+
+@pytest.mark.thorough
+def test_stacks_without_room_are_reported(library: Path) -> None:
+    work = calling(library)
+    flags = ("-p", str(os.getpid()), "-U", "--hash-storage-size", "1", f"{library}:leaf")
+    with running(*TOOL, *flags) as tool:
+        tool.wait_for("Hit Ctrl-C")
+        work()
+        done = tool.interrupt()
+    assert [block[-1] for block in blocks_of(done.out)] == [str(CALLS)]
+    assert f"full: {OTHERS} updates were refused" in done.err
 
 
 def test_functions_of_the_kernel(configured: Callable[[str], None]) -> None:
