@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 else:  # few starts need it
     cgroups = lazy("pyebpf.host.cgroups")
 
+#: The inode of the first PID namespace: PROC_PID_INIT_INO of include/linux/proc_ns.h.
+_FIRST_PIDS = 0xEFFFFFFC
 #: Signals that Python or the tool does something about, and a program expects to be as usual.
 _OURS = (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ)
 
@@ -73,6 +75,27 @@ def path_of(words: Sequence[str]) -> str:
     if path is None:
         raise UsageError(f"--exec: there is no program {words[0]!r}")
     return path
+
+
+def check_numbers(flags: Sequence[str]) -> None:
+    """See that numbers of processes here are those that programs in the kernel know.
+
+    Args:
+        flags: the options that give some.
+
+    Raises:
+        UsageError: they are not: another process has that number, or none.
+    """
+    try:
+        number = os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116 - quick to import
+    except OSError:  # no /proc: nothing speaks against them
+        return
+    if flags and number != _FIRST_PIDS:
+        raise UsageError(
+            f"{flags[0]}: this is a PID namespace, and the kernel's programs know processes by "
+            "their numbers outside of it; ask by --comm, --cgroup, --container or --follow, or "
+            "run this in the first one (docker run --pid=host)"
+        )
 
 
 @contextmanager

@@ -42,6 +42,7 @@ else:
 R = TypeVar("R")
 
 _CGROUP = "--cgroup"
+_NUMBERS = ("--pid", "--tid")
 FAILED, MISUSED, EXCEEDED, INTERRUPTED, CLOSED_PIPE = 1, 2, 3, 130, 141
 
 
@@ -283,6 +284,10 @@ class Tool(Generic[R]):
             command.path_of(choice.frame["exec"])
         elif "follow" in choice.frame:
             raise UsageError("--follow: whom? There is no --exec")
+        command.check_numbers(
+            [flag for const in choice.consts for flag in const.flags if flag in _NUMBERS]
+            + ["--exec"] * ("exec" in choice.frame and "follow" not in choice.frame)
+        )
 
     def _clash(self, consts: dict[ConstDecl, Any]) -> str:
         for group in self._exclusive:

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +33,7 @@ from pyebpf.lib.filters import FILTERS, is_task_wanted, is_wanted
 from pyebpf.present.listing import listing
 from pyebpf.session import compile_probes, read_object
 from tests.kernel.namespaces import in_cgroup, own_cgroup
-from tests.programs import run, running
+from tests.programs import ROOT, run, running
 from tests.tools.children import called
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
@@ -204,3 +206,15 @@ def test_a_machine_where_no_cgroup_can_be_made(
     problem = pytest.raises(NotSupportedError, match=r"--follow .*nowhere.*needs root, and cgroup2")
     with command.stopped(["true"]) as child, problem, command.followed(child):
         pass
+
+
+@pytest.mark.parametrize("words", [("-p", "1"), ("--exec", "true")])
+def test_numbers_of_a_pid_namespace_are_refused(words: tuple[str, ...]) -> None:
+    """They are another process's outside of it, where the kernel's programs look."""
+    tool = (sys.executable, "-m", "pyebpf.tools.opensnoop")
+    done = subprocess.run(
+        ["unshare", "--pid", "--fork", "--mount-proc", *tool, *words],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "this is a PID namespace" in done.stderr
