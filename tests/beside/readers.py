@@ -25,6 +25,11 @@ def lines(pattern: str) -> Reader:
     return lambda text: Counter(" ".join(m.groups()) for m in known.finditer(text))
 
 
+def renamed(read: Reader, names: Mapping[str, str]) -> Reader:
+    """Return what counts under other names."""
+    return lambda text: {names.get(what, what): count for what, count in read(text).items()}
+
+
 def numbers(pattern: str, what: str = "") -> Reader:
     """Return what adds up the group ``n`` of a pattern, by what its other groups say."""
     known = re.compile(pattern, re.MULTILINE)

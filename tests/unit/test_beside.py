@@ -8,7 +8,17 @@ import pytest
 
 from tests.beside.cases import CASES
 from tests.beside.contest import Counts
-from tests.beside.readers import Reader, columns, lines, numbers, queued, sections, stacks, total
+from tests.beside.readers import (
+    Reader,
+    columns,
+    lines,
+    numbers,
+    queued,
+    renamed,
+    sections,
+    stacks,
+    total,
+)
 from tests.vm import beside
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/beside.md"
@@ -73,6 +83,7 @@ LENGTHS = """
     ("read", "text", "counts"),
     [
         (lines(r"^(\w+) (\d)$"), "a 1\nb 2\na 1\nc\n", {"a 1": 2, "b 2": 1}),
+        (renamed(lines(r"^(\w) \d$"), {"b": "B"}), "a 1\nb 2\na 1\n", {"a": 2, "B": 1}),
         (numbers(r"(?P<n>\d+) of (\w+)"), "3 of a, 4 of b, 5 of a", {"a": 8, "b": 4}),
         (numbers(r"(?P<n>\d+) of", "all"), "3 of a, 4 of b", {"all": 7}),
         (total("all"), HISTOGRAMS, {"all": 51}),
