@@ -386,6 +386,7 @@ CASES = (
         {"getpriority": work.CALLS},
         alike("funccount", *_OF_ONE, _GETPRIORITY, marker="Tracing", read=_COUNTED,
               of=(ours, bcc)),
+        "BCC's decodes names of tracepoints, which are text already, and ends without a count.",
     ),
     Case(
         "stackcount",

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from pyebpf.host.loop import LoopDevice
 from tests.mounts import mounted
@@ -49,6 +50,17 @@ QUEUED_S = 5
 CONNECTED, SENT = {"127.0.0.1": 23, "::1": 7}, 1000
 
 
+class Ready(NamedTuple):
+    """What there is to do, and what its process does while it waits to be told."""
+
+    prepare: Deed
+    deed: Deed
+
+    def __call__(self) -> object:
+        """Do it."""
+        return self.deed()
+
+
 class Worker:
     """A process called :data:`COMM` that waits until it is told to work.
 
@@ -66,6 +78,8 @@ class Worker:
             os.close(self._go)
             with suppress(BaseException):
                 Path("/proc/self/comm").write_text(COMM, encoding="ascii")
+                if isinstance(deed, Ready):
+                    deed.prepare()
                 if os.read(asked, 1):
                     deed()
                     os._exit(0)
@@ -149,11 +163,18 @@ def requests() -> Iterator[Deed]:
         yield deed
 
 
-def sleeps() -> None:
-    """Sleep, and lose the CPU at no other time: nothing here goes before this process."""
+def _goes_first() -> None:
+    """Have nothing go before this process."""
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+
+
+def _naps() -> None:
     for _ in range(SLEEPS):
         time.sleep(SLEEP_S)
+
+
+#: Sleep, and lose the CPU at no other time.
+sleeps = Ready(_goes_first, _naps)
 
 
 def spins() -> None:
