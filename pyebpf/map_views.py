@@ -48,6 +48,7 @@ def open_view(
     options: Mapping[Any, Any],
     find: Callable[[object], int],
     lost: Callable[[], int] | None = None,
+    second: MapFd | None = None,
 ) -> Any:
     """Return the view of an open map.
 
@@ -58,12 +59,14 @@ def open_view(
         find: gives the descriptor of a probe's program, for tables of them. A program that was
             pinned has its own.
         lost: tells how many updates of the map were refused.
+        second: the second map of a declaration that has two; the view has a descriptor of its own.
     """
 
     def descriptor(program: object) -> int:
         return program.fileno() if isinstance(program, HasFileno) else find(program)
 
     spec = decl.spec(opened.spec.name, possible_count())
+    spec = spec.replace(max_entries=opened.spec.max_entries)  # which an option may have said
     fd = os.dup(opened.fd)
     if isinstance(decl, TailCalls):
         return programs.ProgramTable(fd, spec, descriptor)
@@ -77,6 +80,9 @@ def open_view(
     opened_map, shape = maps.open_map(fd, spec), decl.aggregate()
     if isinstance(opened_map, maps.OfMaps) and opened.load_types is not None:
         opened_map.use_types(opened.spec.inner, opened.load_types)
+    if second is not None:
+        assert isinstance(opened_map, maps.StackTraceMap)
+        opened_map.use_second(os.dup(second.fd))
     if shape is None:
         return opened_map
     totals = bool(value_of(getattr(decl, "totals", False), options))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,6 +12,7 @@ from pyebpf.abi.names import link_type_name, prog_type_name
 from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.shared import Global
+from pyebpf.dsl.stacks import StackTrace
 from pyebpf.errors import AttachError, PinError, PyebpfError
 from pyebpf.host.cpus import possible_count
 from pyebpf.lazy import lazy
@@ -121,7 +123,7 @@ def open_pinned(where: Path | MapDecl, declaration: MapDecl | None = None) -> An
     kind, fd = bpffs.open_pinned(path)
     try:
         if kind == "map":
-            return maps.open_map(os.dup(fd), pinned_map.spec_of(fd, path))
+            return _undeclared(fd, path)
         if kind == "link":
             return _link(os.dup(fd), path)
         return PinnedProgram(os.dup(fd), path)
@@ -129,8 +131,19 @@ def open_pinned(where: Path | MapDecl, declaration: MapDecl | None = None) -> An
         os.close(fd)
 
 
+def _undeclared(fd: int, path: str) -> Any:
+    """Return the view of a pinned map, as the kernel describes it."""
+    view = maps.open_map(os.dup(fd), pinned_map.spec_of(fd, path))
+    second = pinned_map.second_of(path)
+    if second and isinstance(view, maps.StackTraceMap):
+        view.use_second(bpffs.open_pinned(second)[1])
+    return view
+
+
 def unpin(path: Path) -> None:
     """Remove the name of something pinned, or of a directory of links.
+
+    With a map of stacks goes the second map that was pinned beside it.
 
     The object ends when nobody holds it any more: a map's contents are gone, a program is detached.
 
@@ -138,17 +151,34 @@ def unpin(path: Path) -> None:
         PinError: nothing is pinned there.
         OSError: this process may not remove it.
     """
-    bpffs.unpin(os.fspath(path))
+    name = os.fspath(path)
+    second = pinned_map.second_of(name)
+    bpffs.unpin(name)
+    if second:
+        bpffs.unpin(second)
 
 
 def _declared(decl: MapDecl, path: str) -> Any:
     if isinstance(decl, Global):
         raise PyebpfError("Global variables are part of their session: share an Array[…] instead")
+    with _like(decl, path) as opened:
+        second = pinned_map.second_of(path) if isinstance(decl, StackTrace) else ""
+        with _like(decl, second) if second else nullcontext() as other:
+            none = MappingProxyType[Any, Any]({})
+            return open_view(decl, opened, none, _no_session, second=other)
+
+
+def _like(decl: MapDecl, path: str) -> MapFd:
+    """Open the map that is pinned at a path, if it is the one that is declared."""
     spec = adjusted(decl.spec(os.path.basename(path), possible_count()))  # noqa: PTH119
     kind, fd = bpffs.open_pinned(path, spec.flags & ONE_SIDED)
-    with MapFd(fd, spec, spec.name) as opened:
+    opened = MapFd(fd, spec, spec.name)
+    try:
         pinned_map.check(kind, fd, spec, 0, path)
-        return open_view(decl, opened, MappingProxyType({}), _no_session)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
 
 
 def _no_session(probe: object) -> int:

@@ -23,6 +23,7 @@ from pyebpf.dsl.map_flags import Chosen
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.probes import Probe, program_names
 from pyebpf.dsl.shared import Global
+from pyebpf.dsl.stacks import StackTrace
 from pyebpf.dsl.unit_names import DATA_MAP
 from pyebpf.errors import (
     AttachError,
@@ -46,6 +47,7 @@ from pyebpf.runtime.resolver import CoreResolver
 from pyebpf.shown import Shown
 from pyebpf.spec.compiled import Compiled, Kept
 from pyebpf.spec.events import PAGE
+from pyebpf.spec.stacks import SECOND_PIN
 from pyebpf.spec.types import DataType, Record
 from pyebpf.starting import Start, recall
 from pyebpf.targets import host_target
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from pyebpf.dsl.probes.alternatives import Alternatives, Loadable
     from pyebpf.runtime import bpffs, elf, events, pinned_map
     from pyebpf.runtime.invoke import Invocation
+    from pyebpf.runtime.map_fd import MapFd
     from pyebpf.runtime.maps import perf, shared
     from pyebpf.runtime.program import Program
     from pyebpf.runtime.token import Token
@@ -299,7 +302,7 @@ def _sizes(
         if isinstance(decl, Events) and compiled[name].kind == decl.kind:
             sizes[name] = decl.pages_with(options) * PAGE
         if decl.entries_option is not None:
-            sizes[name] = value_of(decl.entries_option, options)
+            sizes[name] = decl.entries_with(options)
         chosen = getattr(decl, "chosen", None)
         if isinstance(chosen, Chosen) and chosen.pin_option is not None and name in pins:
             sizes[name] = pinned_map.entries_of(pins[name]) or compiled[name].max_entries
@@ -428,6 +431,9 @@ class Session(Shown, Measured, Owner):
             )
         elif isinstance(what, MapDecl):
             bpffs.pin(self._map_fd(what), os.fspath(path))
+            second = self._second_of(what)
+            if second is not None:
+                bpffs.pin(second.fd, f"{os.fspath(path)}{SECOND_PIN}")
         else:
             bpffs.pin(self._program_fd(what), os.fspath(path))
 
@@ -489,7 +495,14 @@ class Session(Shown, Measured, Owner):
             raise KeyError(f"no loaded probe uses {shown}, so there is no such map")
         with tokens.using(self.token):
             lost = partial(self._losses.of, name)
-            return open_view(decl, opened, self._options, self._program_fd, lost)
+            return open_view(
+                decl, opened, self._options, self._program_fd, lost, self._second_of(decl)
+            )
+
+    def _second_of(self, decl: MapDecl) -> MapFd | None:
+        """Return the second map of a declaration, if it has one."""
+        second = decl.second if isinstance(decl, StackTrace) else None
+        return self._loaded.maps[self._found.maps[second]] if second is not None else None
 
     def _global(self, name: str, kind: DataType) -> shared.GlobalView:
         opened = self._loaded.maps.get(DATA_MAP)

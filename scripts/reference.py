@@ -18,8 +18,8 @@ _DIRECTIVE = re.compile(r"^\.\. auto(function|class|module):: (\S+)$", re.MULTIL
 
 #: What declarations of maps have for the compiler and the session, not for those who declare.
 FOR_THE_COMPILER = {
-    "aggregate", "data_type", "entries_option", "key_and_value", "opener", "pages_with", "places",
-    "record", "shape", "spec", "spec_for", "stored", "types", "verbs",
+    "aggregate", "data_type", "entries_option", "entries_with", "key_and_value", "opener",
+    "pages_with", "places", "record", "shape", "spec", "spec_for", "stored", "types", "verbs",
 }  # fmt: skip
 _DECLARED_IN = "pyebpf.dsl."
 

@@ -16,6 +16,7 @@ from pyebpf.dsl.map_of_maps import OfMaps
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.probes.alternatives import Alternatives
+from pyebpf.dsl.stacks import StackTrace
 from pyebpf.dsl.symbols import KernelVariable, Kfunc
 from pyebpf.dsl.tail import TailCalls
 
@@ -143,6 +144,8 @@ def _object(name: str, value: Any, mentioned: list[str], found: Collected) -> No
         found.name_map(value, name)
         if isinstance(value, TailCalls):
             _targets(value, found)
+        elif isinstance(value, StackTrace) and value.second is not None:
+            found.name_map(value.second, f"{name}_2")
     elif isinstance(value, FunctionType) and not hasattr(value, "__pyebpf_builtin__"):
         _function(value, found)
     elif not isinstance(value, (ModuleType, type)):

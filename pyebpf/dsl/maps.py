@@ -19,6 +19,8 @@ from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import U32, DataType
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from typing_extensions import Unpack
 
     from pyebpf.dsl.map_flags import MapFlags
@@ -56,6 +58,11 @@ class MapDecl:
     def spec_for(self, name: str, target: Target) -> MapSpec:
         """Return what is to be created for a kernel."""
         return self.spec(name, target.cpus)
+
+    def entries_with(self, options: Mapping[Any, Any]) -> int:
+        """Return how many entries the map is made with, where a constant says how many."""
+        entries: int = value_of(self.entries_option, options)
+        return entries
 
     def aggregate(self) -> AggregateSpec | None:
         """Say what the map's rows are, if it is an aggregate."""

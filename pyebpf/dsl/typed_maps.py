@@ -32,9 +32,13 @@ class GetOr(Expr):
 
 
 class StackId(Expr):
-    """``stacks.kernel()`` or ``stacks.user()``: the helper's answer, with its flags."""
+    """``stacks.kernel()`` or ``stacks.user()``: an id; ``flags`` are the helper's.
+
+    ``second`` is where a stack goes that the map has no place for.
+    """
 
     map: MapUse
+    second: MapUse | None
     flags: int
 
 

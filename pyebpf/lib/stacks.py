@@ -29,7 +29,6 @@ storage = Const(
 
 stacks = StackTrace(max_entries=storage)
 _NO_STACK = -14  # what get_stackid gives where there is none: -EFAULT
-_NO_ROOM = -17  # and where another stack has its place: -EEXIST
 
 #: Functions that are in a stack because it was taken there, by how their names begin.
 _TRACING = ("bpf_", "__bpf_", "___bpf_", "__traceiter_", "perf_trace_", "trace_call_bpf")
@@ -122,7 +121,7 @@ def described(session: Any, number: int, pid: int = 0, *, addresses: bool = Fals
         pid: of the process; 0 for a stack of the kernel.
         addresses: show each address before its function.
     """
-    if number == _NO_ROOM:
+    if number < 0 and number != _NO_STACK:  # -EEXIST, -ENOMEM
         return ["[lost]"]
     frames = session[stacks].frames(number, pid)
     return [

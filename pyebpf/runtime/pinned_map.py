@@ -15,7 +15,8 @@ from pyebpf.host.cpus import possible_count
 from pyebpf.runtime import bpffs, syscall
 from pyebpf.spec.from_btf import data_type
 from pyebpf.spec.objects import MapSpec
-from pyebpf.spec.types import Array, DataType, Record
+from pyebpf.spec.stacks import SECOND_PIN, type_of_value
+from pyebpf.spec.types import U32, Array, DataType, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +40,25 @@ def entries_of(path: str) -> int:
     kind, fd = bpffs.open_pinned(path)
     try:
         return syscall.map_info(fd).max_entries if kind == "map" else 0
+    finally:
+        os.close(fd)
+
+
+def second_of(path: str) -> str:
+    """Return where the second map of pinned stacks is pinned; "" if there is none."""
+    second = f"{path}{SECOND_PIN}"
+    if not os.path.lexists(second):
+        return ""
+    return second if _is_of_stacks(path) and _is_of_stacks(second) else ""
+
+
+def _is_of_stacks(path: str) -> bool:
+    try:
+        kind, fd = bpffs.open_pinned(path)
+    except (KernelError, PinError):
+        return False
+    try:
+        return kind == "map" and syscall.map_info(fd).type == c.BPF_MAP_TYPE_STACK_TRACE
     finally:
         os.close(fd)
 
@@ -178,6 +198,8 @@ def spec_of(fd: int, name: str) -> MapSpec:
         found.name, row.name, found.key_size, found.value_size, found.max_entries, found.flags,
         extra=found.extra,
     )  # fmt: skip
+    if row.id == c.BPF_MAP_TYPE_STACK_TRACE:  # which has no types of its own
+        return spec.replace(key=U32, value=type_of_value(spec.value_size, spec.flags))
     key, value = _types(found, spec, 0) if found.btf_id else (None, None)
     fits = value is not None and value.size == spec.value_size
     return spec.replace(

@@ -15,6 +15,7 @@ from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.perf import PerfEventArray
 from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.shared import Global
+from pyebpf.dsl.stacks import StackTrace
 from pyebpf.dsl.tail import TailCalls
 from pyebpf.dsl.unit import UnitState
 from pyebpf.dsl.unit_names import LOST_MAP, PRINT_MAP
@@ -309,6 +310,8 @@ class Simulation(OpenMaps):
     def _entries(self, decl: MapDecl, table: Table) -> Any:
         """Return the view of a map with entries, or of what its rows are."""
         opened, shape = open_table(table), decl.aggregate()
+        if isinstance(decl, StackTrace) and decl.second is not None:
+            opened.second = open_table(self.machine.tables[self._found.maps[decl.second]])
         if shape is None:
             return opened
         totals = bool(value_of(getattr(decl, "totals", False), self._options))

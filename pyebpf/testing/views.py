@@ -108,7 +108,7 @@ class MemoryHash(_InMemory, HashMap):
 
     def take(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Copy all entries out and remove them."""
-        taken = self.snapshot()
+        taken = _InMemory.snapshot(self)
         for key in self._table.keys():  # noqa: SIM118 - a map of ours, no dict
             self._table.delete(key)
         return taken
@@ -225,14 +225,12 @@ class MemoryBloom(MemoryQueue, BloomMap):
         return not self._table.asked(self.value.pack(value))
 
 
-class MemoryStacks(MemoryHash, StackTraceMap):
+class MemoryStacks(StackTraceMap, MemoryHash):
     """Call stacks by id."""
 
-    def _lookup(self, key: object) -> NDArray[Any] | None:
-        if isinstance(key, int | np.integer) and key < 0:
-            return None
-        found = self._table.value(self._pack_key(key))
-        return None if found is None else self.unpacked(found)
+    def _bytes(self, key: object) -> bytes | None:
+        self.open_fd()
+        return self._table.value(self._pack_key(key))
 
     def _fill(
         self, memory: NDArray[np.uint8], numbers: NDArray[Any], keys: NDArray[np.uint32]

@@ -20,13 +20,13 @@ from pyebpf import (
     tgid,
     u64,
 )
+from pyebpf.spec.stacks import SECOND
 from tests.kernel.running import fire, loaded
 
 pytestmark = pytest.mark.kernel
 
 # -- call stacks
 
-# Room enough that three stacks hardly ever fall into one bucket, which would refuse one of them.
 stacks = StackTrace(max_entries=16_384, depth=64)
 crowded = StackTrace(max_entries=1, depth=4)
 by_stack = Hash[tuple[i64, i64], u64](max_entries=64)
@@ -86,16 +86,17 @@ def test_a_stack_is_an_id_and_addresses() -> None:
 def collide(ctx: RawTracepointContext) -> int:
     ids[3] = crowded.kernel()
     ids[4] = crowded.kernel(2)
-    return ids[4] < 0
+    ids[5] = crowded.kernel(3)
+    return ids[5] < 0
 
 
 def test_a_stack_without_a_place_is_counted_as_lost() -> None:
     with loaded(collide) as session:
         assert fire(session, collide) == 1
-        first, second = session[ids].view()[3:5].tolist()
-        assert (first, second) == (0, -17)  # EEXIST
+        assert session[ids].view()[3:6].tolist() == [0, SECOND, -17]  # EEXIST
         assert session.lost() == {"crowded": 1}
         assert len(session[crowded][0]) == 4
+        assert session[crowded].keys() == [0, SECOND]
 
 
 # -- tail calls

@@ -94,9 +94,16 @@ def test_options_say_how_large_a_buffer_is_and_where_a_map_is_pinned() -> None:
 
 def test_options_say_how_many_entries_there_are() -> None:
     room = Const(64)
-    for decl in (Hash[u32, u64](max_entries=room), StackTrace(max_entries=room)):
-        assert decl.spec("m", 4).max_entries == 64
+    table, stacks = Hash[u32, u64](max_entries=room), StackTrace(max_entries=room)
+    for decl in (table, stacks):
         assert decl.entries_option is room
+    assert table.spec("m", 4).max_entries == 64
+    assert table.entries_with({room: 100}) == 100
+    # In each of the two maps, which have as many places as stacks were asked for.
+    assert stacks.spec("m", 4).max_entries == 33
+    assert stacks.entries_with({room: 100}) == 65
+    assert StackTrace(max_entries=room, replace=True).spec("m", 4).max_entries == 64
+    assert StackTrace(max_entries=room, stack_build_id=True).entries_with({room: 100}) == 128
     with pytest.raises(PyebpfError, match="Array: max_entries cannot be an option"):
         Array[u64](max_entries=room)
     with pytest.raises(PyebpfError, match="StackTrace: max_entries=0: a map holds at least 1"):

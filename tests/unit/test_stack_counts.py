@@ -152,7 +152,7 @@ class Key:
     kernel: i64
 
 
-stacks = StackTrace(max_entries=2)
+stacks = StackTrace(max_entries=1)  # each of the two maps has one place
 places = StackTrace(max_entries=8, stack_build_id=True)
 samples = Hash[Key, u64](max_entries=8)
 pairs = Hash[tuple[i64, u32], u32](max_entries=8)

@@ -221,7 +221,9 @@ def _setdefault(decl: Any, args: list[Expr], span: Span, scope: Scope) -> Expr:
 
 def _stack(name: str) -> Callable[[Any, list[Expr], Span, Scope], Expr]:
     def check(decl: StackTrace, args: list[Expr], span: Span, scope: Scope) -> Expr:
-        return stack_id(decl, use(decl, span, scope), name, args, span)
+        made = use(decl, span, scope)
+        second = use(decl.second, span, scope) if decl.second is not None else None
+        return stack_id(decl, (made, second), name, args, span)
 
     return check
 

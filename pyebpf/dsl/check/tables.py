@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from pyebpf.dsl.typed import MapUse
 
 
-def stack_id(decl: StackTrace, made: MapUse, name: str, args: list[Expr], span: Span) -> Expr:
+def stack_id(
+    decl: StackTrace,
+    made: tuple[MapUse, MapUse | None],
+    name: str,
+    args: list[Expr],
+    span: Span,
+) -> Expr:
     """Check ``stacks.kernel(skip)`` and ``stacks.user(skip)``."""
     flags = BPF_F_USER_STACK if name == "user" else 0
     flags |= BPF_F_REUSE_STACKID if decl.replace else 0
@@ -30,7 +36,7 @@ def stack_id(decl: StackTrace, made: MapUse, name: str, args: list[Expr], span: 
             got = str(skip.value if isinstance(skip, Literal) else skip.type)
             raise Fault(Mismatch(skip.span, expected=wanted, got=got))
         flags |= int(skip.value)
-    return StackId(I64, span, made, flags)
+    return StackId(I64, span, *made, flags)
 
 
 def tail_call(decl: TailCalls, made: MapUse, index: Expr, span: Span, scope: Scope) -> Expr:

@@ -16,6 +16,7 @@ from pyebpf.ir import nodes
 from pyebpf.ir.nodes import CompareOp, Value
 from pyebpf.ir.types import I32, I64, U32, U64, VOID, Space
 from pyebpf.spec.kernel_fields import kernel_fields
+from pyebpf.spec.stacks import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -292,23 +293,44 @@ def removed(low: Expressions, made: typed.MapUse, key: Value) -> Value:
 
 
 def stack_id(low: Expressions, expr: typed_maps.StackId) -> Value:
-    """Lower ``stacks.kernel()``; a stack that the map has no place for is counted."""
+    """Lower ``stacks.kernel()``; a stack that no map has a place for is counted."""
     build = low.build
     build.span = expr.span
-    arguments = (low.context, build.map(expr.map.spec), build.const(expr.flags, U64))
-    answer = build.call("get_stackid", arguments, I64)
-    refused, end = build.new_block("refused"), build.new_block("end")
-    lost = build.new_block("lost")
+    answer = _kept(low, expr.map.spec, expr.flags)
+    given = build.slot("stack", I64)
+    build.write(given, answer)
+
+    def lost() -> None:
+        build.write(given, answer)
+        count_lost(low, expr.map.index)
+
+    def no_place() -> None:
+        if expr.second is None:
+            lost()
+            return
+        other = _kept(low, expr.second.spec, expr.flags)
+        marked = build.binary(nodes.BinaryOp.OR, other, build.const(SECOND, I64))
+        build.write(given, marked)
+        if_negative(low, other, lost)
+
+    # A kernel thread has no stack in user space: nothing is lost then.
+    none = build.const(-errno.EFAULT, I64)
+    refused, tried, end = (build.new_block(name) for name in ("refused", "no_place", "end"))
     build.branch(build.compare(CompareOp.LT, answer, build.const(0, I64)), refused, end)
     build.start(refused)
-    # A kernel thread has no stack in user space: nothing is lost then.
-    none = build.compare(CompareOp.EQ, answer, build.const(-errno.EFAULT, I64))
-    build.branch(none, end, lost)
-    build.start(lost)
-    count_lost(low, expr.map.index)
+    build.branch(build.compare(CompareOp.EQ, answer, none), end, tried)
+    build.start(tried)
+    no_place()
     build.jump(end)
     build.start(end)
-    return answer
+    return build.read(given)
+
+
+def _kept(low: Expressions, spec: MapSpec, flags: int) -> Value:
+    """Keep the stack in a map; return the helper's answer."""
+    build = low.build
+    arguments = (low.context, build.map(spec), build.const(flags, U64))
+    return build.call("get_stackid", arguments, I64)
 
 
 def setdefault(low: Expressions, expr: typed.MapSetdefault) -> Value:

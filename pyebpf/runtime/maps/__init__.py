@@ -63,5 +63,6 @@ __all__ = [
     "PerCpuArrayMap",
     "PlaceMap",
     "QueueMap",
+    "StackTraceMap",
     "open_map",
 ]

@@ -21,6 +21,7 @@ from pyebpf.runtime.maps.counted import counted
 from pyebpf.runtime.maps.hash import HashMap
 from pyebpf.runtime.symbols import Frame, Symbols
 from pyebpf.runtime.symbols.build_ids import BUILD_ID, EMPTY
+from pyebpf.spec.stacks import SECOND
 
 #: So many stacks are looked up into one piece of memory, of some megabytes.
 _BLOCK = 4_096
@@ -32,10 +33,29 @@ class StackTraceMap(HashMap):
     With ``stack_build_id=True`` a place of user space is a record instead: ``status``, the
     ``build_id`` of a file, and the ``offset`` in it.
 
+    There may be two maps of the kernel, of which an id says which has its stack: all that is read
+    here is of both.
+
+    Attributes:
+        second: the view of the second, whose ids lack the bit that tells them apart; None if there
+            is one map.
+
     Shape:  a stack is ``(n,)`` of ``uint64`` or of records; a snapshot has values ``(m, d)``, 0
         behind the end.
     Since:  Linux 4.6.
     """
+
+    second: StackTraceMap | None = None
+
+    def use_second(self, fd: int) -> None:
+        """Read the second map as well. It owns ``fd`` from here on."""
+        self.second = StackTraceMap(fd, self.spec)
+
+    def close(self) -> None:
+        """Close both descriptors. Closing again does nothing."""
+        super().close()
+        if self.second is not None:
+            self.second.close()
 
     @cached_property
     def symbols(self) -> Symbols:
@@ -139,7 +159,11 @@ class StackTraceMap(HashMap):
     def _block(self, ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Do as :meth:`several`, in memory for all of them as the kernel has them."""
         memory = np.zeros((len(ids), self.layout.value_bytes), np.uint8)
-        self._fill(memory, np.flatnonzero(ids >= 0), ids.astype(np.uint32))
+        other = ids >= SECOND
+        self._fill(memory, np.flatnonzero((ids >= 0) & ~other), ids.astype(np.uint32))
+        if self.second is not None:
+            rest = (ids - other * SECOND).astype(np.uint32)
+            self.second._fill(memory, np.flatnonzero(other), rest)  # noqa: SLF001 - of this class
         rows = memory.view(self._place)
         lengths = np.logical_and.accumulate(~_behind(rows), axis=1).sum(axis=1, dtype=np.int64)
         return rows[np.arange(rows.shape[1]) < lengths[:, None]], lengths
@@ -156,11 +180,48 @@ class StackTraceMap(HashMap):
     def _lookup(self, key: object) -> NDArray[Any] | None:
         if isinstance(key, int | np.integer) and key < 0:
             return None  # what a probe got where there was no stack
+        half, number = self._half(key)
+        found = half._bytes(number)  # noqa: SLF001 - of this class
+        return None if found is None else self.unpacked(found)
+
+    def _half(self, key: object) -> tuple[StackTraceMap, object]:
+        """Return which of the two maps has the stack of an id, and under which number."""
+        if self.second is None or not isinstance(key, int | np.integer) or key < SECOND:
+            return self, key
+        return self.second, int(key) - SECOND
+
+    def _bytes(self, key: object) -> bytes | None:
         packed = self._pack_key(key)
         memory, address = call.buffer(self.layout.value_bytes)
         if not syscall.map_lookup(self.open_fd(), call.address_of(packed), address):
             return None
-        return self.unpacked(memory.raw[: self.layout.value_bytes])
+        found: bytes = memory.raw[: self.layout.value_bytes]
+        return found
+
+    def _remove(self, key: object) -> bool:
+        half, number = self._half(key)
+        return super()._remove(key) if half is self else half._remove(number)  # noqa: SLF001
+
+    def pop(self, key: object, default: Any = None) -> Any:
+        """Remove a stack and return it, ``(n,)``, or ``default`` if there is no such id."""
+        found = self._lookup(key)
+        return found if found is not None and self._remove(key) else default
+
+    def snapshot(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Copy all stacks out: ids ``(m,)``, and values ``(m, d)``, 0 behind the end."""
+        own = super().snapshot()
+        return own if self.second is None else _joined(own, self.second.snapshot())
+
+    def take(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Copy all stacks out, and remove them: their ids mean nothing then.
+
+        A stack that is kept between its copying and its removal is lost.
+
+        Returns:
+            ids ``(m,)``, and values ``(m, d)``, as :meth:`snapshot` gives them.
+        """
+        own = super().take()
+        return own if self.second is None else _joined(own, self.second.take())
 
     def unpacked(self, data: bytes) -> NDArray[Any]:
         """Return the places that the kernel's bytes are, without what is behind the end.
@@ -186,6 +247,14 @@ class StackTraceMap(HashMap):
     def __iter__(self) -> Iterator[int]:
         """Yield the ids of one :meth:`snapshot`."""
         return iter(self.keys())
+
+
+def _joined(
+    first: tuple[NDArray[Any], NDArray[Any]], second: tuple[NDArray[Any], NDArray[Any]]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the stacks of both maps, with ids that tell them apart."""
+    ids = np.concatenate([first[0], second[0] | np.uint32(SECOND)])
+    return ids, np.concatenate([first[1], second[1]])
 
 
 def _ended(row: NDArray[Any]) -> NDArray[Any]:
