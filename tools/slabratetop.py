@@ -8,7 +8,8 @@ Output:   a screen for each interval: the load, and a row for each cache, the mo
 Cost:     one probe, which runs for each allocation: a busy machine makes a million in a second,
           and a hash update for each costs about 100 ns.
 Needs:    Linux 6.1 with BTF; before that functions that can be traced, of which those that
-          allocate several objects at once are not counted.
+          allocate several objects at once are not counted. A cache that is made where another one
+          was has its name.
 Source:   behaviour after BCC's slabratetop (Brendan Gregg, 2016); written from scratch.
 """
 
@@ -90,7 +91,7 @@ def allocated(cache: Ptr[kmem_cache]) -> None:
 
 def report(session: Session) -> list[dict[str, Any]]:
     """Take one interval: a row for each cache, the most bytes first."""
-    _, values = session[caches].take()
+    _, values = session[caches].added()
     by_name: dict[str, dict[str, Any]] = {}
     for did in rows(Totals, values):
         # Caches of one name are of one kind: control groups had their own before Linux 5.9.

@@ -44,6 +44,8 @@ _BUSY = c.BPF_RINGBUF_BUSY_BIT
 _DISCARDED = c.BPF_RINGBUF_DISCARD_BIT
 _LENGTH = struct.Struct("=I")
 _WORD = 8
+#: With more breaks in a chain of headers, places to which none leads are left out first.
+_FEW_BREAKS = 16
 _STRONGLY_ORDERED = frozenset({"x86_64", "AMD64", "i686"})
 
 
@@ -282,16 +284,34 @@ def chain(
     """
     if not len(words):
         return np.empty(0, np.intp), 0
+    numbers: NDArray[np.intp] | None = None
+    if np.count_nonzero(following[:-1] != words[1:]) > _FEW_BREAKS:
+        numbers = np.flatnonzero(_led_to(words, following, limit))
+        words, following = words[numbers], following[numbers]
     breaks = np.flatnonzero(following[:-1] != words[1:])
     parts, first = [], 0
     while True:
-        at = int(np.searchsorted(breaks, first))
+        at = int(breaks.searchsorted(first))
         last = int(breaks[at]) if at < len(breaks) else len(words) - 1
         parts.append(np.arange(first, last + 1))
         after = int(following[last])
-        first = int(np.searchsorted(words, after))
+        first = int(words.searchsorted(after))
         if after >= limit or first == len(words) or words[first] != after:
-            return np.concatenate(parts), after
+            found = np.concatenate(parts)
+            return found if numbers is None else numbers[found], after
+
+
+def _led_to(words: NDArray[np.intp], following: NDArray[np.intp], limit: int) -> NDArray[np.bool_]:
+    """Tell of each place whether it is the first, or another leads to it.
+
+    What is left of older records behind the end of a text often looks like a header, as there was
+    one; but nothing leads there.
+    """
+    mark = np.zeros(limit, bool)
+    mark[following[following < limit]] = True
+    mark[words[0]] = True
+    found: NDArray[np.bool_] = mark[words]
+    return found
 
 
 def _strides(lengths: NDArray[np.uint32]) -> NDArray[np.intp]:

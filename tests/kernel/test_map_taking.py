@@ -56,6 +56,9 @@ pairs = Array[Pair](max_entries=2)
 by_turn = ArrayOfMaps(Hash[u32, u64](max_entries=64), max_entries=1)
 by_name = HashOfMaps(PerCpuHash[u32, u64](max_entries=64), key=u32)
 cells = Array[u64](max_entries=1)
+grown = Hash[u64, u64](max_entries=256)
+grown_on_cpus = PerCpuHash[u32, u64](max_entries=256)
+grown_pairs = Hash[tuple[u32, u16], Pair](max_entries=256)
 
 
 @raw_tracepoint("sys_enter")
@@ -93,8 +96,22 @@ def add(ctx: RawTracepointContext) -> None:
         pairs[i % 2].half += 1
 
 
+@raw_tracepoint("sys_enter")
+def grow(ctx: RawTracepointContext) -> None:
+    number = ctx.args[0]
+    for i in range(BURST):
+        grown[i % 8] += 1
+        grown[1_000 + number % 64] += 2
+        grown_on_cpus[i % 8] += 1
+        pair = grown_pairs.setdefault((i % 8, 7), Pair(whole=0, half=0, part=0))
+        pair.whole += 3
+        pair.half += 1
+
+
 @contextmanager
-def writing(session: Any, probe: Any, most: int = MOST) -> Iterator[list[int]]:
+def writing(
+    session: Any, probe: Any, most: int = MOST, threads_at_once: int = THREADS
+) -> Iterator[list[int]]:
     """Run a program in threads until the block is left; give the numbers that it had."""
     numbers: list[int] = []
     stop = threading.Event()
@@ -106,7 +123,7 @@ def writing(session: Any, probe: Any, most: int = MOST) -> Iterator[list[int]]:
             if stop.is_set():
                 break
 
-    threads = [threading.Thread(target=write, args=(at * most,)) for at in range(THREADS)]
+    threads = [threading.Thread(target=write, args=(at * most,)) for at in range(threads_at_once)]
     for thread in threads:
         thread.start()
     try:
@@ -198,6 +215,38 @@ def test_a_map_that_was_swapped_out_has_every_addition() -> None:
         assert sums == [total, total]
         with pytest.raises(KeyError):
             session[by_name].swap(8)
+
+
+@pytest.mark.parametrize("batches", [True, False])
+def test_what_eight_threads_add_is_there_once_and_all_of_it(batches: bool) -> None:
+    """Entries stay, so that no addition finds one that was taken meanwhile."""
+    with loaded(grow) as session:
+        views = [session[each] for each in (grown, grown_on_cpus, grown_pairs)]
+        if not batches:
+            for view in views:
+                view._reader.lacking |= {c.BPF_MAP_LOOKUP_BATCH}
+        sums = dict.fromkeys(("ones", "twos", "on cpus", "whole", "half"), 0)
+
+        def look() -> None:
+            keys, values = views[0].added()
+            sums["ones"] += int(values[keys < 8].sum())
+            sums["twos"] += int(values[keys >= 1_000].sum())
+            sums["on cpus"] += int(views[1].added()[1].sum())
+            pairs = views[2].added()[1]
+            sums["whole"] += int(pairs["whole"].sum())
+            sums["half"] += int(pairs["half"].sum(dtype=np.uint64))
+
+        with writing(session, grow, 10_000_000, 8) as numbers:
+            for _ in range(TAKINGS * 5):
+                look()
+        look()
+        n = BURST * len(numbers)
+        assert list(sums.values()) == [n, 2 * n, n, 3 * n, n]
+        assert n > 0
+        for view in views:
+            assert len(view.added()[0]) == 0  # nothing since
+            assert len(view) > 0
+        assert session.lost() == {}
 
 
 def test_arrays_are_taken_with_every_addition(requires: Callable[[str], None]) -> None:

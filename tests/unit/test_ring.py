@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pyebpf.abi import constants as c
 from pyebpf.errors import FormatError
-from pyebpf.runtime.ring import RingMemory, _LockFence
+from pyebpf.runtime.ring import RingMemory, _led_to, _LockFence, chain
 
 PAGE = mmap.PAGESIZE
 #: The pages of the kernel's own that come before the data, which it counts too.
@@ -184,3 +184,19 @@ def test_the_order_of_accesses_on_other_processors(monkeypatch: pytest.MonkeyPat
     ring.reserve(bytes(24))
     ring.ring.read_batch(np.dtype("V24"))
     assert calls == [32, 32, 32]
+
+
+def test_what_an_older_turn_left_is_no_record_however_much_of_it_there_is() -> None:
+    """Between two places of the chain lies one that leads nowhere, or to another such one."""
+    words = np.arange(0, 40_000, 2)
+    following = words + 2
+    stale = np.arange(1, 40_000, 2)
+    places = np.concatenate([words, stale])
+    leads = np.concatenate([following, np.where(stale % 3 == 0, stale + 2, stale + 7_777_777)])
+    order = np.argsort(places)
+    led = _led_to(places[order], leads[order], 40_000)
+    assert led[::2].all()
+    assert led.sum() < 28_000
+    found, after = chain(places[order], leads[order], 40_000)
+    assert places[order][found].tolist() == words.tolist()
+    assert after == 40_000

@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from pyebpf.runtime.maps.base import EntryMap
+from pyebpf.runtime.maps.growth import Copy, copy_of, growth, remembered
 
 
 class HashMap(EntryMap):
@@ -18,6 +19,9 @@ class HashMap(EntryMap):
     Shape:  a value is ``()`` of its type, or ``(c,)`` when the kind is per-CPU.
     Since:  Linux 3.19 (feature ``map.hash``).
     """
+
+    #: What :meth:`added` saw last.
+    _copy: Copy | None = None
 
     def __delitem__(self, key: object) -> None:
         """Remove an entry.
@@ -43,15 +47,38 @@ class HashMap(EntryMap):
         """Copy all entries out and remove them.
 
         Each bucket is copied and emptied under its lock (Linux 5.6), so what programs insert or
-        replace is either here or still in the map, once. What a program adds *in place*,
-        ``counts[key] += 1``, is found and added in two steps: an addition whose entry was taken
-        between them is lost. Nothing is lost with ``HashOfMaps.swap``. Of networks, and without
-        batch operations, updates between copying and removing are lost.
+        replace is either here or still in the map, once. **Not exact** is what a program adds *in
+        place*, ``counts[key] += 1``: that is found and added in two steps, and an addition whose
+        entry was taken between them is lost. Nothing is lost with :meth:`added`, which leaves the
+        entries, with ``ArrayOfMaps.swap``, and with ``take()`` of ``Count``, ``Sum`` and the like.
+        Of networks, and without batch operations, updates between copying and removing are lost.
 
         Returns:
             keys ``(n,)``, and values ``(n,)`` or ``(n, c)``.
         """
         return self._reader.read(self.open_fd(), delete=True)
+
+    def added(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return what was added to each entry since the last time; the entries stay.
+
+        Nothing is written to the map, so no addition is lost and none is there twice, however
+        programs add: it is for values that grow, ``counts[key] += 1``. Entries that did not change
+        are left out. Fields that are no numbers come as they are. A map whose entries are also
+        removed has other numbers: use :meth:`take`, which says what it loses, or
+        ``ArrayOfMaps.swap``, which loses nothing.
+
+        Returns:
+            keys ``(n,)``, and values ``(n,)`` or ``(n, c)``.
+        """
+        keys, values = self.snapshot()
+        now, order = copy_of(self._pack_keys(keys), values)
+        before = self._copy
+        if before is None:
+            self._copy = now
+            return keys[order], now.values.copy()
+        self._copy = remembered(before, now)
+        values, changed = growth(before, now)
+        return keys[order][changed], values[changed]
 
     def clear(self) -> None:
         """Remove all entries."""

@@ -122,7 +122,7 @@ class StackTraceMap(HashMap):
             number: one whose number stands in parentheses behind the name: ``"pid"``.
             unit: what the values are of.
             named: makes text of a function, its name by default.
-            take: take the counts out of a hash: see :meth:`.HashMap.take`.
+            take: only what was counted since the last time: see :meth:`.HashMap.added`.
 
         Stacks that the map had no place for are one frame, ``[lost]``.
 
@@ -136,7 +136,7 @@ class StackTraceMap(HashMap):
         if take:
             if not isinstance(samples, HashMap):
                 raise TypeError(f"entries are taken out of hashes: {samples.name!r} is none")
-            keys, values = samples.take()
+            keys, values = samples.added()
         else:
             keys, values = samples.snapshot()
         return StackCounts(counted(self, keys, values, fields, named), unit=unit)
