@@ -2,20 +2,31 @@
 
 The directory is ``$PYEBPF_CACHE_DIR``, else ``$XDG_CACHE_HOME/pyebpf``, else ``~/.cache/pyebpf``;
 ``PYEBPF_CACHE=off`` turns it off. What is read here is loaded into the kernel by root, so a
-directory or a file that somebody else owns or may write is treated as absent. A cache never fails:
-where it cannot be read or written, there is nothing in it.
+directory or a file that somebody else owns or may write is treated as absent, and so is one that
+somebody else could put another in place of, because a directory above it is theirs. A cache never
+fails: where it cannot be read or written, there is nothing in it.
 """
 
 # pathlib costs a warm start milliseconds and cannot work below an open directory.
-# ruff: noqa: PTH102, PTH103, PTH116, PTH118, PTH120, PTH123
+# ruff: noqa: PTH116, PTH118, PTH123
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import stat
 import struct
 import zlib
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pyebpf.lazy import lazy
+
+if TYPE_CHECKING:
+    import grp
+else:
+    grp = lazy("grp")
 
 #: Entries are removed, the oldest first, when the directory holds more than this. In bytes.
 LIMIT = 64 << 20
@@ -23,6 +34,8 @@ LIMIT = 64 << 20
 _HEADER = struct.Struct("<8sII")  # magic, CRC-32 of the data, length of the data
 _MAGIC = b"pyebpf\0\1"
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_DIRECTORY = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_STEP = os.O_PATH | _DIRECTORY
 
 
 def path() -> str | None:
@@ -70,7 +83,9 @@ def write(name: str, data: bytes) -> None:
     directory = _open_directory(create=True)
     if directory is None:
         return
-    temporary = f".{name}.{os.getpid()}"
+    temporary = (
+        f".{name}.{os.urandom(6).hex()}"  # two processes, of two containers, may have one id
+    )
     try:
         _write_file(directory, temporary, _HEADER.pack(_MAGIC, zlib.crc32(data), len(data)), data)
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
@@ -99,15 +114,21 @@ def _home() -> str:
 
 
 def _open_directory(*, create: bool) -> int | None:
-    """Open the directory and check the very thing that was opened."""
+    """Open the directory, step by step, and check the very things that were opened.
+
+    A way there may lead through links, but not to the directory itself. Nothing is made in a place
+    that is not trusted.
+    """
     where = path()
     if where is None:
         return None
+    parent, name = os.path.split(os.path.abspath(where))  # noqa: PTH100
     try:
-        if create:
-            os.makedirs(os.path.dirname(where) or ".", mode=0o700, exist_ok=True)
-            _make_directory(where)
-        fd = os.open(where, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        above = [step for step in os.path.realpath(parent).split("/") if step]
+        fd = os.open("/", _STEP)
+        for step in above:
+            fd = _below(fd, step, _STEP, create=create)
+        fd = _below(fd, name, os.O_RDONLY | _DIRECTORY, create=create)
     except (OSError, ValueError):
         return None
     if _is_private(os.fstat(fd)):
@@ -116,11 +137,46 @@ def _open_directory(*, create: bool) -> int | None:
     return None
 
 
-def _make_directory(where: str) -> None:
+def _below(above: int, name: str, flags: int, *, create: bool) -> int:
+    """Open a directory in another one, which is closed; make it where that is asked for."""
     try:
-        os.mkdir(where, mode=0o700)
-    except FileExistsError:
-        return
+        if not _keeps_names(os.fstat(above)):
+            raise PermissionError(errno.EPERM, "others may put something in its place", name)
+        try:
+            return os.open(name, flags, dir_fd=above)
+        except FileNotFoundError:
+            if not create:
+                raise
+        with suppress(FileExistsError):  # another process was quicker
+            os.mkdir(name, mode=0o700, dir_fd=above)
+        return os.open(name, flags, dir_fd=above)
+    finally:
+        os.close(above)
+
+
+def _keeps_names(info: os.stat_result) -> bool:
+    """Tell whether nobody else can rename what is in a directory, or put something there instead.
+
+    In one such as ``/tmp`` everybody may add, but only owners rename.
+    """
+    if info.st_uid not in (0, os.geteuid()):
+        return False
+    if not info.st_mode & _OTHERS_WRITE or info.st_mode & stat.S_ISVTX:
+        return True
+    return not info.st_mode & stat.S_IWOTH and _is_own_group(info.st_gid)
+
+
+def _is_own_group(gid: int) -> bool:
+    """Tell whether a group is the user's alone: homes are often writable to one."""
+    try:
+        user, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(gid)
+    except KeyError:
+        return False
+    return (
+        gid == user.pw_gid
+        and user.pw_name == group.gr_name
+        and not {*group.gr_mem} - {user.pw_name}
+    )
 
 
 def _is_private(info: os.stat_result) -> bool:

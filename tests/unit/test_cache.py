@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from pyebpf import cache
+
+ROOT = Path(__file__).resolve().parents[2]
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file to another user")
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -93,12 +101,69 @@ def test_a_link_is_no_entry(directory: Path, tmp_path: Path) -> None:
     assert cache.read("entry") is None
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file to another user")
+@as_root
 @pytest.mark.parametrize("what", ["", "entry"])
 def test_what_belongs_to_others_is_not_trusted(directory: Path, what: str) -> None:
     cache.write("entry", b"data")
-    os.chown(directory / what, 65534, 65534)
+    os.chown(directory / what, NOBODY, NOBODY)
     assert cache.read("entry") is None
+
+
+@pytest.mark.parametrize(("mode", "trusted"), [(0o755, True), (0o777, False), (0o1777, True)])
+def test_nobody_else_may_rename_what_is_above_it(directory: Path, mode: int, trusted: bool) -> None:
+    cache.write("entry", b"data")
+    directory.parent.chmod(mode)
+    assert (cache.read("entry") == b"data") is trusted
+    cache.write("other", b"data")
+    assert (directory / "other").exists() is trusted
+
+
+@as_root
+@pytest.mark.parametrize("above", [0, 1])
+def test_a_directory_of_somebody_else_above_it_is_not_trusted(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, above: int
+) -> None:
+    place = directory / "own" / "pyebpf"
+    monkeypatch.setenv("PYEBPF_CACHE_DIR", str(place))
+    cache.write("entry", b"data")
+    assert cache.read("entry") == b"data"
+    os.chown(place.parents[above], NOBODY, NOBODY)
+    assert cache.read("entry") is None
+
+
+@as_root
+def test_nothing_is_made_in_a_place_that_is_not_trusted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    os.chown(tmp_path, NOBODY, NOBODY)
+    monkeypatch.delenv("PYEBPF_CACHE_DIR", raising=False)
+    monkeypatch.delenv("PYEBPF_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # as `sudo -E` hands it on
+    cache.write("entry", b"data")
+    assert [*tmp_path.iterdir()] == []
+
+
+@as_root
+def test_a_group_of_ones_own_may_write_above_it_and_no_other(directory: Path) -> None:
+    user = pwd.getpwuid(os.geteuid())
+    own = grp.getgrgid(user.pw_gid)
+    assert (own.gr_name, {*own.gr_mem} - {user.pw_name}) == (user.pw_name, set())
+    cache.write("entry", b"data")
+    directory.parent.chmod(0o775)
+    assert cache.read("entry") == b"data"
+    os.chown(directory.parent, -1, NOBODY)
+    assert cache.read("entry") is None
+
+
+@pytest.mark.parametrize(("mode", "trusted"), [(0o700, True), (0o777, False)])
+def test_a_link_on_the_way_leads_to_what_is_checked(
+    directory: Path, tmp_path: Path, mode: int, trusted: bool
+) -> None:
+    cache.write("entry", b"data")
+    moved = directory.parent.rename(tmp_path / "moved")
+    directory.parent.symlink_to(moved)
+    moved.chmod(mode)
+    assert (cache.read("entry") == b"data") is trusted
 
 
 def test_a_directory_that_cannot_be_made_is_no_error(
@@ -118,6 +183,59 @@ def test_a_full_disk_is_no_error(directory: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(cache, "_write_file", full)
     cache.write("entry", b"new")
     assert cache.read("entry") == b"old"
+    assert [p.name for p in directory.iterdir()] == ["entry"]
+
+
+SMALL_DISK = """
+mount -t tmpfs -o size=64k,mode=700 none "$1"
+"$2" -c '
+from pyebpf import cache
+cache.write("entry", b"data")
+cache.write("large", bytes(1 << 20))
+print(cache.read("entry"), cache.read("large"))
+'
+mount -o remount,ro "$1"
+"$2" -c '
+from pyebpf import cache
+cache.write("entry", b"newer")
+cache.write("other", b"data")
+print(cache.read("entry"), cache.read("other"))
+'
+ls -A "$1/pyebpf"
+"""
+
+
+@as_root
+def test_a_disk_that_is_full_or_read_only_is_no_failure(directory: Path, tmp_path: Path) -> None:
+    words = ["unshare", "--mount", "sh", "-e", "-c", SMALL_DISK, "sh"]
+    done = subprocess.run(
+        [*words, str(tmp_path), sys.executable], cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "PYEBPF_CACHE_DIR": str(tmp_path / "pyebpf")}, check=False,
+    )  # fmt: skip
+    if "mount:" in done.stderr:
+        pytest.skip(f"no file system can be mounted: {done.stderr}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["b'data' None", "b'data' None", "entry"]
+
+
+WRITER = """
+import sys
+from pyebpf import cache
+for number in range(200):
+    cache.write("entry", sys.argv[1].encode() * (20_000 + number))
+    found = cache.read("entry")
+    assert found is not None and len({*found}) == 1, found and {*found}
+"""
+
+
+def test_processes_that_write_at_once_never_see_a_part(directory: Path) -> None:
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, letter], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        )
+        for letter in "ab"
+    ]
+    assert [writer.communicate()[1] for writer in writers] == ["", ""]
     assert [p.name for p in directory.iterdir()] == ["entry"]
 
 
@@ -148,13 +266,13 @@ def test_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert cache.path() == "/own"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a directory to another user")
+@as_root
 def test_root_leaves_nothing_in_the_home_of_a_user(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("PYEBPF_CACHE", "PYEBPF_CACHE_DIR", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    os.chown(tmp_path, 65534, 65534)
+    os.chown(tmp_path, NOBODY, NOBODY)
     monkeypatch.setenv("HOME", str(tmp_path))
     where = cache.path()
     assert where is not None
