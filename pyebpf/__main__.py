@@ -1,5 +1,5 @@
 """``python -m pyebpf``: see :func:`pyebpf.cli.main`."""
 
-from pyebpf.cli import main
+from pyebpf.cli.front import main
 
 raise SystemExit(main())

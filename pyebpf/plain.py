@@ -36,18 +36,21 @@ class _Fields:
         cls._defaults = {**cls._defaults, **defaults}
 
     def __init__(self, *values: Any, **named: Any) -> None:
+        names = self._fields
         fields = self.__dict__
-        fields.update(zip(self._fields, values, strict=False))
-        if named or len(values) != len(self._fields):
-            fields.update(self._rest(values, named))
+        if len(values) < len(names):
+            fields.update(self._defaults)
+        fields.update(zip(names, values, strict=False))
+        if named:
+            left = names[len(values) :]
+            if not all(name in left for name in named):
+                raise self._misuse()
+            fields.update(named)
+        if len(fields) != len(names) or len(values) > len(names):
+            raise self._misuse()
 
-    def _rest(self, values: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
-        given = self._fields[: len(values)]
-        rest = {**{k: v for k, v in self._defaults.items() if k not in given}, **named}
-        if len(values) > len(self._fields) or {*rest} != {*self._fields} - {*given}:
-            msg = f"{type(self).__name__} takes {', '.join(self._fields)}"
-            raise TypeError(msg)
-        return rest
+    def _misuse(self) -> TypeError:
+        return TypeError(f"{type(self).__name__} takes {', '.join(self._fields)}")
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._fields)

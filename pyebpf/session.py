@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyebpf import cache
 from pyebpf.attached import Links, Measured
@@ -38,6 +38,7 @@ from pyebpf.host.cpus import possible_count
 from pyebpf.lazy import lazy
 from pyebpf.map_views import open_view
 from pyebpf.owner import Owner
+from pyebpf.plain import Frozen
 from pyebpf.progress import doing
 from pyebpf.runtime import token as tokens
 from pyebpf.runtime.features import KernelFeatures
@@ -155,7 +156,7 @@ def load(  # noqa: PLR0913 - one argument for each thing that a session depends 
     return session
 
 
-class _Begin(NamedTuple):
+class _Begin(Frozen):
     """What a session begins with, when all is loaded."""
 
     attaches: bool

@@ -5,7 +5,7 @@ Enough of an assembler for feature probes and tests; the compiler has LLVM. Text
 Source: ``include/uapi/linux/bpf.h``, RFC 9669.
 """
 
-from __future__ import annotations
+# No annotations as texts here: a NamedTuple would compile each of them.
 
 import sys
 from struct import Struct

@@ -10,14 +10,14 @@ import mmap
 import os
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from pyebpf.errors import FormatError
+from pyebpf.plain import Frozen
 
 _BUILD_ID = 3  # NT_GNU_BUILD_ID
 
 
-class Contents(NamedTuple):
+class Contents(Frozen):
     """What a file holds: BTF, mapped where the kernel can do that; the build it is of, in hex."""
 
     data: bytes | mmap.mmap

@@ -11,11 +11,16 @@ from zlib import crc32
 from pyebpf.btf import files
 from pyebpf.btf.index import decode, encode
 from pyebpf.btf.near import did_you_mean, nearest
-from pyebpf.btf.parse import Btf, Store
 from pyebpf.btf.types import Kind, essential
+from pyebpf.lazy import lazy
 
 if TYPE_CHECKING:
     from mmap import mmap
+
+    from pyebpf.btf import parse
+    from pyebpf.btf.parse import Btf, Store
+else:
+    parse = lazy("pyebpf.btf.parse")  # to tell which modules are loaded needs none of their types
 
 LOADED = "/sys/module"
 INSTALLED = "/lib/modules"
@@ -89,7 +94,7 @@ class LoadedModules:
         self.asked = True
         if module not in self.names():
             raise KeyError(module)
-        return Btf.parse(self._data(module), kernel, store=self._store(self._ident(module)))
+        return parse.Btf.parse(self._data(module), kernel, store=self._store(self._ident(module)))
 
     def advice(self, module: str) -> str:
         """Say why there are no types of a module, and what to do."""
@@ -119,7 +124,7 @@ class LoadedModules:
             return kept
         found: dict[bytes, list[bytes]] = {}
         for module in self.names():
-            for name in _named(Btf.parse(self._data(module), kernel)):
+            for name in _named(parse.Btf.parse(self._data(module), kernel)):
                 found.setdefault(name, []).append(module.encode())
         lines = (b"%s\t%s\n" % (name, b",".join(modules)) for name, modules in found.items())
         table = b"\n" + b"".join(lines)

@@ -7,7 +7,11 @@ rows of a table that grows (:class:`Rolling`), or a screen each (:class:`Screen`
 before probes are attached.
 """
 
-from pyebpf.cli.front import main
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from pyebpf.cli.layout import Part, Rates, Rolling, Screen, Stamped, averaged, drawn
 from pyebpf.cli.lines import Below, Clock, Column, Csv, Elapsed, Lines, widened
 from pyebpf.cli.options import UsageError, numbers, positive, whole
@@ -15,6 +19,17 @@ from pyebpf.cli.stacks import OutstandingLayout, StackLayout, stack_counts
 from pyebpf.cli.tool import Tool, run
 from pyebpf.present.escape import printable
 from pyebpf.present.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program ``pyebpf`` and return its exit code, as :meth:`Tool.main` does."""
+    front = import_module("pyebpf.cli.front")  # a tool that is a program itself does without
+    status: int = front.main(argv)
+    return status
+
 
 __all__ = [
     "Below", "Clock", "Column", "Csv", "Elapsed", "Lines", "OutstandingLayout", "Part", "Rates",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,8 +13,11 @@ from pyebpf.errors import NotSupportedError
 from pyebpf.lazy import lazy
 
 if TYPE_CHECKING:
+    import shutil
+
     from pyebpf.host import cgroups
-else:  # few starts need it
+else:  # few starts need them
+    shutil = lazy("shutil")
     cgroups = lazy("pyebpf.host.cgroups")
 
 #: The inode of the first PID namespace: PROC_PID_INIT_INO of include/linux/proc_ns.h.

@@ -7,11 +7,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from pyebpf import program
 from pyebpf.cli import output, watching
 from pyebpf.cli.commands import COMMANDS, summaries, usage
 from pyebpf.cli.options import UsageError
 from pyebpf.cli.output import OutputError
-from pyebpf.cli.tool import CLOSED_PIPE, FAILED, INTERRUPTED, MISUSED, Tool
+from pyebpf.cli.tool import CLOSED_PIPE, FAILED, MISUSED, Tool
 from pyebpf.errors import PyebpfError
 from pyebpf.lazy import lazy
 from pyebpf.version import __version__
@@ -52,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     first, rest = (given[0], given[1:]) if given else ("--help", [])
     output.tolerate_any_text()
     try:
+        program.ready()
         with watching.at_terminal():
             return _run(first, rest)
     except OutputError as err:
@@ -61,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (PyebpfError, OSError) as err:
         output.complain("pyebpf", output.reason(err))
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return program.INTERRUPTED
     return FAILED
 
 

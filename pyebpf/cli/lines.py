@@ -7,11 +7,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pyebpf.cli import output
 from pyebpf.dsl.constants import ConstDecl
 from pyebpf.lazy import lazy
+from pyebpf.plain import Frozen
 from pyebpf.present import table
 from pyebpf.present.escape import printable
 
@@ -29,7 +30,7 @@ OfRecord = Callable[[Any, Any], Any]
 OfValues = Callable[[list[Any]], str]
 
 
-class Tracing(NamedTuple):
+class Tracing(Frozen):
     """What a column may need besides the record.
 
     Attributes:
@@ -237,7 +238,7 @@ class Lines:
         return Values(shown, values)
 
 
-class Values(NamedTuple):
+class Values(Frozen):
     """What is shown of a record.
 
     Attributes:

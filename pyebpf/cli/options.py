@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import getopt
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +15,13 @@ from pyebpf.lazy import lazy
 from pyebpf.plain import Frozen
 
 if TYPE_CHECKING:
+    import getopt
     import shlex
     import textwrap
 
     from pyebpf.btf import near
 else:
+    getopt = lazy("getopt")  # it takes a module for languages along: only if there is a word
     shlex, textwrap = lazy("shlex"), lazy("textwrap")  # few starts need them
     near = lazy("pyebpf.btf.near")
 
@@ -81,8 +81,8 @@ def seconds(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
+        value = 0.0
+    if not 0 < value < float("inf"):
         raise ValueError(f"{text!r} is no number of seconds above 0")
     return value
 
@@ -147,7 +147,7 @@ def percent(text: str) -> float:
     try:
         value = float(text.strip().removesuffix("%"))
     except ValueError:
-        value = math.nan
+        value = 0.0
     if not 0 < value <= 100:
         raise ValueError(f"{text!r} is no share: above 0 %, 100 % at most")
     return value
@@ -250,6 +250,8 @@ def scan(
     Raises:
         UsageError: it makes no sense.
     """
+    if not argv:
+        return [], []
     by_flag = {flag: option for option in options for flag in option.flags}
     short = "".join(
         flag[1] + (":" if option.metavar else "")

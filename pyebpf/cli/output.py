@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 import stat
 import sys
 import time
@@ -12,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf import colour, progress
 from pyebpf.errors import PyebpfError
+from pyebpf.lazy import lazy
 from pyebpf.present.escape import printable
 
 if TYPE_CHECKING:
+    import shutil
     from collections.abc import Callable, Container, Iterable, Mapping
+else:
+    shutil = lazy("shutil")  # few starts need it
 
 #: What began this process, up to the module or the file: ``python -m pyebpf``.
 _BEGUN = sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1]

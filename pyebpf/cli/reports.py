@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.cli import output
 from pyebpf.cli.layout import Layout, Most, Screen, largest
 from pyebpf.cli.output import Losses
-from pyebpf.cli.waiting import SLICE
+from pyebpf.cli.waiting import FOREVER, SLICE
 from pyebpf.dsl.constants import value_of
 from pyebpf.plain import Frozen
 
@@ -78,9 +77,9 @@ class Reports:
 
     def _each(self, patience: Patience, begin: float, tell: Callable[[Losses], None]) -> None:
         choice = self._choice
-        interval = choice.interval_s or self._plan.interval_s or math.inf
-        end = begin + choice.frame.get("duration", math.inf)
-        following, left, losses = begin, choice.times or self._plan.times or math.inf, Losses()
+        interval = choice.interval_s or self._plan.interval_s or FOREVER
+        end = begin + choice.frame.get("duration", FOREVER)
+        following, left, losses = begin, choice.times or self._plan.times or FOREVER, Losses()
         report = self._teller(self._plan.layout.lead)
         while True:
             # From one begin to the next: no drift, and no hurry after a pause.
@@ -112,7 +111,7 @@ class Reports:
             is_due = now >= following
             if is_due and not (live and live.is_paused):
                 return
-            patience.wait(self._session, min(now + SLICE, end, math.inf if is_due else following))
+            patience.wait(self._session, min(now + SLICE, end, FOREVER if is_due else following))
             for turn in turns:
                 turn(self._session)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 import os
 import sys
 import time
@@ -14,11 +13,12 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
+from pyebpf import program
 from pyebpf.cli import command, output, watching
 from pyebpf.cli.layout import Blocks, Layout, Most, largest
 from pyebpf.cli.options import Choice, CommandLine, UsageError, declared
 from pyebpf.cli.output import Losses, OutputError
-from pyebpf.cli.waiting import SLICE, Patience
+from pyebpf.cli.waiting import FOREVER, SLICE, Patience
 from pyebpf.dsl.constants import Options, value_of
 from pyebpf.errors import CompileError, PyebpfError
 from pyebpf.lazy import lazy
@@ -43,7 +43,7 @@ R = TypeVar("R")
 
 _CGROUP = "--cgroup"
 _NUMBERS = ("--pid", "--tid")
-FAILED, MISUSED, EXCEEDED, INTERRUPTED, CLOSED_PIPE = 1, 2, 3, 130, 141
+FAILED, MISUSED, EXCEEDED, CLOSED_PIPE = 1, 2, 3, 141
 
 
 class Tool(Generic[R]):
@@ -298,6 +298,7 @@ class Tool(Generic[R]):
 
     def _guarded(self, choice: Choice, line: CommandLine) -> int:
         try:
+            program.ready()
             with _types_from(choice.frame.get("btf")), watching.at_terminal():
                 return self._act(choice, line)
         except OutputError as err:
@@ -309,7 +310,7 @@ class Tool(Generic[R]):
         except (PyebpfError, OSError) as err:
             output.complain(self.name, output.reason(err))
         except KeyboardInterrupt:
-            return INTERRUPTED
+            return program.INTERRUPTED
         return FAILED
 
     def _act(self, choice: Choice, line: CommandLine) -> int:
@@ -380,7 +381,7 @@ class Tool(Generic[R]):
             if traced is not None:
                 patience.end_with(traced)
                 traced.begin()
-            end = begin + choice.frame.get("duration", math.inf)
+            end = begin + choice.frame.get("duration", FOREVER)
             if printer is not None:
                 self._print_lines(session, printer, patience, end)
             elif self._report is None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 #: How long a signal, a key or what is done meanwhile may wait, in seconds: a signal that comes just
 #: before a system call sleeps is not seen before it returns.
 SLICE = 0.2
+FOREVER = float("inf")
 
 
 class Stopped(KeyboardInterrupt):

@@ -1,6 +1,6 @@
 """Flags of maps in declarations: ``Hash[u32, u64](no_prealloc=True)``."""
 
-from __future__ import annotations
+# No annotations as texts here: a TypedDict would compile each of them.
 
 import os
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
@@ -13,7 +13,7 @@ from pyebpf.errors import PyebpfError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Path: TypeAlias = "str | os.PathLike[str]"
+Path: TypeAlias = str | os.PathLike[str]
 
 
 class MapFlags(TypedDict, total=False):
@@ -82,7 +82,7 @@ class Chosen:
         if {"rdonly", "wronly"} <= words.keys() or {"rdonly_prog", "wronly_prog"} <= words.keys():
             raise PyebpfError(f"{name}: a map that can be neither read nor written is of no use")
 
-    def pin_with(self, options: Mapping[Any, Any]) -> str | None:
+    def pin_with(self, options: "Mapping[Any, Any]") -> str | None:
         """Return where an option, with these values, says that the map is pinned."""
         path = value_of(self.pin_option, options)
         return pin_path(self.name, path) if path else None

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum, auto
-from typing import NamedTuple
+from types import MappingProxyType
+
+from pyebpf.plain import Frozen
 
 
 class Gives(Enum):
@@ -22,7 +24,7 @@ class Gives(Enum):
     ENTRY = auto()  #: a record in the map that is always there
 
 
-class HelperVerb(NamedTuple):
+class HelperVerb(Frozen):
     """A method.
 
     Attributes:
@@ -38,6 +40,6 @@ class HelperVerb(NamedTuple):
     helper: str | Mapping[str, str]
     gives: Gives
     flags: int = 0
-    words: Mapping[str, int] = {}
+    words: Mapping[str, int] = MappingProxyType({})
     default: int | None = None
     last: str = "flags"

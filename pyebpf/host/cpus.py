@@ -50,8 +50,8 @@ def online_count() -> int:
 
 
 def _read(name: str) -> tuple[int, ...]:
-    with open(_DIRECTORY + name, encoding="ascii") as file:  # noqa: PTH123 - quick to import
-        return parse_list(file.read())
+    with open(_DIRECTORY + name, "rb") as file:  # noqa: PTH123 - quick to import
+        return parse_list(file.read().decode())
 
 
 def _number(text: str, whole: str) -> int:

@@ -11,10 +11,10 @@ Source: ``tools/lib/bpf/relo_core.c`` of Linux, for what is accepted.
 from __future__ import annotations
 
 from struct import Struct
-from typing import NamedTuple
 
 from pyebpf.abi import insn as op
 from pyebpf.errors import FormatError
+from pyebpf.plain import Frozen
 from pyebpf.spec.objects import CoreReloc
 
 #: The helper that does not exist: libbpf's number, so that other tools understand the log too.
@@ -25,7 +25,7 @@ _SIZE_MASK = 0x18
 _MASK32 = 0xFFFFFFFF
 
 
-class CoreAnswer(NamedTuple):
+class CoreAnswer(Frozen):
     """What an instruction should hold.
 
     Attributes:
@@ -45,7 +45,7 @@ class CoreAnswer(NamedTuple):
     unsafe: bool = False
 
 
-class Poison(NamedTuple):
+class Poison(Frozen):
     """An instruction that must never run.
 
     ``reason`` says why. Empty, ``reloc`` is a question that this kernel has no answer to.

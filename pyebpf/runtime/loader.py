@@ -10,13 +10,14 @@ from contextlib import suppress
 from functools import partial
 from os import close
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pyebpf.abi import constants as c
 from pyebpf.abi.programs import program_kind_of_section
 from pyebpf.errors import LoadError, PyebpfError, RelocationError
 from pyebpf.lazy import lazy
 from pyebpf.owner import Owner
+from pyebpf.plain import Frozen
 from pyebpf.progress import counted
 from pyebpf.runtime import syscall
 from pyebpf.runtime.map_fd import MapFd, create_map
@@ -178,7 +179,7 @@ def load_btf(data: bytes, features: Features) -> int:
         raise LoadError(f"{refusal}; {'; '.join(last)}") from None
 
 
-class _Loading(NamedTuple):
+class _Loading(Frozen):
     """What all programs of an object are loaded with."""
 
     obj: ObjectSpec

@@ -10,14 +10,20 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import struct
+from typing import TYPE_CHECKING
 
 from pyebpf.abi import constants as c
 from pyebpf.abi.attr import PROG_LOAD
 from pyebpf.abi.capability import missing
+from pyebpf.lazy import lazy
 from pyebpf.runtime import call
 from pyebpf.runtime.refusal import effective_capabilities
+
+if TYPE_CHECKING:
+    import resource
+else:
+    resource = lazy("resource")  # newer kernels need it never
 
 # r0 = bpf_ktime_get_coarse_ns(); exit. The helper came with the kernel that stopped charging.
 _CODE = struct.pack("=" + "BBhi" * 3, 0x85, 0, 0, 160, 0xB7, 0, 0, 0, 0x95, 0, 0, 0)

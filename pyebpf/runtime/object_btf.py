@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from struct import Struct
-from typing import NamedTuple
 
 from pyebpf.btf.types import Kind
 from pyebpf.errors import FormatError
+from pyebpf.plain import Frozen
 
 _HEADER = Struct("<HBBIIIII")
 _TYPE = Struct("<III")
@@ -33,7 +33,7 @@ _EXTRA = {
 }  # fmt: skip
 
 
-class _Row(NamedTuple):
+class _Row(Frozen):
     """One type: its id, where it starts in the data, and its first words."""
 
     number: int
@@ -167,7 +167,7 @@ def _linkage(edit: _Editor, row: _Row) -> bool:
     return linkage == _EXTERN
 
 
-class _StandIn(NamedTuple):
+class _StandIn(Frozen):
     integer: int
     variable: Callable[[], int]
 

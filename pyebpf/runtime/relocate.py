@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from struct import Struct
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pyebpf.abi import constants as c
 from pyebpf.abi import insn as op
 from pyebpf.btf.types import Kind
 from pyebpf.errors import FormatError, NotSupportedError, RelocationError
+from pyebpf.plain import Frozen
 from pyebpf.runtime import core_relocate, kallsyms
 from pyebpf.runtime.btf_ext import Strings
 from pyebpf.runtime.core_relocate import Poison
@@ -42,7 +43,7 @@ _LINE_INFO = Struct("=IIII")
 FUNC_INFO_SIZE, LINE_INFO_SIZE = _FUNC_INFO.size, _LINE_INFO.size
 
 
-class LinkedProgram(NamedTuple):
+class LinkedProgram(Frozen):
     """A program ready to load.
 
     Attributes:
@@ -99,7 +100,7 @@ def link_program(
     return _Linker(obj, program_name, map_fds, resolver, modules, bodies).link()
 
 
-class _Placed(NamedTuple):
+class _Placed(Frozen):
     """A function and the instruction of the linked program at which it starts."""
 
     function: FunctionSpec
@@ -310,20 +311,21 @@ class _Linker:
             for info in section.functions
         }
         found = []
-        for function, section, start in self._placed:
-            number = known.get((section.name, function.start))
+        for placed in self._placed:
+            number = known.get((placed.section.name, placed.function.start))
             if number is None:
                 return ()
-            found.append(FuncInfo(start, number))
+            found.append(FuncInfo(placed.start, number))
         return tuple(found)
 
     def _lines(self) -> tuple[LineInfo, ...]:
         found: list[LineInfo] = []
-        for function, section, start in self._placed:
-            end, shift = function.start + function.count, start - function.start
+        for placed in self._placed:
+            function = placed.function
+            end, shift = function.start + function.count, placed.start - function.start
             found += [
                 LineInfo(row.insn + shift, row.file, row.text, row.line, row.column)
-                for row in section.lines
+                for row in placed.section.lines
                 if function.start <= row.insn < end
             ]
         return tuple(found)

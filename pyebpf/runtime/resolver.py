@@ -7,11 +7,12 @@ kernel's BTF, which is megabytes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from pyebpf.btf.types import Kind
 from pyebpf.errors import FormatError, NotSupportedError, RelocationError
 from pyebpf.lazy import lazy
+from pyebpf.plain import Frozen
 from pyebpf.runtime.core_relocate import CoreAnswer
 from pyebpf.spec.objects import CoreKind, CoreReloc
 
@@ -28,7 +29,7 @@ else:
 _VERSION = "pyebpf answers 2"
 
 
-class KernelPlace(NamedTuple):
+class KernelPlace(Frozen):
     """Where a type of the kernel is: its id, and the module that it is in; empty for none."""
 
     id: int
@@ -119,7 +120,7 @@ class CoreResolver:
         """Return all answers so far, for :meth:`load` with the same object and kernel."""
         lines = [_VERSION]
         lines += [
-            "\t".join(map(str, ("a", kind, number, path, *map(int, answer))))
+            "\t".join(map(str, ("a", kind, number, path, *_numbers(answer))))
             for (number, path, kind), answer in self._answers.items()
         ]
         lines += [
@@ -216,6 +217,11 @@ def _parse(text: str) -> tuple[_Answers, _Places]:
             found_in, module, name = rest
             places[name, int(kind), module] = KernelPlace(int(number), found_in)
     return answers, places
+
+
+def _numbers(answer: CoreAnswer) -> tuple[int, ...]:
+    words = int(answer.missing), int(answer.check), answer.size, int(answer.unsafe)
+    return answer.local, answer.value, *words
 
 
 def _answer(fields: list[str]) -> CoreAnswer:

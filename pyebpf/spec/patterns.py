@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from fnmatch import translate
 from typing import TYPE_CHECKING
 
 from pyebpf.errors import PyebpfError
+from pyebpf.lazy import lazy
 
 if TYPE_CHECKING:
+    import fnmatch
     from collections.abc import Callable
+else:
+    fnmatch = lazy("fnmatch")  # few starts have a pattern
 
 
 def is_expression(name: object) -> bool:
@@ -33,7 +36,7 @@ def matcher(pattern: str) -> Callable[[str], object]:
         PyebpfError: it is no regular expression.
     """
     if not is_expression(pattern):
-        return re.compile(translate(pattern)).match
+        return re.compile(fnmatch.translate(pattern)).match
     try:
         return re.compile(pattern[1:-1]).match
     except re.error as err:

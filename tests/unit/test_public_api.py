@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,6 @@ import pytest
 import pyebpf
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = sorted(p.stem for p in (ROOT / "tools").glob("[!_]*.py"))
 #: Modules too slow for a start that must attach its probes within 60 ms.
 HEAVY = {"numpy", "llvmlite", "asyncio"}
 #: Run in a fresh interpreter: which heavy modules came in, and what was asked of the kernel.
@@ -51,13 +51,28 @@ def test_a_public_callable_says_what_it_does(name: str) -> None:
         assert (thing.__doc__ or "").strip(), f"{name} has no docstring"
 
 
+def test_each_public_name_is_where_the_package_looks_for_it() -> None:
+    """What checkers read, and what is imported when it is asked for, say the same."""
+    tree = ast.parse(Path(pyebpf.__file__).read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If) and node.orelse)
+    read = {
+        alias.name: str(node.module).removeprefix("pyebpf.")
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert vars(pyebpf)["_HOMES"] == read
+    assert {*read, "rows", "__version__"} == {*pyebpf.__all__}
+    assert {*pyebpf.__all__} <= {*dir(pyebpf)}
+
+
+def test_a_name_that_is_none_is_refused() -> None:
+    with pytest.raises(AttributeError, match="module 'pyebpf' has no attribute 'Hsah'"):
+        pyebpf.Hsah  # type: ignore[attr-defined]  # noqa: B018
+
+
 def test_importing_the_package_is_cheap_and_touches_no_kernel() -> None:
     assert imported("pyebpf") == ""
-
-
-@pytest.mark.parametrize("tool", TOOLS)
-def test_importing_a_tool_is_cheap_and_touches_no_kernel(tool: str) -> None:
-    assert imported(f"pyebpf.tools.{tool}") == ""
 
 
 def test_the_watch_sees_what_it_watches_for(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 from _thread import RLock  # threading takes a millisecond
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 from pyebpf.errors import NotSupportedError, PyebpfError
 from pyebpf.lazy import lazy
@@ -27,7 +27,7 @@ else:
     replaced = lazy("pyebpf.runtime.links.replaced")
 
 
-class Unlinked(NamedTuple):
+class Unlinked(Frozen):
     """Why an attached program has no ``bpf_link``, which alone can be pinned.
 
     Attributes:

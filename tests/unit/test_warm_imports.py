@@ -1,0 +1,84 @@
+"""What a tool has imported when it begins to load: nothing that a warm start can spare."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.tool_pages import NEEDED
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("[!_]*.py"))
+#: What the frame of a tool needs of the standard library, with what these take along themselves.
+ALLOWED = (
+    "__future__, contextlib, contextvars, ctypes, errno, fcntl, functools, gc, getopt, "
+    "importlib.util, mmap, os, pwd, runpy, signal, struct, types, typing, zlib"
+)
+#: What a tool needs besides.
+OWN = {
+    "argdist": "tokenize linecache token",
+    "bindsnoop": "socket _socket select selectors math array ipaddress",
+    "funccount": "tokenize linecache token",
+    "funclatency": "tokenize linecache token",
+    "stackcount": "tokenize linecache token",
+    "tcpconnect": "weakref _weakrefset ipaddress",
+    "trace": "tokenize linecache token",
+}
+ADDRESSES = {
+    name: "ipaddress" for name in TOOLS if name.startswith("tcp") or name in ("argdist", "trace")
+}
+#: What compiles, or reads what is compiled, or the kernel's types.
+COMPILER = (
+    "pyebpf.ir", "pyebpf.dsl.check", "pyebpf.dsl.lower", "pyebpf.dsl.compile", "pyebpf.dsl.source",
+    "pyebpf.btf.parse", "pyebpf.runtime.elf", "pyebpf.runtime.maps", "pyebpf.doctor",
+    "pyebpf.stubs", "pyebpf.hooks", "pyebpf.inspection", "pyebpf.recorder", "pyebpf.magics",
+)  # fmt: skip
+BEGIN = """
+import sys
+sys.argv[0] = {argv0!r}
+import {allowed}
+before = {{*sys.modules}}
+asked = []
+def watch(event, args):
+    if event == "open" and str(args[0]).startswith(("/sys/", "/proc/")):
+        asked.append(str(args[0]))
+    if event == "ctypes.call_function":
+        asked.append(event)
+sys.addaudithook(watch)
+import {module} as module
+print("asked", *asked)
+from pyebpf.dsl.collect import collect
+from pyebpf.dsl.fingerprint import fingerprint
+options = module.tool.command_line().parse({words!r}).consts
+probes = module.tool.probes_for(options)
+described = fingerprint(probes, collect(probes), options, 2)
+print(described is not None, *{{*sys.modules}} - before)
+"""
+
+
+def begun(name: str) -> tuple[str, bool, set[str]]:
+    """Return what a tool asked of the kernel, whether it can be cached, and what it imported."""
+    words = list(NEEDED.get(name, ()))
+    code = BEGIN.format(argv0=name, allowed=ALLOWED, module=f"pyebpf.tools.{name}", words=words)
+    done = subprocess.run(
+        [sys.executable, "-S", "-W", "error", "-c", code],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    asked, rest = done.stdout.splitlines()
+    kept, *modules = rest.split()
+    return asked, kept == "True", set(modules)
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_a_start_imports_nothing_needless(name: str) -> None:
+    asked, can_be_kept, modules = begun(name)
+    assert asked == "asked", "importing a tool touches no kernel"
+    assert can_be_kept, f"{name} would be compiled at each start"
+    ours = {module for module in modules if module.partition(".")[0] == "pyebpf"}
+    others = modules - ours - {*OWN.get(name, "").split()} - {*ADDRESSES.get(name, "").split()}
+    assert sorted(others) == []
+    assert sorted(module for module in ours if module.startswith(COMPILER)) == []
