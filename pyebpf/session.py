@@ -50,7 +50,7 @@ from pyebpf.spec.compiled import Compiled, Kept
 from pyebpf.spec.events import PAGE
 from pyebpf.spec.stacks import SECOND_PIN
 from pyebpf.spec.types import DataType, Record
-from pyebpf.starting import Start, recall
+from pyebpf.starting import Start, compiler_stamp, recall
 from pyebpf.targets import host_target
 
 if TYPE_CHECKING:
@@ -212,7 +212,8 @@ def _compiled(
             compiled = compiler.compile_probes(probes, aim, options, license, refused)
     except CompileError as error:
         raise _unasked(error, aim) from None
-    return Kept(start.origin, compiled, elf.parse_object(compiled.object), b"")
+    spec = elf.parse_object(compiled.object)
+    return Kept(start.origin, compiled, spec, b"", compiler=compiler_stamp())
 
 
 def _unasked(error: CompileError, target: Target) -> PyebpfError:

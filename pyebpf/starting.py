@@ -47,13 +47,31 @@ def recall(text: bytes | None, license: str, kernel: str) -> Start:  # noqa: A00
         data = cache.read(name)
         kept = Kept.from_bytes(data) if data else None
         # The name is short; what counts is that it was made from the very same.
-        if kept is not None and kept.origin == origin and _has_its_modules(kept):
+        if kept is not None and kept.origin == origin and _is_current(kept):
             return Start(kept, origin, name)
     return Start(None, origin, name)
 
 
-def _has_its_modules(kept: Kept) -> bool:
+def _is_current(kept: Kept) -> bool:
+    if kept.compiler != _stamp(kept.compiler.partition("\0")[0]):
+        return False
     return not kept.modules or kept.modules == modules_ident()
+
+
+def compiler_stamp() -> str:
+    """Return what tells the LLVM that this process has imported from another one.
+
+    Which that is, a start from the cache learns from what it finds there: to look for it would take
+    longer.
+    """
+    return _stamp(getattr(sys.modules.get("llvmlite"), "__file__", None) or "")
+
+
+def _stamp(file: str) -> str:
+    try:
+        return f"{file}\0{os.stat(file).st_mtime_ns}"  # noqa: PTH116
+    except OSError:  # there is no such file any more
+        return ""
 
 
 #: The folders whose files decide what a probe is compiled to.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pyebpf.cli.options import whole
 from pyebpf.cli.stacks import symbols
@@ -24,6 +24,7 @@ from pyebpf.errors import PyebpfError
 from pyebpf.lazy import lazy
 from pyebpf.lib.filters import is_wanted, only_pid
 from pyebpf.lib.specifiers import Part, Place, read_place
+from pyebpf.plain import Frozen
 from pyebpf.spec.patterns import is_expression
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ only_cpu: int | None = Const(None, "-c", "--cpu", help="trace this CPU only", co
 _MOST = 1_000
 
 
-class Hooked(NamedTuple):
+class Hooked(Frozen):
     """Functions that one program runs at.
 
     Attributes:

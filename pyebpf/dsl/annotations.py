@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, get_args, get_origin
+import sys
+from types import NoneType
+from typing import Annotated, Any, ForwardRef, get_args, get_origin, get_type_hints
 
 from pyebpf.dsl.scalars import FixedArray, Ptr, UserPtr
 from pyebpf.kernel import KernelType
@@ -75,3 +77,28 @@ def _tuple(args: tuple[Any, ...]) -> Record | None:
 
 def _mangle(kind: DataType) -> str:
     return "".join(c if c.isalnum() else "_" for c in str(kind)).strip("_")
+
+
+def hints_of(cls: type, local: dict[str, Any]) -> dict[str, Any]:
+    """Return what the annotations of a class mean, as ``get_type_hints`` of the standard library.
+
+    That calls ``compile()`` for each, whose first call makes a class of every kind of node of
+    Python's syntax: a millisecond of the start of a tool.
+
+    Args:
+        cls: the class.
+        local: names besides those of its module.
+    """
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        names = getattr(sys.modules.get(base.__module__), "__dict__", {})
+        for name, text in getattr(base, "__annotations__", {}).items():
+            found[name] = eval(text, names, local) if isinstance(text, str) else text  # noqa: S307
+    if any(map(_is_open, found.values())):
+        return get_type_hints(cls, localns=local, include_extras=True)
+    return found
+
+
+def _is_open(hint: Any) -> bool:
+    """Tell whether there is still a text in what an annotation means."""
+    return isinstance(hint, (str, ForwardRef, NoneType)) or any(map(_is_open, get_args(hint)))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pyebpf.dsl.annotations import array_element, data_type
+from pyebpf.dsl.annotations import array_element, data_type, hints_of
 from pyebpf.dsl.scalars import BigEndian
 from pyebpf.errors import PyebpfError
 from pyebpf.spec.types import (
@@ -155,7 +155,7 @@ def _refuse(self: object, *_: object, **__: object) -> None:
 
 def _layout(cls: type) -> Record:
     frame = sys._getframe(2)  # noqa: SLF001 - the class may name types of the enclosing function
-    hints = get_type_hints(cls, localns=dict(frame.f_locals), include_extras=True)
+    hints = hints_of(cls, dict(frame.f_locals))
     members: list[tuple[str, DataType]] = []
     widths: dict[str, int] = {}
     big: list[str] = []

@@ -61,6 +61,7 @@ class Kept(Frozen):
         spec: the object file, read.
         answers: what depended on the kernel's types (``CoreResolver.dump``).
         modules: the loaded modules, if any of that was looked for in them.
+        compiler: what tells the LLVM that made it from another.
     """
 
     origin: bytes
@@ -68,6 +69,7 @@ class Kept(Frozen):
     spec: ObjectSpec
     answers: bytes
     modules: str = ""
+    compiler: str = ""
 
     def to_bytes(self) -> bytes:
         """Return a form to keep; :meth:`from_bytes` reads it."""
