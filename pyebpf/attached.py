@@ -34,14 +34,16 @@ class Links:
     def __init__(self, features: Features) -> None:
         self.features = features
         self._links: list[tuple[str, Link]] = []
+        # Open to the end: where it is mounted nowhere, it is mounted for us alone, and to close
+        # such a mount takes the kernel up to ten milliseconds of the start.
+        self._tracefs = Tracefs()
 
     def attach_all(self, programs: Mapping[str, Program], infos: Iterable[ProgramInfo]) -> None:
         """Attach each program that says where it belongs."""
-        with Tracefs() as tracefs:
-            for info in counted([*infos], "attaching probes"):
-                program = programs[info.name]
-                if info.attach and not lacks(program.kind, program.hook, dict(info.at)):
-                    self.add(program, dict(info.at), None, tracefs)
+        for info in counted([*infos], "attaching probes"):
+            program = programs[info.name]
+            if info.attach and not lacks(program.kind, program.hook, dict(info.at)):
+                self.add(program, dict(info.at), None, self._tracefs)
 
     def add(
         self,
@@ -105,6 +107,7 @@ class Links:
     def close(self) -> None:
         """Detach everything, the last first. Idempotent, also from several threads at a time."""
         close_all(self._taken())
+        self._tracefs.close()
 
     def _taken(self) -> Iterator[Link]:
         while self._links:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getopt
 import json
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,7 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyebpf import Const
-from pyebpf.cli.options import CommandLine, UsageError, declared, numbers, seconds, whole
+from pyebpf.cli.options import (
+    CommandLine,
+    Option,
+    UsageError,
+    declared,
+    numbers,
+    scan,
+    seconds,
+    whole,
+)
 from pyebpf.cli.output import Losses, json_lines, teller
 from pyebpf.errors import PyebpfError
 from pyebpf.present.hist import Hist
@@ -320,3 +330,46 @@ def test_a_command_in_quotes_is_one_for_exec() -> None:
         line.parse(["-c", " "])
     with pytest.raises(UsageError, match="No closing quotation"):
         line.parse(["-c", "'x"])
+
+
+# -- as other programs read theirs
+
+LIKE_OTHERS = (
+    Option("all", "all", ("-a", "--all"), "", ""),
+    Option("disk", "disk", ("-d", "--disk"), "DISK", ""),
+    Option("diskless", "diskless", ("--diskless",), "", ""),
+    Option("top", "top", ("-T", "--top"), "N", ""),
+    Option("total", "total", ("--total",), "", ""),
+)
+PIECES = (
+    "-a -d -T -x -ad -da -dsda -aT5 - -- --all --al --a --disk --dis --diskl --disk=sda --all=1 "
+    "--to --top=5 --top= --tot --none --=1 sda 5"
+)
+
+
+def by_getopt(argv: list[str]) -> tuple[list[tuple[str, str]], list[str]] | str:
+    try:
+        return getopt.gnu_getopt(argv, "ad:T:", ["all", "disk=", "diskless", "top=", "total"])
+    except getopt.GetoptError as err:
+        return err.msg
+
+
+@given(st.lists(st.sampled_from(PIECES.split()), max_size=6), st.booleans())
+def test_options_are_read_as_getopt_reads_them(argv: list[str], posixly: bool) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("POSIXLY_CORRECT", raising=False)
+        if posixly:
+            patch.setenv("POSIXLY_CORRECT", "1")
+        theirs = by_getopt(argv)
+        if isinstance(theirs, str):
+            with pytest.raises(UsageError) as refusal:
+                scan(LIKE_OTHERS, argv)
+            assert str(refusal.value).startswith(theirs)
+            return
+        found, words = scan(LIKE_OTHERS, argv)
+    taken, rest = theirs
+    by_flag = {flag: option for option in LIKE_OTHERS for flag in option.flags}
+    assert words == rest
+    assert [(option.key, value) for option, value in found] == [
+        (by_flag[flag].key, text if by_flag[flag].metavar else True) for flag, text in taken
+    ]

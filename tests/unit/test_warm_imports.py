@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("[!_]*.py"))
 #: What the frame of a tool needs of the standard library, with what these take along themselves.
 ALLOWED = (
-    "__future__, contextlib, contextvars, ctypes, errno, fcntl, functools, gc, getopt, "
+    "__future__, contextlib, contextvars, ctypes, errno, fcntl, functools, gc, "
     "importlib.util, mmap, os, pwd, runpy, signal, struct, types, typing, zlib"
 )
 #: What a tool needs besides.
