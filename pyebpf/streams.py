@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pyebpf.dsl.events import PERF, Events
 from pyebpf.dsl.perf import PerfEventArray
-from pyebpf.dsl.unit_names import LOST_MAP, PRINT_MAP, PRINT_PAGES
+from pyebpf.dsl.unit_names import LOST_MAP, LOST_SECTION, PRINT_MAP, PRINT_PAGES
 from pyebpf.errors import PyebpfError
 from pyebpf.host.cpus import online
 from pyebpf.lazy import lazy
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pyebpf.runtime import events
     from pyebpf.runtime.events import RingBuffer
     from pyebpf.runtime.loader import LoadedObject
+    from pyebpf.runtime.map_fd import MapFd
     from pyebpf.runtime.maps import perf
     from pyebpf.runtime.maps.perf import PerfBuffers
     from pyebpf.spec.compiled import Compiled
@@ -38,26 +39,31 @@ else:
     recorder = lazy("pyebpf.recorder")
     recordings = lazy("pyebpf.recordings")
 
+#: Bytes of a counter of losses.
+_COUNTER = 8
+
 
 class Losses:
     """The counters of updates that the kernel refused.
 
     Args:
-        fd: the descriptor of the array; None if nothing can be refused.
+        counters: the map that they are in, an entry or a part of its only one each; None if
+            nothing can be refused.
         numbers: of each map that is counted, by its name.
     """
 
-    def __init__(self, fd: int | None, numbers: Mapping[str, int]) -> None:
-        self._fd, self._numbers = fd, numbers
+    def __init__(self, counters: MapFd | None, numbers: Mapping[str, int]) -> None:
+        self._counters, self._numbers = counters, numbers
 
     def of(self, name: str) -> int:
         """Return how many updates of a map were refused."""
-        if self._fd is None or name not in self._numbers:
+        if self._counters is None or name not in self._numbers:
             return 0
         # Without numpy: a tool may ask for losses and nothing else.
-        key, value = ctypes.c_uint32(self._numbers[name]), ctypes.c_uint64()
-        syscall.map_lookup(self._fd, ctypes.addressof(key), ctypes.addressof(value))
-        return value.value
+        entry, part = divmod(_COUNTER * self._numbers[name], self._counters.spec.value_size)
+        key, value = ctypes.c_uint32(entry), (ctypes.c_char * self._counters.spec.value_size)()
+        syscall.map_lookup(self._counters.fd, ctypes.addressof(key), ctypes.addressof(value))
+        return int.from_bytes(value.raw[part : part + _COUNTER], sys.byteorder)
 
     def all(self) -> dict[str, int]:
         """Return how many were refused by map, of those where any were."""
@@ -77,8 +83,8 @@ class Streams(OpenMaps):
         self.compiled = compiled
         self._loaded = loaded
         self._found = found
-        counted = loaded.maps.get(LOST_MAP)
-        self._losses = Losses(counted.fd if counted else None, {"print": 0, **dict(compiled.lost)})
+        counters = loaded.maps.get(LOST_SECTION) or loaded.maps.get(LOST_MAP)
+        self._losses = Losses(counters, {"print": 0, **dict(compiled.lost)})
         self._printed: RingBuffer | PerfBuffers | None = None
 
     def open_buffers(self) -> None:

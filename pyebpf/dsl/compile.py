@@ -164,7 +164,7 @@ def build_unit(
         unit.diagnostics,
         programs=programs_of(lowered),
         notes=unit.choices,
-        lost=(unit.lost_map(), NESTED_SLOT),
+        lost=(unit.counters(), NESTED_SLOT),
         stack=stack,
     )
     functions = tuple(fn for each in lowered for fn in run_pipeline(each, context))

@@ -11,7 +11,15 @@ from pyebpf.diag import Diagnostics
 from pyebpf.dsl.check.kernel_types import Kernel
 from pyebpf.dsl.events import PERF
 from pyebpf.dsl.typed import MapUse, Range, Subprogram, Variable
-from pyebpf.dsl.unit_names import LOST_MAP, LOST_SLOTS, PRINT_MAP, PRINT_PAGES, ZERO_MAP
+from pyebpf.dsl.unit_names import (
+    LOST_MAP,
+    LOST_SECTION,
+    LOST_SLOTS,
+    PRINT_MAP,
+    PRINT_PAGES,
+    ZERO_MAP,
+)
+from pyebpf.ir.nodes import GlobalVariable
 from pyebpf.spec.events import PAGE
 from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.types import U32, U64, Array, Int, Record
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
     from pyebpf.dsl.maps import MapDecl
     from pyebpf.dsl.probes import Hook, Probe
     from pyebpf.dsl.types import ValueType
+    from pyebpf.ir.losses import Counters
     from pyebpf.spec.target import Target
     from pyebpf.spec.types import DataType
     from pyebpf.spec.views import PrintSpec
@@ -110,9 +119,15 @@ class UnitState:
         """Remember a decision that depends on the target."""
         _note(self.choices.setdefault(self.program, []), what)
 
-    def lost_map(self) -> MapSpec:
-        """Return the map that counts refused updates, number 0 for printed lines."""
-        return MapSpec(LOST_MAP, "array", 4, 8, LOST_SLOTS, BPF_F_MMAPABLE, U32, U64)
+    def counters(self) -> Counters:
+        """Return what counts refused updates, number 0 for printed lines.
+
+        A variable where the target has variables, else an array.
+        """
+        if self.target.lacks("global_data"):
+            return MapSpec(LOST_MAP, "array", 4, 8, LOST_SLOTS, BPF_F_MMAPABLE, U32, U64)
+        numbers = Array(U64, LOST_SLOTS)
+        return GlobalVariable(LOST_MAP, numbers, bytes(numbers.size), LOST_SECTION)
 
     def zero_map(self, size: int) -> MapSpec:
         """Return an array whose one value of ``size`` bytes is 0, to insert rows from."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 #: Counts refused updates: number 0 is for printed lines, the others for maps in the order of use.
+#: A variable in a section, thus a map, of its own; a map where the kernel has no variables.
 LOST_MAP = "pyebpf_lost"
+LOST_SECTION = ".data.lost"
 LOST_SLOTS = 512
 #: Counts loops that were cut short because the kernel makes no more turns.
 LOOPS_SLOT, LOOPS_NAME = LOST_SLOTS - 1, "loops cut short"

@@ -41,5 +41,18 @@ def alignment(value: Value) -> int:  # noqa: PLR0911 - one return for each kind 
     return getattr(to, "align", 1)
 
 
+def alignment_at(pointer: Value, offset: int) -> int:
+    """Return what the address ``offset`` bytes behind a pointer surely is a multiple of."""
+    return gcd(alignment(pointer), offset) or WORD
+
+
+def widest_step(left: int, *places: int) -> int:
+    """Return the widest step that is not longer than what is left, and divides all places."""
+    width = WORD
+    while width > left or any(place % width for place in places):
+        width //= 2
+    return width
+
+
 def _space(value: Value) -> Space | None:
     return value.type.space if isinstance(value.type, Pointer) else None

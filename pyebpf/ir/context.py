@@ -11,8 +11,8 @@ from pyebpf.ir.nodes import CallFunction
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pyebpf.ir.losses import Counters
     from pyebpf.ir.nodes import Function
-    from pyebpf.spec.objects import MapSpec
     from pyebpf.spec.target import Target
 
 #: ``MAX_BPF_STACK`` of ``include/linux/filter.h``, in bytes.
@@ -32,7 +32,7 @@ class Context:
     #: What was decided in each program, for ``explain``.
     notes: dict[str, list[str]] = field(default_factory=dict)
     #: Counters of what is lost, and which of them counts runs that found their memory in use.
-    lost: tuple[MapSpec, int] | None = None
+    lost: tuple[Counters, int] | None = None
     #: So many bytes may the variables of a function take on the stack.
     stack: int = STACK_BYTES
 

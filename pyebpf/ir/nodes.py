@@ -267,11 +267,15 @@ class CompareExchange(Value):
 
 
 class GlobalVariable(Frozen):
-    """A variable of the object, in memory that user space maps; ``initial`` are its bytes."""
+    """A variable of the object, in memory that user space maps; ``initial`` are its bytes.
+
+    All variables of a ``section`` are in one map.
+    """
 
     name: str
     type: DataType
     initial: bytes
+    section: str = ".data"
 
 
 class GlobalAddr(Value):

@@ -74,10 +74,13 @@ def instructions_text(fn: Function) -> list[tuple[Span | None, str]]:
 def unit_text(unit: nodes.Unit) -> str:
     """Return a unit as text: its maps, then its functions."""
     maps = "".join(f"{map_text(spec)}\n" for spec in unit.maps)
-    variables = "".join(
-        f"global {var.name}: {var.type} = {var.initial.hex()}\n" for var in unit.globals
-    )
+    variables = "".join(map(_global_text, unit.globals))
     return "\n".join(filter(None, [maps + variables, *map(function_text, unit.functions)]))
+
+
+def _global_text(variable: nodes.GlobalVariable) -> str:
+    initial = variable.initial.hex() if any(variable.initial) else "0"
+    return f"global {variable.name}: {variable.type} = {initial}\n"
 
 
 def map_text(spec: MapSpec) -> str:

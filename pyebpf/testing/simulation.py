@@ -342,13 +342,14 @@ class Simulation(OpenMaps):
 
     def lost(self) -> dict[str, int]:
         """Return how many updates were refused, by map, as ``Session.lost`` does."""
-        table = self.machine.tables.get(LOST_MAP)
-        if table is None:
-            return {}
-        counts = {
-            name: int.from_bytes(table.value(number.to_bytes(4, "little")) or b"", "little")
-            for number, name in self._lost.items()
-        }
+        table, variable = self.machine.tables.get(LOST_MAP), self.machine.globals.get(LOST_MAP)
+
+        def counter(number: int) -> bytes:
+            if variable is not None:
+                return bytes(variable[8 * number : 8 * number + 8])
+            return (table and table.value(number.to_bytes(4, "little"))) or b""
+
+        counts = {name: int.from_bytes(counter(n), "little") for n, name in self._lost.items()}
         return {name: count for name, count in counts.items() if count}
 
     def coverage(self) -> Coverage:

@@ -93,7 +93,8 @@ def joined(units: list[Unit]) -> Unit:
     """Return one unit for all: their maps are the same, their functions have their own names."""
     maps = {spec.name: spec for unit in units for spec in unit.maps}
     functions = tuple(fn for unit in units for fn in unit.functions)
-    return Unit(functions, tuple(maps.values()))
+    variables = {variable.name: variable for unit in units for variable in unit.globals}
+    return Unit(functions, tuple(maps.values()), globals=tuple(variables.values()))
 
 
 def is_deep(unit: Unit) -> bool:

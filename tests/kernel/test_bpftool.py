@@ -119,7 +119,7 @@ def test_bpftool_loads_the_object(
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     names, shown, entries = split_output(done.stdout)
-    assert {"note", "calls", "starts", "pyebpf_lost"} <= set(names.split())
+    assert {"note", "calls", "starts", "_data_lost"} <= set(names.split())
     assert shown["name"] == "note"
     (entry,) = entries
     formatted: Any = entry["formatted"]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from pyebpf.ir.llvm.emit import DATA_LAYOUT, TRIPLE
-from pyebpf.ir.llvm.mend import null_tests_apart, offsets_apart, sources_apart
+from pyebpf.ir.llvm.mend import (
+    null_tests_apart,
+    offsets_apart,
+    sources_apart,
+)
 from pyebpf.ir.llvm.object import _object, llvm
 
 FUNCTION = """\

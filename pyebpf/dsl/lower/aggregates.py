@@ -58,10 +58,15 @@ def add(low: Expressions, stmt: typed.Add) -> None:
 def _in_row_of_cpu(low: Expressions, stmt: typed.Add, change: Change) -> None:
     build = low.build
     cpu = low.scratch("cpu", U32)
-    number = build.call("get_smp_processor_id", ())
-    build.write(cpu, build.convert(number, U32))
-    row = lower_map.find(low, stmt.map, build.addr(cpu))
-    lower_map.either(low, row, change, lambda: lower_map.count_lost(low, stmt.map.index))
+    number = build.convert(build.call("get_smp_processor_id", ()), U32)
+    # A CPU beyond those of the target shares the row of another: all that is done there is atomic.
+    last = build.const(stmt.map.spec.max_entries - 1, U32)
+    if last.value & (last.value + 1):
+        number = _select(low, build.compare(CompareOp.GT, number, last), last, number)
+    else:
+        number = build.binary(BinaryOp.AND, number, last)
+    build.write(cpu, number)
+    lower_map.if_found(low, lower_map.find(low, stmt.map, build.addr(cpu)), change)
 
 
 def _zero_row(low: Expressions, zeros: MapSpec) -> Value:
@@ -120,16 +125,23 @@ def _highest_bit(low: Expressions, number: Value, value: Value) -> Value:
     slot = build.slot("slot", U64)
     build.write(rest, number)
     build.write(slot, build.const(0, U64))
-    for step in (32, 16, 8, 4, 2, 1):
+    for step in (32, 16, 8, 4, 2):
         if step >= kind.bits:
             continue
         now = build.read(rest)
-        big = build.compare(CompareOp.GE, now, Const(U64, build.span, 1 << step))
-        # One choice for both: a selection is a branch, and BPF has no shorter form.
-        shift = _select(low, big, build.const(step, U64), build.const(0, U64))
-        build.write(rest, build.binary(BinaryOp.SHR, now, shift))
-        build.write(slot, build.binary(BinaryOp.OR, build.read(slot), shift))
-    return build.read(slot)
+        big, on = build.new_block("big"), build.new_block("on")
+        limit = Const(U64, build.span, 1 << step)
+        build.branch(build.compare(CompareOp.GE, now, limit), big, on)
+        build.start(big)
+        # Opaque: LLVM would make two choices of this, and each is a branch.
+        less = build.binary(BinaryOp.SHR, now, build.const(step, U64))
+        build.write(rest, build.add(nodes.Opaque(U64, build.span, less)))
+        found = build.binary(BinaryOp.ADD, build.read(slot), build.const(step, U64))
+        build.write(slot, found)
+        build.jump(on)
+        build.start(on)
+    last = build.binary(BinaryOp.SHR, build.read(rest), build.const(1, U64))
+    return build.binary(BinaryOp.OR, build.read(slot), last)
 
 
 def _not_negative(low: Expressions, value: Value) -> Value:

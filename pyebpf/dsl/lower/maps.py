@@ -13,9 +13,11 @@ from pyebpf.abi.constants import BPF_LOCAL_STORAGE_GET_F_CREATE, BPF_NOEXIST
 from pyebpf.abi.maps import MAP_KINDS
 from pyebpf.dsl.types import BOOL, Maybe, Pointer, in_memory
 from pyebpf.ir import nodes
+from pyebpf.ir.losses import count_loss
 from pyebpf.ir.nodes import CompareOp, Value
 from pyebpf.ir.types import I32, I64, U32, U64, VOID, Space
 from pyebpf.spec.kernel_fields import kernel_fields
+from pyebpf.spec.objects import MapSpec
 from pyebpf.spec.stacks import SECOND
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
     from pyebpf.dsl import typed, typed_maps
     from pyebpf.dsl.lower.expr import Expressions
-    from pyebpf.spec.objects import MapSpec
     from pyebpf.spec.types import DataType
 
 
@@ -120,12 +121,9 @@ def if_negative(low: Expressions, answer: Value, then: Callable[[], None]) -> No
 
 def count_lost(low: Expressions, number: int) -> None:
     """Count one refused update of the map with a number."""
-    build = low.build
-    slot = low.scratch("lost", U32)
-    build.write(slot, build.const(number, U32))
-    one, lost, key = build.const(1, U64), low.unit.lost_map(), build.addr(slot)
-    pointer = find_in(low, build.map(lost), lost, key)
-    if_found(low, pointer, lambda p: add_atomic(low, p, one))
+    counters = low.unit.counters()
+    is_array = isinstance(counters, MapSpec)
+    count_loss(low.build, counters, number, low.scratch("lost", U32) if is_array else None)
 
 
 def refused(low: Expressions, use: typed.MapUse, key: typed.Expr) -> Callable[[], None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
@@ -14,7 +13,7 @@ from pyebpf.dsl.lower.slices import SLICE_WRITERS
 from pyebpf.dsl.typed_context import ContextText
 from pyebpf.dsl.types import Array, Chars, Int, Pointer, Record
 from pyebpf.ir import nodes
-from pyebpf.ir.align import WORD, alignment
+from pyebpf.ir.align import alignment_at, widest_step
 from pyebpf.ir.nodes import Value
 from pyebpf.ir.types import I64, U32, VOID
 
@@ -58,8 +57,10 @@ def copy(low: Expressions, span: Span, pointer: Value, source: Value, size: int)
 
 def _comm(low: Expressions, expr: typed.Comm, pointer: Value) -> None:
     assert isinstance(expr.type, Chars)
-    # The kernels from 5.19 to 6.1 leave what is behind the name as it is, also in a key.
-    fill(low, pointer, expr.type.length)
+    # The kernels from 5.19 to 6.1 leave what is behind the name as it is, also in a key. Version 4
+    # of the instructions came with 6.6.
+    if not low.unit.target.has("cpu_v4"):
+        fill(low, pointer, expr.type.length)
     size = low.build.const(expr.type.length, U32)
     low.build.call("get_current_comm", (pointer, size), I64)
 
@@ -68,24 +69,13 @@ def _context_text(low: Expressions, expr: ContextText, pointer: Value) -> None:
     assert isinstance(expr.type, Chars)
     done = 0
     while done < expr.type.length:
-        width = _chunk(expr.type.length - done, expr.offset + done, _aligned(pointer, done))
+        width = widest_step(
+            expr.type.length - done, expr.offset + done, alignment_at(pointer, done)
+        )
         kind = Int(width * 8)
         load = nodes.CtxLoad(kind, expr.span, low.context, expr.offset + done, width)
         low.build.store(member(low, pointer, kind, done), low.build.add(load))
         done += width
-
-
-def _aligned(pointer: Value, offset: int) -> int:
-    """Return what an address behind a pointer is a multiple of."""
-    return gcd(alignment(pointer), offset) or WORD
-
-
-def _chunk(left: int, *places: int) -> int:
-    """Return the widest step that is not longer than what is left, and divides all places."""
-    width = WORD
-    while width > left or any(place % width for place in places):
-        width //= 2
-    return width
 
 
 def _entry_text(low: Expressions, expr: typed.EntryText, pointer: Value) -> None:
@@ -107,7 +97,7 @@ def _text(low: Expressions, expr: typed.TextData, pointer: Value) -> None:
         fill(low, pointer, len(data))
         data = data[: -(-len(written) // _WORD_BYTES) * _WORD_BYTES]
     while done < len(data):
-        width = _chunk(len(data) - done, _aligned(pointer, done))
+        width = widest_step(len(data) - done, alignment_at(pointer, done))
         kind = Int(width * 8)
         value = low.build.const(int.from_bytes(data[done : done + width], "little"), kind)
         low.build.store(member(low, pointer, kind, done), value)

@@ -1,12 +1,16 @@
-"""Comparisons of text, byte by byte: a text in memory has no alignment, and ends at its NUL."""
+"""Comparisons of text: with a constant in steps as wide as is known to be aligned, else by bytes.
+
+A text ends at its NUL, and what is behind that may be anything.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed, typed_text
-from pyebpf.dsl.types import BOOL, Chars, Pointer
+from pyebpf.dsl.types import BOOL, Chars, Int, Pointer
 from pyebpf.ir import nodes
+from pyebpf.ir.align import alignment_at, widest_step
 from pyebpf.ir.nodes import CompareOp
 from pyebpf.ir.types import U8
 
@@ -19,9 +23,13 @@ if TYPE_CHECKING:
 
 def text_byte(low: Expressions, text: Value, at: int) -> Value:
     """Return a byte of a text."""
+    return _part(low, text, at, U8)
+
+
+def _part(low: Expressions, text: Value, at: int, kind: Int) -> Value:
     assert isinstance(text.type, Pointer)
-    kind = Pointer(text.type.space, U8)
-    return low.build.load(low.build.add(nodes.Member(kind, low.build.span, text, at)), U8)
+    place = nodes.Member(Pointer(text.type.space, kind), low.build.span, text, at)
+    return low.build.load(low.build.add(place), kind)
 
 
 def next_if(low: Expressions, test: Value, other: Block) -> None:
@@ -36,10 +44,13 @@ def _begins(low: Expressions, expr: typed_text.TextBegins) -> Value:
     low.build.span = expr.span
     answer, end = low.build.slot("same", BOOL), low.build.new_block("end")
     low.build.write(answer, low.build.const(0, BOOL))
-    for at, wanted in enumerate(expr.data):
-        have = text_byte(low, text, at)
-        same = low.build.compare(CompareOp.EQ, have, low.build.const(wanted, U8))
-        next_if(low, same, end)
+    done = 0
+    while done < len(expr.data):
+        kind = Int(8 * widest_step(len(expr.data) - done, alignment_at(text, done)))
+        have = _part(low, text, done, kind)
+        wanted = int.from_bytes(expr.data[done : done + kind.size], "little")
+        next_if(low, low.build.compare(CompareOp.EQ, have, low.build.const(wanted, kind)), end)
+        done += kind.size
     low.build.write(answer, low.build.const(1, BOOL))
     low.build.jump(end)
     low.build.start(end)

@@ -147,9 +147,17 @@ def swap(b: Body, instr: nodes.Swap) -> str:
 def opaque(b: Body, instr: nodes.Opaque) -> str:
     """Write a number, boolean or pointer that passes cannot look through."""
     if instr.type != BOOL:
-        return b.opaque(llvm_type(instr.type), b.value(instr.value))
+        kept = _symbol_at(b, instr.value) or b.value(instr.value)
+        return b.opaque(llvm_type(instr.type), kept)
     wide = b.op(f"zext i1 {b.value(instr.value)} to i64")
     return b.op(f"trunc i64 {b.opaque('i64', wide)} to i1")
+
+
+def _symbol_at(b: Body, place: Value) -> str | None:
+    """Return a symbol for a part of a global variable: the address of one is one instruction."""
+    if isinstance(place, nodes.Member) and isinstance(place.base, nodes.GlobalAddr):
+        return b.module.part(place.base.variable.name, place.offset)
+    return None
 
 
 def bounded(b: Body, instr: nodes.Bounded) -> str:

@@ -48,6 +48,13 @@ class Module:
         """Return the name of a constant text in a read-only map, with its NUL."""
         return f"@{self.texts.setdefault(text, f'text.{len(self.texts)}')}"
 
+    def part(self, variable: str, offset: int) -> str:
+        """Return a symbol for the byte of a global variable at an offset."""
+        name = f"@{variable}.{offset}"
+        of = f"getelementptr (i8, ptr @{variable}, i64 {offset})"
+        self.declarations[f"{name} = internal alias i8, ptr {of}"] = None
+        return name
+
     def next_passthrough(self) -> int:
         """Return a number that no other ``llvm.bpf.passthrough`` of the unit has."""
         self._passed += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.abi.helpers import HELPERS
@@ -18,15 +19,24 @@ if TYPE_CHECKING:
     from pyebpf.ir.llvm.body import Body
     from pyebpf.ir.nodes import Value
 
+#: Helpers that give the same all through a run of a program: LLVM need not call them twice.
+_STEADY = frozenset(
+    {"get_current_pid_tgid", "get_current_uid_gid", "get_current_task", "get_current_task_btf"}
+)
+#: Kinds of arguments that helpers copy: they neither change nor keep what is there.
+_COPIED = ("key", "value")
+
 
 def call_helper(b: Body, instr: nodes.CallHelper) -> str:
     """Write a call of a BPF helper: to its number, with 64-bit arguments."""
     row = HELPERS.get(instr.helper)
     if row is None:
         raise InternalError(f"no BPF helper is called {instr.helper}")
-    args = ", ".join(_wide_argument(b, arg) for arg in instr.args)
+    kinds = [parameter.kind for parameter in row.args]
+    args = ", ".join(map(partial(_wide_argument, b), instr.args, kinds))
     kind = llvm_type(instr.type)
-    callee = f"inttoptr (i64 {row.id} to ptr)({args})"
+    known = " memory(none) willreturn" if instr.helper in _STEADY else ""
+    callee = f"inttoptr (i64 {row.id} to ptr)({args}){known}"
     if kind in ("ptr", "void", "i64"):
         return _call(b, kind, callee)
     wide = b.op(f"call i64 {callee}")
@@ -53,9 +63,11 @@ def const_text(b: Body, instr: nodes.ConstText) -> str:
     return b.module.text(instr.text)
 
 
-def _wide_argument(b: Body, arg: Value) -> str:
+def _wide_argument(b: Body, arg: Value, kind: str) -> str:
     if llvm_type(arg.type) == "ptr":
-        return b.typed(arg)
+        # So a key that two calls take is written once.
+        known = "readonly captures(none) " if kind in _COPIED else ""
+        return f"ptr {known}{b.value(arg)}"
     if isinstance(arg, nodes.Const):
         return f"i64 {arg.value}"
     return f"i64 {b.widened(arg)}"

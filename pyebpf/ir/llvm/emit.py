@@ -63,9 +63,10 @@ def check_names(unit: Unit, context: Context) -> None:
 def cpu_of(target: Target) -> str:
     """Return the instruction set to compile for.
 
-    ``v3`` has 32-bit arithmetic and jumps (Linux 5.1), ``v2`` has all comparisons (4.14).
+    ``v4`` stores constants and extends signs in one instruction (Linux 6.6), ``v3`` has 32-bit
+    arithmetic and jumps (5.1), ``v2`` has all comparisons (4.14).
     """
-    return "v3" if target.has("cpu_v3") else "v2"
+    return next((cpu for cpu in ("v4", "v3") if target.has(f"cpu_{cpu}")), "v2")
 
 
 def unit_llvm(unit: Unit, target: Target, producer: str) -> str:
@@ -110,8 +111,10 @@ def _global_text(variable: GlobalVariable, debug: DebugInfo) -> str:
     size = len(variable.initial)
     data = "".join(f"\\{byte:02X}" for byte in variable.initial)
     node = debug.variable(variable.name, debug.data(variable.type))
+    content = "zeroinitializer" if not any(variable.initial) else f'c"{data}"'
     return (
-        f'@{variable.name} = global [{size} x i8] c"{data}", section ".data", align 8, !dbg !{node}'
+        f"@{variable.name} = global [{size} x i8] {content}, "
+        f"section {quote(variable.section)}, align 8, !dbg !{node}"
     )
 
 

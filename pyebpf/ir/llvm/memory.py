@@ -8,7 +8,7 @@ from pyebpf.abi.helpers import HELPERS
 from pyebpf.ir import nodes
 from pyebpf.ir.align import WORD, alignment
 from pyebpf.ir.llvm.body import llvm_type, memory_type
-from pyebpf.ir.nodes import BinaryOp, Const, Convert, RmwOp
+from pyebpf.ir.nodes import BinaryOp, CompareOp, Const, Convert, RmwOp
 from pyebpf.ir.types import VOID, Pointer, Space
 from pyebpf.spec.types import Bool, Int
 
@@ -205,12 +205,12 @@ def element(b: Body, instr: nodes.Element) -> str:
     if isinstance(instr.index, Const):
         offset = str(instr.index.value * instr.stride)
         return b.op(f"getelementptr inbounds i8, ptr {base}, i64 {offset}")
-    index, last = _bounded_by_user(instr.index, instr.length)
+    index, last, masks = _bounded_by_user(instr.index, instr.length)
     wide = b.opaque("i64", _index(b, index))
-    if last & (last + 1) == 0:
+    if masks:
         inside = b.op(f"and i64 {wide}, {last}")
     else:
-        fits = b.op(f"icmp ult i64 {wide}, {instr.length}")
+        fits = b.op(f"icmp ule i64 {wide}, {last}")
         inside = b.opaque("i64", b.op(f"select i1 {fits}, i64 {wide}, i64 {last}"))
     offset = inside if instr.stride == 1 else b.op(f"mul i64 {inside}, {instr.stride}")
     if _space(instr.base) is Space.STACK:
@@ -219,16 +219,31 @@ def element(b: Body, instr: nodes.Element) -> str:
     return b.op(f"getelementptr inbounds i8, ptr {base}, i64 {offset}")
 
 
-def _bounded_by_user(index: Value, length: int) -> tuple[Value, int]:
-    """Return what to bound, and the last index; a mask that the program applies is bound enough."""
+def _bounded_by_user(index: Value, length: int) -> tuple[Value, int, bool]:
+    """Return what to bound, the last index, and whether by a mask.
+
+    A mask that the program applies is bound enough, and so is a last index that it takes for all
+    that are greater: ours does the same in the place of that.
+    """
     inner = index
     while isinstance(inner, Convert) and inner.type.size >= inner.value.type.size:
         inner = inner.value
     if isinstance(inner, nodes.Binary) and inner.op is BinaryOp.AND:
         for value, mask in ((inner.left, inner.right), (inner.right, inner.left)):
             if isinstance(mask, Const) and 0 <= mask.value < length and _is_mask(mask.value):
-                return value, mask.value
-    return index, length - 1
+                return value, mask.value, True
+    if isinstance(inner, nodes.Select) and isinstance(inner.condition, nodes.Compare):
+        test, last = inner.condition, inner.then
+        above = test.op is CompareOp.GT and test.left is inner.other and _same(test.right, last)
+        if above and isinstance(last, Const) and 0 <= last.value < length:
+            return test.left, last.value, False
+    return index, length - 1, _is_mask(length - 1)
+
+
+def _same(left: Value, right: Value) -> bool:
+    """Tell whether two values are one unsigned constant."""
+    both = isinstance(left, Const) and isinstance(right, Const) and left.value == right.value
+    return both and isinstance(left.type, Int) and not left.type.signed
 
 
 def _is_mask(number: int) -> bool:

@@ -20,7 +20,7 @@ _PLACE = re.compile(
     re.MULTILINE,
 )
 _FUNCTIONS = re.compile(r"^(?=define )", re.MULTILINE)
-_LABEL = re.compile(r"^(?=[\w.]+:)", re.MULTILINE)
+LABEL = re.compile(r"^(?=[\w.]+:)", re.MULTILINE)
 
 
 def fills_inline(text: str) -> str:
@@ -50,7 +50,7 @@ def null_tests_apart(text: str) -> str:
     Of ``p == null and n == 0`` the emitter makes one test of ``p | n``, and no verifier takes a
     pointer for a number.
     """
-    return _in_each(text, _apart)
+    return in_each(text, _apart)
 
 
 def _apart(function: str) -> str:
@@ -73,7 +73,7 @@ def _apart(function: str) -> str:
                 f'  {name}.kept = call i64 asm "", "=r,0"(i64 {name}.wide)',
                 f"  {name} = icmp ne i64 {name}.kept, 0",
             ]
-            right = _renamed(right, word, name)
+            right = renamed(right, word, name)
         return "\n".join([*before, f"{left} = {right}"])
 
     return _LOGIC.sub(mend, function)
@@ -86,11 +86,11 @@ def sources_apart(text: str) -> str:
     emitter (up to LLVM 22) drops the first widening, of which it forgets the other uses, and ends
     the process.
     """
-    return _in_each(text, _narrow_apart)
+    return in_each(text, _narrow_apart)
 
 
 def _narrow_apart(function: str) -> str:
-    blocks = _LABEL.split(function)
+    blocks = LABEL.split(function)
     if len(blocks) < 2 or not _WIDENED.search(function):
         return function
     # What is defined in one block and named in two is used in a later one.
@@ -104,7 +104,7 @@ def _narrow_apart(function: str) -> str:
         for narrow, widening in apart.items():
             copy = f"%source.{narrow[1:]}"
             at = blocks[place].index("\n", blocks[place].index(widening)) + 1
-            blocks = [each if n == place else _renamed(each, narrow, copy)
+            blocks = [each if n == place else renamed(each, narrow, copy)
                       for n, each in enumerate(blocks)]  # fmt: skip
             kept = blocks[place]
             blocks[place] = f"{kept[:at]}  {copy} = freeze i32 {narrow}\n{kept[at:]}"
@@ -117,7 +117,7 @@ def offsets_apart(text: str) -> str:
     Where an offset is less than the alignment of what it is added to, the emitter writes ``|`` for
     ``+``, and no verifier takes a pointer for a number.
     """
-    return _in_each(text, _offsets_unknown)
+    return in_each(text, _offsets_unknown)
 
 
 def _offsets_unknown(function: str) -> str:
@@ -136,10 +136,11 @@ def _offsets_unknown(function: str) -> str:
     return _PLACE.sub(mend, function) if on_stack else function
 
 
-def _in_each(text: str, change: Callable[[str], str]) -> str:
+def in_each(text: str, change: Callable[[str], str]) -> str:
     """Change each function of a module."""
     return "".join(map(change, _FUNCTIONS.split(text)))
 
 
-def _renamed(block: str, word: str, to: str) -> str:
+def renamed(block: str, word: str, to: str) -> str:
+    """Return a text with another name for a value."""
     return re.sub(rf"{re.escape(word)}(?![\w.])", to, block)

@@ -17,7 +17,7 @@ from llvmlite.binding.newpassmanagers import NewPassManager
 from pyebpf.abi.disasm import disassemble as listing
 from pyebpf.errors import InternalError
 from pyebpf.ir.context import Context
-from pyebpf.ir.llvm import mend
+from pyebpf.ir.llvm import mend, shorten
 from pyebpf.ir.llvm.emit import DATA_LAYOUT, TRIPLE, check_names, cpu_of, unit_llvm
 from pyebpf.ir.llvm.stack import check_stack, functions
 
@@ -94,7 +94,14 @@ class _Compilation:
     def _mend(self) -> None:
         made = str(self.module)
         mended = mend.fills_inline(made)
-        for change in (mend.null_tests_apart, mend.sources_apart, mend.offsets_apart):
+        for change in (
+            mend.null_tests_apart,
+            mend.sources_apart,
+            mend.offsets_apart,
+            shorten.high_bits_shifted,
+            shorten.lone_guards_gone,
+            shorten.extremes_stored_if_new,
+        ):
             mended = change(mended)
         if mended != made:
             self.module.close()

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from pyebpf.ir.legal import check_leftovers, verify
 from pyebpf.ir.passes.const_fold import fold_constants
+from pyebpf.ir.passes.copies import join_copies
 from pyebpf.ir.passes.dead_code import drop_dead_code
+from pyebpf.ir.passes.fills import trim_fills
 from pyebpf.ir.passes.frames import share_frames
 from pyebpf.ir.passes.kernel_access import choose_kernel_access
 from pyebpf.ir.passes.large_memory import call_for_large
@@ -46,6 +48,8 @@ PIPELINE: tuple[Pass, ...] = (
     Pass("kernel_access", choose_kernel_access),
     Pass("large_memory", call_for_large),
     Pass("locks", check_locks),
+    Pass("copies", join_copies),
+    Pass("fills", trim_fills),
     Pass("dead_code", drop_dead_code),
     Pass("stack_slots", check_stack_slots),
 )

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from pyebpf.ir.build import Builder
 from pyebpf.ir.context import STACK_BYTES
 from pyebpf.ir.flow import Flow
+from pyebpf.ir.losses import count_loss, look_up
 from pyebpf.ir.nodes import (
     AtomicRmw,
     Block,
@@ -149,7 +150,7 @@ class _Mover:
         # The verifier cannot know that number 0 is always there: one way out serves both.
         build.block = stop
         if self.context.lost is not None:
-            _count(build, *self.context.lost)
+            count_loss(build, *self.context.lost)
         result = self.fn.result
         build.ret(None if result == VOID else build.const(0, result))
         return base
@@ -178,30 +179,8 @@ class _Mover:
                     build.store(_flag(build, base), build.const(1))
 
 
-def look_up(build: Builder, spec: MapSpec, number: int = 0) -> Value:
-    """Return a pointer to an element of an array, null for the verifier."""
-    index = build.slot("index", U32)
-    build.write(index, build.const(number, U32))
-    found = Pointer(Space.MAP, spec.value, nullable=True)
-    return build.call("map_lookup_elem", (build.map(spec), build.addr(index)), found)
-
-
 def _flag(build: Builder, base: Value) -> Value:
     return build.add(Member(Pointer(Space.MAP, U64), build.span, base, 0))
-
-
-def _count(build: Builder, counters: MapSpec, number: int) -> None:
-    """Count a run that found its memory in use; go on in a new block."""
-    found = look_up(build, counters, number)
-    name = build.block.name
-    add, end = Block(f"{name}_count"), Block(f"{name}_end")
-    build.branch(build.compare(CompareOp.NE, found, build.const(0, found.type)), add, end)
-    build.function.blocks += [add, end]
-    build.block = add
-    there = build.convert(found, Pointer(Space.MAP, counters.value))
-    build.add(AtomicRmw(VOID, build.span, RmwOp.ADD, there, build.const(1)))
-    build.jump(end)
-    build.block = end
 
 
 def _leaves(instr: Value) -> bool:

@@ -1,0 +1,114 @@
+"""Keep one of several copies of a piece of source that end alike.
+
+A loop over constants is written out turn by turn. What stands before a ``break`` or a ``return`` in
+it is left behind by every turn, runs in one of them at most, and goes on at the same place: of such
+copies the first serves all.
+
+Takes:  any function, when its loops have been dealt with.
+Gives:  the function; of regions that are entered at one block, have the same instructions from the
+    same lines on the same variables, and lead to the same blocks, one is left.
+Reports: nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyebpf.ir.flow import Flow
+from pyebpf.ir.nodes import Block, Const, Jump, Value, operands
+from pyebpf.ir.rewrite import drop_unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from pyebpf.ir.context import Context
+    from pyebpf.ir.nodes import Function
+
+#: What has fewer instructions is not worth a jump.
+_LEAST = 4
+#: The fields of instructions that name blocks.
+_TARGETS = ("target", "then", "other")
+
+
+def join_copies(fn: Function, _: Context) -> bool:
+    """Let what leads to a copy lead to the first of them."""
+    changed = False
+    alike: dict[Hashable, list[Block]] = {}
+    for block in fn.blocks:
+        if len(block.instrs) >= _LEAST:
+            kinds = tuple((type(instr), instr.span) for instr in block.instrs)
+            alike.setdefault(kinds, []).append(block)
+    for first, *others in alike.values():
+        for other in others:
+            if any(block is other for block in fn.blocks) and _join(fn, first, other):
+                changed = True
+    return changed
+
+
+def _join(fn: Function, first: Block, other: Block) -> bool:
+    pair = _Pair(fn)
+    if not (pair.match(first, other) and pair.is_closed(other)):
+        return False
+    for block in fn.blocks:
+        last = block.instrs[-1]
+        for name in _TARGETS:
+            if last.__dict__.get(name) is other:
+                setattr(last, name, first)
+    drop_unreachable(fn)
+    return True
+
+
+class _Pair:
+    """Two regions, block by block and value by value: what in one stands for what in the other."""
+
+    def __init__(self, fn: Function) -> None:
+        self.flow = Flow(fn)
+        self.blocks: dict[Block, Block] = {}
+        self.values: dict[Value, Value] = {}
+
+    def match(self, first: Block, other: Block) -> bool:
+        """Tell whether what begins at two blocks does the same, and go through both."""
+        first, other = _behind_jumps(first), _behind_jumps(other)
+        if first is other or self.blocks.get(first) is other:
+            return True
+        new = first not in self.blocks and other not in self.blocks.values()
+        if not new or len(first.instrs) != len(other.instrs) or first in self.blocks.values():
+            return False
+        self.blocks[first] = other
+        if not all(map(self._is_same, first.instrs, other.instrs)):
+            return False
+        return all(map(self.match, first.successors(), other.successors()))
+
+    def is_closed(self, head: Block) -> bool:
+        """Tell whether the second region is entered at its head, and nobody needs its values."""
+        inside = set(self.blocks.values())
+        entered = {b for block in inside - {head} for b in self.flow.before.get(block, ())}
+        made = set(self.values.values())
+        outside = [block for block in self.flow.order if block not in inside]
+        used = (value for block in outside for i in block.instrs for value in operands(i))
+        return entered <= inside and head in self.flow.number and made.isdisjoint(used)
+
+    def _is_same(self, first: Value, other: Value) -> bool:
+        if type(first) is not type(other) or first.operand_fields != other.operand_fields:
+            return False
+        for name, mine in first.__dict__.items():
+            own = name not in first.operand_fields and name not in _TARGETS
+            if own and mine != other.__dict__[name]:
+                return False
+        self.values[first] = other
+        mine, yours = operands(first), operands(other)
+        return len(mine) == len(yours) and all(map(self._stands_for, mine, yours))
+
+    def _stands_for(self, first: Value, other: Value) -> bool:
+        if isinstance(first, Const) and isinstance(other, Const):
+            return (first.type, first.value) == (other.type, other.value)
+        return self.values.get(first, first) is other
+
+
+def _behind_jumps(block: Block) -> Block:
+    """Return the first block from here that does something."""
+    seen = set[Block]()
+    while len(block.instrs) == 1 and isinstance(block.instrs[0], Jump) and block not in seen:
+        seen.add(block)
+        block = block.instrs[0].target
+    return block
