@@ -1,4 +1,5 @@
 // The programs of programs.py in C, as a user of libbpf writes them; without its headers.
+// With -DLOSSES they count what is lost, as those in Python do.
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -48,6 +49,13 @@ MAPPED(steps, u32, struct few, 1);
 struct { int (*type)[27]; int (*max_entries)[8192 * 4096]; } emitted SEC(".maps");
 struct { int (*type)[27]; int (*max_entries)[8192 * 4096]; } reserved SEC(".maps");
 
+#ifdef LOSSES
+u64 lost[16];
+#define LOST(number) __sync_fetch_and_add(&lost[number], 1)
+#else
+#define LOST(number) ((void)0)
+#endif
+
 static inline __attribute__((always_inline)) void bump(u32 index)
 {
 	u64 *cell = lookup(&cells, &index);
@@ -55,15 +63,17 @@ static inline __attribute__((always_inline)) void bump(u32 index)
 		__sync_fetch_and_add(cell, 1);
 }
 
-static inline __attribute__((always_inline)) void count(void *map, void *key)
+static inline __attribute__((always_inline)) void count(void *map, void *key, u32 number)
 {
 	u64 one = 1, *value = lookup(map, key);
 	if (!value) {
 		if (!update(map, key, &one, NOEXIST))
 			return;
 		value = lookup(map, key);
-		if (!value)
+		if (!value) {
+			LOST(number);
 			return;
+		}
 	}
 	__sync_fetch_and_add(value, 1);
 }
@@ -98,14 +108,14 @@ RAW int q01_count(struct ctx *ctx) { bump(0); return 0; }
 RAW int q02_by_process(struct ctx *ctx)
 {
 	u32 pid = pid_tgid() >> 32;
-	count(&counts, &pid);
+	count(&counts, &pid, 2);
 	return 0;
 }
 
 RAW int q03_by_pair(struct ctx *ctx)
 {
 	struct pair key = { ctx->args[0], ctx->args[1] };
-	count(&pairs, &key);
+	count(&pairs, &key, 3);
 	return 0;
 }
 
@@ -113,7 +123,8 @@ RAW int q04_begin(struct ctx *ctx)
 {
 	u32 tid = pid_tgid();
 	u64 now = ktime_get_ns();
-	update(&began, &tid, &now, ANY);
+	if (update(&began, &tid, &now, ANY))
+		LOST(4);
 	return 0;
 }
 
@@ -121,7 +132,8 @@ RAW int q05_begin_and_end(struct ctx *ctx)
 {
 	u32 tid = pid_tgid();
 	u64 now = ktime_get_ns(), *start, at;
-	update(&began_too, &tid, &now, ANY);
+	if (update(&began_too, &tid, &now, ANY))
+		LOST(5);
 	start = lookup(&began_too, &tid);
 	if (!start)
 		return 0;
@@ -160,7 +172,7 @@ RAW int q09_errors(struct ctx *ctx)
 	i32 error = -ret;
 	if (ret >= 0 || ret <= -4096)
 		return 0;
-	count(&errors, &error);
+	count(&errors, &error, 9);
 	return 0;
 }
 
@@ -171,7 +183,8 @@ RAW int q10_record(struct ctx *ctx)
 	struct stats *entry = lookup(&stats, &pid);
 	if (!entry) {
 		struct stats first = { 1, size, size, size };
-		update(&stats, &pid, &first, ANY);
+		if (update(&stats, &pid, &first, ANY))
+			LOST(10);
 		return 0;
 	}
 	__sync_fetch_and_add(&entry->count, 1);
@@ -186,8 +199,10 @@ RAW int q10_record(struct ctx *ctx)
 RAW int q11_emit(struct ctx *ctx)
 {
 	struct call *event = ringbuf_reserve(&emitted, sizeof(*event), 0);
-	if (!event)
+	if (!event) {
+		LOST(11);
 		return 0;
+	}
 	event->time = ktime_get_ns();
 	event->pid = pid_tgid() >> 32;
 	event->ret = ctx->args[1];
@@ -199,8 +214,10 @@ RAW int q11_emit(struct ctx *ctx)
 RAW int q12_reserve(struct ctx *ctx)
 {
 	struct call *event = ringbuf_reserve(&reserved, sizeof(*event), 0);
-	if (!event)
+	if (!event) {
+		LOST(12);
 		return 0;
+	}
 	event->time = ktime_get_ns();
 	event->pid = pid_tgid() >> 32;
 	event->ret = ctx->args[1];
