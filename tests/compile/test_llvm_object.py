@@ -137,6 +137,7 @@ def test_bit_fields(name: str, offset: int, size: int, lshift: int, rshift: int)
     places = {r.kind: r.insn * 8 for r in section.core}
     assert set(places) == {
         CoreKind.FIELD_BYTE_OFFSET,
+        CoreKind.FIELD_SIGNED,
         CoreKind.FIELD_LSHIFT_U64,
         CoreKind.FIELD_RSHIFT_U64,
     }
@@ -161,8 +162,10 @@ def test_bit_fields_behind_a_bare_pointer_are_probed() -> None:
     assert kinds == [
         CoreKind.FIELD_BYTE_OFFSET,
         CoreKind.FIELD_BYTE_SIZE,
+        CoreKind.FIELD_SIGNED,
         CoreKind.FIELD_LSHIFT_U64,
         CoreKind.FIELD_RSHIFT_U64,
+        CoreKind.FIELD_RSHIFT_U64,  # with a sign, and without
     ]
 
 
