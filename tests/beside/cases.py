@@ -54,7 +54,7 @@ _TOP = numbers(rf"{work.COMM}\s+([RW])\s+\d+\s+\d+\s+\S+\s+(?P<n>\d+)\s")
 # The name of an operation, or of the function that does it.
 _OPERATIONS = sections(r"^(?:operation = '?|@us\[\w+_file_)(read|write|open|fsync)")
 # TIME COMM PID T BYTES OFF_KB LAT(ms) FILENAME
-_SLOW = lines(rf"\b{work.COMM}\s+\d+\s+([RWOSF])\s.*\bdata\s*$")
+_SLOW = lines(rf"\b{work.COMM}'?\s+\d+\s+([RWOSF])\s.*\bdata'?\s*$")
 _WAITS = lines(rf"({work.COMM})\s+\d+\s+\d+\s*$")
 
 # PROT ADDR PORT OPTS IF, or RET PROTO OPTS IF PORT ADDR.
@@ -229,9 +229,11 @@ CASES = (
                 libbpf(f"{kind}slower", *_OF_ONE, "-m", "0", marker="COMM",
                        read=renamed(_SLOW, {"F": "S"})),
             ),
-            "libbpf-tools' calls a sync F.",
+            f"libbpf-tools' calls a sync F.{said}",
         )
-        for kind in ("ext4", "xfs", "btrfs")
+        for kind, said in (
+            ("ext4", ""), ("xfs", " BCC's prints names as bytes: `b'data'`."), ("btrfs", ""),
+        )
     ),
     Case(
         "fileslower",
