@@ -96,8 +96,8 @@ _OWN_FILES = (
     "ours makes when it first starts."
 )
 _NO_COUNTER = (
-    "BCC's Python gives six arguments to a function with seven; where the kernel is to count "
-    "users of the probe is what happens to be there, and it refuses odd addresses (EINVAL)."
+    "BCC's Python leaves out the last argument of a function, where the kernel is to count the "
+    "users of a probe; probes at one place must agree on that (EINVAL), so BCC's runs alone only."
 )
 _OF_ONE = ("-p", PID)
 
@@ -259,7 +259,8 @@ CASES = (
             *alike("vfsstat", "1", marker="CREATE", read=_RATES, of=(bcc, libbpf)),
             bpftrace("vfsstat", _STATISTICS),
         ),
-        _OWN_FILES,
+        f"{_OWN_FILES} libbpf-tools' and bpftrace's count `vfs_fsync`, which the device that is "
+        "this disk calls, to flush; `fsync()` calls `vfs_fsync_range` here.",
     ),
     Case(
         "vfscount",
