@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -351,8 +352,11 @@ CASES = (
         "profile",
         work.plain(work.spins),
         {"seconds on a CPU": work.BUSY_S},
-        alike("profile", *_OF_ONE, "-F", "49", marker="Sampling",
-              read=stacks(work.COMM, "seconds on a CPU", 49), of=(ours, bcc)),
+        tuple(
+            replace(make("profile", *_OF_ONE, "-F", "49", marker="Sampling",
+                         read=stacks(work.COMM, "seconds on a CPU", 49)), samples=make is bcc)
+            for make in (ours, bcc)
+        ),
     ),
     Case(
         "softirqs",

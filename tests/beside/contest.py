@@ -38,6 +38,7 @@ class Contestant:
             others take longer.
         read: counts what it printed about the workload.
         environment: what it needs besides ours.
+        samples: whether it says so too early, and has begun once it has a perf event.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Contestant:
     marker: str
     read: Callable[[str], Counts]
     environment: Mapping[str, str] = field(default_factory=dict)
+    samples: bool = False
 
 
 class Running:
@@ -73,11 +75,22 @@ class Running:
     def is_ready(self) -> bool:
         """Wait until it says so; False if it ends before."""
         end = time.monotonic() + _BEGIN_S
-        while self.contestant.marker.encode() not in self._text:
+        while not self._has_begun():
             if time.monotonic() > end or self._process.poll() is not None:
                 return False
             time.sleep(0.1)
         return True
+
+    def _has_begun(self) -> bool:
+        if self.contestant.samples and not self._has_perf_event():
+            return False
+        return self.contestant.marker.encode() in self._text
+
+    def _has_perf_event(self) -> bool:
+        with suppress(FileNotFoundError):  # one was closed, or all of them
+            held = Path(f"/proc/{self._process.pid}/fd").iterdir()
+            return any("perf_event" in str(file.readlink()) for file in held)
+        return False
 
     def end(self) -> str:
         """End it as Ctrl-C does, and return all that it printed."""
