@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pyebpf.dsl.constants import value_of
@@ -48,7 +48,7 @@ def open_view(
     options: Mapping[Any, Any],
     find: Callable[[object], int],
     lost: Callable[[], int] | None = None,
-    second: MapFd | None = None,
+    others: Sequence[MapFd] = (),
 ) -> Any:
     """Return the view of an open map.
 
@@ -59,7 +59,8 @@ def open_view(
         find: gives the descriptor of a probe's program, for tables of them. A program that was
             pinned has its own.
         lost: tells how many updates of the map were refused.
-        second: the second map of a declaration that has two; the view has a descriptor of its own.
+        others: what else the declaration made: the second map of stacks, the maps in one of maps.
+            The view has descriptors of its own.
     """
 
     def descriptor(program: object) -> int:
@@ -80,9 +81,11 @@ def open_view(
     opened_map, shape = maps.open_map(fd, spec), decl.aggregate()
     if isinstance(opened_map, maps.OfMaps) and opened.load_types is not None:
         opened_map.use_types(opened.spec.inner, opened.load_types)
-    if second is not None:
-        assert isinstance(opened_map, maps.StackTraceMap)
-        opened_map.use_second(os.dup(second.fd))
+    for number, other in enumerate(others):
+        if isinstance(opened_map, maps.OfMaps):
+            opened_map.know(number, os.dup(other.fd))
+        elif isinstance(opened_map, maps.StackTraceMap):
+            opened_map.use_second(os.dup(other.fd))
     if shape is None:
         return opened_map
     totals = bool(value_of(getattr(decl, "totals", False), options))

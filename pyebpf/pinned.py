@@ -165,7 +165,7 @@ def _declared(decl: MapDecl, path: str) -> Any:
         second = pinned_map.second_of(path) if isinstance(decl, StackTrace) else ""
         with _like(decl, second) if second else nullcontext() as other:
             none = MappingProxyType[Any, Any]({})
-            return open_view(decl, opened, none, _no_session, second=other)
+            return open_view(decl, opened, none, _no_session, others=[other] if other else [])
 
 
 def _like(decl: MapDecl, path: str) -> MapFd:

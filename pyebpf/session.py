@@ -20,6 +20,7 @@ from pyebpf.dsl.constants import value_of
 from pyebpf.dsl.events import Events
 from pyebpf.dsl.fingerprint import fingerprint
 from pyebpf.dsl.map_flags import Chosen
+from pyebpf.dsl.map_of_maps import OfMaps
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.probes import Probe, program_names
 from pyebpf.dsl.shared import Global
@@ -433,9 +434,9 @@ class Session(Shown, Measured, Owner):
             )
         elif isinstance(what, MapDecl):
             bpffs.pin(self._map_fd(what), os.fspath(path))
-            second = self._second_of(what)
-            if second is not None:
-                bpffs.pin(second.fd, f"{os.fspath(path)}{SECOND_PIN}")
+            if isinstance(what, StackTrace):
+                for second in self._others_of(what):
+                    bpffs.pin(second.fd, f"{os.fspath(path)}{SECOND_PIN}")
         else:
             bpffs.pin(self._program_fd(what), os.fspath(path))
 
@@ -498,13 +499,17 @@ class Session(Shown, Measured, Owner):
         with tokens.using(self.token):
             lost = partial(self._losses.of, name)
             return open_view(
-                decl, opened, self._options, self._program_fd, lost, self._second_of(decl)
+                decl, opened, self._options, self._program_fd, lost, self._others_of(decl)
             )
 
-    def _second_of(self, decl: MapDecl) -> MapFd | None:
-        """Return the second map of a declaration, if it has one."""
-        second = decl.second if isinstance(decl, StackTrace) else None
-        return self._loaded.maps[self._found.maps[second]] if second is not None else None
+    def _others_of(self, decl: MapDecl) -> list[MapFd]:
+        """Return what else a declaration made: a second map of stacks, maps in one of maps."""
+        others: tuple[MapDecl | None, ...] = ()
+        if isinstance(decl, StackTrace):
+            others = (decl.second,)
+        elif isinstance(decl, OfMaps):
+            others = decl.entries
+        return [self._loaded.maps[self._found.maps[one]] for one in others if one is not None]
 
     def _global(self, name: str, kind: DataType) -> shared.GlobalView:
         opened = self._loaded.maps.get(DATA_MAP)

@@ -16,7 +16,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyebpf import Char, Const, Hash, Ptr, Session, chars, i32, ktime_get_ns, record, rows, u32, u64
+from pyebpf import (
+    ArrayOfMaps,
+    Char,
+    Const,
+    Hash,
+    Ptr,
+    Session,
+    chars,
+    i32,
+    ktime_get_ns,
+    record,
+    rows,
+    u32,
+    u64,
+)
 from pyebpf.cli import Column, Screen, Tool
 from pyebpf.cli.options import positive
 from pyebpf.host.disks import name_of_dev, whole_disk
@@ -62,6 +76,8 @@ class Totals:
 
 asked = Hash[u64, Asked](max_entries=10_240)
 totals = Hash[Whose, Totals](max_entries=10_240)
+#: Has the map of the interval: it is swapped for an empty one, so that nothing added is lost.
+by_turn = ArrayOfMaps(totals, (totals,))
 
 
 @block.begun()
@@ -89,7 +105,10 @@ def on_complete(rq: Ptr[request], error: i32, nr_bytes: u32) -> None:
     whose = Whose(
         pid=about.pid, dev=disk_dev(rq), operation=operation(about.flags), comm=about.comm
     )
-    entry = totals.setdefault(whose, Totals(count=0, size=0, spent_ns=0))
+    turn = by_turn.get(0)
+    if turn is None:
+        return
+    entry = turn.setdefault(whose, Totals(count=0, size=0, spent_ns=0))
     entry.count += 1
     entry.size += about.size
     entry.spent_ns += ktime_get_ns() - about.issued_ns
@@ -97,11 +116,11 @@ def on_complete(rq: Ptr[request], error: i32, nr_bytes: u32) -> None:
 
 def report(session: Session) -> list[dict[str, Any]]:
     """Take one interval: a row for each process, disk and kind, the most bytes first."""
-    keys, values = session[totals].take()
+    with session[by_turn].swap(0) as past:
+        keys, values = past.snapshot()
     order = values["size"].argsort(kind="stable")[::-1]
     pairs = zip(rows(Whose, keys[order]), rows(Totals, values[order]), strict=True)
-    # Of one that was made in the moment of the taking nothing is known yet.
-    return [row(whose, did) for whose, did in pairs if did.count]
+    return [row(whose, did) for whose, did in pairs]
 
 
 def row(whose: Any, did: Any) -> dict[str, Any]:

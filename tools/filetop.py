@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pyebpf import (
+    ArrayOfMaps,
     Char,
     Const,
     Hash,
@@ -116,6 +117,8 @@ _KINDS = "ORS"
 _OTHER, _REGULAR, _SOCKET = range(3)
 
 files = Hash[Whose, Did](max_entries=10_240)
+#: Has the map of the interval: it is swapped for an empty one, so that nothing added is lost.
+by_turn = ArrayOfMaps(files, (files,))
 
 
 def count(operation: u32, begun: Begun, ret: i64) -> None:
@@ -130,14 +133,17 @@ def count(operation: u32, begun: Begun, ret: i64) -> None:
         if mark(above.i_ino, above.i_sb.s_dev) != directory:
             return
     whose = Whose(inode=file.f_inode.i_ino, dev=file.f_inode.i_sb.s_dev, tid=tid(), comm=comm())
-    entry = files.get(whose)
+    turn = by_turn.get(0)
+    if turn is None:
+        return
+    entry = turn.get(whose)
     if entry is None:
         kind = _REGULAR if is_regular(file) else _SOCKET if is_socket(file) else _OTHER
-        files[whose] = Did(
+        turn[whose] = Did(
             reads=0, writes=0, read_bytes=0, written_bytes=0, kind=kind,
             name=read_kernel_str(file.f_path.dentry.d_name.name, 128),
         )  # fmt: skip
-        entry = files.get(whose)
+        entry = turn.get(whose)
         if entry is None:
             return
     if operation == READ:
@@ -150,12 +156,12 @@ def count(operation: u32, begun: Begun, ret: i64) -> None:
 
 def report(session: Session) -> list[dict[str, Any]]:
     """Take one interval: a row for each thread and file, first what there was most of."""
-    keys, values = session[files].take()
+    with session[by_turn].swap(0) as past:
+        keys, values = past.snapshot()
     most = ORDERS[session.option(order)](values).argsort(kind="stable")[::-1]
     return [
         row(whose, did)
         for whose, did in zip(rows(Whose, keys[most]), rows(Did, values[most]), strict=True)
-        if did.reads or did.writes
     ]
 
 

@@ -19,7 +19,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pyebpf import Char, Const, Hash, Ptr, Session, chars, comm, record, rows, tgid, u32, u64
+from pyebpf import (
+    ArrayOfMaps,
+    Char,
+    Const,
+    Hash,
+    Ptr,
+    Session,
+    chars,
+    comm,
+    record,
+    rows,
+    tgid,
+    u32,
+    u64,
+)
 from pyebpf.cli import Column, Part, Screen, Tool
 from pyebpf.cli.tcp import place
 from pyebpf.kernel import sock
@@ -63,6 +77,8 @@ class Did:
 
 
 transfers = Hash[Whose, Did](max_entries=10_240)
+#: Has the map of the interval: it is swapped for an empty one, so that nothing added is lost.
+by_turn = ArrayOfMaps(transfers, (transfers,))
 
 
 def count(sk: Ptr[sock], sent: u64, received: u64) -> None:
@@ -72,7 +88,10 @@ def count(sk: Ptr[sock], sent: u64, received: u64) -> None:
     ends = ends_of(sk)
     if not is_chosen(ends):
         return
-    did = transfers.setdefault(Whose(ends=ends, pid=tgid(), comm=comm()), Did(sent=0, received=0))
+    turn = by_turn.get(0)
+    if turn is None:
+        return
+    did = turn.setdefault(Whose(ends=ends, pid=tgid(), comm=comm()), Did(sent=0, received=0))
     did.sent += sent
     did.received += received
 
@@ -91,11 +110,11 @@ def on_receive(sk: Ptr[sock], size: u64) -> None:
 
 def report(session: Session) -> list[dict[str, Any]]:
     """Take one interval: a row for each process and connection, first who transferred most."""
-    keys, values = session[transfers].take()
+    with session[by_turn].swap(0) as past:
+        keys, values = past.snapshot()
     most = (values["sent"] + values["received"]).argsort(kind="stable")[::-1]
     pairs = zip(rows(Whose, keys[most]), rows(Did, values[most]), strict=True)
-    # Of one that was made in the moment of the taking nothing is known yet.
-    return [row(whose, did) for whose, did in pairs if did.sent or did.received]
+    return [row(whose, did) for whose, did in pairs]
 
 
 def row(whose: Any, did: Any) -> dict[str, Any]:

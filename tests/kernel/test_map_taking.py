@@ -30,6 +30,7 @@ from pyebpf import (
     u64,
 )
 from pyebpf.abi import constants as c
+from pyebpf.runtime import syscall
 from tests.kernel.running import fire, loaded
 
 pytestmark = pytest.mark.kernel
@@ -54,6 +55,8 @@ waiting = Queue[u64](max_entries=65_536)
 on_each = PerCpuArray[u32](max_entries=3)
 pairs = Array[Pair](max_entries=2)
 by_turn = ArrayOfMaps(Hash[u32, u64](max_entries=64), max_entries=1)
+declared = Hash[u64, u64](max_entries=64)
+by_declared = ArrayOfMaps(declared, (declared,))
 by_name = HashOfMaps(PerCpuHash[u32, u64](max_entries=64), key=u32)
 cells = Array[u64](max_entries=1)
 grown = Hash[u64, u64](max_entries=256)
@@ -215,6 +218,28 @@ def test_a_map_that_was_swapped_out_has_every_addition() -> None:
         assert sums == [total, total]
         with pytest.raises(KeyError):
             session[by_name].swap(8)
+
+
+@raw_tracepoint("sys_enter")
+def add_declared(ctx: RawTracepointContext) -> None:
+    turn = by_declared.get(0)
+    if turn is not None:
+        turn[ctx.args[0]] += 1
+
+
+def test_a_map_is_swapped_without_the_right_to_open_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> int:
+        raise AssertionError("only CAP_SYS_ADMIN may open a map by its number")
+
+    monkeypatch.setattr(syscall, "fd_by_id", refuse)
+    with loaded(add_declared) as session:
+        for number in range(4):
+            fire(session, add_declared, number)
+            with session[by_declared].swap(0) as past:
+                assert past.items() == [(number, 1)]
+        assert len(session[declared]) == 1  # it was in the entry at first
 
 
 @pytest.mark.parametrize("batches", [True, False])

@@ -35,6 +35,27 @@ class OfMaps(MapHandle):
         self.key = Half(spec.key, spec.key_size, f"key of map {spec.name!r}")
         self._token = token.current()
         self._inner, self._load_types = spec.inner, _no_types
+        #: Descriptors of our own for maps in entries, by the key: only CAP_SYS_ADMIN may open those
+        #: by their numbers.
+        self._known: dict[bytes, int] = {}
+
+    def know(self, key: object, fd: int) -> None:
+        """Keep a descriptor of the map that is in an entry.
+
+        Args:
+            key: of the entry.
+            fd: the descriptor, which is the view's from here on.
+        """
+        old = self._known.pop(packed := self.key.pack(key), -1)
+        self._known[packed] = fd
+        if old >= 0:
+            os.close(old)
+
+    def close(self) -> None:
+        """Close the descriptors. Closing again does nothing; the maps live while used."""
+        super().close()
+        while self._known:
+            os.close(self._known.popitem()[1])
 
     def use_types(self, inner: MapSpec | None, load_types: Callable[[], int]) -> None:
         """Make maps with the types that the first inner map was made with.
@@ -97,7 +118,8 @@ class OfMaps(MapHandle):
         """
         old = self[key]
         try:
-            self.make(key).close()
+            with self.make(key) as new:
+                self.know(key, os.dup(new.fileno()))
         except BaseException:
             old.close()
             raise
@@ -141,8 +163,10 @@ class OfMaps(MapHandle):
             return None
         inner = self.spec.inner
         assert inner is not None
-        fd = syscall.fd_by_id("map", int.from_bytes(memory.raw[:4], "little"))
-        return type(self).opener(fd, inner)
+        number, known = int.from_bytes(memory.raw[:4], "little"), self._known.get(packed, -1)
+        if known >= 0 and syscall.map_info(known).id == number:
+            return type(self).opener(os.dup(known), inner)
+        return type(self).opener(syscall.fd_by_id("map", number), inner)
 
     def __contains__(self, key: object) -> bool:
         found = self.get(key)
