@@ -46,10 +46,11 @@ def histogram(
         name: of the metric.
         series: the attributes of each, and its counts.
         form: ``"explicit"``: every slot is a bucket, and the bounds are the slots' greatest values,
-            so nothing is lost. ``"exponential"``: buckets of powers of two (scale 0), which takes
-            less room. There, sub-buckets become one, for OTLP divides a power of two into equal
-            ratios and not into equal widths; and a power of two itself, which OTLP counts in the
-            bucket below, is in the one above.
+            so nothing is lost. ``"exponential"``, which takes less room: OTLP divides a power of
+            two into ``2**scale`` equal ratios and not into equal widths, so the scale is the
+            greatest, up to as many as there are sub-buckets, at which every slot that has counts
+            lies in one bucket; slots that share a bucket are added up. A power of two itself, which
+            OTLP counts in the bucket below, is in the one above.
         start_ns: since when was counted, in nanoseconds since 1970.
         time_ns: until when; now by default.
 
@@ -77,16 +78,43 @@ def _explicit(hist: Hist) -> dict[str, Any]:
 def _exponential(hist: Hist) -> dict[str, Any]:
     if hist.kind != "log2":
         raise ValueError("a linear histogram has no exponential form: leave out form=")
-    zero, *rest = hist.coarser().counts.tolist()
-    used = np.flatnonzero(rest)
-    first, end = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
+    used = np.flatnonzero(hist.counts)
+    ends = zip(hist.edges[used].tolist(), hist.edges[used + 1].tolist(), strict=True)
+    slots = [(int(low), int(end) - 1) for low, end in ends]
+    counts = dict(zip(slots, hist.counts[used].tolist(), strict=True))
+    positive = [slot for slot in slots if slot[1] > 1]
+    scale = _finest(positive, hist.sub_buckets.bit_length() - 1)
+    buckets: dict[int, int] = {}
+    for slot in positive:
+        at = _bucket(slot[1], scale)
+        buckets[at] = buckets.get(at, 0) + counts[slot]
+    first, end = (min(buckets), max(buckets) + 1) if buckets else (1, 1)
+    numbers = [str(buckets.get(at, 0)) for at in range(first, end)]
     return {
         **_counted(hist),
-        "scale": 0,
-        "zeroCount": str(zero),
+        "scale": scale,
+        "zeroCount": str(sum(n for (_, last), n in counts.items() if last <= 1)),
         "zeroThreshold": 1.0,
-        "positive": {"offset": first + 1, "bucketCounts": [str(n) for n in rest[first:end]]},
+        "positive": {"offset": first, "bucketCounts": numbers},
     }
+
+
+def _finest(slots: list[tuple[int, int]], most: int) -> int:
+    """Return the greatest scale, up to ``most``, at which each of the slots is in one bucket."""
+    scale = most
+    while scale and any(_bucket(low, scale) != _bucket(last, scale) for low, last in slots):
+        scale -= 1
+    return scale
+
+
+def _bucket(value: int, scale: int) -> int:
+    """Return the bucket of a whole number: ``floor(2**scale * log2(value))``, without rounding.
+
+    >>> [_bucket(value, 1) for value in (2, 3, 4, 5, 6)]
+    [2, 3, 4, 4, 5]
+    """
+    power: int = value ** (1 << scale)
+    return power.bit_length() - 1
 
 
 def _counted(hist: Hist) -> dict[str, Any]:

@@ -297,19 +297,54 @@ def test_otlp_buckets_are_the_slots(values: list[int], parts: int) -> None:
     json.dumps(metric, allow_nan=False)
 
 
+def is_between(value: int, bucket: int, scale: int) -> bool:
+    """Compare with ``2 ** (bucket / 2 ** scale)``, which is no whole number, by whole numbers."""
+    return 2**bucket <= value ** (2**scale) < 2 ** (bucket + 1)
+
+
 @given(VALUES, PARTS_OF_TWO)
-def test_the_exponential_form_has_the_powers_of_two(values: list[int], parts: int) -> None:
-    metric = hist(values, parts).otlp("size", form="exponential")
+def test_the_exponential_form_has_every_value_in_its_bucket(values: list[int], parts: int) -> None:
+    made = hist(values, parts)
+    metric = made.otlp("size", form="exponential")
     (point,) = metric["exponentialHistogram"]["dataPoints"]
-    assert (point["scale"], point["zeroThreshold"]) == (0, 1.0)
+    scale = point["scale"]
+    assert 2**scale <= parts
+    assert point["zeroThreshold"] == 1.0
     assert int(point["zeroCount"]) == sum(value <= 1 for value in values)
     first, counts = point["positive"]["offset"], [int(n) for n in point["positive"]["bucketCounts"]]
     large = [value for value in values if value > 1]
     for place, n in enumerate(counts):
-        low = 2 ** (first + place)
-        assert n == sum(low <= value < 2 * low for value in large)
+        assert n == sum(is_between(value, first + place, scale) for value in large)
     assert sum(counts) + int(point["zeroCount"]) == int(point["count"]) == len(values)
     assert not counts or (counts[0] and counts[-1])
+    if parts == 1:
+        assert scale == 0
+    if 2**scale < parts:  # at the next one a bound cuts a slot with counts
+        edges = [int(edge) for edge in made.edges]
+        slots = [(edges[at], edges[at + 1] - 1) for at, n in enumerate(made.counts) if n]
+        assert any(
+            not is_between(last, (low**2 ** (scale + 1)).bit_length() - 1, scale + 1)
+            for low, last in slots
+            if last > 1
+        )
+
+
+def test_the_exponential_form_is_as_fine_as_the_slots_allow() -> None:
+    def point(values: list[int], parts: int) -> Any:
+        metric = hist(values, parts).otlp("size", form="exponential")
+        return metric["exponentialHistogram"]["dataPoints"][0]
+
+    small = point([2, 3, 5, 5, 7], 8)  # each is a slot of its own
+    assert small["scale"] == 3
+    assert small["positive"] == {
+        "offset": 8,
+        "bucketCounts": [*"100010000020001"],
+    }
+    assert point([5, 1_000_000], 8)["scale"] == 3  # its slot lies between two bounds
+    assert point([5, 1_480_000], 8)["scale"] == 0  # the root of two cuts this one
+
+
+def test_a_linear_histogram_has_no_exponential_form() -> None:
     with pytest.raises(ValueError, match="a linear histogram has no exponential form"):
         Hist.linear([1, 2]).otlp("a", form="exponential")
 
