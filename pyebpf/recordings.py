@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pyebpf.present.interchange import Table
     from pyebpf.runtime import batches
     from pyebpf.spec import dtype
     from pyebpf.spec.types import DataType
@@ -113,6 +114,22 @@ class Recorded:
             return np.concatenate([np.empty(0, self.dtype), *self._batches])
         none = batches.empty(self.shape)
         return batches.joined(self.shape, [none, *self._batches])
+
+    def table(self, kind: object = None) -> Table:
+        """Return all records in columns, for pandas, polars, pyarrow; addresses are texts.
+
+        Args:
+            kind: of records of several types, which: the class, or its name.
+
+        Raises:
+            TypeError: there are several types, and none was said.
+            KeyError: there are no such records.
+        """
+        return batches.table(self.shape, self.read(), kind)
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """Give all records of the one type that there is to who reads Arrow: :meth:`table`."""
+        return self.table().__arrow_c_stream__(requested_schema)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._batches)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyebpf.errors import FormatError
+from pyebpf.present.interchange import Table
 from pyebpf.spec.dtype import decoded, decoded_dtype, numpy_dtype, python_values
 from pyebpf.spec.events import PREFIX, SIZE_SHIFT
 
@@ -86,6 +87,28 @@ def values(shape: EventShape, batch: NDArray[Any] | Batch) -> Iterator[Any]:
     parts = [iter(python_values(kind, batch[str(kind)])) for kind in shape.kinds]
     for number in batch.tags.tolist():
         yield next(parts[number])
+
+
+def table(shape: EventShape, batch: NDArray[Any] | Batch, kind: object = None) -> Table:
+    """Return the records of a batch in columns, for libraries of data frames.
+
+    Args:
+        shape: what they are; it tells addresses.
+        batch: the records, ``(n,)``.
+        kind: of records of several types, which: the class, or its name.
+
+    Raises:
+        TypeError: there are several types, and none was said.
+        KeyError: there are no such records.
+    """
+    if not isinstance(batch, Batch):
+        named = batch.dtype.names is not None
+        return Table(batch, shape.kinds[0]) if named else Table({"value": batch})
+    if kind is None:
+        raise TypeError(f"records of several types are several tables: {', '.join(batch.kinds)}")
+    found = batch[kind]
+    number = next(at for at, one in enumerate(batch.items()) if one[1] is found)
+    return Table(found, shape.kinds[number])
 
 
 def copied(

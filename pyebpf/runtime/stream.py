@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pyebpf.present.interchange import Table
     from pyebpf.runtime.batches import Batch
     from pyebpf.spec.events import EventShape
 else:
@@ -130,6 +131,19 @@ class EventStream(Owner):
     def values(self, batch: NDArray[Any] | Batch) -> Iterator[Any]:
         """Yield the records of a batch as Python values, of all types in the order of arrival."""
         return batches.values(self.shape, batch)
+
+    def table(self, batch: NDArray[Any] | Batch, kind: object = None) -> Table:
+        """Return a batch in columns, for pandas, polars, pyarrow; addresses are texts.
+
+        Args:
+            batch: what was read here, ``(n,)``.
+            kind: of records of several types, which: the class, or its name.
+
+        Raises:
+            TypeError: there are several types, and none was said.
+            KeyError: there are no such records.
+        """
+        return batches.table(self.shape, batch, kind)
 
     def each(self, call: Callable[[Any], object], seconds: float = float("inf")) -> int:
         """Call a function with each batch as it comes.

@@ -63,7 +63,7 @@ LAYERS: dict[str, set[str]] = {
     "map_views": {"dsl", "runtime", "spec", "host"},
     "pinned": {"abi", "dsl", "runtime", "host", "map_views"},
     "rows": {"present", "spec"},
-    "recordings": {"rows", "runtime", "spec"},
+    "recordings": {"present", "rows", "runtime", "spec"},
     "recorder": {"recordings", "runtime", "spec"},
     "streams": {"dsl", "host", "open_maps", "recorder", "recordings", "runtime", "spec"},
     "live": {"dsl", "present", "runtime"},

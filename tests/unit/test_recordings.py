@@ -113,6 +113,32 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         recording["other"]
 
 
+def test_streams_are_tables_without_their_declarations(tmp_path: Path) -> None:
+    recording = replay(written(tmp_path / "r.npy"))
+    of_numbers = recording["single"].table()
+    assert (of_numbers.names, len(of_numbers)) == (("value",), 6)
+    assert recording["single"].__arrow_c_stream__() is not None
+    for kind in (Closed, "Closed"):
+        table = recording["both"].table(kind)
+        assert table.names == decoded_dtype(both.shape().kinds[1]).names
+        column = table.__dataframe__().get_column_by_name("pid")
+        data = column.get_buffers()["data"]
+        assert data is not None
+        assert data[0].array.tolist() == list(range(30))
+    with pytest.raises(TypeError, match="several types are several tables: Opened, Closed"):
+        recording["both"].table()
+    with pytest.raises(KeyError, match="the records here are Opened and Closed"):
+        recording["both"].table("Other")
+
+
+def test_pyarrow_reads_a_recording(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: make setup has it")
+    recording = replay(written(tmp_path / "r.npy"))
+    assert pyarrow.table(recording["single"]).to_pydict() == {"value": [0, 1, 1, 2, 2, 3]}
+    texts = pyarrow.table(recording["both"].table(Opened)).column("path").to_pylist()
+    assert texts == ["/tmp/\x1b"] * 30
+
+
 def test_numpy_alone_reads_the_arrays(tmp_path: Path) -> None:
     with written(tmp_path / "r.npy").open("rb") as file:
         texts = [np.load(file) for _ in range(5)]
