@@ -15,17 +15,17 @@ TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("[!_]*.py"))
 #: What the frame of a tool needs of the standard library, with what these take along themselves.
 ALLOWED = (
     "__future__, contextlib, contextvars, ctypes, errno, fcntl, functools, gc, "
-    "importlib.util, mmap, os, pwd, runpy, signal, struct, types, typing, zlib"
+    "importlib.util, mmap, os, pwd, re, runpy, signal, struct, types, typing, zlib"
 )
 #: What a tool needs besides.
 OWN = {
-    "argdist": "tokenize linecache token",
+    "argdist": "tokenize _tokenize linecache token",
     "bindsnoop": "socket _socket select selectors math array ipaddress",
-    "funccount": "tokenize linecache token",
-    "funclatency": "tokenize linecache token",
-    "stackcount": "tokenize linecache token",
+    "funccount": "tokenize _tokenize linecache token",
+    "funclatency": "tokenize _tokenize linecache token",
+    "stackcount": "tokenize _tokenize linecache token",
     "tcpconnect": "weakref _weakrefset ipaddress",
-    "trace": "tokenize linecache token",
+    "trace": "tokenize _tokenize linecache token",
 }
 ADDRESSES = {
     name: "ipaddress" for name in TOOLS if name.startswith("tcp") or name in ("argdist", "trace")
