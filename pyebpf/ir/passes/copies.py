@@ -46,8 +46,8 @@ def join_copies(fn: Function, _: Context) -> bool:
 
 
 def _join(fn: Function, first: Block, other: Block) -> bool:
-    pair = _Pair(fn)
-    if not (pair.match(first, other) and pair.is_closed(other)):
+    pair = _Pair()
+    if not (pair.match(first, other) and pair.is_closed(Flow(fn), other)):
         return False
     for block in fn.blocks:
         last = block.instrs[-1]
@@ -61,32 +61,38 @@ def _join(fn: Function, first: Block, other: Block) -> bool:
 class _Pair:
     """Two regions, block by block and value by value: what in one stands for what in the other."""
 
-    def __init__(self, fn: Function) -> None:
-        self.flow = Flow(fn)
+    def __init__(self) -> None:
         self.blocks: dict[Block, Block] = {}
+        self.seen: set[Block] = set()
         self.values: dict[Value, Value] = {}
 
     def match(self, first: Block, other: Block) -> bool:
         """Tell whether what begins at two blocks does the same, and go through both."""
-        first, other = _behind_jumps(first), _behind_jumps(other)
-        if first is other or self.blocks.get(first) is other:
-            return True
-        new = first not in self.blocks and other not in self.blocks.values()
-        if not new or len(first.instrs) != len(other.instrs) or first in self.blocks.values():
-            return False
-        self.blocks[first] = other
-        if not all(map(self._is_same, first.instrs, other.instrs)):
-            return False
-        return all(map(self.match, first.successors(), other.successors()))
+        work = [(first, other)]
+        while work:
+            first, other = map(_behind_jumps, work.pop())
+            if first is other or self.blocks.get(first) is other:
+                continue
+            if not self._is_new(first, other):
+                return False
+            self.blocks[first] = other
+            self.seen |= {first, other}
+            if not all(map(self._is_same, first.instrs, other.instrs)):
+                return False
+            work += zip(first.successors(), other.successors(), strict=True)
+        return True
 
-    def is_closed(self, head: Block) -> bool:
+    def _is_new(self, first: Block, other: Block) -> bool:
+        return self.seen.isdisjoint((first, other)) and len(first.instrs) == len(other.instrs)
+
+    def is_closed(self, flow: Flow, head: Block) -> bool:
         """Tell whether the second region is entered at its head, and nobody needs its values."""
         inside = set(self.blocks.values())
-        entered = {b for block in inside - {head} for b in self.flow.before.get(block, ())}
+        entered = {b for block in inside - {head} for b in flow.before.get(block, ())}
         made = set(self.values.values())
-        outside = [block for block in self.flow.order if block not in inside]
+        outside = [block for block in flow.order if block not in inside]
         used = (value for block in outside for i in block.instrs for value in operands(i))
-        return entered <= inside and head in self.flow.number and made.isdisjoint(used)
+        return entered <= inside and head in flow.number and made.isdisjoint(used)
 
     def _is_same(self, first: Value, other: Value) -> bool:
         if type(first) is not type(other) or first.operand_fields != other.operand_fields:
