@@ -42,6 +42,9 @@ class Row(NamedTuple):
         return f"-{self.arch}-{self.pages}" if self.pages else f"-{self.arch}"
 
 
+#: What needs CONFIG_FPROBE. On arm64 that came with Linux 6.14.
+_FPROBE = ("prog:kprobe.multi", "prog:kretprobe.multi", "prog:kprobe.session")
+
 ROWS = (
     Row(
         "5.10",
@@ -56,13 +59,28 @@ ROWS = (
         "bookworm-security",
         "Debian 12",
         ci=("tools",),
-        lacks=("prog:kprobe.multi", "prog:kretprobe.multi"),
-    ),  # no CONFIG_FPROBE
+        lacks=_FPROBE,
+    ),
     Row("6.12", (6, 12), "trixie-security", "Debian 13"),
     Row("6.18", (6, 18), "trixie-backports", "the long-term kernel after that"),
     Row("7", (7,), "trixie-backports", "the newest there is", ci=("hooks",)),
-    Row("arm64", (6, 12), "trixie-security", "Debian 13 on another architecture", arch="arm64"),
-    Row("arm64-16k", (6, 12), "trixie-security", "larger pages", arch="arm64", pages="16k"),
+    Row(
+        "arm64",
+        (6, 12),
+        "trixie-security",
+        "Debian 13 on another architecture",
+        lacks=_FPROBE,
+        arch="arm64",
+    ),
+    Row(
+        "arm64-16k",
+        (6, 12),
+        "trixie-security",
+        "pages of 16 KiB",
+        lacks=_FPROBE,
+        arch="arm64",
+        pages="16k",
+    ),
 )
 
 #: What Debian calls an image that we can use: not for real time, not unsigned, not for clouds

@@ -25,8 +25,8 @@ PYTHON = str(_ENVIRONMENT / "bin/python")
 #: A shell and its programs, what our init runs, Python, and compilers for programs of tests.
 _BASE = (
     "base-files", "base-passwd", "bash", "dash", "coreutils", "debianutils", "findutils", "grep",
-    "sed", "gzip", "hostname", "login", "mount", "procps", "kmod", "python3", "ncurses-base",
-    "binutils", "gcc", "g++", "libc6-dev",
+    "sed", "gzip", "hostname", "login", "mount", "procps", "kmod", "netbase", "python3",
+    "ncurses-base", "binutils", "gcc", "g++", "libc6-dev",
 )  # fmt: skip
 #: The newest C library that wheels may ask for: that of Debian 12.
 _GLIBC = 36
@@ -98,6 +98,7 @@ def _unpack(arch: Architecture, packages: list[str], root: Path) -> None:
     # What the packages' own scripts would do.
     for link, name in (("cc", "gcc"), ("c++", "g++")):
         (root / "usr/bin" / link).symlink_to(name)
+    (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n", encoding="ascii")
     for name in ("passwd", "group"):
         master = root / "usr/share/base-passwd" / f"{name}.master"
         shutil.copyfile(master, root / "etc" / name)
