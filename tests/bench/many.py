@@ -23,8 +23,9 @@ if __name__ == "__main__":
     with load(counted, attach=False) as session:
         begin = time.perf_counter()
         link = session.attach(counted)
-        print(f"attached in {time.perf_counter() - begin:.6f} s", flush=True)
-        with suppress(KeyboardInterrupt):
+        took = time.perf_counter() - begin
+        with suppress(KeyboardInterrupt):  # it may come as soon as the line is out
+            print(f"attached in {took:.6f} s", flush=True)
             session.sleep(600)
         begin = time.perf_counter()
         link.close()
