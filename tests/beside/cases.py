@@ -317,8 +317,9 @@ CASES = (
         work.plain(work.crowds),
         {"seconds with two waiting": work.QUEUED_S},
         (*alike("runqlen", marker="Sampling", read=queued), bpftrace("runqlen", queued)),
-        "five seconds fall into five or six intervals. BCC's reads what is behind the length: it "
-        "takes `runnable_weight` of `sched_entity` for a sign that `cfs_rq` has one before its "
+        "libbpf-tools' and bpftrace's, which had begun before, have counted who waited while BCC's "
+        "and ours started; without these they count five. BCC's reads what is behind the length: "
+        "it takes `runnable_weight` of `sched_entity` for a sign that `cfs_rq` has one before its "
         "length, which this kernel's has not.",
     ),
     Case(
