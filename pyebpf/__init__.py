@@ -206,11 +206,12 @@ if TYPE_CHECKING:
         XdpContext,
     )
     from pyebpf.dsl.user_ring import UserEvents
+    from pyebpf.loading import compile_probes, load
     from pyebpf.pinned import PinnedProgram, open_pinned, unpin
     from pyebpf.present.heat import HeatMap
     from pyebpf.present.interchange import Table
     from pyebpf.recordings import replay
-    from pyebpf.session import Session, compile_probes, load
+    from pyebpf.session import Session
     from pyebpf.spec.target import Target
     from pyebpf.targets import btf_target, host_target
 else:
@@ -276,11 +277,12 @@ else:
             "SysctlContext XdpContext"
         ),
         "dsl.user_ring": "UserEvents",
+        "loading": "compile_probes load",
         "pinned": "PinnedProgram open_pinned unpin",
         "present.heat": "HeatMap",
         "present.interchange": "Table",
         "recordings": "replay",
-        "session": "Session compile_probes load",
+        "session": "Session",
         "spec.target": "Target",
         "targets": "btf_target host_target",
     }

@@ -1,315 +1,47 @@
-"""Where declarations become open things: compile (or find in the cache), load, attach, own, close.
-
-The only place that knows both halves. The compiler is imported when something must be compiled,
-numpy when something is read: a start from the cache attaches its probes with neither.
-"""
+"""What is loaded: its links, maps and programs, what can be done with them, and their end."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pyebpf import cache
 from pyebpf.attached import Links, Measured
-from pyebpf.btf.system import kernel_btf, modules_asked, types_ident
-from pyebpf.dsl.collect import Collected, collect
+from pyebpf.dsl.collect import Collected
 from pyebpf.dsl.constants import value_of
-from pyebpf.dsl.events import Events
-from pyebpf.dsl.fingerprint import fingerprint
-from pyebpf.dsl.map_flags import Chosen
 from pyebpf.dsl.map_of_maps import OfMaps
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.probes import Probe, program_names
 from pyebpf.dsl.shared import Global
 from pyebpf.dsl.stacks import StackTrace
 from pyebpf.dsl.unit_names import DATA_MAP
-from pyebpf.errors import (
-    AttachError,
-    CompileError,
-    FormatError,
-    KernelError,
-    NotSupportedError,
-    OtherKernelError,
-    PyebpfError,
-)
-from pyebpf.host.cpus import possible_count
+from pyebpf.errors import PyebpfError
 from pyebpf.lazy import lazy
 from pyebpf.map_views import open_view
 from pyebpf.owner import Owner
-from pyebpf.plain import Frozen
-from pyebpf.progress import doing
 from pyebpf.runtime import token as tokens
-from pyebpf.runtime.features import KernelFeatures
 from pyebpf.runtime.links import Link
-from pyebpf.runtime.loader import LoadedObject, load_object
-from pyebpf.runtime.resolver import CoreResolver
+from pyebpf.runtime.loader import LoadedObject
 from pyebpf.shown import Shown
-from pyebpf.spec.compiled import Compiled, Kept
-from pyebpf.spec.events import PAGE
+from pyebpf.spec.compiled import Compiled
 from pyebpf.spec.stacks import SECOND_PIN
 from pyebpf.spec.types import DataType, Record
-from pyebpf.starting import Start, compiler_stamp, recall
-from pyebpf.targets import host_target
 
 if TYPE_CHECKING:
-    from pyebpf.dsl.probes.alternatives import Alternatives, Loadable
-    from pyebpf.runtime import bpffs, elf, events, pinned_map
+    from pyebpf.dsl.probes.alternatives import Loadable
+    from pyebpf.runtime import bpffs
     from pyebpf.runtime.invoke import Invocation
     from pyebpf.runtime.map_fd import MapFd
-    from pyebpf.runtime.maps import perf, shared
+    from pyebpf.runtime.maps import shared
     from pyebpf.runtime.program import Program
     from pyebpf.runtime.token import Token
-    from pyebpf.spec.objects import ObjectSpec
-    from pyebpf.spec.target import Target
 
 else:
     bpffs = lazy("pyebpf.runtime.bpffs")
-    elf = lazy("pyebpf.runtime.elf")
-    events = lazy("pyebpf.runtime.events")
-    perf = lazy("pyebpf.runtime.maps.perf")
-    pinned_map = lazy("pyebpf.runtime.pinned_map")
     shared = lazy("pyebpf.runtime.maps.shared")
 
 T = TypeVar("T")
-
-
-def compile_probes(
-    *probes: Loadable,
-    target: Target | None = None,
-    options: Mapping[Any, Any] | None = None,
-    license: str = "GPL",  # noqa: A002 - the kernel's word
-) -> Compiled:
-    """Compile probes into one object, without loading it. Needs no privileges.
-
-    Of alternatives (``first_of``) it takes what the target has, as far as that can be told.
-
-    Args:
-        probes: what to compile.
-        target: the kernel to compile for; the running one by default.
-        options: values of ``Const`` declarations.
-        license: what the program tells the kernel; some helpers are for GPL programs only.
-
-    Raises:
-        CompileError: what is wrong with the probes, each fault at its place.
-    """
-    from pyebpf.dsl import compile as compiler
-
-    return compiler.compile_probes(probes, target or host_target(), options, license)
-
-
-def load(  # noqa: PLR0913 - one argument for each thing that a session depends on
-    *probes: Loadable,
-    target: Target | None = None,
-    options: Mapping[Any, Any] | None = None,
-    license: str = "GPL",  # noqa: A002 - the kernel's word
-    attach: bool = True,
-    btf: str | os.PathLike[str] | None = None,
-    token: str | os.PathLike[str] | None = None,
-    measure_cost: bool = False,
-    max_overhead: float | None = None,
-) -> Session:
-    """Compile probes, load them into the running kernel and attach them.
-
-    A program for packets, sockets or cgroups that does not say where it belongs is loaded only:
-    :meth:`Session.attach` attaches it.
-
-    Args:
-        probes: what to run; hooks whose option is off are left out, and of alternatives
-            (``first_of``) the first is taken that the kernel has and that attaches.
-        target: the kernel to compile for, if not the running one. Fields that lie elsewhere in the
-            running kernel are found there (CO-RE).
-        options: values of ``Const`` declarations.
-        license: what the programs tell the kernel; some helpers are for GPL programs only.
-        attach: without it nothing is attached, only loaded.
-        btf: a file with the types of the running kernel, if that was built without: raw BTF, as
-            from BTFHub, or a ``vmlinux``. ``$PYEBPF_BTF`` names one for a whole program.
-        token: in a container, the path of a BPF file system that it was delegated; by default what
-            ``LIBBPF_BPF_TOKEN_PATH`` says. See docs/privileges.md.
-        measure_cost: measure from the first hit what the programs cost: :meth:`Session.cost`.
-        max_overhead: how many percent of all CPUs they may take: it measures them, and detaches
-            what takes more, as :meth:`Session.limit_overhead` says.
-
-    Returns:
-        The owner of everything that was opened: use it in a ``with`` statement, or close it.
-
-    Raises:
-        CompileError: what is wrong with the probes.
-        VerifierError: the kernel's verifier refused a program.
-        KernelError: the kernel refused something else; a missing capability is named.
-        AttachError: there is no such hook.
-        NotSupportedError: this kernel lacks a feature that is needed.
-        OtherKernelError: the target is another machine, or the file of another kernel.
-    """
-    begin = _Begin(attach, measure_cost or max_overhead is not None, max_overhead)
-    given = tokens.wanted(token)
-    try:
-        with tokens.using(given):
-            chosen, file = dict(options or {}), os.fspath(btf or "")
-            session = _load(probes, target, chosen, license, file, begin)
-    except BaseException:
-        if given:
-            given.close()
-        raise
-    session.token = given
-    return session
-
-
-class _Begin(Frozen):
-    """What a session begins with, when all is loaded."""
-
-    attaches: bool
-    measures: bool
-    max_overhead: float | None
-
-
-def _load(
-    probes: tuple[Loadable, ...],
-    target: Target | None,
-    chosen: dict[Any, Any],
-    license: str,  # noqa: A002
-    file: str,
-    begin: _Begin,
-) -> Session:
-    found = collect(probes)
-    start = Start(None, b"", "")
-    if target is None:
-        state = KernelFeatures.state() if found.ways else ""
-        described = fingerprint(probes, found, chosen, possible_count())
-        start = recall(described, license, f"{types_ident(file)} {state}")
-    elif target.is_elsewhere(here := os.uname().machine):
-        raise OtherKernelError(f"the target is {target.machine}; this machine is {here}")
-
-    def aim() -> Target:
-        return host_target(file or None, exact=True) if target is None else target
-
-    refused: dict[tuple[Alternatives, int], str] = {}
-    while True:
-        kept = start.kept or _compiled(probes, start, aim, chosen, license, refused)
-        taken = collect(probes, kept.compiled.picks) if found.ways else found
-        try:
-            return _open(kept, start, taken, chosen, file, begin)
-        except (AttachError, KernelError, NotSupportedError) as err:
-            if not _refused(err, taken, kept.compiled, chosen, refused):
-                raise
-        start = start.replace(kept=None)
-
-
-def _compiled(
-    probes: tuple[Loadable, ...],
-    start: Start,
-    target: Callable[[], Target],
-    options: dict[Any, Any],
-    license: str,  # noqa: A002
-    refused: Mapping[tuple[Alternatives, int], str],
-) -> Kept:
-    from pyebpf.dsl import compile as compiler
-
-    aim = target()
-    try:
-        with doing("compiling the probes"):
-            compiled = compiler.compile_probes(probes, aim, options, license, refused)
-    except CompileError as error:
-        raise _unasked(error, aim) from None
-    spec = elf.parse_object(compiled.object)
-    return Kept(start.origin, compiled, spec, b"", compiler=compiler_stamp())
-
-
-def _unasked(error: CompileError, target: Target) -> PyebpfError:
-    """Return what is really wrong: what the kernel could not be asked for, it may well have."""
-    lacking = [str(getattr(fault, "feature", "")) for fault in error.diagnostics]
-    if isinstance(target.features, KernelFeatures) and lacking and all(lacking):
-        found = (target.features.refused(name) for name in lacking)
-        return next((refused for refused in found if refused is not None), error)
-    return error
-
-
-def _refused(
-    error: PyebpfError,
-    found: Collected,
-    compiled: Compiled,
-    options: dict[Any, Any],
-    refused: dict[tuple[Alternatives, int], str],
-) -> bool:
-    """Remember the alternative that an error is about; tell whether there is another to try."""
-    named = program_names(found.all_probes(), options)
-    about = next((probe for name, probe, _ in named if name == error.program), None)
-    for (one, way), number in zip(found.ways.items(), compiled.picks, strict=True):
-        if about in way:
-            refused[one, number] = str(error).partition("\n")[0]
-            return any((one, other) not in refused for other in range(len(one.ways)))
-    return False
-
-
-def read_object(compiled: Compiled) -> ObjectSpec:
-    """Return what is in a compiled object: programs, maps, instructions, their source lines."""
-    return elf.parse_object(compiled.object)
-
-
-def _open(
-    kept: Kept, start: Start, found: Collected, options: dict[Any, Any], file: str, begin: _Begin
-) -> Session:
-    features = KernelFeatures()
-    resolver = CoreResolver(kept.spec.btf, partial(kernel_btf, file))
-    if kept.answers:
-        with suppress(FormatError):
-            resolver.load(kept.answers)
-    pins = _pins(kept.spec, found, options)
-    sizes = _sizes(kept.spec, found, options, pins)
-    loaded = load_object(
-        kept.spec, features=features, resolver=resolver, pins=pins, map_sizes=sizes
-    )
-    if start.origin and (start.kept is None or resolver.asked):
-        found_in = kept.modules or modules_asked()
-        kept = kept.replace(answers=resolver.dump(), modules=found_in)
-        cache.write(start.name, kept.to_bytes())
-    session = Session(loaded, kept.compiled, found, options, Links(features))
-    try:
-        session.open_buffers()
-        if begin.measures:
-            session.measure_cost()
-        if begin.attaches:
-            session.links.attach_all(loaded.programs, kept.compiled.programs)
-        if begin.max_overhead is not None:
-            session.limit_overhead(begin.max_overhead)
-    except BaseException:
-        session.close()
-        loaded.discard()
-        raise
-    return session
-
-
-def _pins(spec: ObjectSpec, found: Collected, options: Mapping[Any, Any]) -> dict[str, str]:
-    """Return where maps are pinned, by their names: a path is no part of what was compiled."""
-    used = {one.name for one in spec.maps}
-    paths = {name: _pin(decl, options) for decl, name in found.maps.items() if name in used}
-    return {name: path for name, path in paths.items() if path}
-
-
-def _pin(decl: MapDecl, options: Mapping[Any, Any]) -> str | None:
-    chosen = getattr(decl, "chosen", None)
-    return decl.pin or (chosen.pin_with(options) if isinstance(chosen, Chosen) else None)
-
-
-def _sizes(
-    spec: ObjectSpec, found: Collected, options: Mapping[Any, Any], pins: Mapping[str, str]
-) -> dict[str, int]:
-    """Return the sizes of maps that options decide: no part of what was compiled either."""
-    compiled = {one.name: one for one in spec.maps}
-    sizes = {}
-    for decl, name in found.maps.items():
-        if name not in compiled:
-            continue
-        if isinstance(decl, Events) and compiled[name].kind == decl.kind:
-            sizes[name] = decl.pages_with(options) * PAGE
-        if decl.entries_option is not None:
-            sizes[name] = decl.entries_with(options)
-        chosen = getattr(decl, "chosen", None)
-        if isinstance(chosen, Chosen) and chosen.pin_option is not None and name in pins:
-            sizes[name] = pinned_map.entries_of(pins[name]) or compiled[name].max_entries
-    return sizes
 
 
 class Session(Shown, Measured, Owner):

@@ -30,9 +30,9 @@ from pyebpf.dsl.types import shown
 from pyebpf.dsl.unit import UnitState
 from pyebpf.errors import CompileError
 from pyebpf.ir.text import function_text
+from pyebpf.loading import read_object
 from pyebpf.runtime.relocate import link_program
 from pyebpf.runtime.resolver import CoreResolver
-from pyebpf.session import read_object
 
 _BLOCK = re.compile(r"^```(python|text) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -8,8 +8,8 @@ from pyebpf.cli import output
 from pyebpf.cli.commands import Arguments, option
 from pyebpf.cli.options import UsageError
 from pyebpf.cli.programs import DEFINE, PROGRAM_HELP, chosen, read_program
+from pyebpf.loading import compile_probes
 from pyebpf.progress import doing
-from pyebpf.session import compile_probes
 from pyebpf.targets import btf_target
 
 if TYPE_CHECKING:

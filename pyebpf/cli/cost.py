@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pyebpf.cli import output
-from pyebpf.session import load
+from pyebpf.loading import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

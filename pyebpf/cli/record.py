@@ -9,7 +9,7 @@ from pyebpf.cli import output
 from pyebpf.cli.commands import Arguments, option
 from pyebpf.cli.options import UsageError, seconds
 from pyebpf.cli.programs import DEFINE, PROGRAM_HELP, chosen, read_program
-from pyebpf.session import load
+from pyebpf.loading import load
 
 _ABOUT = f"""\
 Load and attach the probes of a Python program, and write what they send through Events to a file,

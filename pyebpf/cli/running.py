@@ -15,8 +15,8 @@ from pyebpf.cli.waiting import SLICE, Patience
 from pyebpf.dsl.aggregates import Aggregate
 from pyebpf.dsl.events import Events
 from pyebpf.dsl.maps import Keyed, Numbered
+from pyebpf.loading import load
 from pyebpf.present.escape import printable
-from pyebpf.session import load
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -22,7 +22,8 @@ from pyebpf.cli.waiting import FOREVER, SLICE, Patience
 from pyebpf.dsl.constants import Options, value_of
 from pyebpf.errors import CompileError, PyebpfError
 from pyebpf.lazy import lazy
-from pyebpf.session import Session, compile_probes, load, read_object
+from pyebpf.loading import compile_probes, load, read_object
+from pyebpf.session import Session
 from pyebpf.version import __version__
 
 if TYPE_CHECKING:

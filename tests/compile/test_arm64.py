@@ -35,8 +35,8 @@ from pyebpf.btf.types import Kind
 from pyebpf.btf.write import Builder
 from pyebpf.errors import NotSupportedError, OtherKernelError
 from pyebpf.kernel import file
+from pyebpf.loading import read_object
 from pyebpf.present.listing import listing
-from pyebpf.session import read_object
 from tests import arm64, frozen
 from tests.compile.cases import load_case
 from tests.compile.natural import NATURAL

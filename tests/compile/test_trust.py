@@ -7,8 +7,8 @@ import pytest
 from pyebpf import Array, Probe, Ptr, compile_probes, current_task, fentry, u64
 from pyebpf.explained import words as explain
 from pyebpf.kernel import dentry, inode
+from pyebpf.loading import read_object
 from pyebpf.present.listing import listing
-from pyebpf.session import read_object
 from tests import arm64
 
 numbers = Array[u64](max_entries=8)

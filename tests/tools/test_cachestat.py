@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pyebpf.errors import NotSupportedError
-from pyebpf.session import compile_probes
+from pyebpf.loading import compile_probes
 from pyebpf.tools import cachestat
 from tests.mounts import mounted
 from tests.programs import run, running

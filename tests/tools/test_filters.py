@@ -30,8 +30,8 @@ from pyebpf.host.loop import LoopDevice
 from pyebpf.kernel import pt_regs
 from pyebpf.lib import filters
 from pyebpf.lib.filters import FILTERS, is_task_wanted, is_wanted
+from pyebpf.loading import compile_probes, read_object
 from pyebpf.present.listing import listing
-from pyebpf.session import compile_probes, read_object
 from tests.kernel.namespaces import in_cgroup, own_cgroup
 from tests.programs import ROOT, run, running
 from tests.tools.children import called

@@ -71,21 +71,8 @@ LAYERS: dict[str, set[str]] = {
     "symbols": {"present", "runtime"},
     "starting": {"btf", "spec"},
     "targets": FACTS | {"host", "runtime"},
-    "session": FACTS
-    | {
-        "present",
-        "host",
-        "ir",
-        "dsl",
-        "kernel",
-        "runtime",
-        "attached",
-        "open_maps",
-        "starting",
-        "map_views",
-        "shown",
-        "targets",
-    },
+    "session": {"attached", "dsl", "map_views", "runtime", "shown", "spec"},
+    "loading": FACTS | {"attached", "dsl", "host", "runtime", "session", "starting", "targets"},
     "testing": FACTS | {"ir", "dsl", "kernel", "runtime", "session", "open_maps", "targets"},
     "stubs": FACTS | {"dsl"},
     "doctor": FACTS | {"runtime"},
@@ -94,6 +81,7 @@ LAYERS: dict[str, set[str]] = {
     "explained": {"abi", "dsl", "inspection", "present", "runtime", "spec", "targets"},
     "cli": FACTS
     | {
+        "loading",
         "session",
         "explained",
         "recordings",
@@ -138,7 +126,7 @@ PUBLIC_MODULES = {
     "rows",  # the function of this name, which the package gives
 }
 #: Layers that may import ours inside functions: a warm start must not load the compiler.
-LATE_IMPORTERS = {"session", "__init__"}
+LATE_IMPORTERS = {"loading", "session", "__init__"}
 
 
 class Import(NamedTuple):
