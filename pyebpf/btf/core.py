@@ -165,7 +165,7 @@ def _field_value(access: Access, kind: int) -> _Value:
     member = node.members[last.index]
     type_id = btf.skip(member.type)
     if kind == a.FIELD_SIGNED:
-        return _Value(_is_signed(btf.type(type_id)))
+        return _Value(int(_is_signed(btf.type(type_id))))
     size = size_of(btf, type_id)
     if not member.bitfield_size:
         return _place(kind, access.bit_offset // 8, size, 8 * size, (access.bit_offset, type_id))
