@@ -33,6 +33,7 @@ def call_helper(b: Body, instr: nodes.CallHelper) -> str:
     if row is None:
         raise InternalError(f"no BPF helper is called {instr.helper}")
     kinds = [parameter.kind for parameter in row.args]
+    kinds += [""] * (len(instr.args) - len(kinds))  # some take more than their row says
     args = ", ".join(map(partial(_wide_argument, b), instr.args, kinds))
     kind = llvm_type(instr.type)
     known = " memory(none) willreturn" if instr.helper in _STEADY else ""
