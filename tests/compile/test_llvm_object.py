@@ -166,7 +166,6 @@ def test_bit_fields_behind_a_bare_pointer_are_probed() -> None:
         CoreKind.FIELD_LSHIFT_U64,
         CoreKind.FIELD_RSHIFT_U64,  # of a number with a sign, and of one without
         CoreKind.FIELD_RSHIFT_U64,
-        CoreKind.FIELD_RSHIFT_U64,  # with a sign, and without
     ]
 
 
