@@ -7,6 +7,7 @@ from pyebpf.ir.llvm.mend import (
     null_tests_apart,
     offsets_apart,
     sources_apart,
+    zeros_added,
 )
 from pyebpf.ir.llvm.object import _object, llvm
 
@@ -151,3 +152,11 @@ def test_offsets_into_the_stack_are_unknown() -> None:
         "  %4 = getelementptr inbounds i8, ptr %p, i64 %x",
     ]
     assert offsets_apart(DIVIDED) == DIVIDED
+
+
+def test_a_zero_is_added_as_any_number() -> None:
+    line = "  %1 = atomicrmw OP ptr %p, i64 0 monotonic, align 8"
+    assert zeros_added(line.replace("OP", "or")) == line.replace("OP", "add")
+    for other in ("i64 1 monotonic", "i64 0 seq_cst"):
+        kept = line.replace("OP", "or").replace("i64 0 monotonic", other)
+        assert zeros_added(kept) == kept

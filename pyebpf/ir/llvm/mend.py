@@ -136,6 +136,14 @@ def _offsets_unknown(function: str) -> str:
     return _PLACE.sub(mend, function) if on_stack else function
 
 
+def zeros_added(text: str) -> str:
+    """Add a zero where LLVM, which found that what is added is zero, writes an atomic ``or``.
+
+    Nobody wants the result (the order says so), and kernels before 5.12 know the addition only.
+    """
+    return re.sub(r"= atomicrmw or (ptr [^,]+, i\d+ 0 monotonic)", r"= atomicrmw add \1", text)
+
+
 def in_each(text: str, change: Callable[[str], str]) -> str:
     """Change each function of a module."""
     return "".join(map(change, _FUNCTIONS.split(text)))

@@ -98,6 +98,7 @@ class _Compilation:
             mend.null_tests_apart,
             mend.sources_apart,
             mend.offsets_apart,
+            mend.zeros_added,
             shorten.high_bits_shifted,
             shorten.lone_guards_gone,
             shorten.extremes_stored_if_new,
