@@ -26,7 +26,7 @@ PYTHON = str(_ENVIRONMENT / "bin/python")
 _BASE = (
     "base-files", "base-passwd", "bash", "dash", "coreutils", "debianutils", "findutils", "grep",
     "sed", "gzip", "hostname", "login", "mount", "procps", "kmod", "netbase", "python3",
-    "ncurses-base", "binutils", "gcc", "g++", "libc6-dev",
+    "libc-bin", "ncurses-base", "binutils", "gcc", "g++", "libc6-dev",
 )  # fmt: skip
 #: The newest C library that wheels may ask for: that of Debian 12.
 _GLIBC = 36
