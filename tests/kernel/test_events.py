@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import threading
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from pyebpf.runtime.ring import _LockFence
 pytestmark = pytest.mark.kernel
 
 RESERVE, SUBMIT, DISCARD = 131, 132, 133
-SIZE = 16 * mmap.PAGESIZE
+SIZE = 1 << 16  # of whole pages, however large they are
 
 
 @pytest.fixture
