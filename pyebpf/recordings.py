@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pyebpf.present.interchange import Table
+    from pyebpf.present import interchange
     from pyebpf.runtime import batches
     from pyebpf.spec import dtype
     from pyebpf.spec.types import DataType
@@ -115,7 +115,7 @@ class Recorded:
         none = batches.empty(self.shape)
         return batches.joined(self.shape, [none, *self._batches])
 
-    def table(self, kind: object = None) -> Table:
+    def table(self, kind: object = None) -> interchange.Table:
         """Return all records in columns, for pandas, polars, pyarrow; addresses are texts.
 
         Args:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pyebpf.present.interchange import Table
+    from pyebpf.present import interchange
     from pyebpf.runtime.batches import Batch
     from pyebpf.spec.events import EventShape
 else:
@@ -132,7 +132,7 @@ class EventStream(Owner):
         """Yield the records of a batch as Python values, of all types in the order of arrival."""
         return batches.values(self.shape, batch)
 
-    def table(self, batch: NDArray[Any] | Batch, kind: object = None) -> Table:
+    def table(self, batch: NDArray[Any] | Batch, kind: object = None) -> interchange.Table:
         """Return a batch in columns, for pandas, polars, pyarrow; addresses are texts.
 
         Args:
