@@ -149,6 +149,9 @@ class MemoryOfMaps(OfMaps):
         self._table.inside[self.key.pack(key)] = made
         return open_table(made)
 
+    def _keep(self, key: object, new: object) -> None:
+        """Keep nothing: there are no descriptors here."""
+
     def get(self, key: object) -> Any:
         """Return the view of the map in an entry, or None."""
         found = self._table.inside.get(self.key.pack(key))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import pyebpf
-from pyebpf import Const, session
+from pyebpf import Const, loading
 from pyebpf.cli.options import UsageError
 from pyebpf.cli.programs import Program, chosen, read_program
 from pyebpf.dsl.probes.alternatives import Alternatives
@@ -77,7 +77,7 @@ except Exception:
     assert [probe.name for probe in program.probes] == ["enters", "leaves"]
     assert chosen(program, []) == {program.module.limit: 5}
     assert chosen(program, ["limit=7"]) == {program.module.limit: 7}
-    assert pyebpf.load is session.load
+    assert pyebpf.load is loading.load
 
 
 def test_a_script_that_ends(restored: None, file: Path) -> None:

@@ -51,6 +51,10 @@ class OfMaps(MapHandle):
         if old >= 0:
             os.close(old)
 
+    def _keep(self, key: object, new: MapHandle) -> None:
+        """Keep a descriptor of a map that was just put into an entry."""
+        self.know(key, os.dup(new.fileno()))
+
     def close(self) -> None:
         """Close the descriptors. Closing again does nothing; the maps live while used."""
         super().close()
@@ -119,7 +123,7 @@ class OfMaps(MapHandle):
         old = self[key]
         try:
             with self.make(key) as new:
-                self.know(key, os.dup(new.fileno()))
+                self._keep(key, new)
         except BaseException:
             old.close()
             raise
