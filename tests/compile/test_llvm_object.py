@@ -210,6 +210,17 @@ def test_maps_come_back_as_declared() -> None:
     assert found["nested"].inner.value_size == 8
 
 
+def test_records_of_maps_in_a_map_are_described() -> None:
+    key = record("path", [("pid", U32), ("comm", Chars(16))])
+    like = MapSpec("inner", "hash", key.size, 8, 4, key=key, value=U64)
+    first = like.replace(name="first")
+    turn = MapSpec("turn", "array_of_maps", 4, 4, 1, inner=like, slots=((0, "first"),))
+    found = {spec.name: spec for spec in small_object(lambda _b, _c: None, (turn, first)).maps}
+    assert found["turn"].inner is not None
+    assert found["turn"].inner.key_size == key.size
+    assert found["first"].key_size == key.size
+
+
 def test_license_producer_and_lines() -> None:
     def body(b: Builder, _: Param) -> None:
         b.span = span(11, 8)

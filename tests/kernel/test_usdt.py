@@ -31,7 +31,6 @@ from pyebpf import (
     i64,
     load,
     read_user_str,
-    session,
     tid,
     u8,
     u16,
@@ -40,6 +39,7 @@ from pyebpf import (
     uprobe,
     usdt,
 )
+from pyebpf.dsl import compile as compiler
 from pyebpf.dsl.probes import Probe
 from pyebpf.errors import AttachError, CompileError, PyebpfError
 from pyebpf.runtime.binaries import find_binary
@@ -692,7 +692,7 @@ def test_a_start_from_the_cache_compiles_nothing(
 
     act = lambda: called.several(-5, ctypes.c_long(7))  # noqa: E731 - used twice
     assert values_after(several, act, 1) == [1_002]
-    monkeypatch.setattr(session, "compile_probes", lambda *_, **__: pytest.fail("compiled again"))
+    monkeypatch.setattr(compiler, "compile_probes", lambda *_, **__: pytest.fail("compiled again"))
     assert values_after(several, act, 1) == [1_002]
 
 

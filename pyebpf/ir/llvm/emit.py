@@ -84,7 +84,10 @@ def unit_llvm(unit: Unit, target: Target, producer: str) -> str:
     module = Module(debug, relocations, externs, cpu_of(target))
     module.functions = {fn.name: fn for fn in unit.functions}
     functions = [function_text(fn, module) for fn in unit.functions]
-    maps = [map_text(spec, debug) for spec in unit.maps]
+    # Behind a map of maps LLVM 20 only declares the records that are in the inner ones: the maps
+    # that stand in it describe them, if they come first.
+    inner_first = sorted(unit.maps, key=lambda spec: spec.inner is not None)
+    maps = [map_text(spec, debug) for spec in inner_first]
     parts = [
         f'target datalayout = "{DATA_LAYOUT}"\ntarget triple = "{TRIPLE}"',
         *maps,
