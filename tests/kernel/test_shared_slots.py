@@ -33,7 +33,9 @@ def keep(number: u64) -> u64:
         small.marks[number] = 6
         rows[3] = small
     total = 0
-    for i in range(number % 7):
+    for i in range(7):
+        if i == number % 7:
+            break
         mark = Wide(number=i)
         mark.marks[i] = 9
         rows[4] = mark
