@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 HANDLERS = {**ARITHMETIC, **MEMORY, **CALLS}
 #: The backend has no library to call, so LLVM must not see a memset in a loop of stores.
 ATTRIBUTES = 'nounwind "no-builtins" "frame-pointer"="all"'
+#: Old verifiers refuse a loop that goes back without a jump ("back-edge from insn", Linux 5.10),
+#: which LLVM makes to save one where size is not what counts. For kernels before 6.6, it does.
+_LOOPS_JUMP_BACK = "optsize "
 #: What may be known of a function whose body is replaced: calls of it may be left out or moved.
 _STAND_IN = "noinline willreturn memory(read) "
 
@@ -44,10 +47,12 @@ def function_text(fn: Function, module: Module) -> str:
     section = f" section {quote(fn.section)}" if fn.section else ""
     # What the compiler has not expanded is to stay a call: its stack is its own.
     kept = "" if fn.section else "noinline "
+    loops = "" if module.cpu == "v4" else _LOOPS_JUMP_BACK
     known = _STAND_IN if fn.stand_in else kept
     head = (
         f"define {linkage}{llvm_type(fn.result)} @{fn.name}({params}) "
-        f'{known}{ATTRIBUTES} "target-cpu"={quote(module.cpu)}{section} !dbg !{subprogram} {{'
+        f'{known}{loops}{ATTRIBUTES} "target-cpu"={quote(module.cpu)}{section} '
+        f"!dbg !{subprogram} {{"
     )
     return "\n".join([head, *body.lines, "}"])
 
