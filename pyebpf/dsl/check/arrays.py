@@ -157,6 +157,12 @@ def is_private(place: Expr) -> bool:
     )
 
 
+def is_in_entry(place: Expr) -> bool:
+    """Tell whether a place is in what a variable holds of a map: what ``setdefault`` gave, say."""
+    start = root(place)
+    return isinstance(start.type, Pointer) and start.type.space is Space.MAP
+
+
 def is_writable(place: Expr) -> bool:
     """Tell whether a field or an element can be assigned to."""
     start = root(place)

@@ -108,6 +108,14 @@ def change(place: Expr, op: BinaryOp, value: Expr, span: Span, scope: Scope) -> 
     return Change(span, place, ATOMIC[op], number)
 
 
+def has_atomic_form(place: Expr, op: BinaryOp, scope: Scope) -> bool:
+    """Tell whether ``place op= value`` can be one step: of a number of 32 or 64 bits."""
+    if isinstance(place, RecordField) and (place.field.bits or place.field.big):
+        return False
+    can = op in (BinaryOp.ADD, BinaryOp.SUB) or not scope.unit.target.lacks("atomics")
+    return op in ATOMIC and can and isinstance(place.type, Int) and place.type.bits >= 32
+
+
 def _is_own(place: Expr) -> bool:
     """Tell whether nobody else sees a place yet."""
     while isinstance(place, RecordField):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.dsl import typed
 from pyebpf.dsl.annotations import array_element, data_type
-from pyebpf.dsl.check.arrays import is_private, of_annotation
+from pyebpf.dsl.check.arrays import is_in_entry, is_private, of_annotation
 from pyebpf.dsl.check.assign import (
     entry,
     is_constant,
@@ -30,7 +30,13 @@ from pyebpf.dsl.check.operators import operate
 from pyebpf.dsl.check.questions import answer_of, for_others
 from pyebpf.dsl.check.reserve import with_
 from pyebpf.dsl.check.results import program_result
-from pyebpf.dsl.check.shared import SIGNS, change, global_value, need_atomics
+from pyebpf.dsl.check.shared import (
+    SIGNS,
+    change,
+    global_value,
+    has_atomic_form,
+    need_atomics,
+)
 from pyebpf.dsl.faults import Fault, WrongCall
 from pyebpf.dsl.typed import (
     Assign,
@@ -129,7 +135,7 @@ def _augmented(node: ast.AugAssign, scope: Scope) -> list[Stmt]:
 
 def changed(place: Expr, op: BinaryOp, node: ast.expr, span: Span, scope: Scope) -> list[Stmt]:
     """Check ``place op= value`` of a field or an element: atomic where others see it."""
-    if not is_private(place):
+    if not is_private(place) or (is_in_entry(place) and has_atomic_form(place, op, scope)):
         if isinstance(place, typed.RecordField) and place.field.bits:
             advice = "write `x = x | y`, which is not atomic"
             need_atomics(f"an atomic `{SIGNS[op]}`", span, scope, advice)
