@@ -30,10 +30,9 @@ class Life:
         self._needed = self._needed_at_end()
         self._escaped = self._bits(self.leads.escaped)
 
-    def crosses(self, block: Block, slot: Slot) -> bool:
-        """Tell whether a slot holds something at the start of a block that is used later."""
-        needed = self._before(block, self._needed[block])
-        return bool(needed & self._filled[block] & self._bit[slot])
+    def crossing(self, block: Block) -> set[Slot]:
+        """Return the slots that hold something at the start of a block that is used later."""
+        return self._slots(self._before(block, self._needed[block]) & self._filled[block])
 
     def meetings(self) -> dict[Slot, set[Slot]]:
         """Return, for each slot, those that hold something of use at the same time; itself too."""

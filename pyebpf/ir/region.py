@@ -75,15 +75,11 @@ class Region:
     def private(self, fn: Function) -> set[Slot]:
         """Return the slots that carry nothing into a turn or out of it: each may have its own."""
         life = Life(fn, self._flow)
-        borders = [self.head, *self.exits]
+        carried = set().union(*map(life.crossing, [self.head, *self.exits]))
         addresses = [*self.values_in(), *self.values_out()]
         given = set().union(*map(life.leads.behind, addresses))
-        return {
-            slot
-            for slot in self.slots()
-            if slot not in given
-            and (isinstance(slot, Frame) or not any(life.crosses(b, slot) for b in borders))
-        }
+        own = (slot for slot in self.slots() if isinstance(slot, Frame) or slot not in carried)
+        return {slot for slot in own if slot not in given}
 
     def changes(self, address: Value) -> bool:
         """Tell whether the loop may write what is at an address; it passes it on, or stores it."""

@@ -92,8 +92,7 @@ def test_what_a_turn_leaves_to_the_next_meets_all_of_the_loop() -> None:
     b.ret(b.const(0, I32))
     assert meetings(b) == {"a": "b", "b": "a"}
     life = Life(b.function, Flow(b.function))
-    assert [life.crosses(block, first) for block in (head, end)] == [True, False]
-    assert [life.crosses(block, second) for block in (head, end)] == [False, False]
+    assert [life.crossing(block) for block in (head, end)] == [{first}, set()]
 
 
 def test_an_address_in_a_variable_is_followed() -> None:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 HANDLERS = {**ARITHMETIC, **MEMORY, **CALLS}
 #: The backend has no library to call, so LLVM must not see a memset in a loop of stores.
 ATTRIBUTES = 'nounwind "no-builtins" "frame-pointer"="all"'
-#: Old verifiers refuse a loop that goes back without a jump ("back-edge from insn", Linux 5.10),
-#: which LLVM makes to save one where size is not what counts. For kernels before 6.6, it does.
+#: Linux 5.10 refuses a loop that falls back to its start ("back-edge from insn"). LLVM makes such
+#: loops to save a jump, but not where size is what counts: so it does for kernels before 6.6.
 _LOOPS_JUMP_BACK = "optsize "
 #: What may be known of a function whose body is replaced: calls of it may be left out or moved.
 _STAND_IN = "noinline willreturn memory(read) "
