@@ -7,7 +7,7 @@ back as a refusal, and the next way is taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -87,18 +87,14 @@ def choose(
 def _first(
     one: Alternatives, target: Target, options: Mapping[Any, Any], refused: Refused
 ) -> tuple[int, list[str]]:
-    unit = UnitState(target, options, collect([one]))
+    # That a way is not there is no slip of the fingers as long as another one is.
+    unit = UnitState(target, options, collect([one]), offers_names=False)
     reasons: list[str] = []
     unsure: list[int] = []
     for number, way in enumerate(one.ways):
         if not way and not unsure:
             return number, reasons  # it is to be done without
-        hooks = [
-            (probe, hook.chosen(options))
-            for probe in way
-            for hook in probe.hooks
-            if hook.enabled(options)
-        ]
+        hooks = _enabled(way, options)
         if not hooks:
             continue
         lack = _refusal(refused.get((one, number))) or _lack(hooks, unit)
@@ -106,15 +102,38 @@ def _first(
             return number, reasons
         if not lack.is_sure:
             unsure.append(number)
-        where = " and ".join(hook_text(hook) for _, hook in hooks)
-        reasons.append(f"{where}: {lack.reason}")
+        reasons.append(_told(hooks, lack))
     if not reasons:
         return 0, []  # all are switched off: nothing is to be loaded
     if unsure:
         # Without privileges nothing can be told: the best that may be there.
         return unsure[0], reasons[: unsure[0]]
-    listed = "\n".join(f"  {reason}" for reason in reasons)
-    raise NotSupportedError(f"this kernel has no way to run `{one.name}`:\n{listed}")
+    unit.offers_names = True
+    raise NotSupportedError("\n  ".join([f"this kernel has no way to run `{one.name}`:",
+                                         *_lacks(one, unit, refused)]))  # fmt: skip
+
+
+def _enabled(way: Iterable[Probe], options: Mapping[Any, Any]) -> list[tuple[Probe, Hook]]:
+    """Return the hooks of a way that are not switched off."""
+    return [
+        (probe, hook.chosen(options))
+        for probe in way
+        for hook in probe.hooks
+        if hook.enabled(options)
+    ]
+
+
+def _lacks(one: Alternatives, unit: UnitState, refused: Refused) -> Iterator[str]:
+    """Yield why each way cannot be taken."""
+    for number, way in enumerate(one.ways):
+        hooks = _enabled(way, unit.options)
+        lack = _refusal(refused.get((one, number))) or _lack(hooks, unit)
+        if lack is not None:
+            yield _told(hooks, lack)
+
+
+def _told(hooks: list[tuple[Probe, Hook]], lack: Lack) -> str:
+    return f"{' and '.join(hook_text(hook) for _, hook in hooks)}: {lack.reason}"
 
 
 def _refusal(why: str | None) -> Lack | None:

@@ -83,6 +83,8 @@ class UnitState:
     callbacks: set[Subprogram] = field(default_factory=set)
     #: Whether a loop may be cut short, so that this is counted.
     cuts_loops: bool = False
+    #: Whether messages offer names like one that the target lacks: looking takes 0.2 s each time.
+    offers_names: bool = True
     _kernel: Kernel | None = None
 
     @property

@@ -18,7 +18,8 @@ from pyebpf.runtime.image import GNU_IFUNC, Image, open_image
 from pyebpf.runtime.mappings import mapped_files
 from pyebpf.spec.patterns import is_expression
 
-_FOLDERS = ("/lib/*-linux-gnu", "/usr/lib/*-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib")
+_FOLDERS = ("/usr/local/lib/*-linux-gnu", "/usr/local/lib", "/lib/*-linux-gnu",
+            "/usr/lib/*-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib")  # fmt: skip
 _OFFSET = re.compile(r"(?P<symbol>.+)\+(?P<offset>0x[0-9a-fA-F]+|[0-9]+)")
 
 
@@ -65,9 +66,9 @@ def find_binary(name: str) -> str:
     for library in _loaded(f"/{stem}"):
         return library
     for folder in _FOLDERS:
-        found = sorted(glob.glob(f"{folder}/{stem}*"))  # noqa: PTH207
-        if found:
-            return os.path.realpath(found[0])
+        for found in sorted(glob.glob(f"{folder}/{stem}*")):  # noqa: PTH207
+            if _kind(found) == _kind("/proc/self/exe"):
+                return os.path.realpath(found)
     program = shutil.which(name)
     if program:
         return os.path.realpath(program)
@@ -76,6 +77,16 @@ def find_binary(name: str) -> str:
         "PATH: give the path of the file",
         target=name,
     )
+
+
+def _kind(path: str) -> tuple[bytes, bytes]:
+    """Return width and machine of an ELF file: libraries of others, and linker scripts, differ."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            head = file.read(20)
+    except OSError:
+        return b"", b""
+    return head[:5], head[18:20]
 
 
 def _loaded(part: str) -> list[str]:

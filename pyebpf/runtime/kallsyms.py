@@ -24,8 +24,7 @@ def address(name: str) -> int:
             data = file.read()
     except OSError as error:
         raise RelocationError(f"the kernel's symbols cannot be read: {error}") from None
-    # A line is "ffffffff81234567 T name", with the module's name behind a tab.
-    end = max(data.find(f" {name}\n".encode()), data.find(f" {name}\t".encode()))
+    end = _end_of(data, "", name)
     if end < 0:
         raise RelocationError(
             f"this kernel has no variable `{name}` in its BTF, and does not list it in {_FILE} "
@@ -41,27 +40,40 @@ def address(name: str) -> int:
     return found
 
 
+def _end_of(data: bytes, kind: str, name: str) -> int:
+    """Return where ``kind name`` begins in the list; -1 if it does not have it."""
+    # A line is "ffffffff81234567 T name", with the module's name behind a tab.
+    return max(data.find(f"{kind} {name}{end}".encode()) for end in "\n\t")
+
+
+def _list() -> bytes:
+    try:
+        with open(_FILE, "rb") as file:  # noqa: PTH123
+            return file.read()
+    except OSError:
+        return b""
+
+
 def functions() -> frozenset[str]:
     """Return the functions that the kernel lists; none if the list cannot be read.
 
     Cost: reads the whole list, some 10 MB.
     """
-    try:
-        with open(_FILE, "rb") as file:  # noqa: PTH123
-            lines = file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return frozenset()
+    return _functions(_list())
+
+
+def _functions(data: bytes) -> frozenset[str]:
     return frozenset(
         fields[2]
-        for line in lines
+        for line in data.decode("utf-8", "replace").splitlines()
         if (fields := line.split())[1] in "tT" and not fields[2].startswith(MARK)
     )
 
 
 def similar_functions(name: str) -> str:
     """Say which functions of the kernel have a name like ``name``, as the tail of a message."""
-    names = functions()
-    if name in names:
+    data = _list()
+    if any(_end_of(data, kind, name) >= 0 for kind in "tT"):
         return ": it is there, but may not be probed (in __kprobes, or inlined)"
-    near = nearest(name, names)
+    near = nearest(name, _functions(data))
     return f"; the nearest: {', '.join(near)}" if near else ""

@@ -108,6 +108,20 @@ BODIES = {
         fifth = min((a, b, 7)) + sum((a, b), 3)
         return first * 10 + second + third * 2 + fourth * 3 + fifth
     """,
+    "ends_before_its_bound": """
+        total = 0
+        for i in range(8):
+            total += i * b
+            if i == a & 7:
+                break
+        for i in range(7):
+            total += i
+            if i == (a & 0xFFFF) % 7:
+                break
+        else:
+            total = -1
+        return total
+    """,
     "assigned_in_every_turn": """
         for i in range(5):
             last = i + a

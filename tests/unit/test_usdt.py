@@ -328,6 +328,19 @@ def test_a_library_has_several_names() -> None:
     assert find_binary("libc") == find_binary("c") == find_binary("libc.so.6")
 
 
+def test_a_library_of_another_machine_or_a_linker_script_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyebpf.runtime.binaries._FOLDERS", (f"{tmp_path}/*-linux-gnu",))
+    own = Path("/proc/self/exe").read_bytes()[:64]
+    foreign = own[:18] + struct.pack("<H", 0xFFFF) + own[20:]
+    for folder, content in (("a", foreign), ("b", own)):
+        (tmp_path / f"{folder}-linux-gnu").mkdir()
+        (tmp_path / f"{folder}-linux-gnu/libshop.so.1").write_bytes(content)
+    (tmp_path / "b-linux-gnu/libshop.so").write_text("INPUT(libshop.so.1)")
+    assert find_binary("shop") == f"{tmp_path}/b-linux-gnu/libshop.so.1"
+
+
 def test_a_path_through_a_process_is_left_alone() -> None:
     """It may lead to a file that has no other path here."""
     assert find_binary("/proc/self/exe") == "/proc/self/exe"

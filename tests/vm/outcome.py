@@ -53,7 +53,7 @@ class Outcome(NamedTuple):
         return bool(self.passed) and not self.failed and not self.error
 
     def lines(self) -> list[str]:
-        """Say it: the row, each failure, what took long, each reason of skips."""
+        """Say it: the row, each reason of skips, what took long; see `failures` for the rest."""
         skipped = sum(count for _, count in self.skipped)
         mark = "" if self.good else "FAILED: "
         head = (
@@ -63,12 +63,16 @@ class Outcome(NamedTuple):
         )
         return [
             head,
-            *(f"      {self.error}" for _ in [0] if self.error),
-            *(f"      FAILED {name}: {message}" for name, message in self.failed),
-            *(f"      TRIED AGAIN {name}: {message}" for name, message in self.again),
-            *(f"      slowest: {self._slowest()}" for _ in [0] if self.slowest),
             *(f"      skipped {count}: {reason}" for reason, count in self.skipped),
+            *(f"      slowest: {self._slowest()}" for _ in [0] if self.slowest),
+            *(f"      TRIED AGAIN {name}: {message}" for name, message in self.again),
         ]
+
+    def failures(self) -> list[str]:
+        """Say what went wrong, a line each, with the row."""
+        problems = [f"{name}: {message}" for name, message in self.failed]
+        problems += [self.error] if self.error else []
+        return [f"FAILED on {self.row.name}: {problem}" for problem in problems]
 
     def _slowest(self) -> str:
         return ", ".join(f"{file} {took:.0f} s" for file, took in self.slowest)

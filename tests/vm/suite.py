@@ -79,6 +79,9 @@ def test(jobs: Sequence[Selected], limit: float, page: Path | None) -> int:
     print("== the kernel tests on other kernels", flush=True)
     for outcome in outcomes:
         print("\n".join(outcome.lines()), flush=True)
+    # Last, where they are seen.
+    for problem in [line for outcome in outcomes for line in outcome.failures()]:
+        print(problem, flush=True)
     if page is not None:
         page.write_text(render(outcomes), encoding="utf-8")
     return int(not all(outcome.good for outcome in outcomes))

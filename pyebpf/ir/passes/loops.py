@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyebpf.ir.flow import Flow
-from pyebpf.ir.nodes import MAX_TURNS, Branch, Const, Loop, NextEntry, Value
+from pyebpf.ir.nodes import MAX_TURNS, Branch, Compare, Const, Loop, NextEntry, Opaque, Value
 from pyebpf.ir.outline import outline
 from pyebpf.ir.region import Region
 
@@ -51,6 +51,7 @@ def choose_loops(fn: Function, context: Context) -> bool:
             weights[outline(fn, loop, region, context)] = CALLED_LOOP
         elif region.loops:
             turns = loop.trips or _bound(loop, work)
+            _keep_bound(loop, region)
             weights |= {block: weights.get(block, 1) * turns for block in region.blocks}
     return bool(loops)
 
@@ -69,6 +70,20 @@ def _bound(loop: Loop, work: int) -> int:
     turns = min(max(BOUNDED_INSTRUCTIONS // work, _LEAST_TURNS), _MOST_TURNS)
     _limit(loop.guard, turns)
     return turns
+
+
+def _keep_bound(loop: Loop, region: Region) -> None:
+    """Hide the counter of a loop that ends elsewhere, too.
+
+    Where LLVM knows that the other end always comes first, it leaves the bound out; the verifier,
+    which knows less of the numbers, would then see a loop without an end.
+    """
+    guard = loop.guard
+    assert isinstance(guard, Compare), guard
+    if any(s in region.exits for b in region.blocks for s in b.successors() if b is not loop.head):
+        hidden = Opaque(guard.left.type, guard.span, guard.left)
+        loop.head.instrs.insert(loop.head.instrs.index(guard), hidden)
+        guard.left = hidden
 
 
 def _limit(guard: Value, turns: int) -> None:

@@ -62,7 +62,9 @@ def _prototype(hook: Hook, scope: Scope) -> Prototype:
     if why := kernel.without_module(hook.target):
         raise unknown_hook(hook, scope, "", why)
     near: list[str] = []
-    if base == "tp_btf" and not module:
+    if not scope.unit.offers_names:
+        pass
+    elif base == "tp_btf" and not module:
         near = kernel.similar_tracepoints(name)
     elif not module:
         prefix = _PREFIX.get(base, "")
