@@ -10,6 +10,7 @@ is taken in when a name is asked for that the kernel has not, or when it is name
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 from pyebpf.btf.parse import Btf
@@ -81,6 +82,10 @@ class ModularBtf(Btf):
             return super().name(type_id)
         part = self._part(type_id)
         return part.btf.name(type_id - part.shift)
+
+    def known_names(self, *, functions: bool) -> list[str]:
+        parts = (part.btf.own_names(functions=functions) for part in self._parts)
+        return [*super().known_names(functions=functions), *chain.from_iterable(parts)]
 
     def flavours(self, name: str, *kinds: Kind) -> list[int]:
         found = super().flavours(name, *kinds)
