@@ -156,6 +156,7 @@ def worker(program: Program, folder: Path) -> Path:
     return compiled(program, folder / "worker", C, "-Wl,--build-id")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("flags", [("-no-pie",), ("-pie", "-fPIE"), ("-static",)], ids=str)
 def test_wherever_the_linker_puts_a_program(
     program: Program, tmp_path: Path, flags: tuple[str, ...]

@@ -149,6 +149,7 @@ def test_system_calls() -> None:
     assert line == f'@ksyscall("openat")  {params}'
 
 
+@pytest.mark.thorough
 def test_iterators_and_hooks_of_security_modules() -> None:
     visits = '@iter("task")  (ctx: IterContext, task: Ptr[task_struct] | None)'
     assert visits in listed("*", "--kind", "iter")
@@ -458,6 +459,7 @@ def inspected(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.thorough
 def test_the_four_sides_of_a_program(inspected: Path) -> None:
     code, out, err = pyebpf("inspect", inspected)
     assert (code, err) == (0, "")
@@ -554,6 +556,7 @@ def on_call(ctx: TracepointContext) -> None:
 """
 
 
+@pytest.mark.thorough
 def test_a_program_is_run_and_shown(tmp_path: Path) -> None:
     program = tmp_path / "shown.py"
     program.write_text(SHOWN)

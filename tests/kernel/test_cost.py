@@ -118,6 +118,7 @@ def test_a_second_of_it() -> None:
         assert cost.seconds >= 0.05
 
 
+@pytest.mark.thorough
 @pytest.mark.exact
 def test_uprobes_are_counted_until_they_are_detached(library: Path) -> None:
     @uprobe(str(library), "leaf", pid=ME)

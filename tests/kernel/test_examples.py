@@ -182,6 +182,7 @@ def test_kvm_hypercall_without_a_machine() -> None:
         assert "kvm:kvm_exit" in done.err
 
 
+@pytest.mark.thorough
 def test_demo(disk: LoopDevice) -> None:  # noqa: F811 - asked for, to skip where none can be made
     done = run("examples/demo.py")
     assert (done.code, done.err) == (0, "")
@@ -418,6 +419,7 @@ def test_stacksnoop(hook: str, deepest: str) -> None:
     assert (done.code, done.err) == (0, "")
 
 
+@pytest.mark.thorough
 def test_tcpv4connect() -> None:
     with running("examples/tcpv4connect.py", "-p", str(os.getpid())) as example:
         example.wait_for("DPORT")
@@ -441,6 +443,7 @@ def test_vfsreadlat() -> None:
     assert sum(histogram_counts(done.out)) == 23
 
 
+@pytest.mark.thorough
 def test_urandomread() -> None:
     takes = Child(lambda: (os.getrandom(16), os.getrandom(3)))
     with takes, running("examples/urandomread.py", "-p", str(takes.pid)) as example:

@@ -102,6 +102,7 @@ def test_a_file_is_given(program: str, whole: str) -> None:
     assert (done.stdout, done.stderr) == ("read\n", "")
 
 
+@pytest.mark.thorough
 def test_a_reduced_file_is_given(program: str, tmp_path: Path) -> None:
     """As ``bpftool gen min_core_btf`` makes them: nothing tells which kernel it is of."""
     path = tmp_path / "reduced.btf"

@@ -65,6 +65,7 @@ def probe(ctx: RawTracepointContext) -> None:
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("n", [0, 1, 2, 5, 257, 300, -1])
 def test_dicts_say_what_they_say_in_python(n: int) -> None:
     case = cell(DICTS)
@@ -104,6 +105,7 @@ def probe(ctx: RawTracepointContext) -> None:
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("n", "m"), [(0, 0), (3, 10), (10, 3), (7, 200), (255, 254)])
 def test_functions_return_tuples(n: int, m: int) -> None:
     case = cell(TUPLES)
@@ -333,6 +335,7 @@ def probe(ctx: RawTracepointContext) -> None:
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("n", "m"), [(0, 0), (3, 10), (10, 3), (7, 200), (255, 254)])
 def test_powers_and_tuples(n: int, m: int) -> None:
     case = cell(POWERS)

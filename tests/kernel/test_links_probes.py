@@ -105,6 +105,7 @@ def call(child: subprocess.Popen[str]) -> None:
     assert child.stdout.readline() == "done\n"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["hidden", "libhidden.so", "{0}/real/libhidden.so"])
 @pytest.mark.parametrize("gone", ["", "gone"])
 def test_a_library_is_found_where_its_process_sees_it(

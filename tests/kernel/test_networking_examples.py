@@ -86,6 +86,7 @@ def exchange(client: socket.socket, server: socket.socket, data: bytes) -> None:
         data = data[len(server.recv(len(data))) :]
 
 
+@pytest.mark.thorough
 def test_http_filter(
     two: tuple[Machine, Machine], connection: tuple[socket.socket, socket.socket]
 ) -> None:
@@ -177,6 +178,7 @@ def frame(source: str, target: str, tag: int, text: bytes) -> bytes:
     return addresses + vlan + words[:10] + struct.pack("!H", ~total & 0xFFFF) + words[12:] + udp
 
 
+@pytest.mark.thorough
 def test_vlan_learning() -> None:
     """Two clients in two VLANs with the same address, and two workers that have one address too."""
     clients, middle, workers = Machine(), Machine(), [Machine(), Machine()]

@@ -504,6 +504,7 @@ def test_a_way_sees_what_happens(case: Case, number: int) -> None:
     check_way(case, number)
 
 
+@pytest.mark.thorough
 def test_packets_thrown_away_and_sent_again_in_a_network_of_ones_own() -> None:
     done = subprocess.run(
         ["unshare", "--net", sys.executable, "-m", "tests.kernel.sources_network"],

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.kernel
 PAGE = blocks("docs/views.md", "python")
 
 
+@pytest.mark.thorough
 def test_the_blocks_of_the_page_run() -> None:
     texts = [block.text for block in PAGE if not block.mark]
     assert len(texts) >= 8

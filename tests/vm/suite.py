@@ -40,7 +40,7 @@ _NO_HOOKS = ("aggregates", "binaries", "cli", "commands", "events", "*examples",
 CI_SELECTIONS = {
     "hooks": (*_CI_MARKED, "tests/kernel",
               *(f"--ignore-glob=*/kernel/test_{name}.py" for name in _NO_HOOKS)),
-    "language": (*_CI_MARKED, "tests/compile",
+    "language": (*_CI_MARKED,
                  *(str(path.relative_to(ROOT)) for name in _NO_HOOKS
                    for path in sorted(ROOT.glob(f"tests/kernel/test_{name}.py")))),
     "tools": (*_CI_MARKED, "tests/tools"),
