@@ -143,6 +143,19 @@ def test_a_kernel_without_any_way_is_told_why_for_each() -> None:
     ]
 
 
+def test_names_are_offered_only_where_no_way_is_left() -> None:
+    """To look for them takes longer than all the rest of choosing."""
+    function = begins.ways[0][0].function
+    offers = "`vfs_raed`, not found; did you mean `vfs_read`"
+    another = first_of(fentry("vfs_raed"), kprobe("vfs_read"))(function)
+    said = explain(compile_probes(another, target=target()))
+    assert "`vfs_raed`, not found" in said
+    assert "did you mean" not in said
+    none = first_of(fentry("vfs_raed"), fentry("no_such_function_at_all"))(function)
+    with pytest.raises(NotSupportedError, match=offers):
+        compile_probes(none, target=target())
+
+
 def test_what_is_optional_is_done_without() -> None:
     optional = first_of(fentry("vfs_read"), kprobe("vfs_read"), optional=True)(
         begins.ways[0][0].function
