@@ -167,6 +167,7 @@ def test_programs_that_are_loaded_once_more_are_counted(library: Path) -> None:
         assert session.cost()["enters"].hits == session[seen][3] == HITS + LATER
 
 
+@pytest.mark.thorough
 @pytest.mark.exact
 def test_usdt_probes_are_counted(tmp_path: Path, program: Callable[[str], str]) -> None:
     speech = speaking_probes(tmp_path, program)

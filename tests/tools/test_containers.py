@@ -61,6 +61,7 @@ def test_connections_of_what_is_in_the_maps() -> None:
         assert done.out.count("\n") == 1, "its cgroup is not in the map"
 
 
+@pytest.mark.thorough
 @in_own_bpffs
 def test_checks_of_what_is_in_the_maps() -> None:
     pin_both()

@@ -89,6 +89,7 @@ def forever(work: Callable[[], object]) -> None:
         work()
 
 
+@pytest.mark.thorough
 def test_too_much_is_detached_and_reported(library: Path) -> None:
     leaf = functions(library).leaf
     with busy(lambda: leaf(1)) as pid:

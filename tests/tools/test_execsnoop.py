@@ -67,6 +67,7 @@ def test_every_program_is_a_line(program: str) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_other_columns_and_filters(program: str) -> None:
     def work() -> list[int]:
         return executes(program, "/no/such/program")

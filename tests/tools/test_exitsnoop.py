@@ -69,6 +69,7 @@ def test_failed_ends_with_label_and_time() -> None:
         assert re.match(rf"\d\d:\d\d:\d\d\.\d{{3}}  it     {COMM} +{child} ", line)
 
 
+@pytest.mark.thorough
 def test_threads() -> None:
     def threads() -> list[int]:
         made = []

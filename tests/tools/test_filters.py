@@ -171,6 +171,7 @@ def test_a_command_is_followed_to_what_it_starts(tmp_path: Path) -> None:
     assert not list(Path(cgroups.mount()).rglob("pyebpf-*"))
 
 
+@pytest.mark.thorough
 def test_what_runs_longer_than_its_command_goes_back(tmp_path: Path) -> None:
     number = tmp_path / "pid"
     script = f"sleep 60 > /dev/null 2>&1 & echo $! > {number}"

@@ -78,6 +78,7 @@ def test_every_open_is_a_line(folder: Path) -> None:
     assert sorted(errors) == [0] * 6 + [errno.ENOENT, errno.ENOTDIR]
 
 
+@pytest.mark.thorough
 def test_failed_opens(folder: Path) -> None:
     pid, rows, done = traced(lambda: opens(folder), "opensnoop", "-t", "-xeU")
     head, *lines = done.out.splitlines()
@@ -158,6 +159,7 @@ def test_what_there_was_no_room_for_is_told() -> None:
     assert lines + int(missing[1]) == many
 
 
+@pytest.mark.thorough
 def test_a_command_is_traced_from_its_beginning(folder: Path) -> None:
     done = run("-m", "pyebpf.tools.opensnoop", "-j", "--exec", "cat", f"{folder}/there", "nothing")
     assert done.code == 0, done.err
