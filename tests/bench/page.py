@@ -17,10 +17,12 @@ why curves bend.
 
 ## The machine
 
-{machine}; load average {before:.1f} before and {after:.1f} after: others worked on it, too.
+{machine}; load average {before:.1f} before and {after:.1f} after{others}.
 
 {versions}
 """
+#: A load average below which nobody else works.
+_IDLE = 0.5
 _BUDGETS = """## Budgets
 
 The least of several, which is judged, and the median behind it. *Ratio* is ours through theirs.
@@ -44,9 +46,9 @@ def write(report: Report, target: Path, failed: Sequence[str] = ()) -> None:
 def text(report: Report, folder: str, failed: Sequence[str] = ()) -> str:
     """Return the page; drawings are in ``folder``."""
     versions = ", ".join(f"{name} {version}" for name, version in sorted(report.versions.items()))
-    head = _HEAD.format(
-        machine=machine(), before=report.busy, after=os.getloadavg()[0], versions=versions
-    )
+    others = ": others worked on it, too" if report.busy > _IDLE else ""
+    head = _HEAD.format(machine=machine(), before=report.busy, after=os.getloadavg()[0],
+                        others=others, versions=versions)  # fmt: skip
     parts = [
         head,
         *(f"**Not measured, since it failed: `{name}`**\n" for name in failed),
