@@ -127,7 +127,9 @@ class Hist:
         """
         # A snapshot should cost about as much as its sum; a frozen dataclass's __init__ costs more.
         other = object.__new__(Hist)
-        other.__dict__.update(self.__dict__, counts=counts, total=total)
+        fields = other.__dict__
+        fields.update(self.__dict__)
+        fields["counts"], fields["total"] = counts, total
         return other
 
     @property

@@ -88,14 +88,16 @@ class Reader:
         room = min(self.max_entries, _ROOM_BYTES // (size + wide)) + self._count
         keys, values = np.empty(room * size, np.uint8), np.empty(room * wide, np.uint8)
         cursors = np.zeros((2, max(4, size)), np.uint8)
-        given, taken = 0, cursors[0].ctypes.data
+        first = _address(cursors)
+        second = first + max(4, size)
+        given, taken = 0, first
         n, more = 0, True
         most = 2 * self.max_entries + self._count if self._repeats else sys.maxsize
         while more and n < most:
             if room - n < self._count:  # the map has more than it was made for, or is very large
                 room = 2 * room + self._count
                 keys, values = _grown(keys, room * size), _grown(values, room * wide)
-            key_at, value_at = keys.ctypes.data + n * size, values.ctypes.data + n * wide
+            key_at, value_at = _address(keys) + n * size, _address(values) + n * wide
             try:
                 got, more = syscall.map_lookup_batch(
                     fd, given, taken, key_at, value_at, self._count, delete=delete
@@ -105,7 +107,7 @@ class Reader:
                 continue
             if got:  # a call that was interrupted before the first entry has no cursor
                 n += got
-                given, taken = taken, cursors[int(taken == cursors[0].ctypes.data)].ctypes.data
+                given, taken = taken, second if taken == first else first
         return self._found(keys, values, n)
 
     def _found(self, keys: NDArray[np.uint8], values: NDArray[np.uint8], n: int) -> Entries:
@@ -142,6 +144,12 @@ class Reader:
                     yield key, value
             elif syscall.map_lookup(fd, call.address_of(key), address):
                 yield key, memory.raw[: self.layout.value_bytes]
+
+
+def _address(array: NDArray[np.uint8]) -> int:
+    # `array.ctypes.data` makes two objects for it.
+    address: int = array.__array_interface__["data"][0]
+    return address
 
 
 def _grown(old: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -36,7 +36,11 @@ def round_up(size: int) -> int:
 
 
 class Half:
-    """The keys or the values of a map: one type, or plain bytes where the object names none."""
+    """The keys or the values of a map: one type, or plain bytes where the object names none.
+
+    Attributes:
+        has_bits: whether there are bit-fields in it: memory is not what numpy shows then.
+    """
 
     def __init__(self, kind: DataType | None, size: int, what: str) -> None:
         if kind is not None and kind.size != size:
@@ -45,11 +49,7 @@ class Half:
         self.size = size
         self.what = what
         self._dtype = np.dtype(f"V{size}") if kind is None else numpy_dtype(kind)
-
-    @property
-    def has_bits(self) -> bool:
-        """Whether there are bit-fields in it: memory is not what numpy shows then."""
-        return self.kind is not None and has_bits(self.kind)
+        self.has_bits = kind is not None and has_bits(kind)
 
     @property
     def shape(self) -> tuple[int, ...]:

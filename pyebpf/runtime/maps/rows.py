@@ -9,8 +9,6 @@ Shapes below: ``n`` keys, ``c`` possible CPUs, ``w`` cells of a row.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import reduce
-from operator import add
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -32,7 +30,9 @@ def summed(rows: Sequence[Cells] | Cells) -> Cells:
     """Add the rows of all CPUs up."""
     if isinstance(rows, tuple):
         if 2 <= len(rows) <= _FEW_CPUS:
-            few: Cells = reduce(add, rows)
+            few: Cells = rows[0] + rows[1]
+            for row in rows[2:]:
+                few += row
             return few
         rows = np.array(rows)
     total: Cells = np.add.reduce(rows, axis=-2)
