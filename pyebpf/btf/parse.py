@@ -221,6 +221,11 @@ class Btf:
         ]
         return [index.decode(name) for name in self._strings(offsets)]
 
+    def known_names(self, *, functions: bool) -> list[str]:
+        """Return the base's names and those of its own; a name may come twice."""
+        base = [] if self.base is None else self.base.known_names(functions=functions)
+        return base + self.own_names(functions=functions)
+
     def similar(self, name: str, kinds: Iterable[Kind] = (), n: int = 3) -> list[str]:
         """Return up to ``n`` names that resemble ``name``, for messages.
 
@@ -238,11 +243,6 @@ class Btf:
 
     def _is_one(self, name: str, kinds: Sequence[Kind]) -> bool:
         return any(self.kind(type_id) in kinds for type_id in self.flavours(name))
-
-    def known_names(self, *, functions: bool) -> list[str]:
-        """Return the same with those of the base before them; a name may come twice."""
-        base = [] if self.base is None else self.base.known_names(functions=functions)
-        return base + self.own_names(functions=functions)
 
     def _start(self, type_id: int) -> int:
         number = type_id - self.first

@@ -83,7 +83,7 @@ class UnitState:
     callbacks: set[Subprogram] = field(default_factory=set)
     #: Whether a loop may be cut short, so that this is counted.
     cuts_loops: bool = False
-    #: Whether messages offer names like one that the target lacks: looking takes 0.2 s each time.
+    #: Whether messages offer names like one that the target lacks: up to 50 ms each time.
     offers_names: bool = True
     _kernel: Kernel | None = None
 

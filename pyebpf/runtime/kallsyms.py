@@ -24,7 +24,7 @@ def address(name: str) -> int:
             data = file.read()
     except OSError as error:
         raise RelocationError(f"the kernel's symbols cannot be read: {error}") from None
-    end = _end_of(data, "", name)
+    end = _find(data, "", name)
     if end < 0:
         raise RelocationError(
             f"this kernel has no variable `{name}` in its BTF, and does not list it in {_FILE} "
@@ -40,7 +40,7 @@ def address(name: str) -> int:
     return found
 
 
-def _end_of(data: bytes, kind: str, name: str) -> int:
+def _find(data: bytes, kind: str, name: str) -> int:
     """Return where ``kind name`` begins in the list; -1 if it does not have it."""
     # A line is "ffffffff81234567 T name", with the module's name behind a tab.
     return max(data.find(f"{kind} {name}{end}".encode()) for end in "\n\t")
@@ -73,7 +73,7 @@ def _functions(data: bytes) -> frozenset[str]:
 def similar_functions(name: str) -> str:
     """Say which functions of the kernel have a name like ``name``, as the tail of a message."""
     data = _list()
-    if any(_end_of(data, kind, name) >= 0 for kind in "tT"):
+    if any(_find(data, kind, name) >= 0 for kind in "tT"):
         return ": it is there, but may not be probed (in __kprobes, or inlined)"
     near = nearest(name, _functions(data))
     return f"; the nearest: {', '.join(near)}" if near else ""

@@ -61,17 +61,18 @@ def _prototype(hook: Hook, scope: Scope) -> Prototype:
     module, _, name = hook.target.rpartition(":")
     if why := kernel.without_module(hook.target):
         raise unknown_hook(hook, scope, "", why)
-    near: list[str] = []
-    if not scope.unit.offers_names:
-        pass
-    elif base == "tp_btf" and not module:
-        near = kernel.similar_tracepoints(name)
-    elif not module:
-        prefix = _PREFIX.get(base, "")
-        names = kernel.similar_functions(prefix + name)
-        near = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+    near = [] if module or not scope.unit.offers_names else _near(base, name, kernel)
     close = f"; did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
     raise unknown_hook(hook, scope, close)
+
+
+def _near(base: str, name: str, kernel: Kernel) -> list[str]:
+    """Return hooks of a kind with nearly that name."""
+    if base == "tp_btf":
+        return kernel.similar_tracepoints(name)
+    prefix = _PREFIX.get(base, "")
+    names = kernel.similar_functions(prefix + name)
+    return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
 
 
 def place_of(hook: Hook, names: list[str], prototype: Prototype) -> list[Argument | None]:
