@@ -167,7 +167,7 @@ class Streams(OpenMaps):
         Raises:
             RecordingError: the file cannot be written, or not on.
             PyebpfError: the session has no streams.
-            KeyboardInterrupt: the recording is complete.
+            KeyboardInterrupt: the recording is complete; there is none if it had not begun.
         """
         all_of_them = [decl for decl in self._found.maps if decl.shape() and self._is_loaded(decl)]
         streams = [self[decl] for decl in cast("list[Events[Any]]", events or all_of_them)]

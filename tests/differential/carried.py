@@ -19,6 +19,7 @@ from pyebpf.errors import CompileError
 from pyebpf.host.cpus import possible_count
 from pyebpf.ir.llvm.object import compile_unit
 from pyebpf.ir.nodes import Unit
+from pyebpf.runtime.elf import parse_object
 from pyebpf.runtime.feature_table import names
 from pyebpf.runtime.features import KernelFeatures
 from pyebpf.spec.objects import MapSpec
@@ -109,4 +110,5 @@ def run_batches(folder: Path) -> Iterator[tuple[int, list[Difference]]]:
     """Run the batches of a folder in this kernel: how many programs were in each, what differs."""
     for path in sorted(folder.glob("*.batch")):
         batch: Batch = pickle.loads(path.read_bytes())
-        yield len(batch.items), in_kernel(batch.data, batch.maps, list(batch.items))
+        obj = parse_object(batch.data)
+        yield len(batch.items), in_kernel(obj, batch.maps, list(batch.items))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import re
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
+from unittest import mock
 
 from pyebpf.btf.system import kernel_btf
 from pyebpf.dsl.collect import collect
@@ -20,6 +22,7 @@ from pyebpf.ir.context import STACK_BYTES
 from pyebpf.ir.interp import Machine, ProbeFault
 from pyebpf.ir.llvm.object import compile_unit
 from pyebpf.ir.nodes import CallHelper, Unit
+from pyebpf.runtime import prog_call
 from pyebpf.runtime.elf import parse_object
 from pyebpf.runtime.features import KernelFeatures
 from pyebpf.runtime.loader import LoadedObject, load_object
@@ -115,13 +118,22 @@ def loaded(obj: ObjectSpec, maps: Iterable[MapSpec], name: str) -> Iterator[Kern
         LoadError, OSError: the kernel refuses it.
     """
     resolver = CoreResolver(obj.btf, kernel_btf)
-    opened = load_object(obj, features=KernelFeatures(), resolver=resolver, only=[name])
+    with mock.patch.object(prog_call, "_load", _load_or_too_large):
+        opened = load_object(obj, features=KernelFeatures(), resolver=resolver, only=[name])
     kernel = Kernel(opened, maps)
     try:
         yield kernel
     finally:
         kernel.close()
         opened.close()
+
+
+def _load_or_too_large(*args: Any, explain: bool, _load: Any = prog_call._load) -> tuple[int, str]:
+    """Load, but let nobody explain what is too large: to follow it once takes seconds."""
+    result, _ = _load(*args, explain=False)
+    if result >= 0 or result == -errno.E2BIG or not explain:
+        return result, ""
+    return _load(*args, explain=True)  # type: ignore[no-any-return]
 
 
 class Runner:
@@ -247,6 +259,7 @@ def _in_kernel(items: list[tuple[Expected, Unit]], target: Target) -> list[Diffe
             data = compile_unit(unit, target)
         else:
             unit, data = until_it_fits(partial(compiled_alone, items[0][0].program, target))
+        obj = parse_object(data)
     except PyebpfError as err:
         if len(items) == 1:
             kind = "compiler" if isinstance(err, CompileError) else "internal"
@@ -254,7 +267,7 @@ def _in_kernel(items: list[tuple[Expected, Unit]], target: Target) -> list[Diffe
         middle = len(items) // 2
         halves = items[:middle], items[middle:]
         return [found for half in halves for found in _in_kernel(half, target)]
-    return in_kernel(data, unit.maps, [item for item, _ in items])
+    return in_kernel(obj, unit.maps, [item for item, _ in items])
 
 
 def compiled_alone(item: Program, target: Target, stack: int) -> tuple[Unit, bytes]:
@@ -263,9 +276,8 @@ def compiled_alone(item: Program, target: Target, stack: int) -> tuple[Unit, byt
     return unit, compile_unit(unit, target)
 
 
-def in_kernel(data: bytes, maps: Iterable[MapSpec], items: list[Expected]) -> list[Difference]:
+def in_kernel(obj: ObjectSpec, maps: Iterable[MapSpec], items: list[Expected]) -> list[Difference]:
     """Run the programs of an object in the kernel; return what it refuses, and what differs."""
-    obj = parse_object(data)
     found: list[Difference] = []
     for item in items:
         try:

@@ -149,6 +149,26 @@ BODIES = {
                 return 77
         return 88
     """,
+    "match_of_many": """
+        match a:
+            case 0: found = b + 3
+            case 1: found = b * 7
+            case 2: found = b ^ 21
+            case 3: found = 5 - b
+            case 4: found = b & 9
+            case 5: found = b << 3
+            case 6: found = b | 64
+            case 7: found = b // 3
+            case 8: found = -b
+            case 9: found = b % 7
+            case 10: found = b - 8
+            case 11: found = ~b
+            case 12: found = b * b
+            case 13: found = b >> 1
+            case 14: found = 77
+            case _: found = b
+        return found
+    """,
     "divmod": """
         quotient, rest = divmod(a, (b | 1))
         return quotient * 1000 + rest

@@ -275,13 +275,14 @@ def test_a_recording_has_what_was_sent_up_to_ctrl_c(tmp_path: Path) -> None:
     held = ctypes.create_string_buffer(b"/etc/hostname")
 
     def work() -> None:
+        until(path.exists)  # it begins by making the file, when Ctrl-C is already its own
         for turn in range(20):
             fire(session, send, ctypes.addressof(held))
             fire(session, produce, 500 * turn)
         os.kill(os.getpid(), signal.SIGINT)
 
     with load(send, produce, attach=False) as session:
-        worker = threading.Timer(0.05, work)
+        worker = threading.Thread(target=work)
         worker.start()
         with pytest.raises(KeyboardInterrupt):
             session.record(path, ring, counted)

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from pyebpf.ir.nullness import Facts
 
 HANDLERS = {**ARITHMETIC, **MEMORY, **CALLS}
-#: The backend has no library to call, so LLVM must not see a memset in a loop of stores.
-ATTRIBUTES = 'nounwind "no-builtins" "frame-pointer"="all"'
+#: The backend has no library to call, so LLVM must not see a memset in a loop of stores. Jumps
+#: through tables came with Linux 6.19 and need a map of instructions; LLVM 22 makes them for v4.
+ATTRIBUTES = 'nounwind "no-builtins" "no-jump-tables"="true" "frame-pointer"="all"'
 #: Linux 5.10 refuses a loop that falls back to its start ("back-edge from insn"). LLVM makes such
 #: loops to save a jump, but not where size is what counts: so it does for kernels before 6.6.
 _LOOPS_JUMP_BACK = "optsize "

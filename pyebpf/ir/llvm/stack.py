@@ -46,28 +46,27 @@ def check_stack(unit: Unit, data: bytes, context: Context) -> None:
     """Report functions whose code reaches deeper than the stack, alone or with those they call."""
     used = {name: stack_bytes(code) for name, code in functions(data)}
     chains = _Chains(unit, used)
+    may_be_private = context.target.has("private_stack") and not _makes_tail_calls(unit)
     for fn in unit.functions:
         total, chain = used.get(fn.name, 0), chains.deepest(fn.name)
         if total > STACK_BYTES:
             what, size = _largest([fn])
             context.report(StackTooLarge(fn.span, fn.name, total, what, size))
-        elif fn.section and chains.depth(chain, _shared(fn, unit, context)) > STACK_BYTES:
+        elif fn.section and chains.depth(chain, _shared(fn, may_be_private)) > STACK_BYTES:
             what, size = _largest([chains.functions[name] for name in chain])
             context.report(StackTooLarge(fn.span, fn.name, chains.depth(chain), what, size))
 
 
-def _shared(fn: Function, unit: Unit, context: Context) -> int:
+def _makes_tail_calls(unit: Unit) -> bool:
+    instrs = (i for fn in unit.functions for block in fn.blocks for i in block.instrs)
+    return any(isinstance(i, CallHelper) and i.helper == "tail_call" for i in instrs)
+
+
+def _shared(fn: Function, may_be_private: bool) -> int:
     """Return how many bytes of a function, at most, are on the stack that a program's share."""
-    private = context.target.has("private_stack") and _has_private_stacks(fn, unit)
-    return _PRIVATE_BYTES - 1 if private else STACK_BYTES
-
-
-def _has_private_stacks(fn: Function, unit: Unit) -> bool:
     kind, _ = program_kind_of_section(fn.section or "")
-    instrs = (i for each in unit.functions for block in each.blocks for i in block.instrs)
-    if any(isinstance(i, CallHelper) and i.helper == "tail_call" for i in instrs):
-        return False
-    return kind.prog_type in _PRIVATE and kind.attach_type != c.BPF_TRACE_ITER
+    private = kind.prog_type in _PRIVATE and kind.attach_type != c.BPF_TRACE_ITER
+    return _PRIVATE_BYTES - 1 if may_be_private and private else STACK_BYTES
 
 
 class _Chains:
