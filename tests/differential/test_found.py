@@ -195,6 +195,15 @@ def f({parameters}) -> i64:
                         other.text = other.text[:2]
     return a2
 """,
+    "an entry that another one has taken the place of": """
+def f({parameters}) -> i64:
+    old = words.get(2)
+    assert old is not None
+    words[2] = Row(n=a1, text='new')
+    old.text = 'old'
+    old.n += 3
+    return old.n
+""",
 }
 
 

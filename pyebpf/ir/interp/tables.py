@@ -94,6 +94,9 @@ class HashTable(Table):
         super().__init__(spec, memory, cpus)
         self._entries: dict[bytes, tuple[Region, ...]] = {}
         self._lru = spec.kind.startswith("lru_")
+        # The kernel puts a new element in the place of an old one, which a program may still have;
+        # where CPUs have their own values, it writes into the one that is there.
+        self._replaces = spec.kind in ("hash", "lru_hash")
 
     def lookup(self, key: bytes, cpu: int) -> int:
         entry = self._entries.get(key)
@@ -112,13 +115,15 @@ class HashTable(Table):
             return -errno.EEXIST
         if entry is None and kind == EXIST:
             return -errno.ENOENT
-        if entry is not None:
+        if entry is not None and not self._replaces:
             entry[self.place(cpu)].data[:] = value
             return 0
-        if len(self._entries) >= self.spec.max_entries:
+        if entry is None and len(self._entries) >= self.spec.max_entries:
             if not self._lru:
                 return -errno.E2BIG
             self.delete(next(iter(self._entries)))
+        if self._lru:
+            self._entries.pop(key, None)  # what is new goes last
         self._entries[key] = made = self._make()
         made[self.place(cpu)].data[:] = value
         return 0
