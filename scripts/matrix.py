@@ -10,7 +10,6 @@ for the one that loads programs.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import project
+import pythons
+from archive import SetupError
 
 FOLDER = project.ROOT / ".venvs"
 CI = "--ci"
@@ -56,32 +57,6 @@ def rows() -> list[Row]:
     ]
 
 
-def find_python(version: str) -> str | None:
-    """Find an interpreter: this one, pyenv's, one on the path, or one that uv has."""
-    if sys.version_info[:2] == tuple(map(int, version.split("."))):
-        return sys.executable
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    managed = sorted(pyenv.glob(f"{version}.*/bin/python"))
-    candidates = [*map(str, reversed(managed)), f"python{version}", _uv_python(version)]
-    return next((path for path in candidates if path and _is_python(path, version)), None)
-
-
-def _uv_python(version: str) -> str | None:
-    if not shutil.which("uv"):
-        return None
-    words = ["uv", "python", "find", version]
-    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
-
-
-def _is_python(path: str, version: str) -> bool:
-    # A version manager's stand-in is on the path even when the version behind it is not installed.
-    if not shutil.which(path):
-        return False
-    words = [path, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
-    found = subprocess.run(words, capture_output=True, text=True, check=False)
-    return found.stdout.strip() == version
-
-
 def prepare(row: Row, python: str) -> Path:
     """Make the row's environment, or reuse it; return its Python.
 
@@ -113,9 +88,12 @@ def versions(inside: Path) -> str:
 
 def run(row: Row) -> Outcome:
     """Run one row; print the tests' output only when something is wrong."""
-    python = find_python(row.python)
-    if python is None:
-        return Outcome(False, f"skipped: no Python {row.python} found (pyenv, PATH, uv)")
+    try:
+        python = pythons.find(row.python)
+    except SetupError as err:
+        return Outcome(
+            False, f"skipped: no Python {row.python} found (pyenv, PATH, uv, Debian): {err}"
+        )
     try:
         inside = prepare(row, python)
     except subprocess.CalledProcessError as err:

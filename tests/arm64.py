@@ -24,9 +24,9 @@ from pyebpf.dsl.probes.alternatives import Loadable
 from pyebpf.spec.described import DescribedTracepoints
 from pyebpf.spec.target import FrozenTracepoints, Target, TracepointField
 from pyebpf.testing.frozen import TRACEPOINTS, fields
+from scripts.archive import Suite
 from tests.compile.cases import load_case, probes_of
 from tests.compile.natural import NATURAL
-from tests.vm.archive import Suite
 
 BTF_FILE = Path(__file__).parent / "data" / "frozen" / "arm64.btf.gz"
 ROOT = Path(__file__).parents[1]

@@ -5,11 +5,10 @@ Enough of an assembler for feature probes and tests; the compiler has LLVM. Text
 Source: ``include/uapi/linux/bpf.h``, RFC 9669.
 """
 
-# No annotations as texts here: a NamedTuple would compile each of them.
+from __future__ import annotations
 
 import sys
 from struct import Struct
-from typing import NamedTuple
 
 from pyebpf.abi.constants import (
     BPF_PSEUDO_CALL,
@@ -19,6 +18,7 @@ from pyebpf.abi.constants import (
     BPF_PSEUDO_MAP_VALUE,
 )
 from pyebpf.errors import FormatError
+from pyebpf.plain import Frozen
 
 SIZE = 8  #: bytes of one instruction
 
@@ -47,7 +47,7 @@ _LITTLE = sys.byteorder == "little"
 _WORDS = Struct("=ii")
 
 
-class Insn(NamedTuple):
+class Insn(Frozen):
     """One instruction. A 64-bit immediate takes two of them, the second with code 0."""
 
     code: int

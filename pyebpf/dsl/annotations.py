@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import NoneType
-from typing import Annotated, Any, ForwardRef, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pyebpf.dsl.scalars import FixedArray, Ptr, UserPtr
 from pyebpf.kernel import KernelType
@@ -101,4 +101,6 @@ def hints_of(cls: type, local: dict[str, Any]) -> dict[str, Any]:
 
 def _is_open(hint: Any) -> bool:
     """Tell whether there is still a text in what an annotation means."""
-    return isinstance(hint, (str, ForwardRef, NoneType)) or any(map(_is_open, get_args(hint)))
+    # A ForwardRef by name: since Python 3.14 it comes from a module that imports `ast`.
+    is_open = isinstance(hint, (str, NoneType)) or type(hint).__name__ == "ForwardRef"
+    return is_open or any(map(_is_open, get_args(hint)))

@@ -103,5 +103,14 @@ def _describe(  # noqa: PLR0911 - one return for each kind of value
     if isinstance(value, ModuleType):
         return value.__name__
     if getattr(value, "__module__", "") == "typing" or hasattr(value, "__metadata__"):
-        return repr(value)
+        return _describe_hint(value, options)
     return None
+
+
+def _describe_hint(hint: Any, options: Mapping[Any, Any]) -> str:
+    """Describe a form of :mod:`typing`, whose own ``repr`` imports ``ast`` (Python 3.14)."""
+    names = ("__args__", "__metadata__")
+    parts = [part for name in names for part in getattr(hint, name, ())]
+    if not parts:
+        return repr(hint)
+    return repr([_describe(part, options) or repr(part) for part in (hint.__origin__, *parts)])

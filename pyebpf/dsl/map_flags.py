@@ -1,9 +1,9 @@
 """Flags of maps in declarations: ``Hash[u32, u64](no_prealloc=True)``."""
 
-# No annotations as texts here: a TypedDict would compile each of them.
+from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pyebpf.abi.constants import BPF_F_NUMA_NODE
 from pyebpf.abi.map_flags import MAP_FLAGS, NUMA_KINDS
@@ -12,6 +12,14 @@ from pyebpf.errors import PyebpfError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import TypedDict
+else:
+
+    class TypedDict:
+        """For checkers only: to make a real one imports `ast` at every start (Python 3.14)."""
+
+        def __init_subclass__(cls, *, total: bool) -> None: ...
+
 
 Path: TypeAlias = str | os.PathLike[str]
 
@@ -82,7 +90,7 @@ class Chosen:
         if {"rdonly", "wronly"} <= words.keys() or {"rdonly_prog", "wronly_prog"} <= words.keys():
             raise PyebpfError(f"{name}: a map that can be neither read nor written is of no use")
 
-    def pin_with(self, options: "Mapping[Any, Any]") -> str | None:
+    def pin_with(self, options: Mapping[Any, Any]) -> str | None:
         """Return where an option, with these values, says that the map is pinned."""
         path = value_of(self.pin_option, options)
         return pin_path(self.name, path) if path else None

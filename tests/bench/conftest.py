@@ -14,11 +14,11 @@ from pyebpf.errors import KernelError
 from pyebpf.host.loop import LoopDevice
 from pyebpf.version import __version__
 from scripts import debian
+from scripts.archive import SetupError
 from tests.bench import page
 from tests.bench.report import Report
 from tests.bench.starting import BCC_PYTHON, environment
 from tests.vm import headers, image, kernels
-from tests.vm.archive import VmError
 
 #: Whose headers BCC compiles against: what has them in the archive.
 HEADERS_OF = "6.1"
@@ -132,7 +132,7 @@ def bcc(report: Report) -> dict[str, str] | None:
     report.version("BCC", done.stdout.strip())
     try:
         tree = headers.get(image.get(kernels.row(HEADERS_OF)))
-    except VmError as err:
+    except SetupError as err:
         report.note(f"BCC has no kernel headers: {err}")
         return None
     if tree is None:

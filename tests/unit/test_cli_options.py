@@ -364,7 +364,8 @@ def test_options_are_read_as_getopt_reads_them(argv: list[str], posixly: bool) -
         if isinstance(theirs, str):
             with pytest.raises(UsageError) as refusal:
                 scan(LIKE_OTHERS, argv)
-            assert str(refusal.value).startswith(theirs)
+            # Since Python 3.14 it goes on with what an ambiguous option may mean.
+            assert str(refusal.value).startswith(theirs.partition(";")[0])
             return
         found, words = scan(LIKE_OTHERS, argv)
     taken, rest = theirs

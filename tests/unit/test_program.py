@@ -11,8 +11,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-#: In place of a module that ours import: it says so, and takes its time.
-SLOW = "import time; print('importing', flush=True); time.sleep(600)\n"
+#: In place of a module that ours import: it says so, and takes its time, piece by piece: a signal
+#: that comes just before a piece is noticed behind it.
+SLOW = """
+import time
+print('importing', flush=True)
+for _ in range(1200):
+    time.sleep(0.05)
+"""
 #: What an installed program is.
 SCRIPT = "import sys\nfrom pyebpf.cli import main\nsys.exit(main())\n"
 PROGRAMS = (

@@ -7,8 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
+from scripts.archive import SetupError, Suite
 from tests.vm import beside, image, kinds, logs, machine, native, programs, suite, userspace
-from tests.vm.archive import Suite, VmError
 from tests.vm.kernels import ROWS, names, newest, row
 from tests.vm.machine import FAILED, Job
 
@@ -21,7 +21,7 @@ def main(words: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return int(asked.verb(asked, command))
-    except (VmError, ValueError) as err:
+    except (SetupError, ValueError) as err:
         print(f"tests.vm: {err}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:

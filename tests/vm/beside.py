@@ -9,11 +9,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from scripts.archive import SetupError
 from tests.beside.cases import CASES, Case
 from tests.beside.contest import Counts
 from tests.beside.peers import NAMES
 from tests.vm import headers, image, machine
-from tests.vm.archive import VmError
 from tests.vm.kernels import Row
 from tests.vm.machine import Job
 from tests.vm.userspace import PYTHON, ROOT
@@ -47,7 +47,7 @@ def run(row: Row, tools: list[str], page: Path | None, limit: float) -> int:
 
     Raises:
         ValueError: there is no such tool.
-        VmError: there is no such machine, or not all was done in time; what was is in the page.
+        SetupError: there is no such machine, or not all was done in time; what was is in the page.
     """
     if unknown := set(tools) - {case.tool for case in CASES}:
         raise ValueError(f"nothing is beside {', '.join(sorted(unknown))}")
@@ -66,7 +66,7 @@ def run(row: Row, tools: list[str], page: Path | None, limit: float) -> int:
     if page is not None:
         write(page, kernel.release, found)
     if code:
-        raise VmError(f"the tools did not run to their end on {kernel.release}: {code}")
+        raise SetupError(f"the tools did not run to their end on {kernel.release}: {code}")
     return 0
 
 

@@ -11,10 +11,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from scripts import debian
-from tests.vm import archive
+from scripts import archive, debian
+from scripts.archive import SetupError, Suite
 from tests.vm.architectures import Architecture
-from tests.vm.archive import Suite, VmError
 
 #: The firmware that the programs read.
 _PACKAGES = ("qemu-system-common", "qemu-system-data", "seabios")
@@ -24,12 +23,12 @@ def command(arch: Architecture) -> list[str]:
     """Return the program to run and where it finds its firmware.
 
     Raises:
-        VmError: there is none.
+        SetupError: there is none.
     """
     (row,) = (row for row in debian.VM if row.name == arch.emulator)
     installed = debian.find(row)
     if installed is None:
-        raise VmError(f"needs QEMU (Debian package {arch.package}): "
+        raise SetupError(f"needs QEMU (Debian package {arch.package}): "
                       "python3 scripts/debian.py vm installs it as root")  # fmt: skip
     newer = _command_in(_backport(arch), arch.emulator)
     return newer if _starts(newer) else [installed]
@@ -47,7 +46,7 @@ def _backport(arch: Architecture) -> Path:
                     suite = Suite(f"{archive.codename()}-backports")
                     packages = [arch.package, *_PACKAGES]
                     suite.unpack([name for name in packages if suite.version(name)], part)
-                except VmError as err:
+                except SetupError as err:
                     print(f"tests.vm: no newer QEMU: {err}", flush=True)
                 part.rename(folder)
     return folder

@@ -6,8 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests.vm import archive
-from tests.vm.archive import Suite
+from scripts import archive
+from scripts.archive import Suite
 from tests.vm.image import Kernel
 
 

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts import debian
-from tests.vm import archive
-from tests.vm.archive import Suite, VmError
+from scripts import archive, debian
+from scripts.archive import SetupError, Suite
 from tests.vm.kernels import Row, newest
 
 GUEST = Path(__file__).parent / "guest"
@@ -45,12 +44,12 @@ def get(row: Row) -> Kernel:
     """Return the newest kernel of a row, downloaded unless it is in the cache.
 
     Raises:
-        VmError: the suite has none, or cannot be reached.
+        SetupError: the suite has none, or cannot be reached.
     """
     suite = Suite(row.suite, row.arch)
     release = newest(row, suite.packages("linux-image-"))
     if release is None:
-        raise VmError(f"{row.suite} has no kernel {row.name} any more: "
+        raise SetupError(f"{row.suite} has no kernel {row.name} any more: "
                       f"change its row in tests/vm/kernels.py")  # fmt: skip
     kernel = Kernel(row, release, archive.cache() / "kernels" / release)
     with archive.alone(f"kernel-{release}"):
@@ -68,7 +67,7 @@ def _unpack(kernel: Kernel, suite: Suite) -> None:
         images = [path for path in Path(scratch).glob("**/vmlinuz*") if path.is_file()]
         trees = [path.parent for path in Path(scratch).glob(f"**/lib/modules/{kernel.release}")]
         if not images or not trees:
-            raise VmError(f"the packages of {kernel.release} hold no kernel, or no modules")
+            raise SetupError(f"the packages of {kernel.release} hold no kernel, or no modules")
         bootable = bootable_of(images[0].read_bytes())
         (kernel.folder / "usr/lib").mkdir(parents=True)
         shutil.move(trees[0], kernel.folder / "usr/lib/modules")
@@ -97,7 +96,7 @@ def _program(name: str) -> str:
     (row,) = (row for row in debian.VM if row.name == name)
     path = debian.find(row)
     if path is None:
-        raise VmError(f"needs a working {name} (Debian package {row.packages[0]}): "
+        raise SetupError(f"needs a working {name} (Debian package {row.packages[0]}): "
                       "python3 scripts/debian.py vm installs it as root")  # fmt: skip
     return path
 
@@ -120,7 +119,7 @@ def vmlinux_of(image: bytes) -> bytes:
     (size,) = struct.unpack("<I", payload[-4:])
     elf = decompress(payload[:-4])[:size]
     if not elf.startswith(b"\x7fELF") or len(elf) != size:
-        raise VmError("the kernel's image does not hold an ELF file")
+        raise SetupError("the kernel's image does not hold an ELF file")
     return elf
 
 
@@ -161,7 +160,7 @@ def _modules(kernel: Kernel) -> list[Path]:
         # Prints "builtin NAME" for what needs no file, and "insmod FILE" for the others.
         lines = [line.split() for line in done.stdout.splitlines()]
         if done.returncode or not lines:
-            raise VmError(f"Linux {kernel.release} has no module {name}: {done.stderr.strip()}")
+            raise SetupError(f"Linux {kernel.release} has no module {name}: {done.stderr.strip()}")
         found.update({Path(line[1]): None for line in lines if line[0] == "insmod"})
     return list(found)
 

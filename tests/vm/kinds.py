@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts.archive import SetupError
 from tests.kinds.case import BY_OTHER_MEANS, STEPS, Outcome
 from tests.vm import image, machine
-from tests.vm.archive import VmError
 from tests.vm.kernels import Row
 from tests.vm.machine import Job
 from tests.vm.page import together
@@ -94,7 +94,7 @@ def _there(row: Row) -> Ran:
     result = machine.run(kernel, job, told)
     outcomes = tuple(_outcomes(told.getvalue()))
     if not outcomes:
-        raise VmError(f"{row.name}: ended with {result.code} and told nothing\n{result.console}")
+        raise SetupError(f"{row.name}: ended with {result.code} and told nothing\n{result.console}")
     slowest = sorted(outcomes, key=lambda one: -one.seconds)[:8]
     told_slowest = ", ".join(f"{one.kind} {one.seconds:.1f} s" for one in slowest)
     print(

@@ -18,9 +18,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from scripts.archive import SetupError
 from tests.vm import emulator, image, userspace
 from tests.vm.architectures import architecture
-from tests.vm.archive import VmError
 from tests.vm.image import Kernel
 from tests.vm.native import OWN_MACHINE
 
@@ -47,7 +47,7 @@ exec "$@"
 """
 
 
-class LimitError(VmError):
+class LimitError(SetupError):
     """The job was not done in time."""
 
 
@@ -89,10 +89,12 @@ def run(kernel: Kernel, job: Job, out: IO[bytes] | None = None, err: IO[bytes] |
     """Boot a kernel and run a job; its output goes to two files, else to our own.
 
     Raises:
-        VmError: the machine did not come so far, or ended without telling how the command did.
+        SetupError: the machine did not come so far, or ended without telling how the command did.
     """
     if os.geteuid():
-        raise VmError("needs root: the files of this machine are bound to another place for QEMU")
+        raise SetupError(
+            "needs root: the files of this machine are bound to another place for QEMU"
+        )
     with tempfile.TemporaryDirectory(prefix="pyebpf-vm-") as scratch:
         return _Machine(kernel, job, Path(scratch)).run(
             out or sys.stdout.buffer, err or sys.stderr.buffer
@@ -129,7 +131,7 @@ class _Machine:
         code = b"".join(status).strip()
         if not code:
             console += said.read_text(errors="replace")
-            raise VmError(f"the machine ended without an exit status\n{console}".strip())
+            raise SetupError(f"the machine ended without an exit status\n{console}".strip())
         return Result(int(code), console, seconds)
 
     def _job_files(self) -> bytes:

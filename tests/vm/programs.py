@@ -47,7 +47,7 @@ def _there(kernel: Kernel, verb: str, folder: Path, limit: float) -> None:
     job = Job(command, ROOT, (folder,), limit, environment={"PYTHONPATH": str(ROOT)})
     code = machine.run(kernel, job).code
     if code:
-        raise machine.VmError(f"`{verb}` ended with {code} on Linux {kernel.release}")
+        raise machine.SetupError(f"`{verb}` ended with {code} on Linux {kernel.release}")
 
 
 def _report(kernel: Kernel, seed: int, count: int, found: list[Difference]) -> int:

@@ -16,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
+from scripts.archive import SetupError
 from tests.forked import FORKED
 from tests.vm import image, machine
-from tests.vm.archive import VmError
 from tests.vm.kernels import Row
 from tests.vm.machine import Job
 from tests.vm.outcome import Outcome, answers_of, read
@@ -109,7 +109,7 @@ def run(row: Row, selection: Sequence[str], limit: float, *, ask: bool = False) 
             job = Job(["sh", "-c", script], ROOT, (Path(results),), limit=limit,
                       environment=_environment(row))  # fmt: skip
             result = machine.run(kernel, job, show, show)
-        except VmError as err:
+        except SetupError as err:
             return Outcome(row, error=str(err))
         outcome = Outcome(row, kernel.release, seconds=result.seconds, answers=answers_of(answers))
         return read(outcome, report, retried, result.code)
@@ -138,7 +138,7 @@ def _compile_tests(selection: Sequence[str]) -> None:
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True,
                           check=False)  # fmt: skip
     if done.returncode:
-        raise VmError(f"the tests cannot be collected:\n{done.stdout}{done.stderr}")
+        raise SetupError(f"the tests cannot be collected:\n{done.stdout}{done.stderr}")
 
 
 def _environment(row: Row) -> dict[str, str]:

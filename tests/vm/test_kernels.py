@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts.archive import SetupError, architecture
 from tests.kinds.case import STEPS
 from tests.kinds.case import Outcome as Came
 from tests.vm import image, kinds, outcome, page, userspace
-from tests.vm.archive import VmError, architecture
 from tests.vm.kernels import ROWS, Row, newest, row
 from tests.vm.outcome import Outcome
 
@@ -96,7 +96,7 @@ def test_the_files_of_another_architecture_are_its_own_but_for_ours(monkeypatch,
 
 
 def test_an_image_that_holds_something_else_is_refused() -> None:
-    with pytest.raises(VmError, match="does not hold an ELF file"):
+    with pytest.raises(SetupError, match="does not hold an ELF file"):
         image.vmlinux_of(bytes(0x1F1) + b"\1" + bytes(0x248 - 0x1F2) + b"\0\0\0\0\4" + bytes(8192))
 
 

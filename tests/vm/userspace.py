@@ -12,10 +12,9 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts import debian, project
-from tests.vm import archive
+from scripts import archive, debian, project
+from scripts.archive import SetupError, Suite
 from tests.vm.architectures import Architecture, architecture
-from tests.vm.archive import Suite, VmError
 from tests.vm.image import Kernel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,7 +51,7 @@ def get(kernel: Kernel, folder: Path) -> Userspace:
         folder: where its job runs.
 
     Raises:
-        VmError: they cannot be had.
+        SetupError: they cannot be had.
     """
     if kernel.row.arch == archive.architecture():
         needed = [kernel.folder, folder, Path(sys.prefix), Path(sys.base_prefix)]
@@ -121,7 +120,7 @@ def _install(arch: Architecture, wheels: list[str], folder: Path) -> None:
         [*words, *platforms, *wheels], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise VmError(f"no Python packages for {arch.name}: {done.stderr.strip()}")
+        raise SetupError(f"no Python packages for {arch.name}: {done.stderr.strip()}")
     # Emulated, to compile the standard library takes half a minute, each time.
     if version == f"{sys.version_info[0]}.{sys.version_info[1]}":
         words = [sys.executable, "-m", "compileall", "-qq", folder / "root/usr/lib" / python.name]

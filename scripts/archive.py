@@ -20,8 +20,8 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _FRESH_S = 6 * 3600  # how old the lists of a suite may be
 
 
-class VmError(Exception):
-    """A kernel cannot be had or booted; the message says what to do about it."""
+class SetupError(Exception):
+    """What tests need cannot be had, or not started; the message says what to do about it."""
 
 
 def cache() -> Path:
@@ -52,7 +52,7 @@ class Suite:
             arch: as Debian calls it; this machine's if none is given.
 
         Raises:
-            VmError: this is no Debian, or the archive does not have the suite.
+            SetupError: this is no Debian, or the archive does not have the suite.
         """
         self.name = name
         self._arch = arch = "" if arch == architecture() else arch
@@ -80,7 +80,7 @@ class Suite:
             with_dependencies: and what they need, as if nothing were installed anywhere.
 
         Raises:
-            VmError: that failed.
+            SetupError: that failed.
         """
         names = self._needed(packages) if with_dependencies else packages
         with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
@@ -120,7 +120,7 @@ class Suite:
         command = [words[0], "-qq", *options, *words[1:]]
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
         if check and done.returncode:
-            raise VmError(f"{' '.join(words)} failed for {self.name}: {done.stderr.strip()}")
+            raise SetupError(f"{' '.join(words)} failed for {self.name}: {done.stderr.strip()}")
         return done.stdout
 
 
@@ -128,17 +128,17 @@ def _unpack(package: Path, folder: Path) -> None:
     """Unpack a package, through links to directories: `dpkg-deb -x` would put its own there."""
     folder.mkdir(parents=True, exist_ok=True)
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as files:
-        words = ["tar", "-x", "--keep-directory-symlink", "--warning=no-timestamp", "-C", folder]
-        subprocess.run(words, stdin=files.stdout, check=True)
+        words = ["tar", "-x", "--keep-directory-symlink", "--warning=no-timestamp"]
+        subprocess.run([*words, "-C", folder], stdin=files.stdout, check=True)
     if files.returncode:
-        raise VmError(f"{package.name} cannot be unpacked")
+        raise SetupError(f"{package.name} cannot be unpacked")
 
 
 def codename() -> str:
     """Return what this machine's Debian release is called.
 
     Raises:
-        VmError: it is no Debian.
+        SetupError: it is no Debian.
     """
     known = dict(
         line.split("=", 1)
@@ -146,7 +146,7 @@ def codename() -> str:
         if "=" in line
     )
     if known.get("ID", "").strip('"') != "debian" or not shutil.which("apt-get"):
-        raise VmError("kernels come from the Debian archive that apt is configured with: "
+        raise SetupError("kernels come from the Debian archive that apt is configured with: "
                       "this needs a machine with Debian")  # fmt: skip
     return known["VERSION_CODENAME"].strip('"')
 
@@ -156,7 +156,7 @@ def architecture() -> str:
     """Return this machine's, as Debian calls it.
 
     Raises:
-        VmError: it is no Debian.
+        SetupError: it is no Debian.
     """
     codename()
     words = ["dpkg", "--print-architecture"]
@@ -173,4 +173,4 @@ def _address(suite: str) -> str:
         release, _, address = line.partition(" ")
         if release == own:
             return address
-    raise VmError(f"apt is not configured with {own}, so the address of {suite} is not known")
+    raise SetupError(f"apt is not configured with {own}, so the address of {suite} is not known")
