@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from pyebpf.errors import FormatError
@@ -47,6 +48,10 @@ Path: TypeAlias = "str | os.PathLike[str]"
 FORMAT = "pyebpf recording 1"
 #: The name of the array that has the types of a batch's records in order.
 TAGS = "tags"
+#: What comes of texts and types that are not those that were written.
+_DAMAGE = (KeyError, TypeError, ValueError, IndexError, AttributeError)
+#: What numpy raises where it cannot read an array: its header is a line of Python.
+_NO_ARRAY = (ValueError, EOFError, MemoryError, OverflowError, SyntaxError, TokenError)
 
 
 class About(Frozen):
@@ -217,13 +222,13 @@ def replay(path: Path) -> Recording:
         try:
             about = About(**{**text["about"], "programs": _tuples(text["about"]["programs"])})
             shapes = {key: _shape(value) for key, value in text["streams"].items()}
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as err:
+        except _DAMAGE as err:
             raise FormatError(f"{name} is a damaged recording: {err!r}") from err
         recording = Recording(name, about, shapes)
         try:
             while (text := _text(file)) is not None and _add(recording, text, file):
                 pass
-        except (KeyError, TypeError, ValueError) as err:
+        except _DAMAGE as err:
             raise FormatError(f"{name} is a damaged recording: {err!r}") from err
     return recording
 
@@ -244,9 +249,9 @@ def _add(recording: Recording, text: dict[str, Any], file: BinaryIO) -> bool:
     if not stream.shape.is_tagged:
         stream.add(_typed(arrays[""], stream.shape.kinds[0]), text["time"], text["lost"])
         return True
-    parts = (_typed(arrays[str(kind)], kind) for kind in stream.shape.kinds)
-    batch = batches.Batch(stream.shape, arrays[TAGS], tuple(parts))
-    if sum(len(part) for _, part in batch.items()) != len(batch):
+    parts = tuple(_typed(arrays[str(kind)], kind) for kind in stream.shape.kinds)
+    batch = batches.Batch(stream.shape, arrays[TAGS], parts)
+    if np.bincount(batch.tags, minlength=len(parts)).tolist() != [len(part) for part in parts]:
         raise ValueError(f"a batch of {stream.name} has other records than its {TAGS} say")
     stream.add(batch, text["time"], text["lost"])
     return True
@@ -256,8 +261,8 @@ def _typed(array: NDArray[Any], kind: DataType) -> NDArray[Any]:
     wanted = dtype.decoded_dtype(kind)
     if array.dtype != wanted.base and array.dtype == np.dtype(f"V{wanted.itemsize}"):
         array = array.view(wanted)
-    if array.dtype != wanted.base:
-        raise ValueError(f"{kind} is not {array.dtype}")
+    if array.dtype != wanted.base or array.shape[1:] != wanted.shape:
+        raise ValueError(f"{kind} is not {array.dtype}, {array.shape}")
     return array
 
 
@@ -265,7 +270,7 @@ def _array(file: BinaryIO) -> NDArray[Any] | None:
     """Read the next array; None where the file ends or was cut off."""
     try:
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError, MemoryError, OverflowError):
+    except _NO_ARRAY:
         return None
     return array
 
@@ -290,6 +295,8 @@ def _shape(value: Any) -> EventShape:
     shape = from_tuples(_tuples(value), _CLASSES)
     if not isinstance(shape, EventShape):
         raise TypeError(value)
+    for kind in shape.kinds:
+        dtype.decoded_dtype(kind)  # fields that are none fail here, not when records are read
     return shape
 
 

@@ -166,6 +166,16 @@ def test_a_recording_that_is_cut_off_has_all_before_that(tmp_path: Path) -> None
     assert seen == {(0, 0), (20, 0), (20, 2), (40, 2), (40, 4), (60, 4), (60, 6)}
 
 
+def test_a_batch_whose_header_is_no_python_is_where_it_was_cut_off(tmp_path: Path) -> None:
+    whole = written(tmp_path / "r.npy").read_bytes()
+    at = whole.rindex(b"'shape': (2,), }")
+    wrong = tmp_path / "wrong.npy"
+    wrong.write_bytes(whole[:at] + whole[at:].replace(b"(2,), }", b"(2,), (", 1))
+    recording = replay(wrong)
+    assert not recording.is_complete
+    assert [recording[name].received for name in ("both", "single")] == [60, 4]
+
+
 def test_bytes_that_are_no_recording_are_refused(tmp_path: Path) -> None:
     whole = written(tmp_path / "r.npy").read_bytes()
     wrong = tmp_path / "wrong.npy"
@@ -175,6 +185,9 @@ def test_bytes_that_are_no_recording_are_refused(tmp_path: Path) -> None:
         (b'"stream": "both"', b'"stream": "bath"'),
         (b"'<u4'", b"'<i4'"),
         (b'"lost": {"both"', b'"lost": {"bath"'),
+        (b'["@", "Field", "pid"', b'["&", "Field", "pid"'),
+        (bytes([0, 1] * 10), bytes([0, 2] * 10)),
+        (b"'shape': (10,), }  ", b"'shape': (5, 2), } "),
     ):
         assert old in whole
         wrong.write_bytes(whole.replace(old, new))
