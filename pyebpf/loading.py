@@ -16,6 +16,7 @@ from pyebpf import cache
 from pyebpf.attached import Links
 from pyebpf.btf.system import kernel_btf, modules_asked, types_ident
 from pyebpf.dsl.collect import Collected, collect
+from pyebpf.dsl.constants import chosen_values
 from pyebpf.dsl.events import Events
 from pyebpf.dsl.fingerprint import fingerprint
 from pyebpf.dsl.map_flags import Chosen
@@ -121,12 +122,13 @@ def load(  # noqa: PLR0913 - one argument for each thing that a session depends 
         AttachError: there is no such hook.
         NotSupportedError: this kernel lacks a feature that is needed.
         OtherKernelError: the target is another machine, or the file of another kernel.
+        PyebpfError: something given is no probe, or a key of ``options`` no ``Const``.
     """
     begin = _Begin(attach, measure_cost or max_overhead is not None, max_overhead)
     given = tokens.wanted(token)
     try:
         with tokens.using(given):
-            chosen, file = dict(options or {}), os.fspath(btf or "")
+            chosen, file = chosen_values(options), os.fspath(btf or "")
             session = _load(probes, target, chosen, license, file, begin)
     except BaseException:
         if given:

@@ -19,6 +19,7 @@ from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.dsl.stacks import StackTrace
 from pyebpf.dsl.symbols import KernelVariable, Kfunc
 from pyebpf.dsl.tail import TailCalls
+from pyebpf.errors import PyebpfError
 
 if TYPE_CHECKING:
     from pyebpf.dsl.probes.alternatives import Loadable
@@ -86,6 +87,9 @@ def collect(given: Iterable[Loadable], picks: Iterable[int] | None = None) -> Co
         given: the probes.
         picks: the number of a way for each alternative among them, in their order; without it, all
             ways are taken.
+
+    Raises:
+        PyebpfError: something given is no probe.
     """
     found = Collected()
     numbers = None if picks is None else iter(picks)
@@ -93,6 +97,8 @@ def collect(given: Iterable[Loadable], picks: Iterable[int] | None = None) -> Co
         if isinstance(one, Alternatives):
             every = tuple(probe for way in one.ways for probe in way)
             found.ways[one] = every if numbers is None else one.ways[next(numbers)]
+        elif not isinstance(one, Probe):
+            raise _no_probe(one)
         found.probes += found.ways[one] if isinstance(one, Alternatives) else (one,)
     for probe in found.probes:
         _function(probe.function, found)
@@ -101,6 +107,12 @@ def collect(given: Iterable[Loadable], picks: Iterable[int] | None = None) -> Co
         for number, entry in enumerate(decl.entries if isinstance(decl, OfMaps) else ()):
             found.name_map(entry, f"{name}_{number}")
     return found
+
+
+def _no_probe(given: object) -> PyebpfError:
+    several = "; write load(*…) for the probes in it" if isinstance(given, (list, tuple)) else ""
+    shown = getattr(given, "__name__", None) or repr(given)
+    return PyebpfError(f"{shown} is no probe: it is not decorated with a hook{several}")
 
 
 def namespace(function: Callable[..., Any]) -> Mapping[str, Any]:

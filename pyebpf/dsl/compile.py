@@ -10,6 +10,7 @@ from pyebpf.abi.programs import PROGRAM_KINDS
 from pyebpf.dsl.check.programs import check_programs
 from pyebpf.dsl.choose import Chosen, Refused, choose
 from pyebpf.dsl.collect import collect
+from pyebpf.dsl.constants import chosen_values
 from pyebpf.dsl.lower.programs import lower_program
 from pyebpf.dsl.probes import program_names
 from pyebpf.dsl.unit import UnitState
@@ -67,10 +68,11 @@ def compile_with_ir(
     refused: Refused = MappingProxyType({}),
 ) -> tuple[Compiled, Unit]:
     """Compile probes as :func:`compile_probes` does; return its IR too."""
-    chosen = choose(probes, target, options or {}, refused)
+    values = chosen_values(options)
+    chosen = choose(probes, target, values, refused)
 
     def with_stack(stack: int) -> tuple[Compiled, Unit]:
-        unit = UnitState(target, options or {}, collect(chosen.given, chosen.picks))
+        unit = UnitState(target, values, collect(chosen.given, chosen.picks))
         return _compile(chosen, unit, license, stack)
 
     return until_it_fits(with_stack)

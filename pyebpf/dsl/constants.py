@@ -94,6 +94,18 @@ def value_of(option: Any, chosen: Mapping[ConstDecl, Any]) -> Any:
     return option
 
 
+def chosen_values(options: Mapping[Any, Any] | None) -> dict[ConstDecl, Any]:
+    """Return the ``options=`` of a call: values of constants, by their declarations.
+
+    Raises:
+        PyebpfError: a key is no declaration, so its value would be for nothing.
+    """
+    for key in options or {}:
+        if not isinstance(key, ConstDecl):
+            raise PyebpfError(f"options: {key!r} is no Const; the declaration itself is the key")
+    return dict(options or {})
+
+
 class Options:
     """What was chosen, for who decides by it before there is a session.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pyebpf.dsl.choose import choose
 from pyebpf.dsl.collect import collect
 from pyebpf.dsl.compile import build_unit
-from pyebpf.dsl.constants import value_of
+from pyebpf.dsl.constants import chosen_values, value_of
 from pyebpf.dsl.events import Events
 from pyebpf.dsl.maps import MapDecl
 from pyebpf.dsl.perf import PerfEventArray
@@ -102,7 +102,7 @@ def run(
         CompileError: what is wrong with the probes.
     """
     return Simulation(
-        probes, target or frozen_target(), dict(options or {}), strict=strict, on_line=on_line
+        probes, target or frozen_target(), chosen_values(options), strict=strict, on_line=on_line
     )
 
 

@@ -6,8 +6,24 @@ import enum
 from types import ModuleType
 from typing import Any
 
-from pyebpf import Array, Const, Hash, Log2Hist, raw_tracepoint, tgid, u32, u64
+import pytest
+
+from pyebpf import (
+    Array,
+    Const,
+    Hash,
+    Log2Hist,
+    compile_probes,
+    load,
+    raw_tracepoint,
+    testing,
+    tgid,
+    u32,
+    u64,
+)
 from pyebpf.dsl.collect import collect, namespace
+from pyebpf.dsl.probes import Probe
+from pyebpf.errors import PyebpfError
 
 counts = Array[u64](max_entries=1)
 seen = Hash[u32, u64](max_entries=4)
@@ -94,3 +110,17 @@ def test_a_closure_hides_a_global_and_an_empty_cell_is_nothing() -> None:
     assert early["LIMIT"] == 8
     assert "late" not in early
     assert later["late"] == 1
+
+
+def test_what_is_no_probe_is_named() -> None:
+    with pytest.raises(PyebpfError, match="helper is no probe: it is not decorated with a hook"):
+        load(helper)  # type: ignore[arg-type]
+    with pytest.raises(PyebpfError, match=r"is no probe: .*; write load\(\*…\) for the probes"):
+        load([probe])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("key", ["verbose", counts, None])
+def test_an_option_has_its_declaration_as_its_key(key: object) -> None:
+    for use in (load, compile_probes, testing.run, Probe.explain):
+        with pytest.raises(PyebpfError, match=r"options: .* is no Const; the declaration itself"):
+            use(probe, options={key: True})
