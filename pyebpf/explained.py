@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pyebpf.abi.programs import PROGRAM_KINDS
@@ -62,13 +63,19 @@ def of_probe(
     return Explanation.of(words(compiled), lambda: subject)
 
 
-def of_compiled(compiled: Compiled, probes: list[Probe], options: Mapping[Any, Any]) -> Explanation:
+def of_compiled(
+    compiled: Compiled,
+    probes: list[Probe],
+    options: Mapping[Any, Any],
+    attached: Mapping[str, Sequence[str]],
+) -> Explanation:
     """Explain what is loaded.
 
     Args:
         compiled: what it is.
         probes: what it was made of; compiled again when the IR is to be seen.
         options: that it was made with.
+        attached: where each program is attached, by its name.
     """
 
     def subject() -> Subject:
@@ -78,16 +85,24 @@ def of_compiled(compiled: Compiled, probes: list[Probe], options: Mapping[Any, A
             return Subject(elf.parse_object(compiled.object), None)
         return Subject(elf.parse_object(made.object), unit)
 
-    return Explanation.of(words(compiled), subject)
+    return Explanation.of(words(compiled, attached), subject)
 
 
-def words(compiled: Compiled) -> str:
-    """Say which hooks a compiled program attaches to and which fields it reads there."""
+def words(compiled: Compiled, attached: Mapping[str, Sequence[str]] = MappingProxyType({})) -> str:
+    """Say which hooks a compiled program attaches to and which fields it reads there.
+
+    Args:
+        compiled: what it is.
+        attached: where each program was attached by hand, if it does not say where itself.
+    """
     out = []
     for info in compiled.programs:
         out.append(f"{info.name}: {info.kind} {info.target}".rstrip())
         later = lacks(PROGRAM_KINDS[info.kind], info.target, dict(info.at)) if info.attach else ""
-        out += [f"    not attached: {later}"] * bool(later)
+        if later and (places := attached.get(info.name)):
+            out.append(f"    attached to {', '.join(places)}")
+        elif later:
+            out.append(f"    not attached: {later}")
         out += [f"    reads {field}" for field in info.fields]
         out += [f"    {note}" for note in info.notes]
     return "\n".join(out)

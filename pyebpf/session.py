@@ -68,7 +68,6 @@ class Session(Shown, Measured, Owner):
         self._options = options
         self.links = links
         self.token: Token | None = None
-        self._closed = False
 
     def close(self) -> None:
         """Detach the probes, then close programs and maps. Idempotent."""
@@ -77,6 +76,7 @@ class Session(Shown, Measured, Owner):
         self._closed = True
         self._close_account()
         self.links.close()
+        self._losses.keep()
         for view in self._views.values():
             view.close()
         self._views.clear()
@@ -177,6 +177,7 @@ class Session(Shown, Measured, Owner):
         return self._map_fd(value) if isinstance(value, MapDecl) else value
 
     def _map_fd(self, decl: MapDecl) -> int:
+        self._check_open()
         opened = self._loaded.maps.get(self._found.maps.get(decl, ""))
         if opened is None:
             raise KeyError(f"no loaded probe uses this {type(decl).__name__}")
@@ -212,6 +213,7 @@ class Session(Shown, Measured, Owner):
         return program.fd
 
     def _program(self, probe: object) -> Program:
+        self._check_open()
         wanted = self._found.taken(probe)
         for name, one, _ in program_names(self._found.all_probes(), self._options):
             if one in wanted and name in self._loaded.programs:
@@ -219,8 +221,7 @@ class Session(Shown, Measured, Owner):
         raise KeyError(f"{getattr(probe, 'name', probe)!r} is no probe that this session loaded")
 
     def _view(self, decl: MapDecl) -> Any:
-        if self._closed:
-            raise PyebpfError("the session is closed")
+        self._check_open()
         name = self._found.maps.get(decl, "")
         if isinstance(decl, Global):
             return self._global(name, decl.data_type())

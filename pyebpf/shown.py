@@ -82,7 +82,9 @@ class Shown(Streams):
             a text, which a notebook draws: each line of Python beside the IR and the instructions
             that it became.
         """
-        return explained.of_compiled(self.compiled, self._found.probes, self._options)
+        at = {info.name: self.links.of(info.name) for info in self.compiled.programs}
+        attached = {name: [link.hook for link in links] for name, links in at.items()}
+        return explained.of_compiled(self.compiled, self._found.probes, self._options, attached)
 
     def _repr_html_(self) -> str:
         counts = {info.name: len(self.links.of(info.name)) for info in self.compiled.programs}

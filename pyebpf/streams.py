@@ -54,11 +54,14 @@ class Losses:
 
     def __init__(self, counters: MapFd | None, numbers: Mapping[str, int]) -> None:
         self._counters, self._numbers = counters, numbers
+        self._kept: dict[str, int] | None = None
 
     def of(self, name: str) -> int:
         """Return how many updates of a map were refused."""
         if self._counters is None or name not in self._numbers:
             return 0
+        if self._kept is not None:
+            return self._kept[name]
         # Without numpy: a tool may ask for losses and nothing else.
         entry, part = divmod(_COUNTER * self._numbers[name], self._counters.spec.value_size)
         key, value = ctypes.c_uint32(entry), (ctypes.c_char * self._counters.spec.value_size)()
@@ -70,6 +73,10 @@ class Losses:
         counts = {name: self.of(name) for name in self._numbers}
         return {name: count for name, count in counts.items() if count}
 
+    def keep(self) -> None:
+        """Remember the counts as they are now: the map that they are in is closed next."""
+        self._kept = {name: self.of(name) for name in self._numbers}
+
 
 class Streams(OpenMaps):
     """What the probes of a session send to it, besides what is in its maps.
@@ -77,6 +84,8 @@ class Streams(OpenMaps):
     Attributes:
         compiled: what was loaded.
     """
+
+    _closed = False
 
     def __init__(self, loaded: LoadedObject, compiled: Compiled, found: Collected) -> None:
         super().__init__()
@@ -102,17 +111,17 @@ class Streams(OpenMaps):
         Args:
             seconds: how long; ``float("inf")`` waits until Ctrl-C.
         """
-        end = time.monotonic() + seconds
-        if PRINT_MAP not in self._loaded.maps:
-            _wait_until(end)
-            return
         for line in self.lines(seconds):
             sys.stdout.write(line)
             sys.stdout.flush()
 
     def lines(self, seconds: float = float("inf")) -> Iterator[str]:
         """Yield what probes print, line by line with line ends, for some seconds."""
+        self._check_open()
         end = time.monotonic() + seconds
+        if PRINT_MAP not in self._loaded.maps:
+            _wait_until(end)
+            return
         sent = self._lines_sent()
         while True:
             for record in sent.read_raw():
@@ -141,7 +150,8 @@ class Streams(OpenMaps):
         """Return how many updates the kernel refused, by map; empty if none were.
 
         A hash or histogram that is full refuses new keys; a ring buffer that is full refuses
-        records (``print`` is the buffer of printed lines).
+        records (``print`` is the buffer of printed lines). Of a session that was closed it is what
+        there was then.
         """
         return self._losses.all()
 
@@ -177,6 +187,10 @@ class Streams(OpenMaps):
         kernel = os.uname()
         about = recordings.About(programs, kernel.release, kernel.machine, time.time())
         return recorder.record(path, about, streams, seconds)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise PyebpfError("the session is closed")
 
     def _is_loaded(self, decl: MapDecl) -> bool:
         return self._found.maps[decl] in self._loaded.maps

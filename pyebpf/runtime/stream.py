@@ -157,7 +157,7 @@ class EventStream(Owner):
         """
         before, end = self.received, time.monotonic() + seconds
         while self._open and (left := end - time.monotonic()) > 0:
-            batch = self.read(min(left, _PATIENCE))
+            batch = self._awaited(min(left, _PATIENCE))
             if len(batch):
                 call(batch)
         return self.received - before
@@ -188,9 +188,18 @@ class EventStream(Owner):
 
     def __iter__(self) -> Iterator[Any]:
         while self._open:
-            batch = self.read(_PATIENCE)
+            batch = self._awaited(_PATIENCE)
             if len(batch):
                 yield batch
+
+    def _awaited(self, seconds: float) -> Any:
+        """Return what comes in some seconds; nothing, if another thread closes the stream then."""
+        try:
+            return self.read(seconds)
+        except (ValueError, OSError):  # of a buffer, of its descriptor
+            if self._open:
+                raise
+            return ()
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         while self._open:
@@ -203,12 +212,13 @@ class EventStream(Owner):
     async def _arrival(self) -> None:
         loop = asyncio.get_running_loop()
         arrived = loop.create_future()
+        descriptor = self.fileno()  # by this number the loop knows it, also when it is closed then
         # Not for longer than this: the descriptor stays readable while others use the loop.
-        loop.add_reader(self.fileno(), _set, arrived)
+        loop.add_reader(descriptor, _set, arrived)
         try:
             await asyncio.wait([arrived], timeout=_PATIENCE)
         finally:
-            loop.remove_reader(self.fileno())
+            loop.remove_reader(descriptor)
 
     def close(self) -> None:
         """Stop iterations and unmap the buffer. Idempotent."""

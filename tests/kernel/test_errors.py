@@ -37,7 +37,13 @@ from pyebpf import (
 from pyebpf.dsl.collect import collect
 from pyebpf.dsl.compile import build_unit
 from pyebpf.dsl.unit import UnitState
-from pyebpf.errors import CompileError, MapFullError, NotSupportedError, VerifierError
+from pyebpf.errors import (
+    CompileError,
+    MapFullError,
+    NotSupportedError,
+    PyebpfError,
+    VerifierError,
+)
 from pyebpf.ir import nodes
 from pyebpf.ir.llvm.object import compile_unit
 from pyebpf.kernel import task_struct
@@ -238,6 +244,40 @@ def chatter() -> int:
     for number in range(100):
         print("a line of more than a few bytes", number, ktime_get_ns(), tgid())
     return 1
+
+
+def test_what_was_lost_is_known_when_the_session_is_closed() -> None:
+    with loaded(fill) as session:
+        for key in range(300):
+            assert fire(session, fill, key) == 1
+        stream = session[facts]
+        before = session.lost()
+        assert before["facts"] == stream.lost > 0
+    assert session.lost() == before
+    assert stream.lost == before["facts"]
+
+
+def test_a_closed_session_says_so() -> None:
+    with load(fill, attach=False) as session:
+        pass
+    session.close()
+    for use in (
+        lambda: session.attach(fill),
+        lambda: session.test_run(fill),
+        lambda: session.read(fill),
+        lambda: session.pin(small, "/sys/fs/bpf/none"),
+        lambda: session.pin(fill, "/sys/fs/bpf/none"),
+        lambda: session[small],
+        lambda: list(session.lines()),
+        lambda: session.sleep(0),
+    ):
+        with pytest.raises(PyebpfError, match="the session is closed"):
+            use()
+
+
+def test_a_session_without_print_has_no_lines() -> None:
+    with load(fill, attach=False) as session:
+        assert list(session.lines(0.01)) == []
 
 
 def test_printed_lines_without_room_are_counted() -> None:

@@ -113,6 +113,13 @@ def test_the_threads_of_one_process_are_visited(requires: Callable[[str], None])
             other.join()
 
 
+def test_a_number_that_no_process_has_is_refused() -> None:
+    with load(thread, attach=False) as session:
+        for number in (-5, 1 << 31):
+            with pytest.raises(AttachError, match=f"there is no process {number}"):
+                session.attach(thread, pid=number)
+
+
 def test_a_process_that_ended_is_not_visited(requires: Callable[[str], None]) -> None:
     requires("helper:user_ringbuf_drain")  # Linux 6.1
     ended = subprocess.Popen([sys.executable, "-c", ""])

@@ -302,6 +302,26 @@ def test_an_xdp_program_that_replaced_ours_stays() -> None:
     assert told(REPLACED) == ["2 2", "2 2"]
 
 
+def test_a_program_for_one_way_is_not_attached_to_the_other() -> None:
+    with load(first, arrives, refuses, attach=False) as session:
+        for probe, way in ((first, "ingress"), (arrives, "egress")):
+            with pytest.raises(AttachError, match=f"'tcx_.*gress' program is not for way='{way}'"):
+                session.attach(probe, device="lo", way=way)
+        with pytest.raises(AttachError, match="way='ingress' or way='egress'"):
+            session.attach(first, device="lo", way="sideways")
+        with pytest.raises(AttachError, match="'cgroup_connect4' program is not for way='egress'"):
+            session.attach(refuses, cgroup="/", way="egress")
+
+
+def test_what_is_attached_by_hand_is_said() -> None:
+    with own_cgroup() as group, load(watches) as session:
+        assert "    not attached: session.attach(…, cgroup=…) says where" in session.explain()
+        link = session.attach(watches, cgroup=str(group))
+        assert session.explain().splitlines()[1] == f"    attached to {group}"
+        link.close()
+        assert "    not attached: " in session.explain()
+
+
 @cgroup_sock_addr("connect4")
 def refuses(ctx: SockAddrContext) -> i32:
     counts[6] += 1

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -226,6 +227,17 @@ def test_the_rate_of_samples_has_a_limit() -> None:
 
     with pytest.raises(AttachError, match=r"freq_hz=1099511627776: this kernel samples \d+ times"):
         load(sample)
+
+
+@pytest.mark.parametrize("often", [{"freq_hz": 0}, {"freq_hz": 0.5}, {"period": 0}, {"period": -1}])
+def test_how_often_is_a_whole_number_above_0(often: dict[str, Any]) -> None:
+    @perf_event("page-faults", pid=os.getpid(), **often)
+    def never(ctx: PerfEventContext) -> None:
+        counts[3] += 1
+
+    (word, number), *_ = often.items()
+    with pytest.raises(AttachError, match=f"{word}={number}: it takes a whole number above 0"):
+        load(never)
 
 
 def test_a_period_counts_one_in_so_many() -> None:

@@ -32,6 +32,7 @@ from pyebpf import (
 from pyebpf.dsl.events import PERF
 from pyebpf.host.cpus import online
 from pyebpf.runtime.features import KernelFeatures
+from pyebpf.runtime.stream import EventStream
 from pyebpf.spec.target import Lack
 from pyebpf.targets import host_target
 from tests.kernel.running import fire
@@ -259,6 +260,33 @@ def test_batches_come_to_loops_callbacks_and_coroutines() -> None:
         later.join()
         assert found == list(range(1_000))
         assert session[counted].received == 3_000
+
+
+@pytest.mark.parametrize("buffer", [ring, perf])
+def test_loops_end_when_the_session_is_closed(buffer: Events[Any]) -> None:
+    async def waits(session: Session) -> int:
+        async def loop() -> int:
+            return sum([len(batch) async for batch in session[buffer]])
+
+        waiting = asyncio.create_task(loop())
+        await asyncio.sleep(0)  # it has nothing to read, and waits for the descriptor
+        session.close()
+        return await waiting
+
+    said: list[int] = []
+
+    def reads(stream: EventStream) -> None:
+        said.append(sum(map(len, stream)))
+
+    probe = send if buffer is ring else send_perf
+    assert asyncio.run(waits(load(probe, attach=False))) == 0
+    for _ in range(10):
+        session = load(probe, attach=False)
+        reader = threading.Thread(target=reads, args=(session[buffer],))
+        reader.start()
+        session.close()
+        reader.join()
+    assert said == [0] * 10
 
 
 def take_in_a_loop(session: Session) -> list[int]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
-from pyebpf.errors import NotSupportedError, PyebpfError
+from pyebpf.errors import AttachError, NotSupportedError, PyebpfError
 from pyebpf.lazy import lazy
 from pyebpf.owner import Owner
 from pyebpf.plain import Frozen
@@ -45,6 +45,28 @@ class Unlinked(Frozen):
         when = f" (links came with Linux {self.since})" if self.since else ""
         text = f"{hook!r} cannot {cannot}: {self.why}{when}"
         return NotSupportedError(text, feature=self.feature, since=self.since)
+
+
+def way_of(request: Request, ways: Mapping[str, int], own: int | None) -> int:
+    """Return the attach type of the way that packets pass: the program's own, or ``at["way"]``.
+
+    Args:
+        request: what is attached.
+        ways: the attach types by their words.
+        own: the attach type of a program that is for one way only.
+
+    Raises:
+        AttachError: neither says which, or each says another.
+    """
+    asked = str(request.at.get("way", ""))
+    if (asked or own is None) and asked not in ways:
+        known = " or ".join(f"way={way!r}" for way in ways)
+        raise AttachError(f"say where packets pass the program: {known}")
+    if own is None:
+        return ways[asked]
+    if asked and ways[asked] != own:
+        raise AttachError(f"a {request.kind.name!r} program is not for way={asked!r}")
+    return own
 
 
 class HasDescriptor(Protocol):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pyebpf.abi import constants as c
 from pyebpf.errors import AttachError, KernelError
 from pyebpf.runtime import syscall
-from pyebpf.runtime.links.base import Link, Unlinked
+from pyebpf.runtime.links.base import Link, Unlinked, way_of
 
 if TYPE_CHECKING:
     from pyebpf.runtime.links.base import Request
@@ -26,7 +26,9 @@ def attach_cgroup(request: Request) -> Link:
 
     Since:  4.15, beside other programs; through a link 5.7 (feature ``cgroup_link``).
     """
-    path, kind = str(request.at["cgroup"]), _attach_type(request)
+    path, any_way = str(request.at["cgroup"]), request.kind.name == "cgroup_skb"
+    # The number of those that come in is 0, so it does not tell whether there is one.
+    kind = way_of(request, _WAYS, None if any_way else request.kind.attach_type)
     directory = open_cgroup(path)
     try:
         if not request.has("cgroup_link"):
@@ -45,16 +47,6 @@ def attach_cgroup(request: Request) -> Link:
         raise
     finally:
         os.close(directory)
-
-
-def _attach_type(request: Request) -> int:
-    kind = request.kind.attach_type
-    if kind or request.kind.name != "cgroup_skb":
-        return kind
-    way = str(request.at.get("way", ""))
-    if way not in _WAYS:
-        raise AttachError("say where packets pass: way='ingress' or way='egress'")
-    return _WAYS[way]
 
 
 def open_cgroup(path: str) -> int:

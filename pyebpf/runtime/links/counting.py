@@ -78,9 +78,18 @@ def _attributes(event: PerfEvent, request: Request) -> bytes:
         flags |= layout.PERF_ATTR_INHERIT | layout.PERF_ATTR_INHERIT_THREAD
     config, config1, config2 = event.words
     return layout.perf_event_attr(
-        event.kind, config, sample_period=int(at.get("freq_hz") or at["period"]), flags=flags,
+        event.kind, config, sample_period=_how_often(at), flags=flags,
         config1=config1, config2=config2, breakpoint_access=event.access,
     )  # fmt: skip
+
+
+def _how_often(at: Mapping[str, Any]) -> int:
+    """Return the frequency or the period; with 0 the kernel would count and never run a program."""
+    word = "freq_hz" if "freq_hz" in at else "period"
+    number = int(at[word])
+    if not 0 < number < 1 << 63 or number != at[word]:
+        raise AttachError(f"{word}={at[word]!r}: it takes a whole number above 0")
+    return number
 
 
 def _places(at: Mapping[str, Any], event: PerfEvent, group: int) -> Iterator[_Where]:

@@ -12,7 +12,7 @@ from pyebpf.abi import attr as layout
 from pyebpf.abi import constants as c
 from pyebpf.errors import AttachError, KernelError
 from pyebpf.runtime import clsact, netlink, syscall
-from pyebpf.runtime.links.base import Link, Unlinked
+from pyebpf.runtime.links.base import Link, Unlinked, way_of
 
 if TYPE_CHECKING:
     from pyebpf.runtime.links.base import Request
@@ -102,10 +102,7 @@ def attach_tc(request: Request) -> Link:
 
     Since:  4.5, as a filter; by a link 6.6 (feature ``tcx``).
     """
-    kind = request.kind.attach_type or _WAYS.get(str(request.at.get("way", "")), 0)
-    if not kind:
-        ways = " or ".join(f"way={way!r}" for way in _WAYS)
-        raise AttachError(f"say where packets pass the program: {ways}")
+    kind = way_of(request, _WAYS, request.kind.attach_type or None)
     device, name = _device(request), str(request.at["device"])
     if not request.has("tcx"):
         return FilterLink(request.prog_fd, device, _PARENTS[kind], name)

@@ -52,7 +52,7 @@ def attach_iter(request: Request) -> Link:
             group = open_cgroup(str(at["cgroup"]))
             info = layout.ITER_CGROUP.pack(_order(at.get("order", "descendants")), group, 0)
         elif "pid" in at:
-            info = layout.ITER_TASK.pack(0, int(at["pid"]), 0)
+            info = layout.ITER_TASK.pack(0, _process(at["pid"]), 0)
         detail = layout.LINK_CREATE_ITER.pack(syscall.address_of(info), len(info)) if info else b""
         fd = syscall.link_create(request.prog_fd, 0, c.BPF_TRACE_ITER, detail=detail)
         return IterLink(fd, request.hook)
@@ -65,6 +65,12 @@ def _descriptor(given: object) -> int:
     if not isinstance(given, int):
         raise AttachError(f"visit the entries of a map that a probe uses, not of {given!r}")
     return given
+
+
+def _process(pid: int) -> int:
+    if not 0 <= pid < 1 << 31:
+        raise AttachError(f"there is no process {pid}")
+    return pid
 
 
 def _order(word: str) -> int:
