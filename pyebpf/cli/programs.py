@@ -95,7 +95,7 @@ def _names_a_part(word: str) -> bool:
 
 def _imported(place: str) -> tuple[ModuleType, dict[ConstDecl, Any]]:
     """Import a program; of a script that loads its probes at once, as far as that."""
-    if not place.endswith(".py") and all(part.isidentifier() for part in place.split(".")):
+    if not _names_a_file(place) and all(part.isidentifier() for part in place.split(".")):
         return _guarded(place, lambda: _by_name(place)), {}
     # As for `python FILE`: its own name is all that it is given, and its folder is looked in.
     sys.argv = [place]
@@ -117,6 +117,11 @@ def _imported(place: str) -> tuple[ModuleType, dict[ConstDecl, Any]]:
     finally:
         package.load = load  # type: ignore[attr-defined]
     return module, options
+
+
+def _names_a_file(place: str) -> bool:
+    """Tell a file by how its name ends; without an end, a module may have the same name."""
+    return place.endswith(".py") or ("." in place and os.path.isfile(place))  # noqa: PTH113
 
 
 def _by_name(name: str) -> ModuleType:

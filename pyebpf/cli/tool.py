@@ -44,7 +44,20 @@ R = TypeVar("R")
 
 _CGROUP = "--cgroup"
 _NUMBERS = ("--pid", "--tid")
+#: ``PID_MAX_LIMIT`` of ``include/linux/threads.h``: a process has a number below it.
+_PID_MAX_LIMIT = 4 << 20
 FAILED, MISUSED, EXCEEDED, CLOSED_PIPE = 1, 2, 3, 141
+
+
+def _check_number(const: ConstDecl, value: Any) -> None:
+    """Refuse the number of a process or a thread that there cannot be: nothing would be traced.
+
+    Raises:
+        UsageError: it is one. (0 is the idle task, and to most tools everybody, as to BCC's.)
+    """
+    for number in value if isinstance(value, tuple) else (value,):
+        if not 0 <= number < _PID_MAX_LIMIT:
+            raise UsageError(f"{const.flags[0]}: no process or thread has the number {number}")
 
 
 class Tool(Generic[R]):
@@ -277,6 +290,9 @@ class Tool(Generic[R]):
     def _check(self, choice: Choice) -> None:
         if clash := self._clash(choice.consts):
             raise UsageError(clash)
+        for const, value in choice.consts.items():
+            if any(flag in _NUMBERS for flag in const.flags):
+                _check_number(const, value)
         if "exec" in choice.frame:
             if self._process in choice.consts:
                 raise UsageError(f"can only use {self._process.flags[0]} or --exec")

@@ -123,6 +123,17 @@ def test_what_is_wrong_with_a_program(file: Path, text: str, part: str, said: st
     assert said.format(file=file) in str(caught.value)
 
 
+def test_a_file_is_one_whatever_its_end(restored: None, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as here:
+        here.chdir(tmp_path)
+        (tmp_path / "probe.txt").write_text("x = 1\n", encoding="utf-8")
+        (tmp_path / "data.bin").write_bytes(b"\x7fELF\0")
+        with pytest.raises(PyebpfError, match=r"probe\.txt: no probe in it"):
+            read_program("probe.txt")
+        with pytest.raises(PyebpfError, match=r"data\.bin is no Python program"):
+            read_program("data.bin")
+
+
 def test_what_is_not_there() -> None:
     with pytest.raises(PyebpfError, match=r"there is no file and no module 'no_such\.thing'"):
         read_program("no_such.thing")

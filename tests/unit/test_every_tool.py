@@ -52,6 +52,17 @@ def test_every_tool_has_them_or_says_why_not(name: str, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize("name", TOOLS)
+def test_a_number_that_no_process_has_is_refused(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for flag in {"--pid", "--tid"} & flags_of(name):
+        for number in (-5, 4 << 20):
+            assert tool_of(name).main([f"{flag}={number}"]) == 2
+            said = capsys.readouterr().err
+            assert f"no process or thread has the number {number}\n" in said
+
+
+@pytest.mark.parametrize("name", TOOLS)
 def test_every_tool_that_knows_processes_runs_commands(name: str) -> None:
     flags = flags_of(name)
     assert ("--pid" in flags) == ("--exec" in flags)
