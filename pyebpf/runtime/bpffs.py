@@ -42,8 +42,10 @@ def pin(fd: int, path: str) -> None:
             be.
         KernelError: the kernel refuses for another reason, such as permissions.
     """
+    if not path or "\0" in path:  # the kernel would end it there
+        raise PinError(f"{path!r} is no path", path=path)
     try:
-        make_folder(os.path.dirname(path))
+        make_folder(os.path.dirname(path) or os.curdir)
         syscall.obj_pin(fd, path)
     except OSError as error:
         _explain(error, path)

@@ -303,6 +303,19 @@ def test_what_is_wrong_with_a_path_is_said() -> None:
 
 
 @in_own_bpffs
+def test_a_path_is_taken_as_it_is_or_not_at_all() -> None:
+    os.chdir(BPFFS)
+    with loaded(count) as session:
+        session.pin(count, "here")
+        open_pinned("here").close()
+        unpin(f"{BPFFS}/here")
+        for path in ("", f"{BPFFS}/before\0behind"):
+            with pytest.raises(PinError, match="is no path"):
+                session.pin(count, path)
+        assert not Path(BPFFS, "before").exists()
+
+
+@in_own_bpffs
 def test_without_the_file_system_the_message_says_how_to_mount_it() -> None:
     import ctypes
 
