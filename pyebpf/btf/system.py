@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pyebpf import cache
 from pyebpf.btf import files
-from pyebpf.errors import NotSupportedError, OtherKernelError
+from pyebpf.errors import FormatError, NotSupportedError, OtherKernelError
 from pyebpf.lazy import lazy
 
 if TYPE_CHECKING:
@@ -182,7 +182,10 @@ def _content(path: str) -> bytes:
 def _load_once(file: str, ident: str) -> Btf:
     key = _key(file, ident)
     if key not in _loaded:
-        _loaded[key] = parse.Btf.parse(_read(file).data, store=_CacheStore(ident))
+        try:
+            _loaded[key] = parse.Btf.parse(_read(file).data, store=_CacheStore(ident))
+        except FormatError as error:
+            raise FormatError(f"{file}: {error}") from None
     return _loaded[key]
 
 

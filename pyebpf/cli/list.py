@@ -22,6 +22,7 @@ from pyebpf.hooks import (
     matching,
 )
 from pyebpf.progress import counted
+from pyebpf.spec.patterns import matcher
 from pyebpf.targets import host_target
 
 if TYPE_CHECKING:
@@ -48,13 +49,22 @@ With -p or -b the functions of binaries, and the probes that these have themselv
 
 KIND is one of {", ".join(_KINDS)}.
 """
+
+
+def _limit(text: str) -> int:
+    number = whole(text)
+    if number < 0:
+        raise ValueError(f"{text!r} is no count; 0 is for all")
+    return number
+
+
 _OPTIONS = (
     option("-k", "--kind", metavar="KIND", help="only this kind; may be given several times"),
     option("-b", "--binary", metavar="FILE", help="of a binary: a path, or c for libc"),
     option("-p", "--pid", metavar="PID", help="of all files that a process runs", convert=whole),
     option("-v", "--verbose", help="fields of tracepoints, each in a line of its own"),
     option(
-        "-n", "--limit", metavar="COUNT", convert=whole,
+        "-n", "--limit", metavar="COUNT", convert=_limit,
         help=f"hooks of a kind at most, 0 for all (default: {_LIMIT})",
     ),
     option("-j", "--json", help="print JSON, one object per line; all of them without -n"),
@@ -90,13 +100,17 @@ def run(argv: list[str]) -> int:
     if len(given.words) != 1:
         raise UsageError("list takes one PATTERN; quote it, so that the shell leaves it alone")
     pattern = given.words[0]
+    try:
+        matcher(pattern)  # what is wrong with it is wrong for every kind
+    except PyebpfError as error:
+        raise UsageError(str(error)) from None
     kinds = _kinds(given, pattern)
     found = _found(kinds, pattern)
     if not any(names for _, names in found):
         raise _nothing(kinds, pattern)
     limit = given.get("n", 0 if "j" in given else _LIMIT)
     for kind, names in found:
-        shown = names[:limit] if limit > 0 else names
+        shown = names[:limit] if limit else names
         for name in shown:
             output.write(_text(kind.describe(name), given))
         if len(shown) < len(names):

@@ -212,6 +212,8 @@ def test_nothing_is_found(words: list[str], said: str) -> None:
         (["a", "-k", "symbol"], "kind 'symbol' is listed with -p PID or -b FILE"),
         (["a", "-k", "iter", "-b", "c"], "kind 'iter' is listed without -p and -b"),
         (["a", "-p", "me"], "-p: 'me' is no whole number"),
+        (["a", "-n", "-1"], "-n: '-1' is no count; 0 is for all"),
+        (["/(/"], "/(/ is no regular expression: missing )"),
     ],
 )
 def test_wrong_words(words: list[str], said: str) -> None:
