@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, overload
 from pyebpf.abi.constants import BPF_F_MMAPABLE
 from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.map_flags import pin_path
-from pyebpf.dsl.maps import MapDecl
+from pyebpf.dsl.maps import MapDecl, room
 from pyebpf.errors import PyebpfError
 from pyebpf.spec.aggregates import (
     CELL,
@@ -53,11 +53,9 @@ class Aggregate(MapDecl, Generic[K]):
 
     def __init__(self, key: Any, max_keys: int, pin: Path | None) -> None:
         name = type(self).__name__
-        if max_keys < 1:
-            raise PyebpfError(f"{name}: max_keys={max_keys}: a map holds at least 1 key")
         self.pin = pin_path(name, pin)
         self.key = key
-        self.max_keys = max_keys
+        self.max_keys = room(name, "max_keys", max_keys)
 
     def key_type(self) -> DataType | None:
         """Return the type of the keys, or None if there are none.

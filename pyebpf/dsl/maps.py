@@ -6,6 +6,7 @@ The methods exist for probes and for type checkers. Outside a probe, read the op
 
 from __future__ import annotations
 
+from operator import index
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, get_args, overload
 
 from pyebpf.abi.constants import BPF_F_INNER_MAP, BPF_F_MMAPABLE
@@ -31,6 +32,32 @@ if TYPE_CHECKING:
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+#: ``max_entries`` of ``union bpf_attr`` in ``include/uapi/linux/bpf.h`` has 32 bits.
+_MOST = (1 << 32) - 1
+
+
+def room(owner: str, word: str, number: Any) -> int:
+    """Return for how many entries or keys a map has room.
+
+    Args:
+        owner: what is declared, for the message.
+        word: the argument that says it: ``max_entries``, ``max_keys``.
+        number: what was said there.
+
+    Raises:
+        PyebpfError: it is no such number.
+    """
+    try:
+        size = index(number)
+    except TypeError:
+        raise PyebpfError(f"{owner}: {word}={number!r} is no whole number") from None
+    if size < 1:
+        unit = "key" if word == "max_keys" else "entry"
+        raise PyebpfError(f"{owner}: {word}={size}: a map holds at least 1 {unit}")
+    if size > _MOST:
+        raise PyebpfError(f"{owner}: {word}={size}: no map holds more than {_MOST}")
+    return size
 
 
 class MapDecl:
@@ -61,8 +88,7 @@ class MapDecl:
 
     def entries_with(self, options: Mapping[Any, Any]) -> int:
         """Return how many entries the map is made with, where a constant says how many."""
-        entries: int = value_of(self.entries_option, options)
-        return entries
+        return room(type(self).__name__, "max_entries", value_of(self.entries_option, options))
 
     def aggregate(self) -> AggregateSpec | None:
         """Say what the map's rows are, if it is an aggregate."""
@@ -91,10 +117,7 @@ class MapDecl:
             if fixed:
                 raise PyebpfError(f"{name}: max_entries cannot be an option: {fixed}")
             self.entries_option = max_entries
-        entries: int = value_of(max_entries, {})
-        if entries < 1:
-            raise PyebpfError(f"{name}: max_entries={entries}: a map holds at least 1 entry")
-        return entries
+        return room(name, "max_entries", value_of(max_entries, {}))
 
     def type_arguments(self) -> tuple[Any, ...]:
         """Return what stands in the brackets of the declaration: ``Hash[u32, u64]``."""

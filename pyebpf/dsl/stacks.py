@@ -72,7 +72,7 @@ class StackTrace(MapDecl):
         return self._entries(super().entries_with(options))
 
     def _entries(self, stacks: int) -> int:
-        if self.replace or stacks < 1:  # the kernel says what is wrong with that
+        if self.replace:
             return stacks
         return entries_of_each(stacks, build_ids=self.stack_build_id)
 

@@ -108,12 +108,28 @@ def test_options_say_how_many_entries_there_are() -> None:
         Array[u64](max_entries=room)
     with pytest.raises(PyebpfError, match="StackTrace: max_entries=0: a map holds at least 1"):
         StackTrace(max_entries=Const(0))
+    for value, said in ((0, "at least 1 entry"), (1 << 32, "no map holds more"), ("x", "no whole")):
+        for decl in (table, stacks):
+            with pytest.raises(PyebpfError, match=f"max_entries={value!r}.*{said}"):
+                decl.entries_with({room: value})
 
 
 WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "no room": (
         lambda: Hash[u32, u64](max_entries=0),
         "Hash: max_entries=0: a map holds at least 1 entry",
+    ),
+    "part of an entry": (
+        lambda: Hash[u32, u64](max_entries=1.5),  # type: ignore[arg-type]
+        "Hash: max_entries=1.5 is no whole number",
+    ),
+    "more than a map holds": (
+        lambda: Array[u64](max_entries=1 << 40),
+        "Array: max_entries=1099511627776: no map holds more than 4294967295",
+    ),
+    "more keys than a map holds": (
+        lambda: Log2Hist[u32](max_keys=1 << 32),
+        "Log2Hist: max_keys=4294967296: no map holds more than 4294967295",
     ),
     "no types": (
         lambda: Hash().spec("m", 1),
