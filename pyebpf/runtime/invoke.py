@@ -41,7 +41,12 @@ def invoke(
         args: the record, or the words.
         data: the packet; the program may make it longer by as much as a page.
         repeat: how many times.
+
+    Raises:
+        ValueError: the kernel cannot be asked for so many.
     """
+    if not 0 <= repeat < 1 << 32:
+        raise ValueError(f"repeat={repeat}: how many times, up to {(1 << 32) - 1}")
     if data:
         ran = prog_test_run(fd, data=data, repeat=repeat, data_out_size=len(data) + _ROOM)
     else:

@@ -324,6 +324,30 @@ def test_what_is_made_for_its_hook_is_attached_to_no_other() -> None:
         session.attach(passes, device="lo", target="vfs_read")
 
 
+@tracepoint("syscalls:sys_enter_getppid")
+def asks(ctx: TracepointContext) -> None:
+    if tgid() == ME:
+        seen[63] += 1
+
+
+def test_a_program_is_at_a_tracepoint_once() -> None:
+    with load(asks) as session:
+        with pytest.raises(AttachError, match="is at 'syscalls:sys_enter_getppid' already"):
+            session.attach(asks)
+        for cookie in (-1, 1 << 64):
+            with pytest.raises(AttachError, match=f"{cookie} is no cookie"):
+                session.attach(asks, cookie=cookie)
+        (link,) = session.attached(asks)
+        link.close()
+        for use in (lambda: session.update(link, asks), lambda: link.pin("/sys/fs/bpf/none")):
+            with pytest.raises(AttachError, match=r"nothing is attached to .* any more"):
+                use()
+        with session.attach(asks):
+            before = session[seen].get(63, 0)
+            os.getppid()
+            assert session[seen][63] == before + 1
+
+
 def test_what_attaching_does_not_take_is_refused(library: Path) -> None:
     @uprobe(library, "first_one", pid=ME)
     def enters(ctx: UprobeContext) -> None:

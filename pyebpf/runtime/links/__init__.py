@@ -145,6 +145,8 @@ def attach(  # noqa: PLR0913 - one argument for each thing that attaching depend
         raise AttachError(f"attaching a {kind.name!r} program {takes}, and not {unknown[0]}=…")
     if cookie and not how.has_cookies:
         raise NotSupportedError(f"a {kind.name!r} program has no cookie: no kernel gives it one")
+    if not 0 <= cookie < 1 << 64:
+        raise AttachError(f"{cookie!r} is no cookie: it is an unsigned 64-bit number")
     if missing := how.missing(hook, at):
         raise AttachError(f"a {kind.name!r} program needs to know where: {missing}=…")
     known = features or KernelFeatures()

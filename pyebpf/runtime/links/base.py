@@ -145,6 +145,7 @@ class Link(Owner):
             PinError: the path is in no BPF file system, or something is there already.
             NotSupportedError: the kernel has no link for this that could have a name.
         """
+        self._check_open()
         if not self._is_bpf_link:
             raise self.unlinked.error(self.hook)
         bpffs.pin(self.fd, os.fspath(path))
@@ -170,6 +171,7 @@ class Link(Owner):
 
         Since:  5.7; XDP, network namespaces and iterators 5.9, tcx 6.6.
         """
+        self._check_open()
         if not self._is_bpf_link:
             raise self.unlinked.error(self.hook, "be given another program")
         expected = -1 if instead_of is None else instead_of.fd
@@ -201,6 +203,10 @@ class Link(Owner):
             finally:
                 self._let_go()
 
+    def _check_open(self) -> None:
+        if not self._is_open():
+            raise AttachError(f"nothing is attached to {self.hook!r} any more", target=self.hook)
+
     def _is_open(self) -> bool:
         return self.fd >= 0
 
@@ -231,6 +237,7 @@ class Links(Link):
             NotSupportedError: the kernel has no links for these.
         """
         folder = os.fspath(path)
+        self._check_open()
         if not all(link.is_bpf_link for link in self._links):
             raise self.unlinked.error(self.hook)
         bpffs.pin_all([link.fd for link in self._links], folder)

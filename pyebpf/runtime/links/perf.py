@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
 from pyebpf.abi import constants as c
 from pyebpf.abi.attr import perf_event_attr
-from pyebpf.errors import AttachError, NotSupportedError
+from pyebpf.errors import AttachError, KernelError, NotSupportedError
 from pyebpf.runtime import syscall
 from pyebpf.runtime.links.base import Link
 
@@ -53,6 +54,12 @@ def link_perf_event(event: int, request: Request, hook: str, *, by_link: bool = 
             )
             return Link(fd, hook, also=(event,))
         return _set_bpf(event, request, hook)
+    except KernelError as error:
+        os.close(event)
+        if error.errno != errno.EEXIST:
+            raise
+        # A tracepoint has its programs in one list for all, each once.
+        raise AttachError(f"this program is at {hook!r} already", target=hook) from None
     except BaseException:
         os.close(event)
         raise
