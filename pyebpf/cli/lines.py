@@ -64,7 +64,7 @@ class Column(table.Column):
     def reader(self, tracing: Tracing) -> Callable[[Any], Any]:
         """Return what makes the column's value of a record."""
         if self.value is None:
-            name = self.name
+            name = self.field or self.name
             return lambda row: row[name]
         value = self.value
         return lambda row: value(tracing.session, row)
@@ -72,6 +72,11 @@ class Column(table.Column):
 
 class Elapsed(Column):
     """A column of seconds since tracing began; its field is what ``ktime_get_ns`` gave."""
+
+    @property
+    def name(self) -> str:
+        """What programs call it: not its field, which is another number."""
+        return "time_s"
 
     def reader(self, tracing: Tracing) -> Callable[[Any], Any]:
         """Return what makes seconds of a record."""
@@ -89,6 +94,11 @@ class Clock(Column):
 
     utc: bool = False
     digits: int = 0
+
+    @property
+    def name(self) -> str:
+        """What programs call it: not its field, which is a number."""
+        return "time"
 
     def reader(self, tracing: Tracing) -> Callable[[Any], Any]:
         """Return what makes a time of a record."""

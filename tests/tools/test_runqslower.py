@@ -36,4 +36,4 @@ def test_long_waits_say_who_had_the_cpu() -> None:
 def test_json() -> None:
     rows = as_json(sleeps, TOOL, 3, "-p", "0")
     assert len(rows) >= SLEEPS
-    assert list(rows[0]) == ["ts_ns", "comm", "tid", "latency_us"]
+    assert list(rows[0]) == ["time", "comm", "tid", "latency_us"]

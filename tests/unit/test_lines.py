@@ -258,6 +258,11 @@ def test_time_since_tracing_began(capsys: pytest.CaptureFixture[str]) -> None:
     assert 10 - took_s <= float(capsys.readouterr().out.split()[1]) <= 10
 
 
+def test_times_are_called_by_what_they_are() -> None:
+    columns = (Clock("TIME", 9, field="ts_ns"), Elapsed("TIME(s)", 9, field="ts_ns"))
+    assert [column.name for column in columns] == ["time", "time_s"]
+
+
 def test_time_of_day(capsys: pytest.CaptureFixture[str]) -> None:
     columns = (
         Clock("LOCAL", 9, field="ts_ns"),
