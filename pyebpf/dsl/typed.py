@@ -107,6 +107,10 @@ class Unwrap(Expr):
 
     value: Expr
 
+    @property
+    def range(self) -> Range | None:
+        return self.value.range or super().range
+
 
 class Arith(Expr):
     """``left op right``; both operands are converted to ``type``."""
@@ -325,6 +329,10 @@ class Inlined(Expr):
 
     body: list[Stmt]
     result: Variable | None
+
+    @property
+    def range(self) -> Range | None:
+        return (self.result.range if self.result is not None else None) or super().range
 
 
 class Subprogram(Plain):

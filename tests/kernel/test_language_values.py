@@ -452,3 +452,92 @@ def probe(ctx: RawTracepointContext) -> None:
     with testing.run(case.probe) as t:
         t.fire(case.probe, 5, 1 << 40)
         assert t.printed[1] == f"<5:{1 << 40}: more than 4096 characters>"
+
+
+WIDTHS = """
+from pyebpf import *
+
+small = Hash[u32, u32](max_entries=8)
+signed = Hash[u32, i64](max_entries=8)
+out = Array[i64](max_entries=12)
+
+def low(n):
+    return n & 255
+
+def low_but_five(n):
+    return None if n == 5 else n & 255
+
+def either(n):
+    if n > 4:
+        return None
+    return -3 if n > 2 else 5
+
+def absent(n):
+    v = signed.get(n)
+    if v is None or v < 5:
+        v = 100
+    return v
+
+def chosen(n):
+    v = signed.get(n) if n != 2 else 100
+    return -1 if v is None else (v < 5) + v * 10
+
+def nothing_first(n):
+    v = None
+    if n > 2:
+        v = 5
+    elif n > 1:
+        v = -3
+    return 7 if v is None else v < 0
+
+def down(n):
+    v = None
+    for _ in range(n):
+        if v is None:
+            v = 0
+        v = v - 2
+    return -100 if v is None else v * 3
+
+def least(n):
+    best = None
+    for i in range(n):
+        v = signed.get(i)
+        if v is not None and (best is None or v < best):
+            best = v
+    return -50 if best is None else best - 1
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    n = ctx.args[0] & 7
+    signed[1], signed[2], signed[3] = -4, 7, 9
+    small[1], small[2] = 4, 7
+    out[0] = small.get(n, 100) - 300 < 0
+    out[1] = small.pop(n, 3) - 5 < 0
+    out[2] = low(n) - 300 < 0
+    out[3] = (low_but_five(n) or 0) - 300 < 0
+    found = either(n)
+    out[4] = -50 if found is None else found * 2 + (found < 0)
+    out[5] = absent(n)
+    out[6] = chosen(n)
+    out[7] = nothing_first(n)
+    out[8] = down(n)
+    out[9] = least(n)
+    left = small.get(n)
+    if left is None:
+        left = 5
+    out[10] = left - 300 < 0
+    out[11] = max(small.get(n, 0), 3) - 300 < 0
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5])
+def test_what_is_known_of_a_number_stays_known(n: int) -> None:
+    case = cell(WIDTHS)
+    either = case.either(n)
+    expected = [1, n != 2, 1, 1, -50 if either is None else either * 2 + (either < 0)]
+    python = {"signed": {1: -4, 2: 7, 3: 9}}
+    for name in ("absent", "chosen", "nothing_first", "down", "least"):
+        plain = FunctionType(getattr(case, name).__code__, python)
+        expected.append(int(plain(n)))
+    assert both(case, n) == [[*expected, 1, 1]] * 2

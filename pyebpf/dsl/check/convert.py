@@ -335,7 +335,8 @@ def assign_to(variable: Variable, expr: Expr) -> Expr:
     """Widen a variable's type for one more assignment, and convert the value to it."""
     origin = variable.origin
     _note_origin(variable, expr)
-    if variable.fixed is not None and is_number(need_value(expr).type):
+    is_optional = isinstance(variable.type, Maybe)
+    if variable.fixed is not None and not is_optional and is_number(need_value(expr).type):
         kind = variable.fixed
         variable.type, variable.range = kind, (kind.low, kind.high)
         return to_int(expr, kind)
@@ -347,17 +348,33 @@ def assign_to(variable: Variable, expr: Expr) -> Expr:
         began = f"it is `{shown(have)}` here"
         advice = "" if have else "give the parts one by one, or in a record"
         raise Fault(Mismatch(expr.span, expected, shown(new), advice, began, origin))
-    known = expr.range
-    if isinstance(joined, Int):
-        joined, known = _int_variable(variable, known or (joined.low, joined.high))
-    variable.type, variable.range = joined, known if isinstance(joined, Int) else None
-    return as_type(expr, joined)
+    variable.type, variable.range = _widened(variable, joined, expr)
+    return as_type(expr, variable.type)
 
 
 def _note_origin(variable: Variable, expr: Expr) -> None:
     can_be_none = isinstance(expr.type, (Maybe, NoneType))
     if variable.origin is None or (can_be_none and not variable.can_be_none):
         variable.origin, variable.can_be_none = expr.span, can_be_none
+
+
+def _widened(
+    variable: Variable, joined: ValueType, expr: Expr
+) -> tuple[ValueType, tuple[int, int] | None]:
+    """Return a joined type at a width that holds all numbers, and which these are, None aside."""
+    kind, new = _inner(joined), _inner(expr.type)
+    if not isinstance(kind, Int):
+        return joined, None
+    if isinstance(new, NoneType):
+        return joined, variable.range
+    found = expr.range or ((new.low, new.high) if isinstance(new, Int) else (0, 1))
+    wide, known = _int_variable(variable, found)
+    if not isinstance(joined, Maybe):
+        return wide, known
+    if variable.fixed is not None:
+        wide, known = variable.fixed, (variable.fixed.low, variable.fixed.high)
+    is_one_type = variable.type in (None, NONE) or variable.type == joined == _maybe(new)
+    return joined if is_one_type else Maybe(wide), known
 
 
 def _int_variable(variable: Variable, new: tuple[int, int]) -> tuple[Int, tuple[int, int]]:
@@ -397,15 +414,12 @@ def choice(condition: Expr, then: Expr, other: Expr, span: Span) -> Expr:
             raise Fault(Mismatch(side.span, "the same in both cases", shown(side.type), advice))
         if kind is None:
             raise Fault(Mismatch(side.span, expected=f"`{pseudo.type}`", got=shown(side.type)))
-        if isinstance(kind, Int):
-            known = side.range or (kind.low, kind.high)
-            kind, pseudo.range = _int_variable(pseudo, known)
-        pseudo.type = kind
+        pseudo.type, pseudo.range = _widened(pseudo, kind, side)
     assert pseudo.type is not None
     made = Choice(
         pseudo.type, span, condition, as_type(then, pseudo.type), as_type(other, pseudo.type)
     )
-    if isinstance(pseudo.type, Int) and pseudo.range is not None:
+    if pseudo.range is not None:
         return Ranged(pseudo.type, span, made, pseudo.range)
     return made
 

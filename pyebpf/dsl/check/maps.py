@@ -174,10 +174,10 @@ def _or_default(made: MapUse, args: list[Expr], name: str, span: Span, scope: Sc
     key = key_of(made, args[0], scope)
     # The type that holds both, as in `found if found is not None else default`.
     both = choice(Expr(BOOL, span), Expr(kind, span), need_value(args[1]), span)
-    if isinstance(both, Ranged):
-        both = both.value
-    assert isinstance(both, typed.Choice)
-    return GetOr(both.type, span, made, key, both.other, name == "pop")
+    chosen = both.value if isinstance(both, Ranged) else both
+    assert isinstance(chosen, typed.Choice)
+    found = GetOr(both.type, span, made, key, chosen.other, name == "pop")
+    return Ranged(both.type, span, found, both.range) if both.range is not None else found
 
 
 def _record_or_default(made: MapUse, args: list[Expr], name: str, span: Span, scope: Scope) -> Expr:

@@ -18,7 +18,7 @@ from pyebpf.dsl.faults import Fault, Unsupported
 from pyebpf.dsl.probes import program_names
 from pyebpf.dsl.source import capture
 from pyebpf.dsl.typed import Program
-from pyebpf.dsl.types import I64, U64, Int
+from pyebpf.dsl.types import I64, U64, Maybe
 from pyebpf.dsl.unit import Known
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ def _settled(
     out = {}
     for place, now in found.items():
         was = before.get(place)
-        grows = was is not None and was.range != now.range and isinstance(now.type, Int)
-        if grows and now.range is not None:
+        if was is not None and was.range != now.range and now.range is not None:
             kind = U64 if now.range[1] > I64.high else I64
-            out[place] = Known(kind, (kind.low, kind.high), kind)
+            wide = Maybe(kind) if isinstance(now.type, Maybe) else kind
+            out[place] = Known(wide, (kind.low, kind.high), kind)
         else:
             out[place] = now
     return out
