@@ -256,10 +256,13 @@ counts = Hash[u32, u64](max_entries=100)
 pairs = Hash[tuple[u32, bool], i64](max_entries=100)
 seen = Hash[u32, Seen](max_entries=100)
 cells = Array[u64](max_entries=5)
-out = Array[i64](max_entries=6)
+out = Array[i64](max_entries=12)
 @raw_tracepoint("sys_enter")
 def probe(ctx: RawTracepointContext) -> int:
     stop = ctx.args[0]
+    out[5], out[6] = sum(pairs.values()), sum(counts)
+    out[7], out[8] = min(pairs.values()), max(counts.values(), default=0)
+    out[9], out[10], out[11] = sum(cells.values(), 5), max(cells.keys()), any(counts.values())
     total = n = 0
     for key, value in counts.items():
         if key == 2:
@@ -297,9 +300,10 @@ def probe(ctx: RawTracepointContext) -> int:
         for i in range(5):
             session[made.cells][i] = i * 11
         assert fire(session, made.probe, 0) == 2
-        out = [int(session[made.out][i]) for i in range(5)]
+        out = [int(session[made.out][i]) for i in range(12)]
         assert out[0] == sum(k**3 for k in range(1, 50) if k != 2)
-        assert out[1:] == [1, -3 * 10, 110, 11 * (1 + 4 + 9 + 16)]
+        assert out[1:5] == [1, -3 * 10, 110, 11 * (1 + 4 + 9 + 16)]
+        assert out[5:] == [5 * 97, sum(range(50)), -3, 49 * 49, 115, 4, 1]
         assert {k: int(v["hits"]) for k, v in session[made.seen].items()} == {1: 11, 2: 15}
         assert {k: int(v["last"]) for k, v in session[made.seen].items()} == {1: 7, 2: 7}
         session[made.out][1] = 0

@@ -244,6 +244,24 @@ def test_the_kernels_own_view_of_a_packet() -> None:
             assert session[module.out][1] == socket.if_nametoindex("lo")
 
 
+lengths = Hash[u32, u64](max_entries=4)
+
+
+@xdp
+def measured(ctx: XdpContext) -> i32:
+    before = lengths.get(1, 0)
+    lengths[1] = before + ctx.packet_length()
+    lengths[2] = ctx.packet_length() * 2 - before
+    return net.XDP_DROP if before + ctx.packet_length() > 100 else net.XDP_PASS
+
+
+def test_the_length_of_a_packet_is_a_number_like_any_other() -> None:
+    with load(measured, attach=False) as session:
+        results = [session.test_run(measured, data=bytes(60)).result for _ in range(2)]
+        assert results == [net.XDP_PASS, net.XDP_DROP]
+        assert dict(session[lengths].items()) == {1: 120, 2: 60}
+
+
 @xdp
 def answer(ctx: XdpContext) -> i32:
     frame = ctx.packet(net.Ethernet)

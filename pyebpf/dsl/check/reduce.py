@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pyebpf.dsl.check.arith import holding
 from pyebpf.dsl.check.convert import Ranged, choice, literal, need_number, to_int
 from pyebpf.dsl.check.effects import following
+from pyebpf.dsl.check.entries import entries_of
 from pyebpf.dsl.check.iterate import items_of
 from pyebpf.dsl.check.number import arithmetic, compare_numbers
 from pyebpf.dsl.check.scope import FRESH, stored_names
@@ -41,7 +42,7 @@ def over_items(name: str, node: ast.Call, scope: Scope) -> Expr:
 
 def _of_few(name: str, node: ast.Call, scope: Scope) -> Expr | None:
     # Over a tuple: one expression.
-    if name in ("any", "all"):
+    if name in ("any", "all") or entries_of(node.args[0], scope) is not None:
         return None
     items = items_of(node.args[0], scope)
     if items.fixed is None:

@@ -211,7 +211,9 @@ def _context_bound(low: Expressions, expr: ContextBound) -> Value:
 def _packet_length(low: Expressions, expr: PacketLength) -> Value:
     begin = low.build.convert(low.number(expr.begin), U64)
     end = low.build.convert(low.number(expr.end), U64)
-    return low.build.binary(BinaryOp.SUB, end, begin)
+    length = low.build.binary(BinaryOp.SUB, end, begin)
+    # Of `n + (end - begin)` LLVM makes `(n + end) - begin`, which the verifier refuses.
+    return low.build.add(nodes.Opaque(U64, expr.span, length))
 
 
 def _kernel_read(low: Expressions, expr: typed.KernelRead) -> Value:
