@@ -19,6 +19,7 @@ from pyebpf.dsl.probes.alternatives import Alternatives
 from pyebpf.dsl.stacks import StackTrace
 from pyebpf.dsl.symbols import KernelVariable, Kfunc
 from pyebpf.dsl.tail import TailCalls
+from pyebpf.dsl.unit_names import map_name
 from pyebpf.errors import PyebpfError
 
 if TYPE_CHECKING:
@@ -71,10 +72,11 @@ class Collected:
     def name_map(self, decl: MapDecl, wanted: str) -> str:
         """Return the name of a declaration, giving it one if it has none yet."""
         if decl not in self.maps:
-            name, number = wanted, 1
+            first, number = map_name(wanted), 1
+            name = first
             while name in self._names:
                 number += 1
-                name = f"{wanted}_{number}"
+                name = f"{first}_{number}"
             self._names.add(name)
             self.maps[decl] = name
         return self.maps[decl]

@@ -31,7 +31,7 @@ from pyebpf import (
     u64,
 )
 from pyebpf.dsl.probes import Probe
-from tests.kernel.running import fire, loaded
+from tests.kernel.running import cell, fire, loaded
 
 pytestmark = pytest.mark.kernel
 
@@ -268,3 +268,38 @@ def test_globals_are_shared_both_ways() -> None:
             session[pair]
     with loaded(use_globals) as again:
         assert again[level].value == -5  # a session of its own
+
+
+NAMES = """
+from pyebpf import *
+
+license = Global[u64](1)
+pyebpf_print = Hash[u32, u64](max_entries=4)
+pyebpf_lost = Hash[u32, u64](max_entries=4)
+zähler = Hash[u32, u64](max_entries=4)
+zöhler = Hash[u32, u64](max_entries=4)
+
+@noinline
+def größer(länge: u64) -> u64:
+    return länge * 2
+
+@raw_tracepoint("sys_enter")
+def läuft(ctx: RawTracepointContext) -> None:
+    π = größer(ctx.args[0])
+    license.value += π
+    pyebpf_print[1], pyebpf_lost[1] = 3, 4
+    zähler[1], zöhler[1] = π, 2 * π
+    print("größer", π)
+"""
+
+
+def test_names_may_be_any_that_python_has() -> None:
+    made = cell(NAMES)
+    assert made.läuft.name == "l_uft"
+    with loaded(made.läuft) as session:
+        fire(session, made.läuft, 5)
+        assert session[made.license].value == 11
+        maps = (made.pyebpf_print, made.pyebpf_lost, made.zähler, made.zöhler)
+        assert [session[each][1] for each in maps] == [3, 4, 10, 20]
+        assert list(session.lines(0.1)) == ["größer 10\n"]
+        assert session.lost() == {}

@@ -22,6 +22,7 @@ from pyebpf.dsl.typed import (
     Variable,
 )
 from pyebpf.dsl.types import I64, NONE, U64, Address, Bool, Int, NoneType, Pointer, Static
+from pyebpf.dsl.unit_names import numbered
 
 if TYPE_CHECKING:
     import ast
@@ -87,8 +88,7 @@ def _check(
 ) -> Subprogram:
     unit = scope.unit
     source = capture(function)
-    number = 1 + sum(sub.name.startswith(function.__name__) for sub in unit.subprograms.values())
-    name = function.__name__ if number == 1 else f"{function.__name__}_{number}"
+    name = numbered(function.__name__, (sub.name for sub in unit.subprograms.values()))
     made = Subprogram(name, source.name_span(), NONE, [], [])
     unit.subprograms[key] = made
     inner = Scope(

@@ -17,6 +17,7 @@ from pyebpf.dsl.source import capture
 from pyebpf.dsl.typed import EntryValue, Expr, RecordField, Turn, Variable
 from pyebpf.dsl.typed_timers import Callback, TimerCancel, TimerStart
 from pyebpf.dsl.types import I64, NONE, U64, NoneType, Pointer, Space, Static
+from pyebpf.dsl.unit_names import numbered
 from pyebpf.spec.kernel_fields import TIMER
 
 if TYPE_CHECKING:
@@ -91,14 +92,13 @@ def _callback(made: MapUse, node: ast.expr, scope: Scope) -> Callback:
 
 
 def _new(function: FunctionType, made: MapUse, scope: Scope) -> Callback:
-    name, known = function.__name__, scope.unit.subprograms.values()
-    number = 1 + sum(sub.name.startswith(name) for sub in known)
+    known = scope.unit.subprograms.values()
+    name = numbered(function.__name__, (sub.name for sub in known))
     parameters = [
         Variable("map", Pointer(Space.HANDLE)),
         Variable("key", Pointer(Space.MAP, made.spec.key)),
         Variable("value", Pointer(Space.MAP, made.spec.value)),
     ]
-    name = name if number == 1 else f"{name}_{number}"
     return Callback(name, capture(function).name_span(), NONE, parameters, [], turn=Turn())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, get_type_hints
 
 from pyebpf.dsl.constants import ConstDecl, Options, value_of
+from pyebpf.dsl.unit_names import object_name
 from pyebpf.errors import PyebpfError
 from pyebpf.plain import Frozen, Plain
 
@@ -64,8 +65,8 @@ class Probe(Plain):
 
     @property
     def name(self) -> str:
-        """The function's name."""
-        return self.called or self.function.__name__
+        """The function's name, as the kernel takes it: what is not ASCII is ``_``."""
+        return object_name(self.called or self.function.__name__)
 
     def record(self) -> Record | None:
         """Return the record that a ``@syscall`` probe takes; None if it takes none."""

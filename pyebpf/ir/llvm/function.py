@@ -41,9 +41,9 @@ def function_text(fn: Function, module: Module) -> str:
     subprogram = module.debug.function(fn)
     body = Body(module, fn, subprogram)
     for param in fn.params:
-        body.names[param] = f"%p.{param.name}"
+        body.names[param] = f"%{quote(f'p.{param.name}')}"
+    params = ", ".join(f"{llvm_type(p.type)} {body.names[p]}" for p in fn.params)
     _Writer(fn, body).run()
-    params = ", ".join(f"{llvm_type(p.type)} %p.{p.name}" for p in fn.params)
     linkage = "" if fn.section else "internal "
     section = f" section {quote(fn.section)}" if fn.section else ""
     # What the compiler has not expanded is to stay a call: its stack is its own.
