@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,6 +35,8 @@ _Result = TypeVar("_Result")
 
 #: So many bytes of variables each function may have on the stack: the first that compiles is taken.
 _ROOMS = (STACK_BYTES, STACK_BYTES // 2, STACK_BYTES // 4, STACK_BYTES // 16)
+#: Frames of Python: an `elif`, inside the `if` before it, takes four, a call of a function twelve.
+_FRAMES = 5_000
 
 
 def compile_probes(
@@ -145,6 +149,17 @@ def _places(name: str, hook: Hook, unit: UnitState) -> tuple[tuple[str, Any], ..
     return places if declared is None else (*places, ("arguments", declared))
 
 
+@contextmanager
+def _deep() -> Iterator[None]:
+    """Let Python follow what is nested more deeply than its own limit allows."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _FRAMES))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
 def build_unit(
     probes: tuple[Probe, ...],
     unit: UnitState,
@@ -156,9 +171,10 @@ def build_unit(
     Raises:
         CompileError: what is wrong with the probes.
     """
-    programs = check_programs(probes, unit)
-    unit.diagnostics.raise_errors()
-    lowered = [lower_program(program, unit) for program in programs]
+    with _deep():
+        programs = check_programs(probes, unit)
+        unit.diagnostics.raise_errors()
+        lowered = [lower_program(program, unit) for program in programs]
     lowered += [sub.function for sub in unit.lowered.values()]
     unit.diagnostics.raise_errors()
     context = Context(

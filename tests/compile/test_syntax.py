@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import sys
 
 import pytest
 
+from pyebpf import compile_probes
 from pyebpf.diag import Source
 from pyebpf.dsl.check.expr import EXPRESSIONS
 from pyebpf.dsl.check.number import BINARY
@@ -14,9 +16,12 @@ from pyebpf.dsl.check.scope import Scope
 from pyebpf.dsl.check.stmt import STATEMENTS
 from pyebpf.dsl.collect import Collected
 from pyebpf.dsl.faults import Fault, Unsupported
+from pyebpf.dsl.probes import Probe
 from pyebpf.dsl.source import FunctionSource
 from pyebpf.dsl.unit import UnitState
+from pyebpf.errors import CompileError
 from tests import frozen
+from tests.kernel.running import cell
 
 #: Bases of other nodes, and parts that stand only inside a statement or an expression.
 PARTS = (
@@ -111,3 +116,30 @@ def test_every_operator_is_computed_or_refused() -> None:
     assert {name for name, kind in compared.items() if kind == "refused"} == {"Is", "IsNot"}
     assert set(compared.values()) == {"refused", "bool"}
     assert "refused" not in {outcome(f"{text}7") for text in UNARY_TEXT.values()}
+
+
+def chain(length: int) -> Probe:
+    """Return a probe with so many branches in one chain of `elif`, each inside the one before."""
+    lines = ["from pyebpf import *", '@raw_tracepoint("sys_enter")']
+    lines += ["def probe(ctx: RawTracepointContext) -> i32:", "    n = ctx.args[0]"]
+    lines += ["    if n == 0:", "        return 7"]
+    for number in range(1, length):
+        lines += [f"    elif n == {number}:", f"        return {number * number % 13}"]
+    probe = cell("\n".join([*lines, "    return 5\n"])).probe
+    assert isinstance(probe, Probe)
+    return probe
+
+
+def test_a_long_chain_of_branches_is_compiled() -> None:
+    limit = sys.getrecursionlimit()
+    assert compile_probes(chain(600), target=frozen.target()).object
+    assert sys.getrecursionlimit() == limit
+
+
+def test_nesting_too_deep_is_refused_at_its_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyebpf.dsl.compile._FRAMES", 1_000)
+    with pytest.raises(CompileError, match="nesting this deep cannot be used") as refused:
+        compile_probes(chain(600), target=frozen.target())
+    (fault,) = refused.value.diagnostics
+    assert fault.span is not None
+    assert fault.span.line == 3

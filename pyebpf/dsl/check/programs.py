@@ -83,6 +83,14 @@ def _check(name: str, probe: Probe, hook: Hook, unit: UnitState) -> Program | No
             need_result(scope, where)
             check_releases(name, unit)
         return Program(name, section, where, parameters, body)
+    except RecursionError:
+        advice = (
+            "use `match` or a dict for long chains of `elif`, names for parts of long expressions"
+        )
+        where = capture(probe.function).name_span()
+        what = "nesting this deep"
+        unit.diagnostics.report(Unsupported(where, what=what, advice=advice))
+        return None
     except Fault as fault:
         if fault.diagnostic is not None:
             unit.diagnostics.report(fault.diagnostic)
