@@ -182,6 +182,42 @@ def test_records_leave_their_maps() -> None:
             assert opened.lost() == {"windows": 1}
 
 
+BUCKETS = """
+from pyebpf import *
+
+@record
+class Seen:
+    n: u32
+    buckets: FixedArray[u32] = array(8)
+
+seen = Hash[u32, Seen](max_entries=2)
+out = Array[i64](max_entries=2)
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    n = ctx.args[0]
+    for i in range(3):
+        entry = seen.setdefault(n + i, Seen(n=5))
+        entry.buckets[n % 8] += 2
+        entry.n += 1
+    other = seen.get(9, Seen(n=3))
+    other.buckets[n % 8] += other.n
+    out[0], out[1] = other.buckets[n % 8], sum(other.buckets)
+"""
+
+
+def test_elements_of_a_default_are_changed_at_any_index() -> None:
+    case = cell(BUCKETS)
+    for run, call in ((loaded, fire), (testing.run, None)):
+        with run(case.probe) as opened:
+            call(opened, case.probe, 4) if call else opened.fire(case.probe, 4)
+            assert opened[case.out].snapshot()[1].tolist() == [3, 3]
+            rows = {key: (row.n, sum(row.buckets)) for key, row in opened[case.seen].items()}
+            # There is room for two: the third is changed outside, and counted.
+            assert rows == {4: (6, 2), 5: (6, 2)}
+            assert opened.lost() == {"seen": 1}
+
+
 def test_numbers_that_do_not_fit_end_the_probe() -> None:
     case = cell(
         """

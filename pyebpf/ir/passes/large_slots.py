@@ -5,7 +5,8 @@ the largest of them go to a per-CPU array with one entry, which is looked up onc
 of them is used. Each program has such a map of its own, for programs may interrupt each other on
 one CPU; a function that several programs call has none. The same program may be started again on a
 CPU before it has ended, where the kernel does not prevent it (``prog->active``): a word in the
-memory says that it is in use, and a run that finds it so is counted and ends.
+memory says that it is in use, and a run that finds it so is counted and ends. Smaller ones go there
+too if they may be changed atomically at a variable index, which the kernel refuses on the stack.
 
 Takes:  any function, before its loops become functions.
 Gives:  the function; variables that were moved are addresses in a map, and no slots.
@@ -27,12 +28,18 @@ from pyebpf.ir.nodes import (
     Block,
     CallHelper,
     CallKfunc,
+    CompareExchange,
     CompareOp,
+    Const,
+    Convert,
+    Element,
     Member,
+    ReadSlot,
     Return,
     RmwOp,
     SlotAddr,
     Value,
+    WriteSlot,
 )
 from pyebpf.ir.passes.stack_slots import memory_slots, stack_size
 from pyebpf.ir.rewrite import replace_operands
@@ -70,18 +77,54 @@ def move_large_slots(fn: Function, context: Context) -> bool:
 
 
 def _chosen(fn: Function, limit: int) -> list[Slot]:
-    slots = memory_slots(fn)
-    rest = sum(map(stack_size, slots))
+    slots, chosen = memory_slots(fn), _changed_at_an_index(fn)
+    rest = sum(stack_size(slot) for slot in slots if slot not in chosen)
     if rest <= limit:
-        return []
-    chosen = []
+        return [slot for slot in fn.slots if slot in chosen]
     least = _LEAST if limit >= STACK_BYTES // 4 else _LEAST_OF_ALL
     for slot in sorted(slots, key=stack_size, reverse=True):
         large = isinstance(slot.type, (Array, Chars, Record)) and stack_size(slot) >= least
-        if rest > limit // 2 and large:
+        if rest > limit // 2 and large and slot not in chosen:
             chosen.append(slot)
             rest -= stack_size(slot)
     return [slot for slot in fn.slots if slot in chosen]
+
+
+def _changed_at_an_index(fn: Function) -> list[Slot]:
+    """Return the variables that are changed in one step at an index which is not constant.
+
+    That is what ``setdefault`` gives where a map has no room. The kernel has no such step on the
+    stack, and refuses programs that might make it there.
+    """
+    instrs = [instr for block in fn.blocks for instr in block.instrs]
+    atomic = [i.pointer for i in instrs if isinstance(i, (AtomicRmw, CompareExchange))]
+    # Which variables each pointer may lead to.
+    leads: dict[Slot, set[Slot]] = {}
+    roots = {i: _root(i.value)[0] for i in instrs if isinstance(i, WriteSlot)}
+    for _ in range(len(roots)):
+        before = sum(map(len, leads.values()))
+        for write, root in roots.items():
+            leads.setdefault(write.slot, set()).update(_slots_of(root, leads))
+        if sum(map(len, leads.values())) == before:
+            break
+    ends = [root for root, at_index in map(_root, atomic) if at_index]
+    found = {slot for root in ends for slot in _slots_of(root, leads)}
+    return [slot for slot in fn.slots if slot in found]
+
+
+def _root(pointer: Value) -> tuple[Value, bool]:
+    """Return what a pointer was made of, and whether on the way was an index not constant."""
+    at_index = False
+    while isinstance(pointer, (Convert, Element, Member)):
+        at_index |= isinstance(pointer, Element) and not isinstance(pointer.index, Const)
+        pointer = pointer.value if isinstance(pointer, Convert) else pointer.base
+    return pointer, at_index
+
+
+def _slots_of(root: Value, leads: dict[Slot, set[Slot]]) -> set[Slot]:
+    if isinstance(root, SlotAddr):
+        return {root.slot}
+    return leads.get(root.slot, set()) if isinstance(root, ReadSlot) else set()
 
 
 class _Mover:
