@@ -495,7 +495,7 @@ from pyebpf import *
 
 small = Hash[u32, u32](max_entries=8)
 signed = Hash[u32, i64](max_entries=8)
-out = Array[i64](max_entries=12)
+out = Array[i64](max_entries=14)
 
 def low(n):
     return n & 255
@@ -563,6 +563,7 @@ def probe(ctx: RawTracepointContext) -> None:
         left = 5
     out[10] = left - 300 < 0
     out[11] = max(small.get(n, 0), 3) - 300 < 0
+    out[12], out[13] = -ctx.args[0] // 2, -ctx.args[0] < 0
 """
 
 
@@ -576,4 +577,4 @@ def test_what_is_known_of_a_number_stays_known(n: int) -> None:
     for name in ("absent", "chosen", "nothing_first", "down", "least"):
         plain = FunctionType(getattr(case, name).__code__, python)
         expected.append(int(plain(n)))
-    assert both(case, n) == [[*expected, 1, 1]] * 2
+    assert both(case, n) == [[*expected, 1, 1, -n // 2, -n < 0]] * 2

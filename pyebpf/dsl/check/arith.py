@@ -2,8 +2,8 @@
 
 Python's integers have no width; the kernel's do. So every expression carries the range of values
 it can have, as far as that is known, and is computed at a 64-bit type that holds the whole range.
-Only where no 64-bit type can hold it does a result wrap: unsigned if an operand is ``u64``, else
-signed.
+Only where no 64-bit type can hold it does a result wrap: unsigned if an operand is ``u64`` and the
+result may be positive, else signed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def operation_type(op: BinaryOp, left: Range, right: Range) -> tuple[Int, Range]
     # Operands and result must all be exact at the type chosen, shifts' counts aside.
     kind = holding(result if op is BinaryOp.SHL else span, prefer_unsigned=plain)
     if kind is None:
-        wraps = U64 if both[1] > I64.high else I64
+        wraps = U64 if both[1] > I64.high and result[1] > 0 else I64  # ``-n`` is no large number
         return wraps, (wraps.low, wraps.high)
     return kind, result
 
