@@ -40,6 +40,8 @@ _INSIDE = (
     str,
     tuple,
     dict,
+    set,
+    frozenset,
 )
 
 

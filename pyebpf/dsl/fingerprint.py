@@ -91,6 +91,8 @@ def _describe(  # noqa: PLR0911 - one return for each kind of value
         return None if None in items else repr(items)
     if isinstance(value, dict):
         return _describe(tuple(value.items()), options)
+    if isinstance(value, (set, frozenset)):
+        return _describe(tuple(sorted(value, key=repr)), options)
     if isinstance(value, KernelType):
         return value.kernel_name
     if isinstance(value, (Kfunc, KernelVariable)):

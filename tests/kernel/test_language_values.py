@@ -578,3 +578,39 @@ def test_what_is_known_of_a_number_stays_known(n: int) -> None:
         plain = FunctionType(getattr(case, name).__code__, python)
         expected.append(int(plain(n)))
     assert both(case, n) == [[*expected, 1, 1, -n // 2, -n < 0]] * 2
+
+
+CONSTANTS = """
+import enum
+from pyebpf import *
+
+class Mode(enum.IntEnum):
+    READ = 1
+    WRITE = 2
+
+PORTS, NAMES = {5, 80, 443}, frozenset(("abc", "x"))
+NAME, NOTHING = "abc", ""
+out = Array[i64](max_entries=6)
+
+def f(n):
+    bits = (n in PORTS) + 2 * (n not in {1, n + 1, 2}) + 4 * (NAME in NAMES)
+    bits += 8 * (n in range(3, 9)) + 16 * (n not in range(2, n + 1, 3))
+    bits += 32 * (n in range(20, 0, -3))
+    text = NOTHING or NAME + "def" + "=" * 3
+    return bits + 64 * (Mode.WRITE.value + len(Mode.READ.name)) + 1_024 * len(text)
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    out[0] = f(ctx.args[0])
+    out[1] = sizeof(u32) + sizeof(i8) + sizeof(bool)
+    print("=" * 3 + NAME, Mode.WRITE.name, NOTHING or "none", NAME and NOTHING)
+"""
+
+
+@pytest.mark.parametrize("n", [0, 3, 5, 8, 9, 20])
+def test_constants_are_those_of_python(n: int) -> None:
+    case = cell(CONSTANTS)
+    with loaded(case.probe) as session:
+        fire(session, case.probe, n)
+        assert session[case.out].snapshot()[1].tolist()[:2] == [case.f(n), 6]
+        assert list(session.lines(0.1)) == ["===abc WRITE none \n"]

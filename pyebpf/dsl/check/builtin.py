@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyebpf.abi.helpers import HELPERS
 from pyebpf.dsl import typed
+from pyebpf.dsl.annotations import data_type
 from pyebpf.dsl.check.byte_order import ORDERS, SOCKET_ORDERS
 from pyebpf.dsl.check.convert import (
     choice,
@@ -50,7 +51,7 @@ from pyebpf.dsl.types import (
 from pyebpf.ir.nodes import BinaryOp, CompareOp, FieldPath
 from pyebpf.kernel import KernelType
 from pyebpf.spec.objects import CoreKind
-from pyebpf.spec.types import U32, Record
+from pyebpf.spec.types import U32, Bool, Int, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,6 +141,9 @@ def _sizeof(node: ast.Call, scope: Scope) -> Expr:
     record = getattr(getattr(arg.type, "value", None), "__pyebpf_record__", None)
     if isinstance(record, Record):
         return literal(record.size, span)
+    plain = data_type(getattr(arg.type, "value", None))
+    if isinstance(plain, (Int, Bool)):
+        return literal(plain.size, span)
     root = kernel_type(arg, scope)
     return typed.CoreQuestion(U32, span, CoreKind.TYPE_SIZE, FieldPath(root, ()))
 

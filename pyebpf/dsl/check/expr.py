@@ -24,10 +24,11 @@ from pyebpf.dsl.check.convert import (
 )
 from pyebpf.dsl.check.dicts import dict_of, keys_of
 from pyebpf.dsl.check.effects import after, following, has_effects, once
+from pyebpf.dsl.check.iterate import bounds_of
 from pyebpf.dsl.check.map_use import as_map
 from pyebpf.dsl.check.maps import contains
 from pyebpf.dsl.check.member import attribute, subscript
-from pyebpf.dsl.check.name import constant, name
+from pyebpf.dsl.check.name import constant, name, of_object
 from pyebpf.dsl.check.narrow import condition, is_none_test, negate, none_test
 from pyebpf.dsl.check.number import arithmetic, compare_numbers
 from pyebpf.dsl.check.octets import compare_octets, is_octets
@@ -108,6 +109,8 @@ def _logic(node: ast.BoolOp, scope: Scope) -> Expr:
         return condition(node, scope)[0]
     result = values[-1]
     for value in reversed(values[:-1]):
+        if isinstance(value, Text):  # constant, and Python looks at what follows
+            continue
         if isinstance(value.type, NoneType):  # known, though what gives it may do something
             result = value if is_and else after(value, result)
             continue
@@ -129,7 +132,10 @@ def _compare(node: ast.Compare, scope: Scope) -> Expr:
     left = scope.expr(node.left)
     result: Expr | None = None
     for number, (op, right_node) in enumerate(zip(node.ops, node.comparators, strict=True)):
-        right = scope.expr(right_node)
+        inside = _in_range(op, left, right_node, scope) if len(node.ops) == 1 else None
+        if inside is not None:
+            return inside
+        right = _right_side(op, right_node, scope)
         following = right
         if number + 1 < len(node.ops) and (
             is_number(right.type) or isinstance(right.type, (Chars, Octets))
@@ -140,6 +146,36 @@ def _compare(node: ast.Compare, scope: Scope) -> Expr:
         left = following
     assert result is not None
     return result
+
+
+def _in_range(op: ast.cmpop, left: Expr, node: ast.expr, scope: Scope) -> Expr | None:
+    """Check ``n in range(…)``; None if it is something else."""
+    if not isinstance(op, (ast.In, ast.NotIn)) or not isinstance(node, ast.Call):
+        return None
+    if not isinstance(node.func, ast.Name) or scope.is_local(node.func.id):
+        return None
+    if scope.outer(node.func.id, node) is not range:
+        return None
+    span = scope.span(node)
+    keep, value = scope.keep(need_number(left))
+    start, stop, step = bounds_of(node, scope)
+    first, last = (CompareOp.LE, CompareOp.GT) if step > 0 else (CompareOp.GE, CompareOp.LT)
+    found = _chain(
+        compare_numbers(first, start, value, span), compare_numbers(last, stop, value, span), span
+    )
+    if abs(step) != 1:
+        far, near = (value, start) if step > 0 else (start, value)  # no negative number, if found
+        distance = arithmetic(BinaryOp.SUB, far, near, span)
+        rest = arithmetic(BinaryOp.MOD, distance, literal(abs(step), span), span)
+        found = _chain(found, compare_numbers(CompareOp.EQ, rest, literal(0, span), span), span)
+    found = after(keep, found)
+    return negate(found) if isinstance(op, ast.NotIn) else found
+
+
+def _right_side(op: ast.cmpop, node: ast.expr, scope: Scope) -> Expr:
+    if isinstance(op, (ast.In, ast.NotIn)) and isinstance(node, ast.Set):  # as good as a tuple
+        return pack([scope.expr(item) for item in node.elts], scope.span(node))
+    return scope.expr(node)
 
 
 def _chain(left: Expr, right: Expr, span: Span) -> Expr:
@@ -217,6 +253,8 @@ def _membership(left: Expr, container: Expr, scope: Scope, node: ast.AST) -> Exp
     table = dict_of(container)
     if table is not None:
         container = keys_of(table, node, scope)
+    if isinstance(container.type, Static) and isinstance(container.type.value, (set, frozenset)):
+        container = of_object(tuple(sorted(container.type.value, key=repr)), node, scope)
     if isinstance(container.type, Static) and isinstance(container.type.value, MapDecl):
         return contains(container.type.value, left, span, scope)
     if (

@@ -103,6 +103,16 @@ def _pick(items: tuple[Expr, ...], turn: Expr) -> Expr:
 
 
 def _range(node: ast.Call, scope: Scope) -> Items:
+    start, stop, step = bounds_of(node, scope)
+    return _between(start, stop, step, scope.span(node), scope)
+
+
+def bounds_of(node: ast.Call, scope: Scope) -> tuple[Expr, Expr, int]:
+    """Return where a ``range(…)`` begins, where it ends, and its step.
+
+    Raises:
+        Fault: these are no numbers, or the step is 0 or not constant.
+    """
     bounds = [need_number(scope.expr(arg)) for arg in node.args]
     if node.keywords or not 1 <= len(bounds) <= 3:
         why = "takes 1 to 3 numbers by position"
@@ -115,7 +125,7 @@ def _range(node: ast.Call, scope: Scope) -> Items:
         raise scope.unsupported(node.args[2], "a step that is not constant", advice)
     if not step.value:
         raise Fault(WrongCall(scope.span(node), name="range", why="has a step of 0"))
-    return _between(start, stop, int(step.value), scope.span(node), scope)
+    return start, stop, int(step.value)
 
 
 def _between(start: Expr, stop: Expr, step: int, span: Span, scope: Scope) -> Items:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from enum import Enum, EnumMeta
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
 
 
 def attribute(node: ast.Attribute, scope: Scope) -> Expr:
+    member = _enum_member(node.value, scope) if node.attr in ("name", "value") else None
+    if member is not None:
+        return of_object(getattr(member, node.attr), node, scope)
     base = as_pointer(need_value(scope.expr(node.value)), scope)
     kind = base.type
     if isinstance(kind, Static):
@@ -66,6 +70,15 @@ def attribute(node: ast.Attribute, scope: Scope) -> Expr:
     raise Fault(UnknownField(scope.name_span(node), type=shown(kind), name=node.attr))
 
 
+def _enum_member(node: ast.expr, scope: Scope) -> Enum | None:
+    """Return the member of an enum of Python's that is written as ``Mode.READ``."""
+    if not isinstance(node, ast.Attribute) or not isinstance(node.value, (ast.Name, ast.Attribute)):
+        return None
+    kind = scope.expr(node.value).type
+    owner = kind.value if isinstance(kind, Static) else None
+    return owner.__members__.get(node.attr) if isinstance(owner, EnumMeta) else None
+
+
 def _static(value: Any, node: ast.Attribute, scope: Scope) -> Expr:
     if isinstance(value, Global) and node.attr == "value":
         return global_value(value, scope.span(node), scope)
@@ -77,6 +90,9 @@ def _static(value: Any, node: ast.Attribute, scope: Scope) -> Expr:
         return enumerator(value, node, scope)
     if isinstance(value, (ModuleType, type, dict)) and hasattr(value, node.attr):
         return of_object(getattr(value, node.attr), node, scope)
+    if isinstance(value, str) and hasattr(value, node.attr):
+        advice = "a probe has `startswith` and `endswith`; others outside of it, under a name"
+        raise scope.unsupported(node, f"`{node.attr}` of a text", advice)
     raise Fault(
         UnknownField(
             scope.name_span(node),

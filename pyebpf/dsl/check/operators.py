@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pyebpf.dsl.check.convert import literal, need_number
 from pyebpf.dsl.check.effects import after
 from pyebpf.dsl.check.number import BINARY, arithmetic
-from pyebpf.dsl.typed import Expr, Literal
+from pyebpf.dsl.typed import Expr, Literal, Text
+from pyebpf.dsl.types import Static
 from pyebpf.ir.nodes import BinaryOp
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 #: No number but -1, 0 and 1 has a larger power that fits in 64 bits.
 MAX_EXPONENT = 64
+#: So often a constant text is repeated at most: more fits nowhere.
+MAX_TEXT = 1 << 16
 
 
 _NONE = {ast.Div: ("`/`", "use `//`"), ast.MatMult: ("`@`", "")}
@@ -28,11 +31,25 @@ def operate(node: ast.BinOp | ast.AugAssign, left: Expr, right: Expr, scope: Sco
         Fault: probes have no such operator, or not for these.
     """
     op = BINARY.get(type(node.op))
+    if isinstance(left, Text) or isinstance(right, Text):
+        joined = _joined(node.op, left, right)
+        if joined is not None:
+            return Text(Static(joined), scope.span(node), joined)
     if op is not None:
         return arithmetic(op, left, right, scope.span(node))
     if isinstance(node.op, ast.Pow):
         return power(left, right, node, scope)
     raise scope.unsupported(node, *_NONE[type(node.op)])
+
+
+def _joined(op: ast.operator, left: Expr, right: Expr) -> str | None:
+    """Return the constant text that ``"a" + "b"`` and ``"=" * 20`` are; None if this is neither."""
+    if isinstance(op, ast.Add) and isinstance(left, Text) and isinstance(right, Text):
+        return left.value + right.value
+    text, count = (left, right) if isinstance(left, Text) else (right, left)
+    if isinstance(op, ast.Mult) and isinstance(text, Text) and isinstance(count, Literal):
+        return text.value * min(int(count.value), MAX_TEXT)
+    return None
 
 
 def power(left: Expr, right: Expr, node: ast.AST, scope: Scope) -> Expr:

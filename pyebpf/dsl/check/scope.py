@@ -56,7 +56,7 @@ ADVICE: dict[str, tuple[str, str]] = {
     "Global": ("`global`", "keep shared values in an `Array`"),
     "Nonlocal": ("`nonlocal`", "keep shared values in an `Array`"),
     "Dict": ("a dict", "declare a `Hash` outside the probe"),
-    "Set": ("a set", "declare a `Hash` outside the probe"),
+    "Set": ("a set", "write a tuple, or declare a `Hash` outside the probe"),
     "ListComp": ("a comprehension", "write a `for` loop"),
     "SetComp": ("a comprehension", "write a `for` loop"),
     "DictComp": ("a comprehension", "write a `for` loop"),
