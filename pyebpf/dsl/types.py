@@ -113,6 +113,11 @@ def in_memory(kind: ValueType) -> bool:
     return isinstance(kind, (Chars, Array, Record))
 
 
+def is_entry(kind: object) -> bool:
+    """Tell whether a value of this type is the entry of a map, or what stands for one."""
+    return isinstance(kind, Pointer) and kind.space is Space.MAP
+
+
 def has_items(kind: ValueType) -> bool:
     """Tell whether a value of this type has elements in memory: an array, or bytes."""
     return isinstance(kind, Array) and (not isinstance(kind, Octets) or kind.role == "bytes")

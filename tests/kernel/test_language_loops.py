@@ -418,3 +418,45 @@ def test_no_entry_is_not_taken_for_one(turns: int) -> None:
         assert fire(session, made.by_entry) == 1
         done = [int(session[made.out][i]) for i in range(6)]
     assert done == [turns, turns > 0, turns == 0, turns == 3, 0, turns >= 2]
+
+
+def test_entries_go_from_turn_to_turn() -> None:
+    made = cell(
+        """
+from pyebpf import *
+
+@record
+class Node:
+    value: i64
+    next: u32
+
+nodes = Hash[u32, Node](max_entries=8)
+out = Array[i64](max_entries=4)
+
+@raw_tracepoint("sys_enter")
+def probe(ctx: RawTracepointContext) -> None:
+    for i in range(5):
+        nodes[i] = Node(value=i * 7 % 5, next=i + 1)
+    node = nodes.get(0)
+    while node is not None:
+        out[0] += node.value
+        node = nodes.get(node.next)
+    best = None
+    for i in range(ctx.args[0]):
+        node = nodes.get(i)
+        if node is not None and (best is None or node.value > best.value):
+            best = node
+    out[1] = best.value if best is not None else -1
+    gone = nodes.pop(2)
+    if gone is None:
+        gone = nodes.get(3)
+    out[2] = gone.value if gone is not None else -1
+    gone = nodes.pop(2)
+    if gone is None:
+        gone = nodes.get(3)
+    out[3] = gone.value if gone is not None else -1
+"""
+    )
+    with loaded(made.probe) as session:
+        fire(session, made.probe, 5)
+        assert session[made.out].snapshot()[1].tolist() == [10, 4, 4, 1]

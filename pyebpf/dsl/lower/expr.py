@@ -36,10 +36,11 @@ from pyebpf.dsl.types import (
     Pointer,
     Record,
     in_memory,
+    is_entry,
 )
 from pyebpf.errors import InternalError
 from pyebpf.ir import nodes
-from pyebpf.ir.nodes import BinaryOp, Block, Slot, Value
+from pyebpf.ir.nodes import BinaryOp, Block, CompareOp, Slot, Value
 from pyebpf.ir.types import U64, VOID, Type
 from pyebpf.plain import Plain
 from pyebpf.spec.types import Field
@@ -133,7 +134,8 @@ class Expressions:
                 self.build.add(nodes.Copy(VOID, self.build.span, place, pair.value, size))
             else:
                 self.build.write(cell.value, pair.value)
-            self.build.write(cell.flag, pair.flag)
+            if not is_entry(variable.type.inner):  # there the address says it
+                self.build.write(cell.flag, pair.flag)
         elif in_memory(value.type):
             place = self.build.addr(cell.value)
             if mentions(value, variable):
@@ -222,8 +224,14 @@ class Expressions:
         cell = self.cell(variable)
         assert cell.flag is not None
         assert isinstance(variable.type, Maybe)
-        flag, held = self.build.read(cell.flag), in_memory(variable.type.inner)
-        return Optional(flag, self.build.addr(cell.value) if held else self.build.read(cell.value))
+        if in_memory(variable.type.inner):
+            return Optional(self.build.read(cell.flag), self.build.addr(cell.value))
+        value = self.build.read(cell.value)
+        if not is_entry(value.type):
+            return Optional(self.build.read(cell.flag), value)
+        # In a loop the verifier forgets that a flag and a pointer belong together.
+        there = self.build.compare(CompareOp.NE, value, self.build.const(0, value.type))
+        return Optional(there, value)
 
     def memory(  # noqa: PLR0911 - one return for each kind of place
         self, expr: typed.Expr

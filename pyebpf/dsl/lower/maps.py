@@ -158,6 +158,13 @@ def lookup(low: Expressions, expr: typed.MapGet) -> Optional:
             build.write(flag, build.const(1, BOOL))
             return
         build.write(flag, removed(low, expr.map, key))
+        if isinstance(kind, Pointer):  # an address other than 0 is that of a value
+            taken, gone = build.new_block("taken"), build.new_block("gone")
+            build.branch(build.read(flag), taken, gone)
+            build.start(gone)
+            build.write(value, build.const(0, kind))
+            build.jump(taken)
+            build.start(taken)
 
     def miss() -> None:
         build.write(value, build.const(0, kind))
