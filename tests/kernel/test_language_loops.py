@@ -420,6 +420,7 @@ def test_no_entry_is_not_taken_for_one(turns: int) -> None:
     assert done == [turns, turns > 0, turns == 0, turns == 3, 0, turns >= 2]
 
 
+@needs_loops
 def test_entries_go_from_turn_to_turn() -> None:
     made = cell(
         """
