@@ -289,6 +289,8 @@ class _Outline:
         build.block = again
         self._write_back(build, hide=True)
         self._forget(build)
+        # The verifier thinks that a turn may follow one that left: what that said is over then.
+        build.store(self._callee_word(build, _EXIT, U64), build.const(0))
         build.ret(build.const(0, I64))
         for number, outside in enumerate(self.region.exits, 1):
             if outside is self.last and not _reached(self.region, outside):

@@ -195,6 +195,21 @@ def f({parameters}) -> i64:
                         other.text = other.text[:2]
     return a2
 """,
+    "an entry that a turn of a called loop returns with": """
+def f(a0: i32, a1: u64, a2: i8, a3: i16) -> i64:
+    for j in range((a0 or a3) & 7):
+        entry = sheets.get(-a0)
+        if entry is not None:
+            return entry.count | a1
+    n: u8 = a1
+    while n != 0:
+        n &= n - 1
+        other = recs.get(n & 3)
+        if other is not None and other.a > a2:
+            other.b = n
+            break
+    return a3
+""",
     "an entry that another one has taken the place of": """
 def f({parameters}) -> i64:
     old = words.get(2)
