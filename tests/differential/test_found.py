@@ -195,6 +195,29 @@ def f({parameters}) -> i64:
                         other.text = other.text[:2]
     return a2
 """,
+    "a function whose result nobody uses": """
+@noinline
+def helper(p0: u16, p1: u8, p2: u64) -> i64:
+    if p0 < p0 or p2 < p1:
+        pass
+    elif not 4 >= p2:
+        p0 = p1
+    else:
+        for j in range(3):
+            sheet = Sheet(count=bool(p1 >= p0))
+            sheet.rows[(65 ^ j) % 3].text = sheet.rows[(65 ^ j) % 3].text[1:]
+    return -1
+
+def f(a0: i8, a1: u32, a2: i32, a3: u32) -> i32:
+    v: u16 = a2 if 8 ^ a2 <= -2 else helper(a0, p1=a3, p2=a1)
+    return min(((a2 ^ a1) & 255 for g in range(250 & 7) if a1 < a0 or a1 > a0))
+""",
+    "one of two arguments": """
+def f(a0: u32, a1: i8, a2: i16, a3: i64) -> i64:
+    for j in (1, 2):
+        table[3] = (a0 if -1 >= a3 else a2) & 255
+    return a3
+""",
     "an entry that a turn of a called loop returns with": """
 def f(a0: i32, a1: u64, a2: i8, a3: i16) -> i64:
     for j in range((a0 or a3) & 7):

@@ -5,6 +5,7 @@ Works on text: the binding reads and writes modules, and does not change them.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +20,16 @@ _PLACE = re.compile(
     r"(?: i\d+ \d+,)* i64 )(?:-?\d+|(?P<offset>%[\w.]+))(?=,|$)",
     re.MULTILINE,
 )
+_CONTEXT = re.compile(
+    r"^  (%[\w.]+) = (?:tail )?call \w+ \([^)]*\) @llvm\.bpf\.getelementptr\.and\.load",
+    re.MULTILINE,
+)
+_CHOICE = re.compile(
+    r"^(?P<begin>  (?P<name>%[\w.]+) = select i1 [^,]+, \w+ (?P<one>%[\w.]+), (?P<kind>\w+) )"
+    r"(?P<other>%[\w.]+)",
+    re.MULTILINE,
+)
+_VOID = re.compile(r"^(define internal [^@\n]*)void (@[\w.]+)(?=\()", re.MULTILINE)
 _FUNCTIONS = re.compile(r"^(?=define )", re.MULTILINE)
 LABEL = re.compile(r"^(?=[\w.]+:)", re.MULTILINE)
 
@@ -111,6 +122,27 @@ def _narrow_apart(function: str) -> str:
     return "".join(blocks)
 
 
+def choices_apart(text: str) -> str:
+    """Keep the two apart of which one is taken, where both were read from the context.
+
+    Else the emitter chooses the address and reads there, and no verifier allows that of a context.
+    """
+    return in_each(text, _chosen_apart)
+
+
+def _chosen_apart(function: str) -> str:
+    read = set(_CONTEXT.findall(function))
+
+    def mend(choice: re.Match[str]) -> str:
+        if not read >= {choice["one"], choice["other"]}:
+            return choice[0]
+        kept, kind = f"%choice.{choice['name'][1:]}", choice["kind"]
+        apart = f'  {kept} = call {kind} asm "", "=r,0"({kind} {choice["other"]})'
+        return f"{apart}\n{choice['begin']}{kept}"
+
+    return _CHOICE.sub(mend, function) if read else function
+
+
 def offsets_apart(text: str) -> str:
     """Keep variable offsets into the stack such that nothing is known of them.
 
@@ -134,6 +166,26 @@ def _offsets_unknown(function: str) -> str:
         return f"{unknown}\n{place['begin']}{kept}"
 
     return _PLACE.sub(mend, function) if on_stack else function
+
+
+def results_given(text: str) -> str:
+    """Let functions give 0 of which LLVM found that nobody uses what they give.
+
+    What is left in the register of results may be an address on the stack, and the verifier refuses
+    a function that returns one.
+    """
+    names = [name for _, name in _VOID.findall(text)]
+    if not names:
+        return text
+    text = in_each(
+        text, lambda fn: fn.replace("\n  ret void", "\n  ret i64 0") if _VOID.match(fn) else fn
+    )
+    text = _VOID.sub(r"\1i64 \2", text)
+    calls = re.compile(
+        rf"^  ((?:tail )?call [^@\n]*)void ({'|'.join(map(re.escape, names))})(?=\()", re.MULTILINE
+    )
+    numbers = itertools.count()
+    return calls.sub(lambda call: f"  %given.{next(numbers)} = {call[1]}i64 {call[2]}", text)
 
 
 def zeros_added(text: str) -> str:

@@ -97,7 +97,9 @@ class _Compilation:
         for change in (
             mend.null_tests_apart,
             mend.sources_apart,
+            mend.choices_apart,
             mend.offsets_apart,
+            mend.results_given,
             mend.zeros_added,
             shorten.high_bits_shifted,
             shorten.lone_guards_gone,
