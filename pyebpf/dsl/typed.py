@@ -12,6 +12,8 @@ from pyebpf.plain import Frozen, Plain
 from pyebpf.spec.types import Bool, Int
 
 if TYPE_CHECKING:
+    import enum
+
     from pyebpf.diag import Span
     from pyebpf.dsl.maps import MapDecl
     from pyebpf.dsl.types import ValueType
@@ -74,6 +76,12 @@ class Literal(Expr):
     @property
     def range(self) -> Range | None:
         return (int(self.value), int(self.value))
+
+
+class FlagMember(Literal):
+    """A member of an ``enum.Flag``, of which Python knows which bits there are."""
+
+    member: enum.Flag
 
 
 class Text(Expr):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import operator
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,8 @@ COMPARE: dict[type[ast.cmpop], CompareOp] = {
     ast.Gt: CompareOp.GT,
     ast.GtE: CompareOp.GE,
 }
+#: What gives a member of an ``enum.Flag`` again.
+_OF_FLAGS = {ast.BitOr: operator.or_, ast.BitAnd: operator.and_, ast.BitXor: operator.xor}
 
 
 def _binary(node: ast.BinOp, scope: Scope) -> Expr:
@@ -78,14 +81,30 @@ def _binary(node: ast.BinOp, scope: Scope) -> Expr:
             return repeated(node.left, scope.expr(node.right), node, scope)
         if isinstance(node.right, ast.List):
             return repeated(node.right, scope.expr(node.left), node, scope)
-    return operate(node, scope.expr(node.left), scope.expr(node.right), scope)
+    left, right = scope.expr(node.left), scope.expr(node.right)
+    flags = _flags(node, left, right, scope)
+    return operate(node, left, right, scope) if flags is None else flags
+
+
+def _flags(node: ast.BinOp, left: Expr, right: Expr, scope: Scope) -> Expr | None:
+    """Check ``Flag.READ | Flag.WRITE``: a member again; None if it is something else."""
+    change = _OF_FLAGS.get(type(node.op))
+    if change is None or not isinstance(left, Literal) or not isinstance(right, Literal):
+        return None
+    if not isinstance(left, typed.FlagMember) and not isinstance(right, typed.FlagMember):
+        return None
+    one, other = (getattr(side, "member", side.value) for side in (left, right))
+    return of_object(change(one, other), node, scope)
 
 
 def _unary(node: ast.UnaryOp, scope: Scope) -> Expr:
     if isinstance(node.op, ast.Not):
         return condition(node, scope)[0]
     span = scope.span(node)
-    operand = need_number(scope.expr(node.operand))
+    operand = scope.expr(node.operand)
+    if isinstance(node.op, ast.Invert) and isinstance(operand, typed.FlagMember):
+        return of_object(~operand.member, node, scope)  # all other members, since Python 3.11
+    operand = need_number(operand)
     if isinstance(node.op, ast.UAdd):
         return operand
     if isinstance(node.op, ast.USub):

@@ -39,10 +39,13 @@ def of_object(value: Any, node: ast.AST, scope: Scope) -> Expr:
         value = value_of(value, scope.unit.options)
     if value is None:
         return Object(NONE, span)
+    member = value
     if isinstance(value, enum.Enum):
         value = value.value
     if isinstance(value, (bool, int)):
-        return literal(value, span)
+        found = literal(value, span)
+        is_flag = isinstance(member, enum.Flag)
+        return typed.FlagMember(found.type, span, value, member) if is_flag else found
     if isinstance(value, str):
         return Text(Static(value), span, value)
     if isinstance(value, tuple):
