@@ -107,7 +107,7 @@ dist: setup        ## dist/: the source archive, and the wheel that is made of i
 	$(PY) -m build --outdir dist .
 
 matrix: setup      ## unit and compile tests on each Python, and with the oldest dependencies
-	@$(PYTHON) scripts/matrix.py $(ARGS)
+	@$(PY) scripts/matrix.py $(ARGS)
 
 sizes: setup       ## lines per function and per file, against the budgets
 	@$(PY) scripts/sizes.py
