@@ -6,6 +6,7 @@ Shapes below: ``n`` records.
 from __future__ import annotations
 
 import time
+from _thread import RLock  # what `threading` has, which costs a start a millisecond
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -98,6 +99,8 @@ class EventStream(Owner):
         self._source = source
         self._lost = lost
         self._open = True
+        # Held by who reads, or unmaps what is read; twice by the same, for a signal comes anywhere.
+        self._using = RLock()
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -123,9 +126,10 @@ class EventStream(Owner):
         return batch
 
     def _take(self) -> NDArray[Any] | Batch:
-        self.fullest = max(self.fullest, self.fill)
-        batch = self._source.read(self.shape)
-        self.received += len(batch)
+        with self._using:
+            self.fullest = max(self.fullest, self.fill)
+            batch = self._source.read(self.shape)
+            self.received += len(batch)
         return batch
 
     def values(self, batch: NDArray[Any] | Batch) -> Iterator[Any]:
@@ -223,7 +227,8 @@ class EventStream(Owner):
     def close(self) -> None:
         """Stop iterations and unmap the buffer. Idempotent."""
         self._open = False
-        self._source.close()
+        with self._using:
+            self._source.close()
 
     def summary(self) -> str:
         """Say in a line what came, what was lost, and how full the buffer is."""

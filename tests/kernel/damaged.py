@@ -85,13 +85,12 @@ def _block_of(fn: nodes.Function, instr: nodes.Value) -> nodes.Block:
     return next(block for block in fn.blocks if instr in block.instrs)
 
 
-def _always(fn: nodes.Function, *, of: type[nodes.Value], then: bool) -> None:
-    """Let the first branch on such a condition always go one way."""
+def _always(fn: nodes.Function, *, to: nodes.Block) -> None:
+    """Let the branches to a block always go there."""
     for block in fn.blocks:
         last = block.instrs[-1]
-        if isinstance(last, nodes.Branch) and isinstance(last.condition, of):
-            block.instrs[-1] = nodes.Jump(last.type, last.span, last.then if then else last.other)
-            return
+        if isinstance(last, nodes.Branch) and to in (last.then, last.other):
+            block.instrs[-1] = nodes.Jump(last.type, last.span, to)
 
 
 LOOKED_UP = """\
@@ -111,7 +110,10 @@ def probe() -> int:
     holds="`seen`, which is `table.get(pid)`",
 )
 def not_tested(fn: nodes.Function) -> None:
-    _always(fn, of=nodes.Compare, then=True)
+    (change,) = _all(fn, nodes.AtomicRmw)
+    found = next(block for block in fn.blocks if block.name.startswith("hit"))
+    _always(fn, to=found)
+    _always(fn, to=_block_of(fn, change))
 
 
 @case(
