@@ -70,8 +70,8 @@ def prepare(row: Row, python: str) -> Path:
     asked = "\n".join([python, *wanted])
     if stamp.exists() and stamp.read_text(encoding="utf-8") == asked:
         return inside
-    # Without pip inside, it is made in a fraction of the time; the outer pip installs into it, which
-    # the newest Python demands to be new.
+    # Without pip inside, it is made in a fraction of the time; the outer pip installs into it. It
+    # must be a new one for the newest Python.
     subprocess.run([python, "-m", "venv", "--clear", "--without-pip", folder], check=True)
     pip = [sys.executable, "-m", "pip", "--python", str(inside)]
     subprocess.run([*pip, "install", "-qq", *wanted], check=True)
