@@ -25,7 +25,7 @@ class SetupError(Exception):
 
 
 def cache() -> Path:
-    """Return where kernels are kept: ``$PYEBPF_VM_CACHE``, or below the user's cache."""
+    """Return where packages are kept: ``$PYEBPF_VM_CACHE``, or below the user's cache."""
     if own := os.environ.get("PYEBPF_VM_CACHE"):
         return Path(own)
     base = os.environ.get("XDG_CACHE_HOME")
@@ -146,8 +146,8 @@ def codename() -> str:
         if "=" in line
     )
     if known.get("ID", "").strip('"') != "debian" or not shutil.which("apt-get"):
-        raise SetupError("kernels come from the Debian archive that apt is configured with: "
-                      "this needs a machine with Debian")  # fmt: skip
+        raise SetupError("packages come from the Debian archive that apt is configured with: "
+                         "this needs a machine with Debian")  # fmt: skip
     return known["VERSION_CODENAME"].strip('"')
 
 

@@ -72,9 +72,10 @@ def _of_debian(version: str) -> Path:
         with alone(package):
             if not folder.exists():
                 with tempfile.TemporaryDirectory(dir=cache()) as scratch:
-                    suite.unpack([package, *_BESIDE], Path(scratch), with_dependencies=True)
-                    _make_startable(Path(scratch), package, folder)
-                    shutil.copytree(scratch, folder, symlinks=True)
+                    root = Path(scratch, "root")
+                    suite.unpack([package, *_BESIDE], root, with_dependencies=True)
+                    _make_startable(root, package, folder)
+                    root.rename(folder)  # whole, or not there
         return folder / "usr/bin" / package
     raise SetupError(f"none of {', '.join(SUITES)} has a package {package}")
 

@@ -50,7 +50,7 @@ def get(row: Row) -> Kernel:
     release = newest(row, suite.packages("linux-image-"))
     if release is None:
         raise SetupError(f"{row.suite} has no kernel {row.name} any more: "
-                      f"change its row in tests/vm/kernels.py")  # fmt: skip
+                         f"change its row in tests/vm/kernels.py")  # fmt: skip
     kernel = Kernel(row, release, archive.cache() / "kernels" / release)
     with archive.alone(f"kernel-{release}"):
         if not kernel.vmlinux.exists():

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 HANDLERS = {**ARITHMETIC, **MEMORY, **CALLS}
 #: The backend has no library to call, so LLVM must not see a memset in a loop of stores. Jumps
-#: through tables came with Linux 6.19 and need a map of instructions; LLVM 22 makes them for v4.
+#: through tables, which LLVM 22 makes for v4, need a kind of map that most kernels with v4 lack.
 ATTRIBUTES = 'nounwind "no-builtins" "no-jump-tables"="true" "frame-pointer"="all"'
 #: Linux 5.10 refuses a loop that falls back to its start ("back-edge from insn"). LLVM makes such
 #: loops to save a jump, but not where size is what counts: so it does for kernels before 6.6.
@@ -138,13 +138,15 @@ class _Writer:
         """Start a block with new names for the pointers that the test before it proved.
 
         LLVM knows nothing of the connection, so it cannot compute an address, let alone load,
-        from such a pointer before the test; old verifiers refuse that arithmetic.
+        from such a pointer before the test; old verifiers refuse that arithmetic. That there is
+        something it does know, and leaves out later tests.
         """
         self.body.span = block.instrs[0].span or self.fn.span
         pointer = next((item for item in proven if isinstance(item, Value)), None)
         if pointer is None:
             return
-        fresh = self.body.opaque("ptr", self.body.value(pointer))
+        known = self.body.value(pointer)
+        fresh = self.body.op(f'call nonnull ptr asm "", "=r,0"(ptr {known})')
         for item in proven:
             if isinstance(item, Slot):
                 self.body.do(f"store ptr {fresh}, ptr {self.body.slots[item]}, align 8")

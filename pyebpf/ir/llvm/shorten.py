@@ -19,7 +19,7 @@ _EQUAL = re.compile(
     re.MULTILINE,
 )
 _LONE_GUARD = re.compile(
-    r'(?P<begin>:[^\n]*)\n  (?P<name>%[\w.]+) = (?:tail )?call ptr asm "", "=r,0"'
+    r'(?P<begin>:[^\n]*)\n  (?P<name>%[\w.]+) = (?:tail )?call (?:nonnull )?ptr asm "", "=r,0"'
     r"\(ptr (?:nonnull )?(?P<pointer>%[\w.]+)\)[^\n]*(?P<end>\n  br label [^\n]*)"
 )
 _EXTREME = re.compile(

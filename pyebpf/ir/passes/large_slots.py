@@ -98,6 +98,9 @@ def _changed_at_an_index(fn: Function) -> list[Slot]:
     """
     instrs = [instr for block in fn.blocks for instr in block.instrs]
     atomic = [i.pointer for i in instrs if isinstance(i, (AtomicRmw, CompareExchange))]
+    ends = [root for root, at_index in map(_root, atomic) if at_index]
+    if not ends:
+        return []
     # Which variables each pointer may lead to.
     leads: dict[Slot, set[Slot]] = {}
     roots = {i: _root(i.value)[0] for i in instrs if isinstance(i, WriteSlot)}
@@ -107,7 +110,6 @@ def _changed_at_an_index(fn: Function) -> list[Slot]:
             leads.setdefault(write.slot, set()).update(_slots_of(root, leads))
         if sum(map(len, leads.values())) == before:
             break
-    ends = [root for root, at_index in map(_root, atomic) if at_index]
     found = {slot for root in ends for slot in _slots_of(root, leads)}
     return [slot for slot in fn.slots if slot in found]
 
