@@ -17,7 +17,7 @@ from llvmlite.binding.newpassmanagers import NewPassManager
 from pyebpf.abi.disasm import disassemble as listing
 from pyebpf.errors import InternalError
 from pyebpf.ir.context import Context
-from pyebpf.ir.llvm import mend, shorten
+from pyebpf.ir.llvm import mend, pages, shorten
 from pyebpf.ir.llvm.emit import DATA_LAYOUT, TRIPLE, check_names, cpu_of, unit_llvm
 from pyebpf.ir.llvm.stack import check_stack, functions
 
@@ -64,6 +64,7 @@ def disassemble(data: bytes) -> str:
 def _object(text: str, cpu: str) -> bytes:
     with _Compilation(text, cpu) as compilation:
         data: bytes = compilation.machine.emit_object(compilation.module)
+    _have_compiled()
     if data[:4] != b"\x7fELF" or struct.unpack_from("<H", data, 18) != (247,):
         raise InternalError("LLVM did not make a BPF object")
     return data
@@ -143,3 +144,10 @@ def _initialise() -> None:
     # Of two loads at the ends of two ways it would make one, and the verifier allows no instruction
     # that reads the context here and a map there. It saves no time: what runs is the same.
     llvm.set_option("pyebpf", "--enable-tail-merge=false")
+    pages.give_back()
+
+
+@cache
+def _have_compiled() -> None:
+    """Give back what LLVM took, after the first object: most processes compile no second one."""
+    pages.give_back()
