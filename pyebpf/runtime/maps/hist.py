@@ -39,7 +39,7 @@ class HistView(Owner):
         *,
         summed_up: bool = True,
     ) -> None:
-        # A row may have room for a total that the programs that are loaded do not keep.
+        # A map may have room for a total that the programs that are loaded do not keep.
         self._slots, self._totals = shape.slots, shape.totals and summed_up
         self.map = map
         self.unit = shape.unit
@@ -51,7 +51,8 @@ class HistView(Owner):
         else:
             edges = linear_edges(shape.slots, shape.low, shape.step)
             self.empty = Hist(zeros, edges, shape.unit, total, "linear")
-        self._rows = open_rows(map, shape.cells, summed, keyed=shape.key is not None)
+        cells = self._slots + self._totals
+        self._rows = open_rows(map, cells, summed, keyed=shape.key is not None)
 
     @property
     def is_keyed(self) -> bool:
@@ -138,8 +139,9 @@ class HistView(Owner):
         return shown if isinstance(shown, Hist) else shown.total()
 
     def _hist(self, row: NDArray[np.uint64]) -> Hist:
-        total = row.item(self._slots) if self._totals else None
-        return self.empty.counted(row[: self._slots], total)
+        if not self._totals:
+            return self.empty.counted(row, None)
+        return self.empty.counted(row[:-1], row.item(-1))
 
     def _keyed(self, rows: dict[Any, NDArray[np.uint64]]) -> KeyedHist:
         return KeyedHist({key: self._hist(row) for key, row in rows.items()}, self.empty)

@@ -15,13 +15,13 @@ from pyebpf.abi.maps import MAP_KINDS
 from pyebpf.host.cpus import possible_count
 from pyebpf.spec.bitfields import has_bits
 from pyebpf.spec.dtype import (
+    converter,
     decoded,
     decoded_dtype,
     encoded,
     numpy_dtype,
     pack,
     padding,
-    python_values,
     unpack,
 )
 from pyebpf.spec.objects import MapSpec
@@ -35,10 +35,21 @@ def round_up(size: int) -> int:
     return -(-size // 8) * 8
 
 
+def _strides(shape: tuple[int, ...], step: int) -> tuple[int, ...]:
+    """Return bytes from one element to the next for each dimension, ``step`` for the last."""
+    strides = []
+    for length in reversed(shape):
+        strides.append(step)
+        step *= length
+    return tuple(reversed(strides))
+
+
 class Half:
     """The keys or the values of a map: one type, or plain bytes where the object names none.
 
     Attributes:
+        shape: of one value: empty, except for arrays.
+        dtype: of one value, or of its elements if it is an array.
         has_bits: whether there are bit-fields in it: memory is not what numpy shows then.
     """
 
@@ -48,18 +59,12 @@ class Half:
         self.kind = kind
         self.size = size
         self.what = what
-        self._dtype = np.dtype(f"V{size}") if kind is None else numpy_dtype(kind)
+        whole = np.dtype(f"V{size}") if kind is None else numpy_dtype(kind)
+        self.shape: tuple[int, ...] = whole.shape
+        self.dtype: np.dtype[Any] = whole.base
+        self._strides = _strides(self.shape, self.dtype.itemsize)
         self.has_bits = kind is not None and has_bits(kind)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of one value: empty, except for arrays."""
-        return self._dtype.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of one value, or of its elements if it is an array."""
-        return self._dtype.base
+        self._convert = None if kind is None else converter(kind)
 
     def pack(self, value: object) -> bytes:
         """Return the bytes of one Python value."""
@@ -80,7 +85,8 @@ class Half:
         """Return the elements of an array as Python values."""
         if self.kind is None:
             return [item.tobytes() for item in array]
-        return python_values(self.kind, array)
+        values: list[Any] = array.tolist()
+        return values if self._convert is None else [self._convert(value) for value in values]
 
     def over(self, memory: Any, lead: tuple[int, ...], strides: tuple[int, ...]) -> NDArray[Any]:
         """Look at memory as values, without a copy; a bit-field is the word that it lies in.
@@ -90,13 +96,8 @@ class Half:
             lead: the shape in front of the shape of one value.
             strides: bytes from one to the next, for each dimension of ``lead``.
         """
-        inner, step = [], self.dtype.itemsize
-        for length in reversed(self.shape):
-            inner.append(step)
-            step *= length
-        return np.ndarray(
-            (*lead, *self.shape), self.dtype, memory, strides=(*strides, *reversed(inner))
-        )
+        shape, steps = (*lead, *self.shape), (*strides, *self._strides)
+        return np.ndarray(shape, self.dtype, memory, strides=steps)
 
     def need_view(self) -> None:
         """Refuse what can only be copied.

@@ -8,7 +8,8 @@ Shapes below: ``n`` keys, ``c`` possible CPUs, ``w`` cells of a row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,21 +23,23 @@ Cells: TypeAlias = NDArray[np.uint64]
 #: Makes one row of those of all CPUs: ``(…, c, w)`` gives ``(…, w)``, or fewer cells.
 Combine: TypeAlias = Callable[[Any], Cells]
 
-#: Up to here adding row by row is quicker than one call that sums along an axis.
-_FEW_CPUS = 4
+_CELL = np.dtype(np.uint64)
 
 
-def summed(rows: Sequence[Cells] | Cells) -> Cells:
+def summed(rows: Cells) -> Cells:
     """Add the rows of all CPUs up."""
-    if isinstance(rows, tuple):
-        if 2 <= len(rows) <= _FEW_CPUS:
-            few: Cells = rows[0] + rows[1]
-            for row in rows[2:]:
-                few += row
-            return few
-        rows = np.array(rows)
+    if rows.shape[-2] == 2:  # half of what a sum along an axis takes; of more it is more
+        both: Cells = rows[..., 0, :] + rows[..., 1, :]
+        return both
     total: Cells = np.add.reduce(rows, axis=-2)
     return total
+
+
+def _reading(combine: Combine, live: Cells) -> Callable[[], Cells]:
+    """Return what combines the rows of all CPUs as they are then, in memory of its own."""
+    if combine is summed and len(live) == 2:  # no function of Python in between
+        return partial(np.add, *live)
+    return partial(combine, live)
 
 
 def open_rows(
@@ -64,38 +67,40 @@ class ArrayRows:
         self._map = map_
         self._cells = cells
         self._combine = combine
-        self._live = tuple(_as_rows(map_, map_.view(), cells)) if is_mmapable(map_.spec) else ()
+        self._read = self._copied
+        if is_mmapable(map_.spec):
+            self._read = _reading(combine, _as_rows(map_, map_.view(), cells))
         self._cleared = np.zeros(cells, np.uint64)
         self._taken = self._cleared
         self._is_cleared = False
 
     def since_clear(self) -> Cells:
         """Return what was added since :meth:`clear`, of rows that are sums."""
-        row = self.row()
-        return row - self._cleared if self._is_cleared else row
+        return self._read() - self._cleared if self._is_cleared else self._read()
 
     def take(self) -> Cells:
         """Return what was added since the last time, of rows that are sums."""
-        row = self.row()
+        row = self._read()
         before, self._taken = self._taken, row
         return row - before
 
     def clear(self) -> None:
         """Begin again at what is there now, of rows that are sums."""
         # Zeroing the memory instead would race with a CPU that is just adding to it.
-        self._cleared = self._taken = self.row()
+        self._cleared = self._taken = self._read()
         self._is_cleared = True
 
     def row(self) -> Cells:
         """Return one row for all CPUs, in memory of its own."""
-        # Closed, or not to be mapped: the handle says which, or reads it with system calls.
-        return self._combine(
-            self._live or _as_rows(self._map, self._map.snapshot()[1], self._cells)
-        )
+        return self._read()
+
+    def _copied(self) -> Cells:
+        """Return it of a map that is not to be mapped, or closed: the handle says that."""
+        return self._combine(_as_rows(self._map, self._map.snapshot()[1], self._cells))
 
     def close(self) -> None:
         """Close the map and let go of its memory."""
-        self._live = ()
+        self._read = self._copied
         self._map.close()
 
 
@@ -156,6 +161,6 @@ def _since(row: Cells, earlier: Cells | None, counters: int) -> Cells:
 
 def _as_rows(map_: MapHandle, values: NDArray[Any], cells: int) -> Cells:
     """Look at a map's values as rows, whatever type its object gave them."""
-    if values.dtype != np.uint64:
-        values = values.view(np.uint64)
+    if values.dtype != _CELL:
+        values = values.view(_CELL)
     return values.reshape(-1, map_.spec.value_size // 8)[:, :cells]
