@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pyebpf.spec.events import EventShape
     from pyebpf.spec.types import DataType
 
+_WORD = 8
+
 
 class Batch:
     """Records of several types that were read at once: ``batch[Opened]`` are those of one.
@@ -176,6 +178,11 @@ def _taken(memory: memoryview, starts: NDArray[np.intp], size: int) -> NDArray[n
     """
     if not len(starts):
         return np.empty(0, f"V{size}")
+    if size == _WORD and not ((starts - starts[0]) & (_WORD - 1)).any():
+        # What numpy knows as numbers it copies in a third of the time.
+        first = int(starts[0]) % _WORD
+        words = np.ndarray(((len(memory) - first) // _WORD,), np.uint64, memory, first)
+        return words[starts // _WORD].view(f"V{_WORD}")
     everywhere = np.ndarray((len(memory) - size + 1,), f"V{size}", memory, 0, (1,))
     taken: NDArray[np.void] = everywhere[starts]
     return taken

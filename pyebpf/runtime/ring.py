@@ -174,14 +174,18 @@ class RingMemory:
         at, end = self._filled()
         offset = at & (self.size - 1)
         words, lengths = self._heads(offset, end - at)
-        busy = np.flatnonzero(lengths & _BUSY)
-        if len(busy):
-            words, lengths = words[: busy[0]], lengths[: busy[0]]
-        self._fence()
-        kept = lengths & _DISCARDED == 0
-        copied = copy(self._data[offset:], words[kept] * _WORD + _HEADER, lengths[kept])
+        is_any_marked = bool(len(lengths)) and int(lengths.max()) >= _DISCARDED
+        if is_any_marked:
+            busy = np.flatnonzero(lengths & _BUSY)
+            if len(busy):
+                words, lengths = words[: busy[0]], lengths[: busy[0]]
         if len(words):
             at += int(words[-1]) * _WORD + _stride(int(lengths[-1]) & ~_DISCARDED)
+        if is_any_marked:
+            kept = lengths & _DISCARDED == 0
+            words, lengths = words[kept], lengths[kept]
+        self._fence()
+        copied = copy(self._data[offset:], words * _WORD + _HEADER, lengths)
         self._give_back(at)
         return copied
 
@@ -271,7 +275,7 @@ class RingMemory:
 
 def chain(
     words: NDArray[np.intp], following: NDArray[np.intp], limit: int
-) -> tuple[NDArray[np.intp], int]:
+) -> tuple[NDArray[np.intp] | slice, int]:
     """Follow the chain from the first of some places on.
 
     Args:
@@ -280,15 +284,18 @@ def chain(
         limit: where the chain ends.
 
     Returns:
-        the numbers of those that are on the chain, and where the last of them leads.
+        the numbers of those that are on the chain, a slice if nothing is between them, and where
+        the last of them leads.
     """
     if not len(words):
-        return np.empty(0, np.intp), 0
+        return slice(0), 0
     numbers: NDArray[np.intp] | None = None
     if np.count_nonzero(following[:-1] != words[1:]) > _FEW_BREAKS:
         numbers = np.flatnonzero(_led_to(words, following, limit))
         words, following = words[numbers], following[numbers]
     breaks = np.flatnonzero(following[:-1] != words[1:])
+    if not len(breaks):
+        return slice(None) if numbers is None else numbers, int(following[-1])
     parts, first = [], 0
     while True:
         at = int(breaks.searchsorted(first))
@@ -316,8 +323,8 @@ def _led_to(words: NDArray[np.intp], following: NDArray[np.intp], limit: int) ->
 
 def _strides(lengths: NDArray[np.uint32]) -> NDArray[np.intp]:
     """Return how many words the records with these headers take."""
-    sizes = (lengths & ~np.uint32(_BUSY | _DISCARDED)).astype(np.intp)
-    return (sizes + (_HEADER + 7)) // _WORD
+    sizes = (lengths & ~np.uint32(_BUSY | _DISCARDED)) + np.uint32(_HEADER + 7)
+    return (sizes // np.uint32(_WORD)).astype(np.intp)
 
 
 def _stride(size: int) -> int:

@@ -81,15 +81,17 @@ class _Buffer:
         """How much of it is taken."""
         return self._positions[_HEAD] - self._positions[_TAIL]
 
-    def take(self) -> bytes:
-        """Copy out everything, from one record to the end of another, and give the room back."""
+    def filled(self) -> tuple[int, memoryview, memoryview]:
+        """Return where the records end, for :meth:`give_back`, and the two parts that they fill."""
         head, tail = self._positions[_HEAD], self._positions[_TAIL]
         self._fence()
         start, end = tail % self.size, tail % self.size + head - tail
-        data = bytes(self._data[start:end]) + bytes(self._data[: max(end - self.size, 0)])
+        return head, self._data[start:end], self._data[: max(end - self.size, 0)]
+
+    def give_back(self, head: int) -> None:
+        """Give the room of what was filled back, when it is copied."""
         self._fence()
         self._positions[_TAIL] = head
-        return data
 
     def close(self) -> None:
         """Unmap the buffer and close the event."""
@@ -107,23 +109,29 @@ def samples(data: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
     Shape:  both ``(n,)``.
     """
-    words = np.frombuffer(data, np.uint64)
-    sizes = (words >> np.uint64(48)).astype(np.intp)
+    words, kinds = np.frombuffer(data, np.uint64), np.frombuffer(data, np.uint32)[::2]
     # What lies in a sample may look like one; the chain of records leads past it.
-    alike = (words & np.uint64(0xFFFFFFFF) == c.PERF_RECORD_SAMPLE) & (sizes >= _LEAST)
-    places, found, at = np.flatnonzero(alike), [], 0
-    following = places + sizes[places] // _WORD
+    places = np.flatnonzero(kinds == c.PERF_RECORD_SAMPLE)
+    sizes = _sizes(words[places])
+    places, sizes = places[sizes >= _LEAST], sizes[sizes >= _LEAST]
+    following, found, at = places + sizes // _WORD, [], 0
     while at < len(words):
         first = int(np.searchsorted(places, at))
         if first == len(places) or places[first] != at:
             # What had no room is counted by the program itself, so this record adds nothing.
-            at += max(int(sizes[at]) // _WORD, 1)
+            at += max(int(_sizes(words[at])) // _WORD, 1)
             continue
         numbers, at = chain(places[first:], following[first:], len(words))
         found.append(places[first:][numbers])
     starts = np.concatenate([np.empty(0, np.intp), *found])
     lengths = np.frombuffer(data, np.uint32)[2 * starts + 2].astype(np.intp)
     return starts * _WORD + _DATA, lengths
+
+
+def _sizes(heads: Any) -> NDArray[np.intp]:
+    """Return the sizes of records in bytes, by their headers."""
+    sizes: NDArray[np.intp] = (heads >> np.uint64(48)).astype(np.intp)
+    return sizes
 
 
 class PerfBuffers(Owner):
@@ -194,7 +202,10 @@ class PerfBuffers(Owner):
 
     def _take(self) -> tuple[bytes, NDArray[np.intp], NDArray[np.intp]]:
         self._check_open()
-        data = b"".join(buffer.take() for buffer in self._buffers)
+        filled = [buffer.filled() for buffer in self._buffers]
+        data = b"".join(part for _, *parts in filled for part in parts)
+        for buffer, (head, *_) in zip(self._buffers, filled, strict=True):
+            buffer.give_back(head)
         return data, *samples(data)
 
     def _check_open(self) -> None:
