@@ -113,6 +113,31 @@ def install(inside: Path, groups: list[str]) -> None:
     stamp.write_text(" ".join(sorted({project, *groups} | kept)), encoding="ascii")
 
 
+def provide(folder: Path, python: str, wanted: list[str]) -> Path:
+    """Make a virtual environment with these requirements alone, or reuse it; return its Python.
+
+    Args:
+        folder: where it is.
+        python: whose it is.
+        wanted: requirements, as pip takes them.
+
+    Raises:
+        subprocess.CalledProcessError: it could not be made.
+    """
+    inside = folder / "bin" / "python"
+    stamp = folder / ".installed"
+    asked = "\n".join([python, *wanted])
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == asked:
+        return inside
+    # Without pip inside, it is made in a fraction of the time; the outer pip installs into it. It
+    # must be a new one for the newest Python.
+    subprocess.run([python, "-m", "venv", "--clear", "--without-pip", folder], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(inside)]
+    subprocess.run([*pip, "install", "-qq", *wanted], check=True)
+    stamp.write_text(asked, encoding="utf-8")
+    return inside
+
+
 def main(groups: list[str]) -> None:
     """Make ``.venv`` ready."""
     if sys.version_info < OLDEST_PYTHON:

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import environment
 import project
 import pythons
 from archive import SetupError
@@ -63,20 +64,8 @@ def prepare(row: Row, python: str) -> Path:
     Raises:
         subprocess.CalledProcessError: the environment could not be made.
     """
-    folder = FOLDER / row.name
-    inside = folder / "bin" / "python"
     wanted = [*project.dependencies(oldest=row.oldest), *project.group("test")]
-    stamp = folder / ".installed"
-    asked = "\n".join([python, *wanted])
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == asked:
-        return inside
-    # Without pip inside, it is made in a fraction of the time; the outer pip installs into it. It
-    # must be a new one for the newest Python.
-    subprocess.run([python, "-m", "venv", "--clear", "--without-pip", folder], check=True)
-    pip = [sys.executable, "-m", "pip", "--python", str(inside)]
-    subprocess.run([*pip, "install", "-qq", *wanted], check=True)
-    stamp.write_text(asked, encoding="utf-8")
-    return inside
+    return environment.provide(FOLDER / row.name, python, wanted)
 
 
 def versions(inside: Path) -> str:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from archive import SetupError, Suite, alone, cache, codename
+from archive import SetupError, Suite, cache, codename
+from unpacked import SUITES, loading, once
 
-#: The suites that may have a Python, oldest first.
-SUITES = ("trixie", "forky", "sid")
 #: What the interpreter and binary wheels need of the suite, with all that these depend on.
 _BESIDE = ("libstdc++6", "zlib1g")
 #: What starts an interpreter with the C library that it was made for. Python looks for its modules
 #: from where it was called, or where a virtual environment says that it is.
 _LAUNCHER = """\
 #!/bin/sh
-exec {loader} --library-path {libraries} --argv0 "$0" {program} "$@"
+exec {words} "$@"
 """
 
 
@@ -69,30 +68,24 @@ def _of_debian(version: str) -> Path:
         if release is None:
             continue
         folder = cache() / f"{package}-{release}"
-        with alone(package):
-            if not folder.exists():
-                with tempfile.TemporaryDirectory(dir=cache()) as scratch:
-                    root = Path(scratch, "root")
-                    suite.unpack([package, *_BESIDE], root, with_dependencies=True)
-                    _make_startable(root, package, folder)
-                    root.rename(folder)  # whole, or not there
+        once(folder, package, functools.partial(_make, suite, package, folder))
         return folder / "usr/bin" / package
     raise SetupError(f"none of {', '.join(SUITES)} has a package {package}")
 
 
-def _make_startable(root: Path, package: str, home: Path) -> None:
-    """Put a script in the place of an interpreter that needs another C library than ours.
+def _make(suite: Suite, package: str, home: Path, root: Path) -> None:
+    """Unpack an interpreter, with a script in its place that gives it the suite's C library.
 
     Args:
-        root: where it is unpacked.
+        suite: where it is from.
         package: its name.
-        home: where that will be.
+        home: where it will be.
+        root: where it is made.
     """
+    suite.unpack([package, *_BESIDE], root, with_dependencies=True)
     program = root / "usr/bin" / package
-    (loader,) = (root / "usr").glob("lib*/ld-linux-*.so.*")
-    (libraries,) = (root / "usr/lib").glob("*-linux-gnu")
     own = program.rename(program.with_name(f"{package}.real"))
-    loader, libraries, own = (home / path.relative_to(root) for path in (loader, libraries, own))
-    launcher = _LAUNCHER.format(loader=loader, libraries=libraries, program=own)
+    words = " ".join([*loading(root), "--argv0", '"$0"', str(own)])
+    launcher = _LAUNCHER.format(words=words.replace(str(root), str(home)))
     program.write_text(launcher, encoding="utf-8")
     program.chmod(0o755)
