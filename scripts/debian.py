@@ -56,6 +56,7 @@ PEERS = (
     Command("opensnoop-bpfcc", "--help", ("bpfcc-tools",), "counts of the tools of BCC"),
     Command("biolatency", "--version", ("libbpf-tools",), "figures of a tool compiled from C"),
     Command("clang-22", "--version", ("clang-22",), "figures of code that C compiles to"),
+    Command("llc-22", "--version", ("llvm-22",), "figures of PythonBPF, which runs opt and llc"),
 )
 
 LANGUAGES = (

@@ -9,15 +9,18 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from archive import SetupError
 
 from pyebpf.errors import KernelError
 from pyebpf.host.loop import LoopDevice
 from pyebpf.version import __version__
 from scripts import debian
-from scripts.archive import SetupError
-from tests.bench import page
+from scripts.archive import SetupError as HeadersError
+from tests.bench import page, peers, python_bpf
+from tests.bench.peers import BCC, BPFTRACE, LIBBPF, Release
+from tests.bench.python_bpf import PythonBPF
 from tests.bench.report import Report
-from tests.bench.starting import BCC_PYTHON, environment
+from tests.bench.starting import environment
 from tests.vm import headers, image, kernels
 
 #: Whose headers BCC compiles against: what has them in the archive.
@@ -119,26 +122,69 @@ def tracefs(report: Report) -> Iterator[list[str]]:
 
 
 @pytest.fixture(scope="session")
+def releases(report: Report, peer: Callable[[str], str | None]) -> list[Release]:
+    """Give the peers that Debian has: the installed ones, and then the newest.
+
+    What is missing is named in the report.
+    """
+    path = peer("bpftrace")
+    versions = {BPFTRACE: _debian_version("bpftrace")} if path else {}
+    if peer("biolatency"):
+        versions[LIBBPF] = _debian_version("libbpf-tools")
+    if bcc_version := _bcc_version():
+        versions[BCC] = bcc_version
+        report.version("BCC", bcc_version)
+    else:
+        report.note("BCC is not here (Debian package bpfcc-tools; `make bench` installs it)")
+    installed = {name: peers.upstream(version) for name, version in versions.items()}
+    found = [Release(installed, bpftrace_path=path or "")]
+    try:
+        newer, tree = peers.newest(installed)
+    except SetupError as err:
+        report.note(f"newer peers are not here: {err}")
+        return found
+    for name in newer.versions:
+        report.version(f"{name} of Debian {tree.suite}", tree.versions[peers.PACKAGES[name]])
+    return [*found, newer]
+
+
+def _bcc_version() -> str:
+    words = [*Release({}).python(), "-c", "import bcc; print(bcc.__version__)"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
 def bcc(report: Report) -> dict[str, str] | None:
     """Give the environment that BCC compiles in, or None; the report then says what is missing.
 
     It wants a kernel's headers, of whichever version where only tracepoints are traced.
     """
-    words = [BCC_PYTHON, "-c", "import bcc; print(bcc.__version__)"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode:
-        report.note("BCC is not here (Debian package bpfcc-tools; `make bench` installs it)")
-        return None
-    report.version("BCC", done.stdout.strip())
     try:
         tree = headers.get(image.get(kernels.row(HEADERS_OF)))
-    except SetupError as err:
+    except HeadersError as err:
         report.note(f"BCC has no kernel headers: {err}")
         return None
     if tree is None:
         report.note("BCC has no kernel headers: the archive has them no more")
         return None
     return {**environment(Path("/nonexistent")), "BCC_KERNEL_SOURCE": str(tree)}
+
+
+@pytest.fixture(scope="session")
+def pythonbpf(report: Report, peer: Callable[[str], str | None]) -> PythonBPF | None:
+    """Give PythonBPF, or None; the report then says what is missing."""
+    llc = peer("llc-22")
+    if llc is None:
+        return None
+    try:
+        found = python_bpf.get(llc)
+    except SetupError as err:
+        report.note(f"PythonBPF is not here: {err}")
+        return None
+    for name, number in found.versions.items():
+        report.version(name, number)
+    return found
 
 
 @pytest.fixture

@@ -21,11 +21,9 @@ PATIENCE = 300.0
 IMPATIENCE = 5.0
 #: Where programs start, so that an uninstalled checkout is found too.
 ROOT = Path(__file__).resolve().parents[2]
-#: Where Debian's package of BCC is.
-BCC_PYTHON = "/usr/bin/python3"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contestant:
     """A program to start.
 
@@ -42,6 +40,11 @@ class Contestant:
     marker: bytes = b"attached"
     environment: Mapping[str, str] = field(default_factory=dict)
     before: Callable[[], object] = lambda: None
+
+
+@dataclass(frozen=True, eq=False)
+class Peer(Contestant):
+    """A program of somebody else's."""
 
 
 def environment(cache: Path) -> dict[str, str]:

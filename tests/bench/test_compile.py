@@ -18,8 +18,9 @@ from pyebpf.dsl import compile as compiler
 from pyebpf.ir.llvm import object as llvm_object
 from tests.bench import contract
 from tests.bench.measure import Sample, sample, timed
+from tests.bench.python_bpf import PythonBPF
 from tests.bench.report import Report, number
-from tests.bench.starting import ROOT
+from tests.bench.starting import ROOT, environment
 
 pytestmark = pytest.mark.bench
 
@@ -58,15 +59,22 @@ Peer = Callable[[str], "str | None"]
 
 
 def test_compiling_with_llvm_imported(
-    report: Report, empty_cache: Path, peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    report: Report,
+    empty_cache: Path,
+    peer: Peer,
+    pythonbpf: PythonBPF | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = {name: compiled(probes) for name, probes in PROBES.items()}
     first = first_in_a_process()
-    clang = [("clang -O2 -g of both in C", took)] if (took := by_clang(peer, tmp_path)) else []
+    beside = [("clang -O2 -g of both in C", took)] if (took := by_clang(peer, tmp_path)) else []
+    if pythonbpf is not None:
+        beside.append((f"{pythonbpf.called} of both", by_pythonbpf(pythonbpf, tmp_path)))
     report.add("compile one probe, `issue`", "ms", whole["issue"], 10)
     report.add("compile one probe, `complete`", "ms", whole["complete"], 10)
     report.add("  the first one in a process", "ms", first)
-    report.add("compile both", "ms", whole["both"], None, clang)
+    report.add("compile both", "ms", whole["both"], None, beside)
     parts = {name: by_stage(probes, monkeypatch) for name, probes in PROBES.items()}
     rows = [
         [stage, *(number(of(parts[name][stage])) for name in PROBES for of in (least, median))]
@@ -153,3 +161,9 @@ def by_clang(peer: Peer, folder: Path) -> Sample | None:
     words = [path, "-target", "bpf", "-mcpu=v3", "-O2", "-g", f"-I{ROOT / 'tests/data/c'}"]
     words += ["-c", str(here / "biolatency.bpf.c"), "-o", str(folder / "biolatency.bpf.o")]
     return timed(lambda: subprocess.run(words, check=True), 9).scaled(1e3)
+
+
+def by_pythonbpf(peer: PythonBPF, folder: Path) -> Sample:
+    """Compile the same program, in a process with everything imported; LLVM's are others."""
+    peer.program(folder, dev=0)
+    return sample(peer.compile(folder, environment(folder), 9)).scaled(1e3)

@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pyebpf.host.loop import LoopDevice
+from tests.bench.counting import EVENTS, Look, counted, fit, look
 from tests.bench.measure import Sample, sample
+from tests.bench.peers import BCC, BPFTRACE, LIBBPF, Release
+from tests.bench.python_bpf import PythonBPF
 from tests.bench.report import Report, number
-from tests.bench.starting import (
-    BCC_PYTHON,
-    ROOT,
-    Contestant,
-    Started,
-    environment,
-    started,
-)
+from tests.bench.starting import ROOT, Contestant, Peer, Started, environment, started
 
 pytestmark = [pytest.mark.bench, pytest.mark.kernel]
 
 ROUNDS = 13
-#: Requests that the disk serves while each tool looks: all of them must say so.
-READS = 23
 BCC_PROGRAM = Path(__file__).with_name("bcc_biolatency.py")
 HEADER = b"Tracing block device I/O"
 WARM, CONTRACT = "biolatency -d, cached", "README's program, cached"
 COLD, FIRST = "biolatency -d, nothing cached", "biolatency -d, no cache, no .pyc of ours"
 PYTHON, NUMPY = "python, nothing else", "python, import numpy"
 LLVM = "python, import llvmlite.binding"
-BPFTRACE, LIBBPF = "bpftrace, the same", "libbpf-tools biolatency -d"
-BCC = "BCC, the same"
 #: These trace nothing: they show what the others are made of.
 SCALE = (PYTHON, NUMPY, LLVM)
-
-Peer = Callable[[str], "str | None"]
 
 BPFTRACE_TEXT = """
 tracepoint:block:block_rq_issue /args->dev == {dev}/ {{ @start[args->sector] = nsecs; }}
@@ -54,42 +42,34 @@ CHILD = "echo attached\nread line\n"
 def test_process_start_to_probes_attached(
     report: Report,
     disk: LoopDevice,
-    peer: Peer,
+    releases: list[Release],
+    pythonbpf: PythonBPF | None,
     tmp_path: Path,
     tracefs: list[str],
     bcc: dict[str, str] | None,
 ) -> None:
-    contestants = [*ours(disk, tmp_path), *pythons(tmp_path), *peers(disk, tmp_path, peer, tracefs)]
-    if bcc is not None:
-        words = [*tracefs, BCC_PYTHON, str(BCC_PROGRAM), str(disk.dev)]
-        contestants.append(Contestant(BCC, words, environment=bcc))
-    settled = {one.name: look_once(one, disk) for one in contestants}
+    theirs = [one for release in releases for one in peers(disk, tmp_path, release, tracefs, bcc)]
+    if pythonbpf is not None:
+        theirs += of_pythonbpf(pythonbpf, disk, tmp_path, tracefs)
+    contestants = [*ours(disk, tmp_path), *pythons(tmp_path), *theirs]
+    contestants += by_the_loader(disk, tmp_path, releases)
+    right = fit(report, "biolatency", contestants, lambda one: look_at(one, disk))
     found: dict[str, list[Started]] = defaultdict(list)
     for _ in range(ROUNDS):  # in turns, so that what disturbs one disturbs all
-        for one in contestants:
+        for one in right:
             with started(one) as (running, took):
                 found[one.name].append(took)
                 running.finish()
-    tell(report, found, settled)
+    settled = {one.name: seen.settled_bytes for one, seen in right.items()}
+    beside = [one.name for one in theirs if one in right]
+    tell(report, found, settled, beside)
 
 
-def look_once(contestant: Contestant, disk: LoopDevice) -> int:
-    """See that it works, after a start to warm up; return its peak memory while it traces."""
-    with started(contestant) as (running, _):
-        running.finish()
-    with started(contestant) as (running, _):
-        disk.read(READS)
-        settled = running.settled_bytes()
-        text = running.finish()
-    if contestant.name not in SCALE:
-        assert counted(text) == READS, f"{contestant.name} missed some of {READS} reads:\n{text}"
-    return settled
+def look_at(contestant: Contestant, disk: LoopDevice) -> Look:
+    def seen(text: str) -> int:
+        return EVENTS if contestant.name in SCALE else counted(text)
 
-
-def counted(text: str) -> int:
-    """Sum the counts of a histogram of stars, BCC's or bpftrace's."""
-    rows = re.findall(r"^(?:\s*\d+ -> \d+\s*:|\[.*\))\s+(\d+)\s*\|", text, re.MULTILINE)
-    return sum(map(int, rows))
+    return look(contestant, lambda: disk.read(EVENTS), seen)
 
 
 def ours(disk: LoopDevice, folder: Path) -> list[Contestant]:
@@ -126,21 +106,58 @@ def pythons(folder: Path) -> list[Contestant]:
     ]
 
 
-def peers(disk: LoopDevice, folder: Path, peer: Peer, tracefs: list[str]) -> list[Contestant]:
+def peers(
+    disk: LoopDevice,
+    folder: Path,
+    release: Release,
+    tracefs: list[str],
+    bcc: dict[str, str] | None,
+) -> list[Peer]:
     env = environment(folder / "cache")
     found = []
-    if path := peer("bpftrace"):
+    if bcc is not None and BCC in release:
+        words = [*tracefs, *release.bcc(BCC_PROGRAM), str(disk.dev)]
+        found.append(Peer(f"{release.called(BCC)}, the same", words, environment=bcc))
+    if BPFTRACE in release:
         child = folder / "child.sh"
         child.write_text(CHILD)
         text = BPFTRACE_TEXT.format(dev=disk.dev)
-        command = [*tracefs, path, "-c", f"/bin/sh {child}", "-e", text]
-        found.append(Contestant(BPFTRACE, command, environment=env))
-    if path := peer("biolatency"):
-        found.append(Contestant(LIBBPF, [path, "-d", disk.name], HEADER, env))
+        words = [*tracefs, *release.bpftrace(), "-c", f"/bin/sh {child}", "-e", text]
+        found.append(Peer(f"{release.called(BPFTRACE)}, the same", words, environment=env))
+    if LIBBPF in release:
+        words = [*release.tool("biolatency"), "-d", disk.name]
+        found.append(Peer(f"{release.called(LIBBPF)} biolatency -d", words, HEADER, env))
     return found
 
 
-def tell(report: Report, found: dict[str, list[Started]], settled: dict[str, int]) -> None:
+def of_pythonbpf(peer: PythonBPF, disk: LoopDevice, folder: Path, tracefs: list[str]) -> list[Peer]:
+    kept = environment(folder / "cache")
+    env = peer.environment(kept, folder)
+    whole, loader = peer.program(folder, disk.dev), peer.loader(folder)
+    peer.compile(folder, kept)
+    return [
+        Peer(f"{peer.called}, the same", [*tracefs, *whole], environment=env),
+        Peer(f"{peer.called}, compiled before", [*tracefs, *loader], environment=env),
+    ]
+
+
+def by_the_loader(disk: LoopDevice, folder: Path, releases: list[Release]) -> list[Peer]:
+    """Return an installed tool started as the unpacked ones are: what that adds is the loader's."""
+    first, last = releases[0], releases[-1]
+    if LIBBPF not in first or not last.loading:
+        return []
+    loading = [word.replace(str(last.root), "") for word in last.loading]
+    words = [*loading, *first.tool("biolatency"), "-d", disk.name]
+    name = f"{first.called(LIBBPF)} biolatency -d, by the loader"
+    return [Peer(name, words, HEADER, environment(folder / "cache"))]
+
+
+def tell(
+    report: Report,
+    found: dict[str, list[Started]],
+    settled: dict[str, int],
+    beside: list[str],
+) -> None:
     wall, cpu, peak = (column(found, i, scale) for i, scale in enumerate((1e3, 1e3, 1e-6)))
     rows = [
         [
@@ -153,7 +170,6 @@ def tell(report: Report, found: dict[str, list[Started]], settled: dict[str, int
     ]
     head = ["", "ms: min", "median", "max", "CPU ms: min", "median", "peak MB", "while tracing"]
     report.table(f"Process start to ready, {ROUNDS} starts each, in turns", head, rows)
-    beside = [name for name in (BCC, BPFTRACE, LIBBPF) if name in found]
     for name, wall_budget, peak_budget in ((WARM, 60, 30), (CONTRACT, 60, 30), (COLD, 300, 100)):
         for what, budget, column_ in (("ms", wall_budget, wall), ("MB", peak_budget, peak)):
             label = f"start, {name}" if what == "ms" else "  peak memory when attached"
