@@ -106,5 +106,5 @@ def get(llc: str) -> PythonBPF:
     )
     words = [str(inside), "-c", code]
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
-    names = ("pythonbpf", "pylibbpf", "its CPython")
+    names = ("pythonbpf", "pylibbpf", "CPython of PythonBPF")
     return PythonBPF(inside, Path(llc).resolve().parent, dict(zip(names, said, strict=True)))
