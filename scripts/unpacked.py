@@ -72,7 +72,7 @@ def newest(name: str, packages: Sequence[str], works: Callable[[Tree], bool]) ->
         if works(tree):
             return tree
         refusals.append(f"those of {suite} do not start")
-    raise SetupError("; ".join(refusals))
+    raise SetupError("; ".join(dict.fromkeys(refusals)))
 
 
 def _tree(name: str, suite: Suite, packages: Sequence[str]) -> Tree:
