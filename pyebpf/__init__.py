@@ -21,6 +21,10 @@ from pyebpf import program
 
 if program.is_ours():
     program.begin()
+    if program.tool():
+        from pyebpf import headstart
+
+        headstart.own.repeat(program.tool())
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -19,10 +19,10 @@ import stat
 import struct
 import zlib
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from pyebpf.lazy import lazy
 
+TYPE_CHECKING = False  # a head start cannot wait for typing
 if TYPE_CHECKING:
     import grp
 else:

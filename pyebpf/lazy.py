@@ -13,7 +13,10 @@ rule sees it::
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+
+TYPE_CHECKING = False  # a head start cannot wait for typing
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class LazyModule:

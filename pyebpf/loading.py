@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pyebpf import cache
+from pyebpf import cache, headstart
 from pyebpf.attached import Links
 from pyebpf.btf.system import kernel_btf, modules_asked, types_ident
 from pyebpf.dsl.collect import Collected, collect
@@ -188,6 +188,7 @@ def _compiled(
 ) -> Kept:
     from pyebpf.dsl import compile as compiler
 
+    headstart.own.spoil()  # what is asked of the kernel meanwhile, it need not be asked again
     aim = target()
     try:
         with doing("compiling the probes"):

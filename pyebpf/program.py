@@ -2,7 +2,8 @@
 
 Until a tool reads its command line, there is nothing that Ctrl-C would have to finish, and Python's
 answer is a traceback out of the middle of an import. And what an import makes is there to stay: the
-collector looks through it forty times on the way, and finds nothing.
+collector looks through it forty times on the way, and finds nothing. Unless the program is a tool
+that has a head start: then there is something to finish, and a wish to end is kept until it can be.
 """
 
 from __future__ import annotations
@@ -12,10 +13,18 @@ import os
 import signal
 import sys
 
+TYPE_CHECKING = False  # typing would cost every start of a tool milliseconds
+if TYPE_CHECKING:
+    from typing import Any
+
 #: What a shell says of a program that Ctrl-C ended: 128 and the number of the signal.
 INTERRUPTED = 130
 
+_TOOLS = "pyebpf.tools."
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
 _state: list[object] = []
+_wishes: list[int] = []
 
 
 def is_ours() -> bool:
@@ -25,6 +34,16 @@ def is_ours() -> bool:
         return os.path.basename(words[0]) == "pyebpf"  # noqa: PTH119 - pathlib costs milliseconds
     module = sys.orig_argv[-len(words)].removeprefix("-m")
     return module.partition(".")[0] == "pyebpf"
+
+
+def tool() -> str:
+    """Return the name of the tool that this program is; empty if it is something else."""
+    words = sys.argv[1:]
+    if sys.argv[0] == "-m":
+        module = sys.orig_argv[-len(sys.argv)].removeprefix("-m")
+        if module.startswith(_TOOLS):
+            return module.removeprefix(_TOOLS)
+    return words[0] if words and words[0].isidentifier() else ""
 
 
 def begin() -> None:
@@ -45,6 +64,34 @@ def ready() -> None:
         gc.freeze()
         gc.enable()
     _state.clear()
+
+
+def wait_for_end() -> None:
+    """Keep it in mind if somebody wants to end, until :func:`handed_over`; a second time, end."""
+    for number in _ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _keep_in_mind)
+    _state.append(_keep_in_mind)
+
+
+def handed_over(number: int, handler: Any) -> Any:
+    """Return what handled a signal before us, which somebody else handles from now on."""
+    if handler is not _keep_in_mind:
+        return handler
+    return signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+
+
+def was_to_end() -> bool:
+    """Tell, once, whether somebody wanted to end before anybody handled that."""
+    wished = bool(_wishes)
+    _wishes.clear()
+    return wished
+
+
+def _keep_in_mind(number: int, _: object) -> None:
+    if _wishes:
+        os._exit(128 + number)
+    _wishes.append(number)
 
 
 def _end(*_: object) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any
 
+from pyebpf import program
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -33,9 +35,12 @@ class Wish:
             if signal.getsignal(number) is signal.SIG_IGN:
                 continue
             try:
-                self._before[number] = signal.signal(number, self._note)
+                before = signal.signal(number, self._note)
             except ValueError:  # not the main thread
                 break
+            self._before[number] = program.handed_over(number, before)
+        if program.was_to_end():
+            self.is_over = True
         return self
 
     def __exit__(

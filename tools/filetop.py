@@ -14,7 +14,6 @@ Source:   behaviour after BCC's filetop (Brendan Gregg, 2016); written from scra
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +35,7 @@ from pyebpf import (
 )
 from pyebpf.cli import Column, Screen, Tool
 from pyebpf.cli.options import positive
+from pyebpf.host.inodes import inode
 from pyebpf.host.mounts import superblock_dev
 from pyebpf.lib.filesystems import READ, WRITE, Begun, timed_transfers
 from pyebpf.lib.filters import FILTERS
@@ -65,7 +65,7 @@ def mark(number: u64, dev: u64) -> u64:
 def directory_of(path: str) -> int:
     """Return the mark of a directory."""
     try:
-        return mark(os.stat(f"{path}/").st_ino, superblock_dev(path))  # noqa: PTH116
+        return mark(inode(f"{path}/"), superblock_dev(path))
     except OSError as err:
         raise ValueError(f"{path!r}: {err.strerror}") from None
 

@@ -15,13 +15,13 @@ Source:   behaviour after BCC's tcpdrop (Brendan Gregg, 2018); written from scra
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
 from pyebpf import Const, Events, Ptr, Session, i64, ktime_get_ns, record, tgid, u8, u32, u64
 from pyebpf.cli import Below, Clock, Column, Lines, Tool, printable
 from pyebpf.cli.tcp import place
+from pyebpf.host.inodes import inode
 from pyebpf.kernel import sk_buff, sock
 from pyebpf.lib import net
 from pyebpf.lib.segments import Segment, flag_words, network_of, reason_word, segment_of
@@ -34,7 +34,7 @@ __all__ = ["only_v4", "only_v6", "storage", "tool"]  # options of the tool
 def network_of_process(text: str) -> int:
     """Return the network namespace of a process."""
     try:
-        return os.stat(f"/proc/{int(text)}/ns/net").st_ino  # noqa: PTH116 - quick to import
+        return inode(f"/proc/{int(text)}/ns/net")
     except ValueError:
         raise ValueError(f"{text!r} is no number of a process") from None
     except OSError as err:

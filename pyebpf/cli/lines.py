@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pyebpf import headstart
 from pyebpf.cli import output
 from pyebpf.dsl.constants import ConstDecl
 from pyebpf.lazy import lazy
@@ -235,7 +236,7 @@ class Lines:
         return self._columns, _as_table
 
     def _values(self, session: Session, columns: tuple[Column, ...]) -> Values:
-        tracing = Tracing(session, time.monotonic_ns())
+        tracing = Tracing(session, headstart.own.began_ns or time.monotonic_ns())
         shown = tuple(column for column in columns if column.is_shown(session))
         readers = [column.reader(tracing) for column in shown]
         keep = self._keep
@@ -354,7 +355,7 @@ class Printer:
 def _as_table(columns: tuple[Column, ...]) -> OfValues:
     places = [place for place, column in enumerate(columns) if not isinstance(column, Below)]
     lines = table.Table(*(columns[place] for place in places))
-    output.write(f"{lines.header()}\n")
+    output.announce(f"{lines.header()}\n")
     return _with_lines_below(columns, lambda row: lines.row(*(row[place] for place in places)))
 
 
@@ -387,12 +388,12 @@ def _as_json(columns: tuple[Column, ...]) -> OfValues:
 
 
 def _as_values(columns: tuple[Column, ...]) -> OfValues:
-    output.write(f"{output.csv_line(column.name for column in columns)}\n")
+    output.announce(f"{output.csv_line(column.name for column in columns)}\n")
     return output.csv_line
 
 
 def _as_csv(columns: tuple[Column, ...]) -> OfValues:
-    output.write(",".join(column.title for column in columns) + "\n")
+    output.announce(",".join(column.title for column in columns) + "\n")
     return lambda row: ",".join(
         output.csv_cell(column.cell(value)) for column, value in zip(columns, row, strict=True)
     )

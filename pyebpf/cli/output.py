@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from pyebpf import colour, progress
+from pyebpf import colour, headstart, progress
 from pyebpf.errors import PyebpfError
 from pyebpf.lazy import lazy
 from pyebpf.present.escape import printable
@@ -53,6 +53,16 @@ def write(text: str) -> None:
     except OSError as err:
         drop_the_rest()
         raise OutputError(err) from None
+
+
+def announce(text: str) -> None:
+    """Write what says that the probes are attached, if a head start has not.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if left := headstart.own.unsaid(text):
+        write(left)
 
 
 def drop_the_rest() -> None:

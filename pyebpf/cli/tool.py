@@ -13,7 +13,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
-from pyebpf import program
+from pyebpf import headstart, program
 from pyebpf.cli import command, output, watching
 from pyebpf.cli.layout import Blocks, Layout, Most, largest
 from pyebpf.cli.options import Choice, CommandLine, UsageError, declared
@@ -46,6 +46,12 @@ _CGROUP = "--cgroup"
 _NUMBERS = ("--pid", "--tid")
 #: ``PID_MAX_LIMIT`` of ``include/linux/threads.h``: a process has a number below it.
 _PID_MAX_LIMIT = 4 << 20
+_NS = 1_000_000_000
+_MISSED = (
+    "this command line means something else than the last time, and is traced only from here on"
+)
+#: What is not the same another time.
+_NOT_AGAIN = frozenset(("cost", "max_overhead", "draw"))
 FAILED, MISUSED, EXCEEDED, CLOSED_PIPE = 1, 2, 3, 141
 
 
@@ -388,13 +394,18 @@ class Tool(Generic[R]):
             if "exec" in choice.frame:
                 traced = stack.enter_context(command.stopped(choice.frame["exec"]))
                 stack.enter_context(self._alone(traced, choice))
+            elif not choice.frame.keys() & _NOT_AGAIN:
+                headstart.own.listen()
             session = stack.enter_context(self._loaded(choice, patience.end))
-            begin = time.monotonic()
+            begin = (headstart.own.began_ns or time.monotonic_ns()) / _NS
             if self._meanwhile is not None:
                 self._meanwhile(session)  # what is traced may soon be gone
             if not choice.frame.keys() & {"json", "csv", "draw"}:
                 self._begin(session)
             printer = self._printer(session, choice)
+            headstart.own.keep()
+            if headstart.own.missed:
+                output.complain(self.name, _MISSED)
             if traced is not None:
                 patience.end_with(traced)
                 traced.begin()
@@ -425,7 +436,7 @@ class Tool(Generic[R]):
     def _begin(self, session: Session) -> None:
         header = self._header if isinstance(self._header, str) else self._header(session)
         if header:
-            output.write(f"{header}\n")
+            output.announce(f"{header}\n")
 
     def _printer(self, session: Session, choice: Choice) -> Printer | None:
         if self._lines is None or (self._summary is not None and session.option(self._summary)):

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+from pyebpf.host.inodes import inode
+
 _NOT_THERE = "no cgroup2 is mounted here (mount -t cgroup2 none /sys/fs/cgroup)"
 #: A name of a container in the names of cgroups: what Docker, Podman, containerd and CRI-O call by
 #: an id, alone or with the name of the program before it, and what LXC and systemd call by a name.
@@ -67,7 +69,7 @@ def cgroup_id(path: str) -> int:
     for place in (path, below) if os.path.isabs(path) else (below,):  # noqa: PTH117
         # Every cgroup2 has this file; directories of older cgroups have not.
         if os.path.exists(f"{place}/cgroup.controllers"):  # noqa: PTH110
-            return os.stat(place).st_ino  # noqa: PTH116
+            return inode(place)
     raise ValueError(f"there is no cgroup {path!r} in {above}")
 
 
@@ -134,7 +136,7 @@ def container_id(text: str) -> int:
     found = [each for each in there if text and text in (each.id, each.name)]
     found = found or [each for each in there if text and _begins(each, text)]
     if len(found) == 1:
-        return os.stat(found[0].path).st_ino  # noqa: PTH116
+        return inode(found[0].path)
     if found:
         raise ValueError(f"{text!r} may be {' or '.join(sorted(map(str, found)))}")
     running = ", ".join(sorted(map(str, there))) or "none"

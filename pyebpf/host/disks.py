@@ -10,6 +10,7 @@ import os
 import stat
 
 from pyebpf.btf.near import nearest
+from pyebpf.headstart import own
 from pyebpf.plain import Frozen
 
 _PARTITIONS = "/proc/partitions"
@@ -58,6 +59,7 @@ def dev_of(name_or_path: str) -> int:
     """
     name = name_or_path.removeprefix("/dev/")
     known = disks()
+    own.depends_on(f"/sys/class/block/{name.replace('/', '!')}")
     for disk in known:
         if disk.name == name:
             return disk.dev

@@ -13,6 +13,7 @@ from pyebpf.dsl.access import container_of
 from pyebpf.dsl.builtins import comm, current_task, tgid, tid, uid
 from pyebpf.dsl.constants import Const
 from pyebpf.dsl.scalars import Ptr, u64
+from pyebpf.headstart import own
 from pyebpf.kernel import cgroup, task_struct
 from pyebpf.lazy import lazy
 
@@ -29,6 +30,7 @@ def user(name: str) -> int:
     """Return the number of a user by name or number."""
     if name.isascii() and name.isdigit():
         return int(name)
+    own.depends_on("/etc/passwd")
     try:
         number: int = import_module("pwd").getpwnam(name).pw_uid  # few starts need it
     except KeyError:

@@ -10,7 +10,7 @@ from pyebpf.abi import attr as layout
 from pyebpf.abi import capability
 from pyebpf.abi import constants as c
 from pyebpf.abi.names import attach_type_name
-from pyebpf.runtime import call
+from pyebpf.runtime import call, tape
 from pyebpf.runtime.refusal import refusal
 
 if TYPE_CHECKING:
@@ -196,6 +196,7 @@ def perf_event_open(
     cpu: int,
     group_fd: int = -1,
     flags: int = c.PERF_FLAG_FD_CLOEXEC,
+    text: bytes = b"",
 ) -> int:
     """Open a perf event; return its descriptor.
 
@@ -205,9 +206,9 @@ def perf_event_open(
         cpu: a CPU, -1 for all.
         group_fd: the leader of a group, or -1.
         flags: ``PERF_FLAG_*``.
+        text: what ``config1`` points to, if to anything.
     """
-    number = call.NUMBERS.perf_event_open
-    result = call.words(number, call.address_of(attr), pid, cpu, group_fd, flags)
+    result = tape.perf_event_open(attr, text, pid, cpu, group_fd, flags)
     if result < 0:
         kind, _, config = layout.PERF_EVENT_ATTR.unpack(attr)[:3]
         raise refusal(
@@ -232,7 +233,7 @@ _PERF_HINTS = {
 
 def ioctl(fd: int, request: int, argument: int = 0) -> int:
     """Call ``ioctl(2)``; ``argument`` is a number or an address."""
-    result = call.ioctl(fd, request, argument)
+    result = tape.ioctl(fd, request, argument)
     if result < 0:
         raise refusal(-result, f"ioctl {request:#x} on descriptor {fd}", needs=("CAP_PERFMON",))
     return result
@@ -247,7 +248,7 @@ def _checked(
     hint_for: int = 0,
     needs: tuple[str, ...] = (),
 ) -> int:
-    result = call.bpf(cmd, attr)
+    result = tape.bpf(cmd, attr)
     if result < 0:
         raise refusal(
             -result,

@@ -12,7 +12,8 @@ from pyebpf.abi import capability
 from pyebpf.abi import constants as c
 from pyebpf.abi.names import map_type_name
 from pyebpf.errors import KernelError, MapFullError
-from pyebpf.runtime import call, memlock, token
+from pyebpf.headstart import own
+from pyebpf.runtime import call, memlock, tape, token
 from pyebpf.runtime.info import map_info
 from pyebpf.runtime.refusal import ENOTSUPP, refusal
 
@@ -103,7 +104,18 @@ def map_update(fd: int, key: int, value: int, flags: int = 0) -> None:
         MapFullError: there is no room for another key.
         KernelError: for example ``EEXIST`` with ``BPF_NOEXIST``, ``ENOENT`` with ``BPF_EXIST``.
     """
+    own.spoil()  # what is in a map that probes read belongs to how they were loaded
     result = call.bpf(c.BPF_MAP_UPDATE_ELEM, layout.MAP_ELEM.pack(fd, key, value, flags))
+    if result < 0:
+        raise _failure(-result, "updating", fd)
+
+
+def map_fill(fd: int, value: bytes) -> None:
+    """Store the only value of an array, when it is new."""
+    key = bytes(4)
+    at = call.address_of(key), call.address_of(value)
+    attr = layout.MAP_ELEM.pack(fd, *at, c.BPF_ANY)
+    result = tape.bpf(c.BPF_MAP_UPDATE_ELEM, attr, ((8, key), (16, value)))
     if result < 0:
         raise _failure(-result, "updating", fd)
 
@@ -181,7 +193,7 @@ def map_delete_batch(fd: int, keys: int, count: int) -> int:
 
 def map_freeze(fd: int) -> None:
     """Make the map read-only for user space, for good."""
-    result = call.bpf(c.BPF_MAP_FREEZE, layout.ONE_WORD.pack(fd))
+    result = tape.bpf(c.BPF_MAP_FREEZE, layout.ONE_WORD.pack(fd))
     if result < 0:
         raise _failure(-result, "freezing", fd, full=False)
 

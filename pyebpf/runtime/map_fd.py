@@ -28,7 +28,6 @@ else:
 #: What a descriptor of a map is not for. The map itself has no such flag.
 ONE_SIDED = c.BPF_F_RDONLY | c.BPF_F_WRONLY
 _RINGS = ("ringbuf", "user_ringbuf")
-_KEY_ZERO = bytes(4)
 
 
 class MapFd(Owner):
@@ -162,9 +161,7 @@ def _fill(created: MapFd) -> None:
     spec = created.spec
     if spec.initial is not None and spec.initial.strip(b"\0"):
         value = spec.initial.ljust(spec.value_size, b"\0")
-        syscall.map_update(
-            created.fd, syscall.address_of(_KEY_ZERO), syscall.address_of(value), c.BPF_ANY
-        )
+        syscall.map_fill(created.fd, value)
     if spec.frozen:
         syscall.map_freeze(created.fd)
 

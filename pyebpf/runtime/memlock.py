@@ -17,7 +17,7 @@ from pyebpf.abi import constants as c
 from pyebpf.abi.attr import PROG_LOAD
 from pyebpf.abi.capability import missing
 from pyebpf.lazy import lazy
-from pyebpf.runtime import call
+from pyebpf.runtime import call, tape
 from pyebpf.runtime.refusal import effective_capabilities
 
 if TYPE_CHECKING:
@@ -99,13 +99,13 @@ def charged(cmd: int, attr: bytes | bytearray) -> int:
 
     ``EAGAIN`` and ``EINTR`` are tried again too. Returns the result or ``-errno``.
     """
-    result = call.bpf(cmd, attr)
+    result = tape.bpf(cmd, attr)
     for _ in range(_ATTEMPTS):
         if result not in (-errno.EAGAIN, -errno.EINTR):
             break
-        result = call.bpf(cmd, attr)
+        result = tape.bpf(cmd, attr)
     # Whoever may not use bpf(2) at all is not helped by a higher limit.
     allowed = result != -errno.EPERM or not missing(("CAP_BPF",), effective_capabilities())
     if result == -errno.EPERM and allowed and raise_limit():
-        result = call.bpf(cmd, attr)
+        result = tape.bpf(cmd, attr)
     return result

@@ -307,7 +307,7 @@ def open_event(
         config1=syscall.address_of(text) if text else 0,
         config2=offset,
     )
-    return syscall.perf_event_open(attr, pid, -1 if pid >= 0 else _ANY_CPU)
+    return syscall.perf_event_open(attr, pid, -1 if pid >= 0 else _ANY_CPU, text=text)
 
 
 def _counter_bit(pmu: str) -> int:
