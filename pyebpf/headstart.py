@@ -145,7 +145,7 @@ class HeadStart:
             return
         try:
             self._make(self._plan.steps)
-        except OSError:
+        except (OSError, LookupError, TypeError, ValueError):  # refused, or no plan of ours
             self._end()
             return
         program.wait_for_end()

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 
 TYPE_CHECKING = False  # typing would cost every start of a tool milliseconds
 if TYPE_CHECKING:
+    import signal
     from typing import Any
+else:
+    import _signal as signal  # the same functions, without a millisecond of enumerations
 
 #: What a shell says of a program that Ctrl-C ended: 128 and the number of the signal.
 INTERRUPTED = 130
@@ -69,7 +71,7 @@ def ready() -> None:
 def wait_for_end() -> None:
     """Keep it in mind if somebody wants to end, until :func:`handed_over`; a second time, end."""
     for number in _ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:
+        if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _keep_in_mind)
     _state.append(_keep_in_mind)
 
