@@ -14,6 +14,8 @@ from struct import unpack_from
 from typing import TYPE_CHECKING
 
 from pyebpf.abi import constants as c
+from pyebpf.abi.attr import BTF_LOAD, LINK_CREATE, MAP_CREATE, PERF_EVENT_ATTR, PROG_LOAD
+from pyebpf.abi.insn import CALL, DW, IMM, JMP, LD, SIZE
 from pyebpf.headstart import WORDS, own
 from pyebpf.plain import Frozen
 from pyebpf.runtime import call
@@ -36,9 +38,13 @@ _ACTING = (6, 36, 58, 109, 117, 177)
 #: Links whose attribute points nowhere.
 _PLAIN_LINKS = (c.BPF_PERF_EVENT, c.BPF_TRACE_RAW_TP, c.BPF_TRACE_FENTRY, c.BPF_TRACE_FEXIT)
 
-_LOAD_CONSTANT, _CALL = 0x18, 0x85
+_LOAD_CONSTANT, _CALL = LD | IMM | DW, JMP | CALL
+_ORDER = sys.byteorder
 _OF_MAPS = (c.BPF_PSEUDO_MAP_FD, c.BPF_PSEUDO_MAP_VALUE)
-_CONFIG1 = 56  # of struct perf_event_attr
+#: Where these are in ``struct perf_event_attr``, and in the parts of ``union bpf_attr``.
+_CONFIG1 = 56
+_INNER_MAP_FD, _MAP_BTF_FD = 20, 48
+_INSNS, _LICENSE, _PROG_BTF_FD, _FUNC_INFO, _LINE_INFO, _ATTACH_FD = 8, 16, 72, 80, 96, 112
 
 #: What an attribute points to, by where it does; where descriptors are; whether the result is one.
 _Found = tuple["list[tuple[int, bytes]]", "list[Place]", bool]
@@ -123,7 +129,7 @@ def _known_bpf(cmd: int, attr: bytes, pointed: Sequence[tuple[int, bytes]]) -> _
 
 
 def _known_event(attr: bytes, text: bytes, words: tuple[int, ...]) -> _Known | None:
-    kind, _, config = unpack_from("=2IQ", attr)
+    kind, _, config = PERF_EVENT_ATTR.unpack(attr)[:3]
     if (kind, config) == (c.PERF_TYPE_SOFTWARE, c.PERF_COUNT_SW_BPF_OUTPUT):
         return None  # of a buffer, which is more than this call
     _, _, group_fd, flags = words
@@ -140,7 +146,9 @@ def _known_event(attr: bytes, text: bytes, words: tuple[int, ...]) -> _Known | N
 
 
 def _map_create(attr: bytes) -> _Found | None:
-    return None if len(attr) > 72 else ([], _descriptors(attr, 20, 48), True)
+    if len(attr) > MAP_CREATE.size:  # with a token
+        return None
+    return [], _descriptors(attr, _INNER_MAP_FD, _MAP_BTF_FD), True
 
 
 def _first_value(attr: bytes) -> _Found:
@@ -148,8 +156,10 @@ def _first_value(attr: bytes) -> _Found:
 
 
 def _btf_load(attr: bytes) -> _Found | None:
-    data, log, size = unpack_from("=2QI", attr)
-    return None if log or len(attr) > 32 else ([(0, ctypes.string_at(data, size))], [], True)
+    if len(attr) > BTF_LOAD.size:  # with a token
+        return None
+    data, log, size, *_ = BTF_LOAD.unpack(attr)
+    return None if log else ([(0, ctypes.string_at(data, size))], [], True)
 
 
 def _raw_tracepoint(attr: bytes) -> _Found:
@@ -159,38 +169,37 @@ def _raw_tracepoint(attr: bytes) -> _Found:
 
 
 def _link_create(attr: bytes) -> _Found | None:
-    kind = int.from_bytes(attr[8:12], "little")
+    _, _, kind, _ = LINK_CREATE.unpack_from(attr)
     return ([], _descriptors(attr, 0, 4), True) if kind in _PLAIN_LINKS else None
 
 
 def _prog_load(attr: bytes) -> _Found | None:
-    kind, count, code, license_, _, _, log, _, flags = unpack_from("=2I2Q2IQ2I", attr)
-    attach_type, _, func_size, func, funcs, line_size, line, lines = unpack_from(
-        "=3IQ2IQI", attr, 68
-    )
-    (fd_array,) = unpack_from("=Q", attr, 120)
+    kind, count, code, name, _, _, log, _, flags, *rest = PROG_LOAD.unpack_from(attr)
+    _, _, attach_type, _, *infos, _, _, _, fd_array = rest[:14]
     if log or fd_array or flags & c.BPF_F_TOKEN_FD or kind not in _LOOK_ON:
         return None
     if kind == c.BPF_PROG_TYPE_TRACING and attach_type == c.BPF_MODIFY_RETURN:
         return None
-    text = ctypes.string_at(code, count * 8)
+    text = ctypes.string_at(code, count * SIZE)
     of_maps = _maps_of(text)
     if of_maps is None:
         return None
-    pointed = [(8, text), (16, ctypes.string_at(license_) + b"\0")]
-    for at, address, size in ((80, func, func_size * funcs), (96, line, line_size * lines)):
+    pointed = [(_INSNS, text), (_LICENSE, ctypes.string_at(name) + b"\0")]
+    for at, (size, address, number) in zip(
+        (_FUNC_INFO, _LINE_INFO), (infos[:3], infos[3:]), strict=True
+    ):
         if address:
-            pointed.append((at, ctypes.string_at(address, size)))
-    return pointed, [*_descriptors(attr, 72, 112), *((1, at) for at in of_maps)], True
+            pointed.append((at, ctypes.string_at(address, size * number)))
+    fds = _descriptors(attr, _PROG_BTF_FD, _ATTACH_FD)
+    return pointed, [*fds, *((1, at) for at in of_maps)], True
 
 
 def _maps_of(code: bytes) -> list[int] | None:
     """Return where in instructions the descriptors of maps are; None if they do more than look."""
-    if sys.byteorder == "big":  # where registers lie the other way round
-        return None
     places, at = [], 0
     while at < len(code):
-        operation, source = code[at], code[at + 1] >> 4
+        operation, registers = code[at], code[at + 1]
+        source = registers >> 4 if _ORDER == "little" else registers & 15
         if operation == _CALL and _acts(source, code[at + 4 : at + 8]):
             return None
         if operation == _LOAD_CONSTANT:
@@ -207,7 +216,7 @@ def _acts(source: int, number: bytes) -> bool:
     """Tell whether a call is one of a function of the kernel's, or of a helper, that may act."""
     if source == c.BPF_PSEUDO_KFUNC_CALL:
         return True
-    return source == 0 and int.from_bytes(number, "little") in _ACTING
+    return source == 0 and int.from_bytes(number, _ORDER) in _ACTING
 
 
 def _descriptors(attr: bytes, *places: int) -> list[Place]:
