@@ -12,7 +12,6 @@ from os import close
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pyebpf.abi import constants as c
 from pyebpf.abi.programs import program_kind_of_section
 from pyebpf.errors import LoadError, PyebpfError, RelocationError
 from pyebpf.lazy import lazy
@@ -242,13 +241,8 @@ def _fill_slots(loaded: LoadedObject) -> None:
                 continue  # the entries of whoever pinned it, and what is in them, stay
             entry = inner or loaded.programs.get(name)
             if entry is not None:
-                _set_slot(opened, index, entry.fd)
+                syscall.map_set_slot(opened.fd, index, entry.fd)
             elif all(name != program.name for program in loaded.spec.programs):
                 raise RelocationError(
                     f"map {opened.name!r} holds {name!r}, which is no map and no program"
                 )
-
-
-def _set_slot(opened: MapFd, index: int, fd: int) -> None:
-    key, value = index.to_bytes(4, "little"), fd.to_bytes(4, "little")
-    syscall.map_update(opened.fd, syscall.address_of(key), syscall.address_of(value), c.BPF_ANY)

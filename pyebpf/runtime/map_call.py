@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from pyebpf.abi import attr as layout
 from pyebpf.abi import capability
@@ -16,6 +17,9 @@ from pyebpf.headstart import own
 from pyebpf.runtime import call, memlock, tape, token
 from pyebpf.runtime.info import map_info
 from pyebpf.runtime.refusal import ENOTSUPP, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def map_create(  # noqa: PLR0913 - one argument for each field of the kernel's structure
@@ -112,10 +116,29 @@ def map_update(fd: int, key: int, value: int, flags: int = 0) -> None:
 
 def map_fill(fd: int, value: bytes) -> None:
     """Store the only value of an array, when it is new."""
-    key = bytes(4)
+    _store(fd, bytes(4), value)
+
+
+def map_set_slot(fd: int, index: int, entry: int) -> None:
+    """Put a map or a program into a map of such, when that is new.
+
+    Args:
+        fd: the map of maps, or of programs.
+        index: where.
+        entry: the descriptor of what is put there.
+    """
+    key, value = (number.to_bytes(4, sys.byteorder) for number in (index, entry))
+    _store(fd, key, value, held=((_VALUE, 0),))
+
+
+#: Which memory of an update has the value, as ``tape`` numbers them: attribute, key, value.
+_VALUE = 2
+
+
+def _store(fd: int, key: bytes, value: bytes, held: Sequence[tuple[int, int]] = ()) -> None:
     at = call.address_of(key), call.address_of(value)
     attr = layout.MAP_ELEM.pack(fd, *at, c.BPF_ANY)
-    result = tape.bpf(c.BPF_MAP_UPDATE_ELEM, attr, ((8, key), (16, value)))
+    result = tape.bpf(c.BPF_MAP_UPDATE_ELEM, attr, ((8, key), (16, value)), held)
     if result < 0:
         raise _failure(-result, "updating", fd)
 

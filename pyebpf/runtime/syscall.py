@@ -60,6 +60,7 @@ from pyebpf.runtime.map_call import (
     map_lookup_and_delete,
     map_lookup_batch,
     map_next_key,
+    map_set_slot,
     map_update,
     map_update_batch,
 )
@@ -101,6 +102,7 @@ __all__ = [
     "map_lookup_and_delete",
     "map_lookup_batch",
     "map_next_key",
+    "map_set_slot",
     "map_update",
     "map_update_batch",
     "next_id",

@@ -59,17 +59,23 @@ class _Known(Frozen):
     opens: bool = True
 
 
-def bpf(cmd: int, attr: bytes | bytearray, pointed: Sequence[tuple[int, bytes]] = ()) -> int:
+def bpf(
+    cmd: int,
+    attr: bytes | bytearray,
+    pointed: Sequence[tuple[int, bytes]] = (),
+    held: Sequence[Place] = (),
+) -> int:
     """Call ``bpf(2)``; return its result or ``-errno``.
 
     Args:
         cmd: ``BPF_*`` of ``enum bpf_cmd``.
         attr: the attribute.
         pointed: what it points to, by where it does, if it does not tell the sizes of that.
+        held: where there are descriptors in that.
     """
     if not own.notes:
         return call.bpf(cmd, attr)
-    return _once(_known_bpf(cmd, bytes(attr), pointed), lambda: call.bpf(cmd, attr))
+    return _once(_known_bpf(cmd, bytes(attr), pointed, held), lambda: call.bpf(cmd, attr))
 
 
 def perf_event_open(attr: bytes, text: bytes, *words: int) -> int:
@@ -112,7 +118,9 @@ def _once(known: _Known | None, real: Callable[[], int]) -> int:
     return result
 
 
-def _known_bpf(cmd: int, attr: bytes, pointed: Sequence[tuple[int, bytes]]) -> _Known | None:
+def _known_bpf(
+    cmd: int, attr: bytes, pointed: Sequence[tuple[int, bytes]], held: Sequence[Place]
+) -> _Known | None:
     """Describe a call; None for what is not to be repeated."""
     row = _ROWS.get(cmd)
     found = None if row is None else row(attr)
@@ -125,7 +133,7 @@ def _known_bpf(cmd: int, attr: bytes, pointed: Sequence[tuple[int, bytes]]) -> _
         addresses.append((len(memories), (0, at)))
         memories.append(data)
     words = (call.NUMBERS.bpf, cmd, 0, len(attr), 0, 0, 0)
-    return _Known(("syscall", words, tuple(memories)), tuple(addresses), tuple(fds), opens)
+    return _Known(("syscall", words, tuple(memories)), tuple(addresses), (*fds, *held), opens)
 
 
 def _known_event(attr: bytes, text: bytes, words: tuple[int, ...]) -> _Known | None:
