@@ -51,6 +51,8 @@ def opens() -> None:
 class Starts:
     """Starts of one command line of ``opensnoop``, with a cache of their own."""
 
+    program: tuple[str, ...] = ("-m", "pyebpf.tools.opensnoop")
+
     def __init__(self, folder: Path, *words: str) -> None:
         self._folder, self._words = folder, words
         self._stuck = folder / "stuck"
@@ -71,7 +73,7 @@ class Starts:
             "PYEBPF_CACHE_DIR": str(self._folder / "cache"),
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", "pyebpf.tools.opensnoop", *self._words],
+            [sys.executable, *self.program, *self._words],
             cwd=ROOT, env=environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
@@ -143,6 +145,27 @@ def test_what_happens_before_the_tool_is_imported_is_traced(
             lines = finished(process) if number is not None else ended(process)
     assert len(lines) == OPENS
     assert {line.split()[-1] for line in lines} == {"/dev/null"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-mpyebpf.tools.opensnoop",),
+        ("-X", "utf8", "-m", "pyebpf", "opensnoop"),
+        ("{folder}/pyebpf", "opensnoop"),
+    ],
+    ids=" ".join,
+)
+def test_however_a_tool_is_called(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "pyebpf").write_text("import sys\nfrom pyebpf.cli import main\nsys.exit(main())\n")
+    with waiting(opens) as child:
+        starts = Starts(tmp_path, "-p", str(child.pid))
+        starts.program = tuple(word.format(folder=tmp_path) for word in words)
+        starts.once(), starts.once()
+        with starts.begun(stuck=True) as process:
+            assert attached(process.pid, LINKS)
+            starts.go_on()
+            assert ended(process) == []
 
 
 def test_a_second_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pyebpf.abi import constants as c
 from pyebpf.abi import insn
 from pyebpf.cli.options import declared
 from pyebpf.headstart import HeadStart, Plan
-from pyebpf.runtime import call, tape
+from pyebpf.runtime import call, map_call, tape
 from pyebpf.runtime.call import address_of
 
 TOOLS = sorted(p.stem for p in (Path(__file__).resolve().parents[2] / "tools").glob("[!_]*.py"))
@@ -235,6 +235,23 @@ def test_what_does_more_than_look_on_is_not_repeated(begin: Begin, what: str) ->
         start()
         ONCE[what]()
         said(own)
+
+
+def test_maps_of_maps(begin: Begin) -> None:
+    def start_nested() -> None:
+        inner = create()
+        attr = layout.MAP_CREATE.pack(12, 4, 4, 1, 0, inner, 0, b"outer", 0, 0, 0, 0, 0, 0)
+        outer = tape.bpf(c.BPF_MAP_CREATE, attr)
+        map_call.map_set_slot(outer, 0, inner)
+
+    own, kernel = begin(10)
+    start_nested()
+    said(own)
+    asked = kernel.calls
+    own, kernel = begin(50)
+    start_nested()
+    assert kernel.calls == asked
+    assert own.began_ns
 
 
 def test_programs_without_links_by_ioctl(begin: Begin) -> None:
