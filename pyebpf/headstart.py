@@ -278,7 +278,7 @@ def _changed(tool: str) -> int:
 def _state(path: str) -> State:
     try:
         found = os.stat(path)  # noqa: PTH116
-    except OSError:
+    except (OSError, ValueError):  # there is none, or there cannot be one
         return 0, 0, 0, 0
     changed = found.st_mtime_ns if stat.S_ISREG(found.st_mode) else 0
     return found.st_dev, found.st_ino, found.st_rdev, changed
