@@ -129,7 +129,11 @@ def finished(process: subprocess.Popen[str]) -> list[str]:
     return out.splitlines()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, None], ids=str)
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, *(pytest.param(n, marks=pytest.mark.thorough) for n in (signal.SIGTERM, None))],
+    ids=str,
+)
 def test_what_happens_before_the_tool_is_imported_is_traced(
     tmp_path: Path, number: signal.Signals | None
 ) -> None:
@@ -147,6 +151,7 @@ def test_what_happens_before_the_tool_is_imported_is_traced(
     assert {line.split()[-1] for line in lines} == {"/dev/null"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "words",
     [
@@ -168,6 +173,7 @@ def test_however_a_tool_is_called(tmp_path: Path, words: tuple[str, ...]) -> Non
             assert ended(process) == []
 
 
+@pytest.mark.thorough
 def test_a_second_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
     starts = Starts(tmp_path, "-p", str(os.getpid()))
     starts.once(), starts.once()
@@ -178,6 +184,7 @@ def test_a_second_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
     assert process.returncode == 128 + signal.SIGINT
 
 
+@pytest.mark.thorough
 def test_words_that_mean_another_cgroup_now(tmp_path: Path) -> None:
     with own_cgroup() as group:
         starts = Starts(tmp_path, "--cgroup", str(group))
@@ -217,6 +224,7 @@ def test_what_is_asked_for_counts_and_not_what_was(tmp_path: Path) -> None:
         assert starts.plan()[MISSES] == 2, "it is left alone"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("damage", [b"", b"x" * 100, None])
 def test_a_damaged_note_is_as_good_as_none(tmp_path: Path, damage: bytes | None) -> None:
     starts = Starts(tmp_path, "-p", str(os.getpid()))
@@ -228,6 +236,7 @@ def test_a_damaged_note_is_as_good_as_none(tmp_path: Path, damage: bytes | None)
     assert path.read_bytes() == before
 
 
+@pytest.mark.thorough
 def test_nothing_is_left_when_it_ends_ahead(tmp_path: Path) -> None:
     starts = Starts(tmp_path, "-p", str(os.getpid()))
     starts.once(), starts.once()
