@@ -8,9 +8,9 @@ A head start is for the same words of the same tool, in the same boot, while the
 these words mean (of a disk, of a cgroup, of a library: :meth:`HeadStart.depends_on`) are the same.
 But nothing rests on that. The start goes on as always, comes to each of its calls, and is given
 what was made ahead only if it asks for the very same, to the byte (``runtime/tape.py``). The first
-call that differs ends the head start: what was made and not taken is closed, with all that it has
-counted, and the tool says so. After two such starts that command line has no more of them until the
-next boot.
+call that differs ends the head start: all that was made is closed, with all that it has counted,
+the start loads once more (:class:`DiffersError`), and the tool says so. After two such starts that
+command line has no more of them until the next boot.
 
 This module is imported before all others: it imports nothing that costs a millisecond.
 """
@@ -49,6 +49,13 @@ _ADDRESS, _FD = 8, 4
 #: How often a command line may ask for something else than before, until it is given up.
 _MISSES = 2
 _BOOT = "/proc/sys/kernel/random/boot_id"
+
+
+class DiffersError(Exception):
+    """Not all that was made ahead is asked for: what was taken goes, and is asked for once more.
+
+    A map that is asked for may have counted what a program saw that is not.
+    """
 
 
 class Step:
@@ -100,8 +107,8 @@ class Plan:
         try:
             origin, *kept = marshal.loads(data) if data else ("",)  # noqa: S302 - checked, private
             if origin == self._origin:
-                self.misses, self.files, self.said, steps = kept
-                self.steps = [Step(*step) for step in steps]
+                misses, self.files, self.said, steps = kept
+                self.misses, self.steps = int(misses), [Step(*step) for step in steps]
         except (ValueError, EOFError, TypeError):
             return  # another version wrote it
 
@@ -131,7 +138,7 @@ class HeadStart:
         self.began_ns, self.notes = 0, False
         self._plan: Plan | None = None
         self._made: list[tuple[Call, int, bool]] = []  # the last first
-        self.missed, self._failed = False, False
+        self._has_taken, self.missed, self._failed = False, False, False
         self._files: dict[str, State] = {}
         self._unsaid, self._heard = b"", ""
         self._steps: list[Step] | None = None
@@ -141,9 +148,9 @@ class HeadStart:
         """Do what the same command line of a tool did the last time, if that was written down."""
         origin = _origin(tool)
         self._plan = Plan(origin) if origin else None
-        if self._plan is None or not self._plan.is_for_now():
-            return
         try:
+            if self._plan is None or not self._plan.is_for_now():
+                return
             self._make(self._plan.steps)
         except (OSError, LookupError, TypeError, ValueError):  # refused, or no plan of ours
             self._end()
@@ -164,6 +171,8 @@ class HeadStart:
             self._made.reverse()
 
     def _say(self, text: bytes) -> None:
+        if sys.stdout is None:
+            return  # it was closed before Python started: who knows what has its number now
         try:
             self._unsaid = text[: os.write(1, text)] if text else b""
         except OSError:
@@ -182,6 +191,7 @@ class HeadStart:
         """Return the result of a call that was made ahead; None if this is another one."""
         if not self._made or self._made[-1][0] != call:
             return None
+        self._has_taken = True
         return self._made.pop()[1]
 
     def note(
@@ -216,11 +226,36 @@ class HeadStart:
         """Something was done that is not to be repeated."""
         self._steps = None
 
-    def miss(self) -> None:
-        """Something else was done: close what was made ahead, and not taken."""
-        if self._made:
-            self.missed = bool(self._plan and self._plan.said)
-            self._end()
+    def miss(self, opened: int | None = None) -> None:
+        """Something else was done: close what was made ahead, and not taken.
+
+        Args:
+            opened: the descriptor that it opened, if one.
+
+        Raises:
+            DiffersError: some of it was taken. What was opened is closed.
+        """
+        if not self._made:
+            return
+        self.missed = bool(self._plan and self._plan.said)
+        self._end()
+        if not self._has_taken:
+            return
+        if opened is not None:
+            _close([opened])
+        self._results = {}
+        self._steps = None if self._steps is None else []
+        raise DiffersError
+
+    def attached(self) -> None:
+        """All is attached: what follows belongs to no head start.
+
+        Raises:
+            DiffersError: more was made ahead.
+        """
+        if self.notes:
+            self.miss()
+            self.notes, self._results = False, {}
 
     def _end(self) -> None:
         self.began_ns, self._failed = 0, True
@@ -241,9 +276,7 @@ class HeadStart:
 
     def keep(self) -> None:
         """All is attached, and said: write it down, if that is new."""
-        self.miss()
         plan, steps, self._steps = self._plan, self._steps, None
-        self.notes, self._results = False, {}
         if plan is None or plan.misses >= _MISSES or self.began_ns:
             return
         if steps or self._failed:

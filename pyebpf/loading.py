@@ -171,7 +171,7 @@ def _load(
         kept = start.kept or _compiled(probes, start, aim, chosen, license, refused)
         taken = collect(probes, kept.compiled.picks) if found.ways else found
         try:
-            return _open(kept, start, taken, chosen, file, begin)
+            return _opened(kept, start, taken, chosen, file, begin)
         except (AttachError, KernelError, NotSupportedError) as err:
             if not _refused(err, taken, kept.compiled, chosen, refused):
                 raise
@@ -230,6 +230,15 @@ def read_object(compiled: Compiled) -> ObjectSpec:
     return elf.parse_object(compiled.object)
 
 
+def _opened(
+    kept: Kept, start: Start, found: Collected, options: dict[Any, Any], file: str, begin: _Begin
+) -> Session:
+    try:
+        return _open(kept, start, found, options, file, begin)
+    except headstart.DiffersError:  # nothing is left of it, so this is as if there had been none
+        return _open(kept, start, found, options, file, begin)
+
+
 def _open(
     kept: Kept, start: Start, found: Collected, options: dict[Any, Any], file: str, begin: _Begin
 ) -> Session:
@@ -254,6 +263,7 @@ def _open(
             session.measure_cost()
         if begin.attaches:
             session.links.attach_all(loaded.programs, kept.compiled.programs)
+        headstart.own.attached()
         if begin.max_overhead is not None:
             session.limit_overhead(begin.max_overhead)
     except BaseException:

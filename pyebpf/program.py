@@ -73,7 +73,6 @@ def wait_for_end() -> None:
     for number in _ENDING:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _keep_in_mind)
-    _state.append(_keep_in_mind)
 
 
 def handed_over(number: int, handler: Any) -> Any:

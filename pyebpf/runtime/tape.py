@@ -108,13 +108,15 @@ def ioctl(fd: int, request: int, argument: int) -> int:
 def _once(known: _Known | None, real: Callable[[], int]) -> int:
     taken = None if known is None else own.take(known.call)
     result = real() if taken is None else taken
-    if result >= 0:
-        if taken is None:
-            own.miss()
-        if known is None:
-            own.spoil()
-        else:
-            own.note(known.call, known.addresses, known.fds, result, opens=known.opens)
+    if result < 0:
+        return result
+    if taken is None:
+        opens = result > 0 if known is None else known.opens
+        own.miss(result if opens else None)
+    if known is None:
+        own.spoil()
+    else:
+        own.note(known.call, known.addresses, known.fds, result, opens=known.opens)
     return result
 
 

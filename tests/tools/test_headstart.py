@@ -113,9 +113,24 @@ class Starts:
         entries = int.from_bytes(attr[12:16], sys.byteorder) * 2
         attr = attr[:12] + entries.to_bytes(4, sys.byteorder) + attr[16:]
         steps[at] = ((name, words, (attr, *more)), *rest)
-        data = marshal.dumps((*plan[:STEPS], tuple(steps)))
+        self._write(*plan[:STEPS], tuple(steps))
+
+    def borrow(self, other: Starts) -> None:
+        """Have it do what another command line did."""
+        self._write(self.plan()[0], *other.plan()[1:])
+
+    def _write(self, *plan: Any) -> None:
+        data = marshal.dumps(plan)
         head = struct.pack("<8sII", self.file().read_bytes()[:8], zlib.crc32(data), len(data))
         self.file().write_bytes(head + data)
+
+
+def links_of(process: subprocess.Popen[str]) -> int:
+    """Return how many probes it has attached."""
+    count = 0
+    while attached(process.pid, count + 1):
+        count += 1
+    return count
 
 
 def ended(process: subprocess.Popen[str]) -> list[str]:
@@ -222,6 +237,31 @@ def test_what_is_asked_for_counts_and_not_what_was(tmp_path: Path) -> None:
         with starts.begun() as process:
             assert ended(process) == []
         assert starts.plan()[MISSES] == 2, "it is left alone"
+
+
+def test_what_nobody_asked_for_is_not_counted(tmp_path: Path) -> None:
+    with waiting(opens) as child, waiting(opens) as other:
+        for folder in ("child", "other"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+        starts = Starts(tmp_path / "child", "-p", str(child.pid))
+        others = Starts(tmp_path / "other", "-p", str(other.pid))
+        starts.once(), others.once(), others.once()
+        with starts.begun() as process:
+            links = links_of(process)
+            assert ended(process) == []
+        starts.borrow(others)  # the maps are the same, and the programs are not
+        with starts.begun(stuck=True) as process:
+            assert attached(process.pid, LINKS)
+            other.go()
+            starts.go_on()
+            assert process.stderr is not None
+            assert "is traced only from here on" in process.stderr.readline()
+            until(lambda: links_of(process) == links)
+            number = child.pid
+            child.go()
+            lines = ended(process)
+    assert len(lines) == OPENS
+    assert {line.split()[0] for line in lines} == {str(number)}
 
 
 @pytest.mark.thorough

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from pyebpf.abi import attr as layout
 from pyebpf.abi import constants as c
 from pyebpf.abi import insn
 from pyebpf.cli.options import declared
-from pyebpf.headstart import HeadStart, Plan
+from pyebpf.headstart import DiffersError, HeadStart, Plan
 from pyebpf.runtime import call, map_call, tape
 from pyebpf.runtime.call import address_of
 
@@ -121,7 +121,19 @@ def start(entries: int = 1, event: int = 7) -> list[int]:
     return [btf, fd, prog, attach(prog, event)]
 
 
+def started(own: HeadStart, entries: int = 1, event: int = 7) -> list[int]:
+    """Start as ``load`` does."""
+    try:
+        opened = start(entries, event)
+        own.attached()
+    except DiffersError:
+        opened = start(entries, event)
+        own.attached()
+    return opened
+
+
 def said(own: HeadStart, text: str = "Tracing\n") -> str:
+    own.attached()
     left = own.unsaid(text)
     own.keep()
     return left
@@ -145,18 +157,20 @@ def test_the_second_start_asks_for_nothing_itself(
 
 
 @pytest.mark.parametrize("change", [{"entries": 2}, {"event": 8}])
-def test_from_what_differs_on_nothing_is_taken(begin: Begin, change: dict[str, int]) -> None:
+def test_if_anything_differs_nothing_is_taken(begin: Begin, change: dict[str, int]) -> None:
     own, _ = begin(10)
     start()
     said(own)
     own, kernel = begin(50)
     made = kernel.next
-    opened = start(**change)
-    assert opened[-1] >= made
+    with pytest.raises(DiffersError):
+        start(**change)
+    opened = started(own, **change)
+    assert min(opened) >= made, "maps that have counted already are others"
     assert said(own) == "", "it was said already"
     assert (own.missed, own.began_ns) == (True, 0)
     own, kernel = begin(90)
-    assert start(**change) == [90, 91, 92, 94], "what was asked for the last time"
+    assert started(own, **change) == [90, 91, 92, 94], "what was asked for the last time"
     assert said(own) == ""
     assert not own.missed
 
@@ -174,11 +188,61 @@ def test_what_was_made_and_not_asked_for_is_closed(
     assert sorted(closed) == [50, 51, 52, 53, 54]
 
 
+def test_what_differs_is_not_left_open(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill_and_load(instruction: insn.Insn) -> None:
+        fill(create(), bytes(8))
+        load(instruction)
+
+    own, _ = begin(10)
+    fill_and_load(insn.mov64_imm(1, 1))
+    said(own)
+    closed: list[int] = []
+    monkeypatch.setattr(headstart, "_close", closed.extend)
+    begin(50)
+    with pytest.raises(DiffersError):
+        fill_and_load(insn.mov64_imm(1, 2))
+    assert sorted(closed) == [51, 52], "what was made ahead, and what was asked for"
+
+
+def test_less_than_was_made_is_another_start(begin: Begin) -> None:
+    own, _ = begin(10)
+    start()
+    create()
+    said(own)
+    own, kernel = begin(50)
+    made = kernel.next
+    start()
+    with pytest.raises(DiffersError):
+        own.attached()
+    assert min(started(own)) >= made
+    said(own)
+    assert own.missed
+    own, kernel = begin(50)
+    assert started(own) == [50, 51, 52, 54]
+    assert not own.missed
+
+
+def test_what_is_done_once_all_is_attached_belongs_to_no_head_start(begin: Begin) -> None:
+    own, _ = begin(10)
+    start()
+    own.attached()
+    create()
+    said(own)
+    own, kernel = begin(50)
+    asked = list(kernel.calls)
+    start()
+    own.attached()
+    create()
+    assert kernel.calls == [*asked, c.BPF_MAP_CREATE]
+    said(own)
+    assert not own.missed
+
+
 def test_after_two_misses_it_is_left_alone(begin: Begin) -> None:
     for entries in range(1, 8):
         own, kernel = begin()
         ahead = len(kernel.calls)
-        start(entries)
+        started(own, entries)
         said(own)
         assert bool(ahead) == (entries in (2, 3))
 
@@ -308,13 +372,24 @@ def test_what_was_said_is_not_said_again(parts: list[str], left: list[str]) -> N
 
 
 @pytest.mark.parametrize(
-    "steps", [(1,), ((),), (((), 1, 2, 3),), (((("no", (), ()), (), (), True),))]
+    ("misses", "files", "steps"),
+    [
+        (0, (), (1,)),
+        (0, (), ((),)),
+        (0, (), (((), 1, 2, 3),)),
+        (0, (), (((("no", (), ()), (), (), True),))),
+        (0, (), (((("syscall", (1,) * 7, (b"",)), ((0, (0, 1 << 80)),), (), True),))),
+        (b"", (), ((("ioctl", (1, 2, 3), ()), (), (), False),)),
+        (0, 5, ((("ioctl", (1, 2, 3), ()), (), (), False),)),
+        (0, ((b"\0", ()),), ((("ioctl", (1, 2, 3), ()), (), (), False),)),
+        (0, (("a\0b", ()),), ((("ioctl", (1, 2, 3), ()), (), (), False),)),
+    ],
 )
-def test_a_plan_that_is_none(begin: Begin, steps: Sequence[Any]) -> None:
+def test_a_plan_that_is_none(begin: Begin, misses: Any, files: Any, steps: Any) -> None:
     from pyebpf import cache
 
     plan = Plan("the words of tool")
-    data = headstart.marshal.dumps(("the words of tool", 0, (), b"said", steps))
+    data = headstart.marshal.dumps(("the words of tool", misses, files, b"said", steps))
     cache.write(plan._name, data)
     own, kernel = begin()
     assert (own.began_ns, kernel.calls) == (0, [])
