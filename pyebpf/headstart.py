@@ -146,6 +146,8 @@ class HeadStart:
 
     def repeat(self, tool: str) -> None:
         """Do what the same command line of a tool did the last time, if that was written down."""
+        if None in (sys.stdin, sys.stdout, sys.stderr):
+            return  # closed: who opens something gets its number, and 0 is no descriptor of BTF
         origin = _origin(tool)
         self._plan = Plan(origin) if origin else None
         try:
@@ -171,8 +173,6 @@ class HeadStart:
             self._made.reverse()
 
     def _say(self, text: bytes) -> None:
-        if sys.stdout is None:
-            return  # it was closed before Python started: who knows what has its number now
         try:
             self._unsaid = text[: os.write(1, text)] if text else b""
         except OSError:
@@ -261,8 +261,7 @@ class HeadStart:
         self.began_ns, self._failed = 0, True
         left, self._made = [result for _, result, opens in self._made if opens], []
         if left:
-            # To close what is attached the kernel waits up to 40 ms for each: docs/benchmarks.md.
-            threading.Thread(target=_close, args=(left,), daemon=True).start()
+            _close_meanwhile(left)
 
     def unsaid(self, text: str) -> str:
         """Return what of a text is not said yet; it is written when all is attached."""
@@ -363,6 +362,14 @@ def _read(call: Call, place: Place) -> int:
     if into == WORDS:
         return call[1][at]
     return int.from_bytes(call[2][into][at : at + _FD], sys.byteorder)
+
+
+def _close_meanwhile(fds: Sequence[int]) -> None:
+    """Close what may be attached, for each of which the kernel waits up to 40 ms."""
+    try:
+        threading.Thread(target=_close, args=(fds,), daemon=True).start()
+    except (OSError, RuntimeError):  # no descriptor is left to import it, or there are no threads
+        _close(fds)
 
 
 def _close(fds: Sequence[int]) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import marshal
 import os
+import resource
 import signal
 import struct
 import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ import pytest
 
 from pyebpf.abi import constants as c
 from tests.kernel.namespaces import in_cgroup, own_cgroup
-from tests.programs import ROOT, attached, until
+from tests.programs import ROOT, Done, attached, until
 from tests.tools.children import waiting
 
 pytestmark = [pytest.mark.kernel, pytest.mark.tool, pytest.mark.exact]
@@ -66,17 +68,7 @@ class Starts:
         if stuck:
             self._stuck.touch()
             module.write_text(STUCK.format(file=str(self._stuck)))
-        environment = {
-            **os.environ,
-            "PYTHONPATH": f"{self._modules}:{ROOT}",
-            "PYEBPF_CACHE": "on",
-            "PYEBPF_CACHE_DIR": str(self._folder / "cache"),
-        }
-        process = subprocess.Popen(
-            [sys.executable, *self.program, *self._words],
-            cwd=ROOT, env=environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+        process = self._process()
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == HEADER, process.communicate()[1]
@@ -85,6 +77,25 @@ class Starts:
             module.unlink(missing_ok=True)
             process.kill()
             process.communicate()
+
+    def _process(self, prepare: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": f"{self._modules}:{ROOT}",
+            "PYEBPF_CACHE": "on",
+            "PYEBPF_CACHE_DIR": str(self._folder / "cache"),
+        }
+        return subprocess.Popen(
+            [sys.executable, *self.program, *self._words],
+            cwd=ROOT, env=environment, text=True, preexec_fn=prepare,  # noqa: PLW1509
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def run(self, prepare: Callable[[], None]) -> Done:
+        """Have it run to its end, when it was prepared."""
+        process = self._process(prepare)
+        out, err = process.communicate(timeout=120)
+        return Done(process.returncode, out, err)
 
     def once(self) -> list[str]:
         """Start it, and end it at once; return what it printed besides its header."""
@@ -274,6 +285,39 @@ def test_a_damaged_note_is_as_good_as_none(tmp_path: Path, damage: bytes | None)
     path.write_bytes(before[:-1] if damage is None else damage)
     assert starts.once() == []
     assert path.read_bytes() == before
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_where_descriptors_of_its_own_would_be_standard_ones(
+    tmp_path: Path, closed: tuple[int, ...]
+) -> None:
+    starts = Starts(tmp_path, "-p", str(os.getpid()), "-d", "0.1")
+    starts.once(), starts.once()
+    noted = starts.file().read_bytes()
+
+    def close() -> None:
+        for fd in closed:
+            os.close(fd)
+
+    done = starts.run(close)
+    assert starts.file().read_bytes() == noted
+    if 1 in closed:
+        message = "" if 2 in closed else "opensnoop: cannot write to standard output: "
+        assert (done.code, done.err.rpartition("B")[0]) == (1, message)
+    else:
+        assert (done.code, done.out, done.err) == (0, HEADER, "")
+
+
+@pytest.mark.thorough
+def test_with_few_descriptors_it_says_so(tmp_path: Path) -> None:
+    starts = Starts(tmp_path, "-p", str(os.getpid()), "-d", "0.1")
+    starts.once(), starts.once()
+    for limit in range(8, 24, 3):
+        done = starts.run(partial(resource.setrlimit, resource.RLIMIT_NOFILE, (limit, limit)))
+        assert done.code == 1
+        assert "oo many open files" in done.err
+        assert len(done.err.splitlines()) == 1, "no traceback"
 
 
 @pytest.mark.thorough
