@@ -30,7 +30,7 @@ _CHOICE = re.compile(
     re.MULTILINE,
 )
 _VOID = re.compile(r"^(define internal [^@\n]*)void (@[\w.]+)(?=\()", re.MULTILINE)
-_FUNCTIONS = re.compile(r"^(?=define )", re.MULTILINE)
+_OR_ZERO = re.compile(r"= atomicrmw or (ptr [^,]+, i\d+ 0 monotonic)")
 LABEL = re.compile(r"^(?=[\w.]+:)", re.MULTILINE)
 
 
@@ -55,16 +55,14 @@ def fills_inline(text: str) -> str:
     return text
 
 
-def null_tests_apart(text: str) -> str:
+def null_tests_apart(function: str) -> str:
     """Keep tests for null out of logic with other tests.
 
     Of ``p == null and n == 0`` the emitter makes one test of ``p | n``, and no verifier takes a
     pointer for a number.
     """
-    return in_each(text, _apart)
-
-
-def _apart(function: str) -> str:
+    if not any(f" {logic} i1 " in function for logic in ("and", "or", "select")):
+        return function
     tests = set(_TEST.findall(function))
     if not tests:
         return function
@@ -90,20 +88,16 @@ def _apart(function: str) -> str:
     return _LOGIC.sub(mend, function)
 
 
-def sources_apart(text: str) -> str:
+def sources_apart(function: str) -> str:
     """Keep numbers of 32 bits apart from what they are widened to, where later blocks have both.
 
     LLVM would take the former from the latter in those blocks. Where it widens that again, its
     emitter (up to LLVM 22) drops the first widening, of which it forgets the other uses, and ends
     the process.
     """
-    return in_each(text, _narrow_apart)
-
-
-def _narrow_apart(function: str) -> str:
-    blocks = LABEL.split(function)
-    if len(blocks) < 2 or not _WIDENED.search(function):
+    if "zext" not in function or not _WIDENED.search(function):
         return function
+    blocks = LABEL.split(function)
     # What is defined in one block and named in two is used in a later one.
     named = Counter(word for block in blocks for word in set(_WORD.findall(block)))
     for place, block in enumerate(blocks):
@@ -122,16 +116,12 @@ def _narrow_apart(function: str) -> str:
     return "".join(blocks)
 
 
-def choices_apart(text: str) -> str:
+def choices_apart(function: str) -> str:
     """Keep the two apart of which one is taken, where both were read from the context.
 
     Else the emitter chooses the address and reads there, and no verifier allows that of a context.
     """
-    return in_each(text, _chosen_apart)
-
-
-def _chosen_apart(function: str) -> str:
-    read = set(_CONTEXT.findall(function))
+    read = set(_CONTEXT.findall(function)) if " select " in function else set()
 
     def mend(choice: re.Match[str]) -> str:
         if not read >= {choice["one"], choice["other"]}:
@@ -143,17 +133,13 @@ def _chosen_apart(function: str) -> str:
     return _CHOICE.sub(mend, function) if read else function
 
 
-def offsets_apart(text: str) -> str:
+def offsets_apart(function: str) -> str:
     """Keep variable offsets into the stack such that nothing is known of them.
 
     Where an offset is less than the alignment of what it is added to, the emitter writes ``|`` for
     ``+``, and no verifier takes a pointer for a number.
     """
-    return in_each(text, _offsets_unknown)
-
-
-def _offsets_unknown(function: str) -> str:
-    on_stack = set(_ALLOCA.findall(function))
+    on_stack = set(_ALLOCA.findall(function)) if " getelementptr " in function else set()
 
     def mend(place: re.Match[str]) -> str:
         if place["base"] not in on_stack:
@@ -174,9 +160,9 @@ def results_given(text: str) -> str:
     What is left in the register of results may be an address on the stack, and the verifier refuses
     a function that returns one.
     """
-    names = [name for _, name in _VOID.findall(text)]
-    if not names:
+    if "\n  ret void" not in text:
         return text
+    names = [name for _, name in _VOID.findall(text)]
     text = in_each(
         text, lambda fn: fn.replace("\n  ret void", "\n  ret i64 0") if _VOID.match(fn) else fn
     )
@@ -188,17 +174,25 @@ def results_given(text: str) -> str:
     return calls.sub(lambda call: f"  %given.{next(numbers)} = {call[1]}i64 {call[2]}", text)
 
 
-def zeros_added(text: str) -> str:
+def zeros_added(function: str) -> str:
     """Add a zero where LLVM, which found that what is added is zero, writes an atomic ``or``.
 
     Nobody wants the result (the order says so), and kernels before 5.12 know the addition only.
     """
-    return re.sub(r"= atomicrmw or (ptr [^,]+, i\d+ 0 monotonic)", r"= atomicrmw add \1", text)
+    return _OR_ZERO.sub(r"= atomicrmw add \1", function)
 
 
-def in_each(text: str, change: Callable[[str], str]) -> str:
-    """Change each function of a module."""
-    return "".join(map(change, _FUNCTIONS.split(text)))
+def in_each(text: str, *changes: Callable[[str], str]) -> str:
+    """Change each function of a module, and look at nothing else: most of it describes types."""
+    begin, *functions = text.split("\ndefine ")
+    parts = [begin]
+    for each in functions:
+        body, end, rest = each.partition("\n}\n")
+        function = f"define {body}"
+        for change in changes:
+            function = change(function)
+        parts.append(f"{function}{end}{rest}")
+    return "\n".join(parts)
 
 
 def renamed(block: str, word: str, to: str) -> str:

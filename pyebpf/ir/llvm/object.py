@@ -28,6 +28,17 @@ if TYPE_CHECKING:
 PRODUCER = "pyebpf"
 #: What the backend takes before it ends the process; the kernel's own limit is checked afterwards.
 _BACKEND_STACK_BYTES = 8192
+#: What is changed in each function once LLVM's passes have run.
+_CHANGES = (
+    mend.null_tests_apart,
+    mend.sources_apart,
+    mend.choices_apart,
+    mend.offsets_apart,
+    mend.zeros_added,
+    shorten.high_bits_shifted,
+    shorten.lone_guards_gone,
+    shorten.extremes_stored_if_new,
+)
 
 
 def compile_unit(unit: Unit, target: Target, producer: str = PRODUCER) -> bytes:
@@ -94,19 +105,8 @@ class _Compilation:
 
     def _mend(self) -> None:
         made = str(self.module)
-        mended = mend.fills_inline(made)
-        for change in (
-            mend.null_tests_apart,
-            mend.sources_apart,
-            mend.choices_apart,
-            mend.offsets_apart,
-            mend.results_given,
-            mend.zeros_added,
-            shorten.high_bits_shifted,
-            shorten.lone_guards_gone,
-            shorten.extremes_stored_if_new,
-        ):
-            mended = change(mended)
+        mended = mend.results_given(mend.fills_inline(made))
+        mended = mend.in_each(mended, *_CHANGES)
         if mended != made:
             self.module.close()
             self.module = llvm.parse_assembly(mended, self.context)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from pyebpf.ir.llvm.mend import LABEL, in_each, renamed
+from pyebpf.ir.llvm.mend import LABEL, renamed
 
 _MASKED = re.compile(
     r"^  (?P<name>%[\w.]+) = and i64 (?P<word>%[\w.]+), (?P<mask>-\d+)(?=,|$).*", re.MULTILINE
@@ -35,15 +35,13 @@ _REPLACED = {"umin": "ugt", "umax": "ult", "smin": "sgt", "smax": "slt"}
 _IMMEDIATE, _WORD_BITS = 32, (1 << 64) - 1
 
 
-def high_bits_shifted(text: str) -> str:
+def high_bits_shifted(function: str) -> str:
     """Compare the high bits of a word after a shift, not behind a mask.
 
     An instruction has no room for the mask, nor for what it is compared with.
     """
-    return in_each(text, _shifted)
-
-
-def _shifted(function: str) -> str:
+    if " = and i64 " not in function:
+        return function
     bits = dict[str, int]()
 
     def shift(masked: re.Match[str]) -> str:
@@ -65,16 +63,12 @@ def _shifted(function: str) -> str:
     return _EQUAL.sub(compare, function) if bits else function
 
 
-def lone_guards_gone(text: str) -> str:
+def lone_guards_gone(function: str) -> str:
     """Drop what keeps a pointer apart from its test, where nothing else is in its block.
 
     What follows uses the pointer of one of several ways, so it is computed behind all tests anyway;
     and a block that has something, be it empty text, costs a jump.
     """
-    return in_each(text, _unguarded)
-
-
-def _unguarded(function: str) -> str:
     pointers = {found["name"]: found["pointer"] for found in _LONE_GUARD.finditer(function)}
     function = _LONE_GUARD.sub(r"\g<begin>\g<end>", function) if pointers else function
     for name in pointers:
@@ -85,15 +79,11 @@ def _unguarded(function: str) -> str:
     return function
 
 
-def extremes_stored_if_new(text: str) -> str:
+def extremes_stored_if_new(function: str) -> str:
     """Store a minimum of what is there and of something else only if it is something else.
 
     Choosing is a branch anyway, and mostly nothing is to be stored.
     """
-    return in_each(text, _stored_if_new)
-
-
-def _stored_if_new(function: str) -> str:
     if "@llvm." not in function or not _EXTREME.search(function):
         return function
     count = 0
