@@ -71,10 +71,13 @@ class Frozen(_Fields):
         raise AttributeError(msg)
 
     def __eq__(self, other: object) -> bool:
+        if self is other:  # mostly, where they are equal
+            return True
         return type(self) is type(other) and self.__dict__ == other.__dict__
 
     def __hash__(self) -> int:
-        return hash((type(self), *(getattr(self, name) for name in self._fields)))
+        fields = self.__dict__
+        return hash((type(self), *[fields[name] for name in self._fields]))
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pyebpf.errors import InternalError
 from pyebpf.ir import nodes
 from pyebpf.ir.flow import Flow
-from pyebpf.ir.nodes import CompareOp, Const, Param, Value, operands
-from pyebpf.ir.nullness import is_nullable, is_proven, proven_on_entry, step
+from pyebpf.ir.nodes import CompareOp, Const, Value, operands
+from pyebpf.ir.nullness import is_nullable, is_proven, matters, proven_on_entry, step
 from pyebpf.ir.text import instruction_text
 from pyebpf.ir.types import BOOL, VOID, Pointer, Space
 from pyebpf.spec.types import Address, Bool, Int
@@ -36,6 +36,7 @@ THROUGH: dict[type[Value], tuple[str, ...]] = {
     nodes.Copy: ("target", "source"),
     **dict.fromkeys((nodes.Member, nodes.Element), ("base",)),
 }
+_DEREFERENCING = frozenset({*THROUGH, nodes.Convert})
 MAX_HELPER_ARGS = 5
 _NUMBERS = (Int, Address)
 _SCALARS = (*_NUMBERS, Bool, Pointer)
@@ -75,11 +76,13 @@ class _Check:
     def run(self) -> None:
         self.shape()
         self.flow = Flow(self.fn)
-        self.places = self.definitions()
+        self.places: dict[Value, Block] = dict.fromkeys(self.fn.params, self.flow.order[0])
         self.slots = set(self.fn.slots)
+        # A block comes after those that dominate it: what it may use has been seen before it.
         for block in self.flow.order:
-            for index, instr in enumerate(block.instrs):
-                self.instruction(block, index, instr)
+            for instr in block.instrs:
+                self.instruction(block, instr)
+                self.places[instr] = block
         self.null_tests()
 
     def fail(self, block: Block, instr: Value | None, why: str) -> None:
@@ -92,24 +95,17 @@ class _Check:
             if not block.instrs or not isinstance(block.instrs[-1], nodes.TERMINATORS):
                 self.fail(block, None, "the block does not end in a terminator")
             for instr in block.instrs[:-1]:
-                if isinstance(instr, nodes.TERMINATORS):
+                if type(instr) in nodes.TERMINATORS:
                     self.fail(block, instr, "a terminator in the middle of a block")
             for successor in block.successors():
                 if successor not in blocks:
                     self.fail(block, block.instrs[-1], f"no block {successor.name} here")
 
-    def definitions(self) -> dict[Value, tuple[Block, int]]:
-        places: dict[Value, tuple[Block, int]] = {}
-        for block in self.flow.order:
-            for index, instr in enumerate(block.instrs):
-                if instr in places:
-                    self.fail(block, instr, "the instruction stands in the function twice")
-                places[instr] = (block, index)
-        return places
-
-    def instruction(self, block: Block, index: int, instr: Value) -> None:
+    def instruction(self, block: Block, instr: Value) -> None:
+        if instr in self.places:
+            self.fail(block, instr, "the instruction stands in the function twice")
         for used in operands(instr):
-            if not self.defined(used, block, index):
+            if not self.defined(used, block):
                 self.fail(block, instr, f"uses `{instruction_text(used)}` before it is computed")
         slot = instr.__dict__.get("slot")
         if slot is not None and slot not in self.slots:
@@ -121,17 +117,11 @@ class _Check:
         if why is not None:
             self.fail(block, instr, why)
 
-    def defined(self, used: Value, block: Block, index: int) -> bool:
-        if isinstance(used, Const):
-            return True
-        if isinstance(used, Param):
-            return used in self.fn.params
+    def defined(self, used: Value, block: Block) -> bool:
         place = self.places.get(used)
         if place is None:
-            return False
-        if place[0] is block:
-            return place[1] < index
-        return self.flow.dominates(place[0], block)
+            return isinstance(used, Const)
+        return place is block or self.flow.dominates(place, block)
 
     def null_tests(self) -> None:
         if not any(is_nullable(i.type) for b in self.flow.order for i in b.instrs):
@@ -139,10 +129,12 @@ class _Check:
         for block, before in proven_on_entry(self.flow).items():
             facts = before
             for instr in block.instrs:
-                for pointer in _dereferenced(instr):
-                    if not is_proven(facts, pointer):
-                        self.fail(block, instr, "no test against null protects this access")
-                facts = step(facts, instr)
+                if type(instr) in _DEREFERENCING:
+                    for pointer in _dereferenced(instr):
+                        if not is_proven(facts, pointer):
+                            self.fail(block, instr, "no test against null protects this access")
+                if matters(instr):
+                    facts = step(facts, instr)
 
 
 def _dereferenced(instr: Value) -> tuple[Value, ...]:

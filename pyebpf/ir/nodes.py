@@ -551,9 +551,13 @@ class Unit(Frozen):
 
 def operands(instr: Value) -> tuple[Value, ...]:
     """Return the values that an instruction uses, in order."""
+    names = instr.operand_fields
+    if not names:
+        return ()
     out: list[Value] = []
-    for name in instr.operand_fields:
-        item = instr.__dict__[name]
+    fields = instr.__dict__
+    for name in names:
+        item = fields[name]
         if isinstance(item, tuple):
             out += item
         elif item is not None:

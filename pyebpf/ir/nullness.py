@@ -41,7 +41,7 @@ def proven_on_entry(flow: Flow) -> dict[Block, Facts]:
     """Return the facts that hold on every path into each block."""
     states: dict[Block, Facts] = {flow.order[0]: frozenset()}
     work = list(flow.order)
-    pointers = {block: [i for i in block.instrs if _matters(i)] for block in flow.order}
+    pointers = {block: [i for i in block.instrs if matters(i)] for block in flow.order}
     while work:
         block = work.pop(0)
         if block not in states:
@@ -60,14 +60,14 @@ def proven_on_entry(flow: Flow) -> dict[Block, Facts]:
     return states
 
 
-def _matters(instr: Value) -> bool:
-    return is_nullable(instr.slot.type if isinstance(instr, WriteSlot) else instr.type)
+def matters(instr: Value) -> bool:
+    """Tell whether an instruction changes what is known."""
+    kind = instr.slot.type if isinstance(instr, WriteSlot) else instr.type
+    return isinstance(kind, Pointer) and kind.nullable
 
 
 def step(facts: Facts, instr: Value) -> Facts:
-    """Return the facts after an instruction."""
-    if not _matters(instr):
-        return facts
+    """Return the facts after an instruction that matters."""
     if isinstance(instr, WriteSlot):
         facts = _forget(facts, instr.slot) | {(instr.slot, instr.value)}
         return facts | {instr.slot} if is_proven(facts, instr.value) else facts

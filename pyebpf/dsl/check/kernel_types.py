@@ -51,6 +51,8 @@ class Kernel:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._safe: dict[str, frozenset[str]] = {}
+        #: What hooks pass: each round of checking asks for it again.
+        self._prototypes: dict[tuple[str, ...], Prototype | None] = {}
 
     @property
     def btf(self) -> Btf:
@@ -210,6 +212,11 @@ class Kernel:
 
     def tracepoint(self, name: str) -> Prototype | None:
         """Return what the kernel passes at a tracepoint; None if there is none of that name."""
+        if (name,) not in self._prototypes:
+            self._prototypes[name,] = self._tracepoint(name)
+        return self._prototypes[name,]
+
+    def _tracepoint(self, name: str) -> Prototype | None:
         found = self._named(name, "btf_trace_", Kind.TYPEDEF)
         if not found:
             return None
@@ -228,6 +235,12 @@ class Kernel:
             space: where the pointers among its arguments lead: ``BTF`` if the verifier knows them.
             prefix: of the function's name in the kernel.
         """
+        key = (name, space.value, prefix)
+        if key not in self._prototypes:
+            self._prototypes[key] = self._function(name, space, prefix)
+        return self._prototypes[key]
+
+    def _function(self, name: str, space: Space, prefix: str) -> Prototype | None:
         found = self._named(name, prefix, Kind.FUNC)
         node = self.btf.type(found[0]) if found else None
         proto = self.btf.type(node.type) if isinstance(node, btf.Func) else None

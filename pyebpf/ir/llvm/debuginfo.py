@@ -7,6 +7,7 @@ change elsewhere in the file does not change the object.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pyebpf.ir.types import U64, Pointer, Space, Void
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
 MAX_COLUMN, MAX_LINE = (1 << 10) - 1, (1 << 22) - 1
 #: Version 4 keeps the DWARF sections, which nobody reads, smaller.
 DWARF_VERSION = 4
+_PLAIN_TEXT = re.compile(r"[ !#-\[\]-~]*")
 
 
 def quote(text: str) -> str:
     """Return ``text`` as an LLVM string literal."""
+    if _PLAIN_TEXT.fullmatch(text):
+        return f'"{text}"'
     out = []
     for byte in text.encode("utf-8", "surrogateescape"):
         plain = 0x20 <= byte < 0x7F and byte not in b'"\\'

@@ -16,7 +16,7 @@ from pyebpf.ir.llvm.calls import CALLS
 from pyebpf.ir.llvm.debuginfo import quote
 from pyebpf.ir.llvm.memory import MEMORY
 from pyebpf.ir.nodes import Branch, Jump, Return, Slot, Value
-from pyebpf.ir.nullness import is_nullable, proven_on_entry, step, tested
+from pyebpf.ir.nullness import is_nullable, matters, proven_on_entry, step, tested
 from pyebpf.ir.passes.stack_slots import memory_slots
 from pyebpf.ir.types import VOID
 
@@ -99,7 +99,11 @@ class _Writer:
 
     def instruction(self, instr: Value) -> None:
         body = self.body
-        if isinstance(instr, Jump):
+        if (handler := HANDLERS.get(type(instr))) is not None:
+            result = handler(body, instr)
+            if instr.type != VOID:
+                body.names[instr] = result
+        elif isinstance(instr, Jump):
             body.do(f"br label %{self.labels[instr.target]}")
         elif isinstance(instr, Branch):
             then, other = self.labels[instr.then], self.labels[instr.other]
@@ -107,12 +111,7 @@ class _Writer:
         elif isinstance(instr, Return):
             body.do("ret void" if instr.value is None else f"ret {body.typed(instr.value)}")
         else:
-            handler = HANDLERS.get(type(instr))
-            if handler is None:
-                raise InternalError(f"{self.fn.name}: {type(instr).__name__} reached the emitter")
-            result = handler(body, instr)
-            if instr.type != VOID:
-                body.names[instr] = result
+            raise InternalError(f"{self.fn.name}: {type(instr).__name__} reached the emitter")
 
     def proven_at_start(self) -> dict[Block, tuple[Value | Slot, ...]]:
         """Return what the test before each block proves, where only that test leads there."""
@@ -121,7 +120,7 @@ class _Writer:
         found: dict[Block, tuple[Value | Slot, ...]] = {}
         for block, before in proven_on_entry(self.flow).items():
             facts = before
-            for instr in block.instrs:
+            for instr in filter(matters, block.instrs):
                 facts = step(facts, instr)
             for successor in block.successors():
                 new = tested(block, successor, facts)

@@ -19,7 +19,7 @@ from pyebpf.ir.nodes import Block, Const, Jump, Value, operands
 from pyebpf.ir.rewrite import drop_unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from pyebpf.ir.context import Context
     from pyebpf.ir.nodes import Function
@@ -33,16 +33,26 @@ _TARGETS = ("target", "then", "other")
 def join_copies(fn: Function, _: Context) -> bool:
     """Let what leads to a copy lead to the first of them."""
     changed = False
-    alike: dict[Hashable, list[Block]] = {}
-    for block in fn.blocks:
-        if len(block.instrs) >= _LEAST:
-            kinds = tuple((type(instr), instr.span) for instr in block.instrs)
-            alike.setdefault(kinds, []).append(block)
-    for first, *others in alike.values():
+    # By kinds first, which tell most blocks apart: places take longer to compare.
+    long = [block for block in fn.blocks if len(block.instrs) >= _LEAST]
+    groups = _groups(long, lambda block: tuple(map(type, block.instrs)))
+    for first, *others in (
+        same
+        for group in groups
+        for same in _groups(group, lambda block: tuple(instr.span for instr in block.instrs))
+    ):
         for other in others:
             if any(block is other for block in fn.blocks) and _join(fn, first, other):
                 changed = True
     return changed
+
+
+def _groups(blocks: list[Block], key: Callable[[Block], Hashable]) -> list[list[Block]]:
+    """Return the blocks that are alike, together; those that are not like another are left out."""
+    alike: dict[Hashable, list[Block]] = {}
+    for block in blocks:
+        alike.setdefault(key(block), []).append(block)
+    return [group for group in alike.values() if len(group) > 1]
 
 
 def _join(fn: Function, first: Block, other: Block) -> bool:
