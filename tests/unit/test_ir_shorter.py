@@ -14,7 +14,10 @@ from pyebpf.ir.legal import verify
 from pyebpf.ir.losses import count_loss
 from pyebpf.ir.nodes import CompareOp, Function, GlobalVariable, Param
 from pyebpf.ir.passes.copies import join_copies
+from pyebpf.ir.passes.early import read_early
 from pyebpf.ir.passes.fills import trim_fills
+from pyebpf.ir.passes.late import ask_late
+from pyebpf.ir.passes.tails import share_tails
 from pyebpf.ir.text import function_text
 from pyebpf.ir.types import I32, I64, U32, U64, VOID, Pointer, Space
 from pyebpf.spec.objects import MapSpec
@@ -224,3 +227,130 @@ def test_a_name_on_the_stack_is_not_cleared_in_part() -> None:
     b.call("trace_printk", (place, b.const(16, U32)), I64)
     b.ret(b.const(0, I32))
     assert fills_of(b, "cpu_v4") == [(12, 4)]
+
+
+def two_ways(
+    *, keys: tuple[int, int] = (1, 2), further: bool = False, called_with: bool = False
+) -> Builder:
+    """Two branches that count under a key each, on two lines, before they meet or do not."""
+    b = function()
+    key = b.slot("key", U32)
+    now = b.call("ktime_get_ns", ())
+    ends = [b.new_block("after"), b.new_block("apart")]
+    ways = [b.new_block("way"), b.new_block("way")]
+    b.branch(b.compare(CompareOp.LT, now, b.const(10)), *ways)
+    for number, way in enumerate(ways):
+        b.start(way)
+        b.span = Span(SPAN.source, number + 1, 0, number + 1, 5)
+        place = b.addr(key)
+        if called_with:
+            b.call("get_current_comm", (place, b.const(keys[number], U32)), I64)
+        else:
+            b.store(place, b.const(keys[number], U32))
+        kind = Pointer(Space.MAP, U64, nullable=True)
+        entry = b.call("map_lookup_elem", (b.map(ONE), place), kind)
+        hit = b.new_block("hit")
+        end = ends[number if further else 0]
+        b.branch(b.compare(CompareOp.NE, entry, b.const(0, kind)), hit, end)
+        b.start(hit)
+        there = b.convert(entry, Pointer(Space.MAP, U64))
+        b.add(nodes.AtomicRmw(VOID, b.span, nodes.RmwOp.ADD, there, b.const(1)))
+        b.jump(end)
+    for number, end in enumerate(ends):
+        b.start(end)
+        b.ret(b.const(number, I32))
+    return b
+
+
+def _shared(b: Builder, helper: str = "map_lookup_elem") -> int:
+    share_tails(b.function, context())
+    return sum(helper in line for line in body_of(b))
+
+
+def test_ways_that_differ_in_a_number_share_what_they_do_with_it() -> None:
+    b = two_ways()
+    assert _shared(b) == 1
+    lines = body_of(b)
+    assert "write $number, 1:u32" in lines
+    assert "write $number, 2:u32" in lines
+    (read,) = (line.split(":")[0] for line in lines if line.endswith("read $number"))
+    assert sum(line.endswith(f", {read}") for line in lines) == 1
+
+
+def test_ways_that_do_the_same_need_no_number() -> None:
+    b = two_ways(keys=(3, 3))
+    assert _shared(b) == 1
+    assert not any("$number" in line for line in body_of(b))
+
+
+def test_ways_that_part_again_stay_apart() -> None:
+    assert _shared(two_ways(further=True)) == 2
+
+
+def test_what_a_helper_is_called_with_is_not_made_a_variable() -> None:
+    assert _shared(two_ways(called_with=True), "get_current_comm") == 2
+
+
+def test_three_ways_meet_at_one_place() -> None:
+    b = turns(*(Span(SPAN.source, line, 0, line, 5) for line in (1, 2, 3)))
+    assert _lookups(b) == 3, "on three lines"
+    assert _shared(b) == 1
+
+
+def sent(*, read: bool = False) -> list[str]:
+    """What a program does that sends the time, and who runs, when it was asked for both."""
+    b = function()
+    now = b.call("ktime_get_ns", ())
+    who = b.binary(nodes.BinaryOp.SHR, b.call("get_current_pid_tgid", ()), b.const(32))
+    if read:
+        key = b.slot("key", U64)
+        b.write(key, now)
+        b.call("map_delete_elem", (b.map(ONE), b.addr(key)), I64)
+    place = record(b, 16)
+    for offset, value in ((0, now), (8, who)):
+        at = b.add(nodes.Member(Pointer(Space.RING, U64), SPAN, place, offset))
+        b.store(at, value)
+    send(b, place)
+    ask_late(b.function, context())
+    return [
+        line.split("helper ")[-1].partition(",")[0] if "helper" in line else "store"
+        for line in body_of(b)
+        if "helper" in line or line.startswith("store")
+    ]
+
+
+def test_what_a_record_is_made_of_is_asked_for_when_it_is_stored() -> None:
+    assert sent() == [
+        "ringbuf_reserve",
+        *("ktime_get_ns", "store", "get_current_pid_tgid", "store"),
+        "ringbuf_submit",
+    ]
+
+
+def test_what_others_use_before_is_not_asked_for_later() -> None:
+    assert sent(read=True)[:4] == [
+        *("ktime_get_ns", "get_current_pid_tgid", "map_delete_elem", "ringbuf_reserve")
+    ]
+
+
+def reading(*offsets: int, section: str = "raw_tp/x") -> list[str]:
+    """The calls and the reads of the context of a program that calls before it reads."""
+    b = function()
+    b.function.section = section
+    ctx = b.function.params[0]
+    b.call("ktime_get_ns", ())
+    for offset in offsets:
+        b.call("trace_printk", (b.add(nodes.CtxLoad(U64, SPAN, ctx, offset, 8)),), I64)
+    b.ret(b.const(0, I32))
+    read_early(b.function, context())
+    return [w for line in body_of(b) for w in ("ctx_load", "ktime_get_ns", "printk") if w in line]
+
+
+def test_the_one_word_that_is_read_of_a_context_is_read_before_calls() -> None:
+    assert reading(8) == ["ctx_load", "ktime_get_ns", "printk"]
+
+
+def test_a_context_that_is_kept_anyway_or_may_change_is_read_later() -> None:
+    later = ["ktime_get_ns", "ctx_load", "printk"]
+    assert reading(8, 16) == [*later, "ctx_load", "printk"]
+    assert reading(8, section="kprobe/x") == later

@@ -20,6 +20,7 @@ from pyebpf.ir.context import Context
 from pyebpf.ir.llvm import mend, pages, shorten
 from pyebpf.ir.llvm.emit import DATA_LAYOUT, TRIPLE, check_names, cpu_of, unit_llvm
 from pyebpf.ir.llvm.stack import check_stack, functions
+from pyebpf.ir.passes import run_for_code
 
 if TYPE_CHECKING:
     from pyebpf.ir.nodes import Unit
@@ -51,6 +52,7 @@ def compile_unit(unit: Unit, target: Target, producer: str = PRODUCER) -> bytes:
     context = Context(target)
     check_names(unit, context)
     context.diagnostics.raise_errors()
+    run_for_code(unit, context)
     data = _object(unit_llvm(unit, target, producer), cpu_of(target))
     check_stack(unit, data, context)
     context.diagnostics.raise_errors()
@@ -59,6 +61,7 @@ def compile_unit(unit: Unit, target: Target, producer: str = PRODUCER) -> bytes:
 
 def dump_llvm(unit: Unit, target: Target, producer: str = PRODUCER) -> str:
     """Return the LLVM IR of a unit after optimisation."""
+    run_for_code(unit, Context(target))
     with _Compilation(unit_llvm(unit, target, producer), cpu_of(target)) as compilation:
         return str(compilation.module)
 

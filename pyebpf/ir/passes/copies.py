@@ -12,7 +12,7 @@ Reports: nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pyebpf.ir.flow import Flow
 from pyebpf.ir.nodes import Block, Const, Jump, Value, operands
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: What has fewer instructions is not worth a jump.
 _LEAST = 4
 #: The fields of instructions that name blocks.
-_TARGETS = ("target", "then", "other")
+TARGETS = ("target", "then", "other")
 
 
 def join_copies(fn: Function, _: Context) -> bool:
@@ -35,11 +35,10 @@ def join_copies(fn: Function, _: Context) -> bool:
     changed = False
     # By kinds first, which tell most blocks apart: places take longer to compare.
     long = [block for block in fn.blocks if len(block.instrs) >= _LEAST]
-    groups = _groups(long, lambda block: tuple(map(type, block.instrs)))
     for first, *others in (
         same
-        for group in groups
-        for same in _groups(group, lambda block: tuple(instr.span for instr in block.instrs))
+        for group in groups(long, lambda block: tuple(map(type, block.instrs)))
+        for same in groups(group, lambda block: tuple(instr.span for instr in block.instrs))
     ):
         for other in others:
             if any(block is other for block in fn.blocks) and _join(fn, first, other):
@@ -47,7 +46,7 @@ def join_copies(fn: Function, _: Context) -> bool:
     return changed
 
 
-def _groups(blocks: list[Block], key: Callable[[Block], Hashable]) -> list[list[Block]]:
+def groups(blocks: list[Block], key: Callable[[Block], Hashable]) -> list[list[Block]]:
     """Return the blocks that are alike, together; those that are not like another are left out."""
     alike: dict[Hashable, list[Block]] = {}
     for block in blocks:
@@ -56,20 +55,23 @@ def _groups(blocks: list[Block], key: Callable[[Block], Hashable]) -> list[list[
 
 
 def _join(fn: Function, first: Block, other: Block) -> bool:
-    pair = _Pair()
+    pair = Pair()
     if not (pair.match(first, other) and pair.is_closed(Flow(fn), other)):
         return False
     for block in fn.blocks:
         last = block.instrs[-1]
-        for name in _TARGETS:
+        for name in TARGETS:
             if last.__dict__.get(name) is other:
                 setattr(last, name, first)
     drop_unreachable(fn)
     return True
 
 
-class _Pair:
+class Pair:
     """Two regions, block by block and value by value: what in one stands for what in the other."""
+
+    #: Fields in which instructions may differ.
+    free: ClassVar[tuple[str, ...]] = TARGETS
 
     def __init__(self) -> None:
         self.blocks: dict[Block, Block] = {}
@@ -87,7 +89,7 @@ class _Pair:
                 return False
             self.blocks[first] = other
             self.seen |= {first, other}
-            if not all(map(self._is_same, first.instrs, other.instrs)):
+            if not all(map(self.is_same, first.instrs, other.instrs)):
                 return False
             work += zip(first.successors(), other.successors(), strict=True)
         return True
@@ -104,18 +106,20 @@ class _Pair:
         used = (value for block in outside for i in block.instrs for value in operands(i))
         return entered <= inside and head in flow.number and made.isdisjoint(used)
 
-    def _is_same(self, first: Value, other: Value) -> bool:
+    def is_same(self, first: Value, other: Value) -> bool:
+        """Tell whether two instructions do the same, and note that one stands for the other."""
         if type(first) is not type(other) or first.operand_fields != other.operand_fields:
             return False
         for name, mine in first.__dict__.items():
-            own = name not in first.operand_fields and name not in _TARGETS
+            own = name not in first.operand_fields and name not in self.free
             if own and mine != other.__dict__[name]:
                 return False
         self.values[first] = other
         mine, yours = operands(first), operands(other)
-        return len(mine) == len(yours) and all(map(self._stands_for, mine, yours))
+        return len(mine) == len(yours) and all(map(self.stands_for, mine, yours))
 
-    def _stands_for(self, first: Value, other: Value) -> bool:
+    def stands_for(self, first: Value, other: Value) -> bool:
+        """Tell whether what one region uses is what the other does."""
         if isinstance(first, Const) and isinstance(other, Const):
             return (first.type, first.value) == (other.type, other.value)
         return self.values.get(first, first) is other
