@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from pyebpf.ir.llvm.object import llvm
-from pyebpf.ir.llvm.shorten import extremes_stored_if_new, high_bits_shifted, lone_guards_gone
+from pyebpf.ir.llvm.shorten import (
+    extremes_stored_if_new,
+    high_bits_shifted,
+    lone_guards_gone,
+    repeated_stores_gone,
+)
 
 MASKED = """\
 define i1 @f(i64 %x) {
@@ -97,3 +102,58 @@ def test_what_may_have_changed_is_stored() -> None:
         assert "  store i64 %x, ptr %q, align 8\n" in mended
         assert "%new.0" in mended
         assert "%new.1" not in mended
+
+
+#: A key that is stored for two calls; ``MORE`` is what happens between them.
+TWICE = """\
+define i32 @f(i32 %key, i32 %other) {
+entry:
+  %s0 = alloca i32, align 4
+  store i32 %key, ptr %s0, align 4
+  %found = call ptr inttoptr (i64 1 to ptr)(ptr @m, ptr nonnull readonly captures(none) %s0)
+  %c = icmp eq ptr %found, null
+  br i1 %c, label %one, label %two
+one:
+  MORE
+  br label %two
+two:
+  store i32 %key, ptr %s0, align 4
+  %gone = call i64 inttoptr (i64 3 to ptr)(ptr @m, ptr nonnull readonly captures(none) %s0)
+  ret i32 0
+}
+"""
+
+
+def stores(more: str) -> int:
+    return repeated_stores_gone(TWICE.replace("MORE", more)).count("  store ")
+
+
+def test_a_key_is_stored_once_for_two_calls() -> None:
+    assert stores("%x = add i32 %key, 1") == 1
+
+
+def test_it_is_stored_again_where_it_may_be_another() -> None:
+    assert stores("store i32 %other, ptr %s0, align 4") == 3
+    assert stores("%x = call i64 inttoptr (i64 4 to ptr)(ptr %s0)") == 2, "may write there"
+    assert stores("%x = getelementptr i8, ptr %s0, i64 1") == 2, "may lead to a part of it"
+
+
+def test_a_key_that_a_loop_makes_anew_is_stored_anew() -> None:
+    text = """\
+define i32 @f(i64 %n) {
+entry:
+  %s0 = alloca i64, align 8
+  br label %turn
+turn:
+  %key = call i64 inttoptr (i64 5 to ptr)()
+  store i64 %key, ptr %s0, align 8
+  %a = call i64 inttoptr (i64 3 to ptr)(ptr @m, ptr nonnull readonly captures(none) %s0)
+  store i64 %key, ptr %s0, align 8
+  %b = call i64 inttoptr (i64 3 to ptr)(ptr @m, ptr nonnull readonly captures(none) %s0)
+  %c = icmp eq i64 %b, 0
+  br i1 %c, label %turn, label %end
+end:
+  ret i32 0
+}
+"""
+    assert repeated_stores_gone(text).count("  store ") == 1

@@ -39,6 +39,7 @@ _CHANGES = (
     shorten.high_bits_shifted,
     shorten.lone_guards_gone,
     shorten.extremes_stored_if_new,
+    shorten.repeated_stores_gone,
 )
 
 

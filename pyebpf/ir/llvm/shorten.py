@@ -7,6 +7,8 @@ They prefer forms that its instructions have no room for, or that become branche
 from __future__ import annotations
 
 import re
+from collections import Counter
+from typing import TypeAlias
 
 from pyebpf.ir.llvm.mend import LABEL, renamed
 
@@ -31,8 +33,15 @@ _LOADED = re.compile(r"  (?P<name>%[\w.]+) = load i\d+, (?P<place>ptr %[\w.]+), 
 _WRITES = re.compile(r" (?:store|call|atomicrmw|cmpxchg) (?!i\d+ @llvm\.[us](?:min|max)\.)")
 #: Which comparison tells that what is there is not the extreme of both.
 _REPLACED = {"umin": "ugt", "umax": "ult", "smin": "sgt", "smax": "slt"}
+_STORED = re.compile(r"^  store (?P<kind>i\d+) (?P<value>[%\w.-]+), ptr (?P<place>%[\w.]+), align")
+_STORES = re.compile(r"(?m)^  store i\d+ ([%\w.-]+), ptr (%[\w.]+), align")
+_DEFINED = re.compile(r"^  (%[\w.]+) = ")
+_LABELS = re.compile(r"label %([\w.]+)")
 #: Bits of a number in an instruction, with its sign; of a word, all of them.
 _IMMEDIATE, _WORD_BITS = 32, (1 << 64) - 1
+
+#: Which value each variable holds, by their names.
+_Held: TypeAlias = dict[str, str]
 
 
 def high_bits_shifted(function: str) -> str:
@@ -132,3 +141,58 @@ def _branch(before: list[str], line: str, name: str) -> list[str]:
         f"  br label %{name}.end\n",
         f"{name}.end:\n",
     ]
+
+
+def repeated_stores_gone(function: str) -> str:
+    """Drop what stores to a variable the value that it has on every way that leads there.
+
+    A key that is written for a look-up, and again for an update: LLVM does not look behind calls,
+    though it was told that they only read it.
+    """
+    again = {place for (_, place), count in Counter(_STORES.findall(function)).items() if count > 1}
+    again = {place for place in again if _only_stored_and_read(function, place)}
+    head, *texts = LABEL.split(function)
+    if not again or not texts or "\n  " in head:
+        return function
+    blocks = {text.partition(":")[0]: text.splitlines(keepends=True) for text in texts}
+    entry = next(iter(blocks))
+    known: dict[str, _Held] = {entry: {}}
+    work = [entry]
+    while work:
+        label = work.pop()
+        after, _ = _without_repeated(blocks[label], known[label], again)
+        for following in _LABELS.findall("".join(blocks[label])):
+            before = known.get(following)
+            both = after if before is None else dict(before.items() & after.items())
+            if both != before:
+                known[following] = both
+                work.append(following)
+    kept = (_without_repeated(lines, known.get(at, {}), again)[1] for at, lines in blocks.items())
+    return head + "".join(line for lines in kept for line in lines)
+
+
+def _only_stored_and_read(function: str, place: str) -> bool:
+    """Tell whether a variable is whole in each store, and else only given to those who read it."""
+    name = re.escape(place)
+    made = re.search(rf"(?m)^  {name} = alloca (i\d+), align", function)
+    if made is None:
+        return False
+    uses = re.findall(rf"{name}(?![\w.])", function)
+    stores = re.findall(rf"(?m)^  store {made[1]} [%\w.-]+, ptr {name}, align", function)
+    reads = re.findall(rf"readonly captures\(none\) {name}(?![\w.])", function)
+    return len(uses) == 1 + len(stores) + len(reads)
+
+
+def _without_repeated(lines: list[str], held: _Held, places: set[str]) -> tuple[_Held, list[str]]:
+    """Return what variables hold after a block, and its lines without what is not needed."""
+    held, kept = dict(held), []
+    for line in lines:
+        stored, made = _STORED.match(line), _DEFINED.match(line)
+        if made:  # in a loop, anew: what was stored is another value
+            held = {place: value for place, value in held.items() if value != made[1]}
+        if stored and stored["place"] in places:
+            if held.get(stored["place"]) == stored["value"]:
+                continue
+            held[stored["place"]] = stored["value"]
+        kept.append(line)
+    return held, kept
