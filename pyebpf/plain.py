@@ -38,6 +38,9 @@ class _Fields:
     def __init__(self, *values: Any, **named: Any) -> None:
         names = self._fields
         fields = self.__dict__
+        if len(values) == len(names) and not named:  # mostly
+            fields.update(zip(names, values, strict=True))
+            return
         if len(values) < len(names):
             fields.update(self._defaults)
         fields.update(zip(names, values, strict=False))

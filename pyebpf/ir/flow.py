@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ class Flow:
         for block in self.order:
             for successor in self.after[block]:
                 self.before[successor].append(block)
-        self._above = self._dominators()
 
     def runs(self, block: Block) -> bool:
         """Tell whether a path from the entry reaches ``block``."""
@@ -45,7 +45,8 @@ class Flow:
             chain.append(self._above[chain[-1]])
         return [self.order[i] for i in reversed(chain)]
 
-    def _dominators(self) -> list[int]:
+    @cached_property
+    def _above(self) -> list[int]:
         # The scheme of Cooper, Harvey and Kennedy: by number in reverse postorder, until stable.
         above = [0] + [-1] * (len(self.order) - 1)
         changed = True

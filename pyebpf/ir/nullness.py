@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 Fact: TypeAlias = "Value | Slot | tuple[Slot, Value]"
 Facts: TypeAlias = frozenset[Fact]
+_NOTHING: Facts = frozenset()
 
 
 def is_nullable(kind: Type) -> bool:
@@ -49,10 +50,11 @@ def proven_on_entry(flow: Flow) -> dict[Block, Facts]:
         after = states[block]
         for instr in pointers[block]:
             after = step(after, instr)
-        for successor in dict.fromkeys(block.successors()):
-            facts = after | tested(block, successor, after)
+        for successor in dict.fromkeys(flow.after[block]):
+            new = tested(block, successor, after)
+            facts = after | new if new else after
             known = states.get(successor)
-            merged = facts if known is None else facts & known
+            merged = facts if known is None or known is facts else facts & known
             if merged != known:
                 states[successor] = merged
                 if successor not in work:
@@ -89,13 +91,13 @@ def tested(block: Block, successor: Block, facts: Facts) -> Facts:
     """Return what the branch at the end of ``block`` proves on its way to ``successor``."""
     last = block.instrs[-1]
     if not isinstance(last, Branch) or last.then is last.other:
-        return frozenset()
+        return _NOTHING
     condition, wanted = last.condition, successor is last.then
     while isinstance(condition, Not):
         condition, wanted = condition.value, not wanted
     pointer = _compared_with_null(condition)
     if pointer is None or wanted != (condition.op is CompareOp.NE):  # type: ignore[attr-defined]
-        return frozenset()
+        return _NOTHING
     return _and_aliases(pointer, facts)
 
 

@@ -53,7 +53,7 @@ class PointsTo:
 
     def reached(self, instr: Value) -> set[Slot]:
         """Return the slots that an instruction may read or write."""
-        if isinstance(instr, nodes.ReadSlot | nodes.WriteSlot):
+        if isinstance(instr, (nodes.ReadSlot, nodes.WriteSlot)):
             return {instr.slot}
         if isinstance(instr, _PLAIN):
             return set()
@@ -64,7 +64,7 @@ class PointsTo:
         """Note what an instruction does with addresses; tell whether that was new."""
         if isinstance(instr, nodes.WriteSlot):
             return _add(self._held, instr.slot, self.behind(instr.value))
-        if isinstance(instr, nodes.Store | nodes.StoreUnknown):
+        if isinstance(instr, (nodes.Store, nodes.StoreUnknown)):
             return self._put(self.behind(instr.pointer), self.behind(instr.value))
         if isinstance(instr, nodes.Copy):
             return self._put(self.behind(instr.target), self._in(self.behind(instr.source)))

@@ -48,7 +48,7 @@ class LocalTypes:
         for fn in unit.functions:
             for block in fn.blocks:
                 for instr in block.instrs:
-                    if isinstance(instr, FieldAddr | BitfieldRead):
+                    if isinstance(instr, (FieldAddr, BitfieldRead)):
                         self._use(instr.path)
                     elif isinstance(instr, CoreValue):
                         self._use(instr.path, instr.enumerator)

@@ -20,6 +20,8 @@ _PLACE = re.compile(
     r"(?: i\d+ \d+,)* i64 )(?:-?\d+|(?P<offset>%[\w.]+))(?=,|$)",
     re.MULTILINE,
 )
+#: An address at an offset that is not constant. It begins with plain text, which is found quickly.
+_VARIABLE = re.compile(r" getelementptr [^\n]*, i64 %")
 _CONTEXT = re.compile(
     r"^  (%[\w.]+) = (?:tail )?call \w+ \([^)]*\) @llvm\.bpf\.getelementptr\.and\.load",
     re.MULTILINE,
@@ -139,7 +141,7 @@ def offsets_apart(function: str) -> str:
     Where an offset is less than the alignment of what it is added to, the emitter writes ``|`` for
     ``+``, and no verifier takes a pointer for a number.
     """
-    on_stack = set(_ALLOCA.findall(function)) if " getelementptr " in function else set()
+    on_stack = set(_ALLOCA.findall(function)) if _VARIABLE.search(function) else set()
 
     def mend(place: re.Match[str]) -> str:
         if place["base"] not in on_stack:
@@ -160,9 +162,9 @@ def results_given(text: str) -> str:
     What is left in the register of results may be an address on the stack, and the verifier refuses
     a function that returns one.
     """
-    if "\n  ret void" not in text:
+    names = [name for _, name in _VOID.findall(text)] if "\n  ret void" in text else []
+    if not names:
         return text
-    names = [name for _, name in _VOID.findall(text)]
     text = in_each(
         text, lambda fn: fn.replace("\n  ret void", "\n  ret i64 0") if _VOID.match(fn) else fn
     )

@@ -15,6 +15,7 @@ from pyebpf.ir.llvm.mend import LABEL, renamed
 _MASKED = re.compile(
     r"^  (?P<name>%[\w.]+) = and i64 (?P<word>%[\w.]+), (?P<mask>-\d+)(?=,|$).*", re.MULTILINE
 )
+_HIGH = re.compile(r" = and i64 %[\w.]+, -")
 _EQUAL = re.compile(
     r"^(?P<begin>  %[\w.]+ = icmp (?:samesign )?(?:eq|ne) i64 )"
     r"(?P<name>%[\w.]+), (?P<number>-?\d+)",
@@ -34,7 +35,7 @@ _WRITES = re.compile(r" (?:store|call|atomicrmw|cmpxchg) (?!i\d+ @llvm\.[us](?:m
 #: Which comparison tells that what is there is not the extreme of both.
 _REPLACED = {"umin": "ugt", "umax": "ult", "smin": "sgt", "smax": "slt"}
 _STORED = re.compile(r"^  store (?P<kind>i\d+) (?P<value>[%\w.-]+), ptr (?P<place>%[\w.]+), align")
-_STORES = re.compile(r"(?m)^  store i\d+ ([%\w.-]+), ptr (%[\w.]+), align")
+_STORES = re.compile(r"\n  store i\d+ ([%\w.-]+), ptr (%[\w.]+), align")
 _DEFINED = re.compile(r"^  (%[\w.]+) = ")
 _LABELS = re.compile(r"label %([\w.]+)")
 #: Bits of a number in an instruction, with its sign; of a word, all of them.
@@ -49,7 +50,7 @@ def high_bits_shifted(function: str) -> str:
 
     An instruction has no room for the mask, nor for what it is compared with.
     """
-    if " = and i64 " not in function:
+    if not _HIGH.search(function):
         return function
     bits = dict[str, int]()
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pyebpf.ir.context import Context
     from pyebpf.ir.nodes import Function, Slot
 
-_EFFECTS = (
+_EFFECTS = {
     nodes.Store,
     nodes.StoreUnknown,
     nodes.Fill,
@@ -29,7 +29,7 @@ _EFFECTS = (
     nodes.CallKfunc,
     nodes.CallFunction,
     *nodes.TERMINATORS,
-)
+}
 
 
 def drop_dead_code(fn: Function, context: Context) -> bool:  # noqa: ARG001 (a pass)
@@ -53,7 +53,7 @@ def _live(fn: Function) -> set[Value]:
         for instr in block.instrs:
             if isinstance(instr, WriteSlot):
                 writes.setdefault(instr.slot, []).append(instr)
-            elif isinstance(instr, _EFFECTS):
+            elif type(instr) in _EFFECTS:
                 work.append(instr)
     live: set[Value] = set()
     while work:
@@ -62,6 +62,6 @@ def _live(fn: Function) -> set[Value]:
             continue
         live.add(instr)
         work += operands(instr)
-        if isinstance(instr, ReadSlot | SlotAddr):
+        if isinstance(instr, (ReadSlot, SlotAddr)):
             work += writes.pop(instr.slot, ())
     return live

@@ -39,17 +39,17 @@ def read_early(fn: Function, _: Context) -> bool:
     if fn.section.split("/")[0].partition(".")[0] not in _ARGUMENTS:
         return False
     flow = Flow(fn)
-    calls = [(block, i) for block in flow.order for i in block.instrs if isinstance(i, _CALLS)]
-    late = [
-        (block, instr, call)
-        for block in flow.order
-        for instr in block.instrs
-        if not fn.params or fn.params[0] in operands(instr)
-        if (call := _before(flow, calls, block, instr)) is not None
-    ]
-    if len(late) != 1 or not isinstance(late[0][1], CtxLoad):
+    instrs = [(block, instr) for block in flow.order for instr in block.instrs]
+    calls = [(block, instr) for block, instr in instrs if isinstance(instr, _CALLS)]
+    reads = [(block, instr) for block, instr in instrs if isinstance(instr, CtxLoad)]
+    late = [read for read in reads if _before(flow, calls, *read)]
+    if len(late) != 1:
         return False
-    block, read, (above, first) = late[0]
+    others = [i for i in instrs if i not in late and fn.params[0] in operands(i[1])]
+    if any(_before(flow, calls, *other) for other in others):
+        return False
+    block, read = late[0]
+    above, first = _before(flow, calls, block, read) or late[0]
     block.instrs.remove(read)
     above.instrs.insert(above.instrs.index(first), read)
     return True

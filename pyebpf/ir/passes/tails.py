@@ -67,7 +67,7 @@ def _share_first(fn: Function, group: list[Block]) -> bool:
 def _call(block: Block) -> int:
     """Return how many instructions a block has from its last call on, or the count of a loss."""
     for count, instr in enumerate(reversed(block.instrs), 1):
-        if isinstance(instr, CallHelper | GlobalAddr):
+        if isinstance(instr, (CallHelper, GlobalAddr)):
             return count
     return 0
 
