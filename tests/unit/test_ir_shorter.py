@@ -354,3 +354,10 @@ def test_a_context_that_is_kept_anyway_or_may_change_is_read_later() -> None:
     later = ["ktime_get_ns", "ctx_load", "printk"]
     assert reading(8, 16) == [*later, "ctx_load", "printk"]
     assert reading(8, section="kprobe/x") == later
+
+
+def test_many_ways_meet_in_one_step_each() -> None:
+    b = turns(*(Span(SPAN.source, line, 0, line, 5) for line in range(1, 200)))
+    slots = len(b.function.slots)
+    assert _shared(b) == 1
+    assert len(b.function.slots) == slots, "they differ in nothing, so no variable is needed"
