@@ -184,7 +184,7 @@ class HeadStart:
 
     def listen(self) -> None:
         """Note how the probes are loaded and attached that this process will only read from."""
-        self.notes = self._plan is not None
+        self.notes = self._plan is not None and self._plan.misses < _MISSES
         self._steps = [] if self.notes else None
 
     def take(self, call: Call) -> int | None:
@@ -276,7 +276,7 @@ class HeadStart:
     def keep(self) -> None:
         """All is attached, and said: write it down, if that is new."""
         plan, steps, self._steps = self._plan, self._steps, None
-        if plan is None or plan.misses >= _MISSES or self.began_ns:
+        if plan is None or self.began_ns:
             return
         if steps or self._failed:
             plan.misses += self._failed
@@ -289,8 +289,9 @@ class HeadStart:
 def _origin(tool: str) -> str:
     """Return what tells a start from others; empty if that cannot be said."""
     try:
-        with open(_BOOT, encoding="ascii") as file:  # noqa: PTH123 - pathlib costs milliseconds
-            boot = file.read()
+        # pathlib costs milliseconds, and text a module for its encoding.
+        with open(_BOOT, "rb", buffering=0) as file:  # noqa: PTH123
+            boot = file.read().decode()
         changed = _changed(tool)
     except OSError:
         return ""
