@@ -253,9 +253,8 @@ class HeadStart:
         Raises:
             DiffersError: more was made ahead.
         """
-        if self.notes:
-            self.miss()
-            self.notes, self._results = False, {}
+        self.miss()
+        self.notes, self._results = False, {}
 
     def _end(self) -> None:
         self.began_ns, self._failed = 0, True

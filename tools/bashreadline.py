@@ -76,6 +76,7 @@ tool: Tool[None] = Tool(
         Column("PID", 7),
         Column("COMMAND", 0, field="text"),
     ),
+    early=True,
     filters=FILTERS,
     examples="""
         bashreadline                # every bash

@@ -169,6 +169,7 @@ tool = Tool(
     report=report,
     show=show,
     header="Tracing binds... Hit Ctrl-C to end.",
+    early=True,
     filters=FILTERS,
     examples="""
         bindsnoop             # trace all bind() calls of IP sockets

@@ -134,6 +134,7 @@ tool = Tool(
     show=show,
     header="Tracing block device I/O... Hit Ctrl-C to end.",
     exclusive=[(by_disk, by_flags)],
+    early=True,
     filters=FILTERS,
     examples="""
         biolatency                    # summarize block I/O latency as a histogram

@@ -74,6 +74,7 @@ tool = Tool(
         ]
     ),
     header="Tracing block device I/O... Hit Ctrl-C to end.",
+    early=True,
     filters="it looks at requests when they are complete, and nobody knows then who asked",
     most="last",
     examples="""

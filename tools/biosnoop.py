@@ -135,6 +135,7 @@ tool: Tool[None] = Tool(
             "LAT(ms)", 7, ">", ".2f", field="latency_ms", value=lambda _, rq: rq.latency_ns / 1e6
         ),
     ),
+    early=True,
     filters=FILTERS,
     examples="""
         biosnoop                      # trace all block I/O

@@ -160,6 +160,7 @@ tool = Tool(
     show=show,
     header="Tracing block I/O with init stacks. Hit Ctrl-C to end.",
     single=True,
+    early=True,
     filters=FILTERS,
     most="last",
     examples="""

@@ -158,6 +158,7 @@ tool = Tool(
     ),
     header="Tracing block device I/O... Hit Ctrl-C to end.",
     interval_s=1,
+    early=True,
     filters=FILTERS,
     top=maxrows,
     examples="""

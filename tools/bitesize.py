@@ -66,6 +66,7 @@ tool = Tool(
     probes=[on_begin, on_issue],
     report=report,
     header="Tracing block I/O... Hit Ctrl-C to end.",
+    early=True,
     filters=FILTERS,
     examples="""
         bitesize                      # sizes of I/O by process, until Ctrl-C

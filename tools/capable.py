@@ -186,6 +186,7 @@ tool: Tool[None] = Tool(
         keep=lambda _, check: check.pid != os.getpid(),
     ),
     meanwhile=keep_names,
+    early=True,
     filters=FILTERS,
     examples="""
         capable                  # trace capability checks

@@ -210,6 +210,7 @@ tool: Tool[None] = Tool(
         Column("ARGS", 0, value=command_line),
         keep=is_kept,
     ),
+    early=True,
     filters=FILTERS,
     examples="""
         execsnoop                   # trace all new programs

@@ -100,6 +100,7 @@ tool: Tool[None] = Tool(
         Column("AGE(s)", 7, format=".2f", value=lambda _, row: row.age_ns / 1e9),
         Column("EXIT_CODE", 0, value=outcome),
     ),
+    early=True,
     filters=FILTERS,
     examples="""
         exitsnoop                 # trace all processes that end

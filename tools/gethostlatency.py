@@ -106,6 +106,7 @@ tool: Tool[None] = Tool(
         ),
         Column("HOST", 0),
     ),
+    early=True,
     filters=FILTERS,
     examples="""
         gethostlatency                # trace lookups of host names

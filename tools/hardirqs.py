@@ -77,6 +77,7 @@ tool = Tool(
     show=show,
     header=header,
     exclusive=[(counted, distribution), (counted, nanoseconds)],
+    early=True,
     filters="interrupts belong to no task",
     examples="""
         hardirqs              # sum hard irq event time

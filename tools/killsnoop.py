@@ -103,6 +103,7 @@ tool: Tool[None] = Tool(
         Column("TPID", 6),
         Column("RESULT", 6),
     ),
+    early=True,
     filters=FILTERS,
     examples="""
         killsnoop             # trace all kill() calls

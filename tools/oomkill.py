@@ -127,6 +127,7 @@ tool: Tool[None] = Tool(
         sentence=said,
     ),
     header="Tracing OOM kills... Ctrl-C to stop.",
+    early=True,
     filters="kills are few, and each is of two processes: who wanted memory, and the victim",
     examples="""
         oomkill      # trace kills because of memory

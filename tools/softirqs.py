@@ -82,6 +82,7 @@ tool = Tool(
     show=show,
     header=header,
     exclusive=[(counted, distribution), (counted, nanoseconds)],
+    early=True,
     filters="interrupts belong to no task",
     examples="""
         softirqs              # sum soft irq event time

@@ -364,6 +364,7 @@ tool: Tool[None] = Tool(
         Below("DATA", 0, value=shown_data, drawn=hex_lines, when=hexdump),
         Below("LOST", 0, value=lost_bytes, drawn=end_lines),
     ),
+    early=True,
     filters=FILTERS,
     spelled={only_comm: ["-c"]},
     examples="""

@@ -70,6 +70,7 @@ tool: Tool[None] = Tool(
         columns.local_port(),
     ),
     exclusive=[(only_v4, only_v6)],
+    early=True,
     filters=FILTERS,
     examples="""
         tcpaccept                             # trace all accepted connections

@@ -171,6 +171,7 @@ tool = Tool(
     show=show,
     header=lambda session: "Tracing connect... Hit Ctrl-C to end." if session.option(count) else "",
     exclusive=[(only_v4, only_v6), (count, dns)],
+    early=True,
     filters=FILTERS,
     examples="""
         tcpconnect                            # trace all attempts to connect

@@ -150,6 +150,7 @@ tool: Tool[None] = Tool(
         ),
     ),
     exclusive=[(only_v4, only_v6), (netns_id, pid_netns)],
+    early=True,
     filters="segments are dropped while any task runs, mostly not the one whose they are",
     examples="""
         tcpdrop                        # trace TCP segments that are dropped

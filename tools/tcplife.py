@@ -177,6 +177,7 @@ tool: Tool[None] = Tool(
     ),
     exclusive=[(only_v4, only_v6)],
     letters=("-s",),
+    early=True,
     filters=FILTERS,
     examples="""
         tcplife               # trace all TCP connections

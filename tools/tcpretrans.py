@@ -173,6 +173,7 @@ tool = Tool(
     show=show,
     header=header,
     exclusive=[(only_v4, only_v6)],
+    early=True,
     filters="timers and packets make TCP send once more, while any task runs",
     examples="""
         tcpretrans            # trace what TCP sends once more

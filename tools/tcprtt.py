@@ -123,6 +123,7 @@ tool = Tool(
     show=show,
     header=header,
     letters=["-i", "-d"],
+    early=True,
     filters="segments come while any task runs",
     exclusive=[(only_v4, only_v6), (by_local, by_remote)],
     examples="""

@@ -132,6 +132,7 @@ tool: Tool[None] = Tool(
     ),
     exclusive=[(only_v4, only_v6)],
     letters=("-s",),
+    early=True,
     filters=FILTERS,
     examples="""
         tcpstates             # trace all changes of state

@@ -164,6 +164,7 @@ tool = Tool(
     layout=Screen((), keep=noclear, quiet=nosummary, parts=(table(4, "", 21), table(6, "6", 32))),
     header="Tracing TCP transfers... Hit Ctrl-C to end.",
     interval_s=1,
+    early=True,
     filters=FILTERS,
     exclusive=[(only_v4, only_v6)],
     examples="""

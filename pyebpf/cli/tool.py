@@ -99,6 +99,8 @@ class Tool(Generic[R]):
         letters: ``"-i"``, ``"-d"`` or ``"-D"``, ``"-n"``, ``"-s"`` if interval, duration, the
             number of intervals and ``--csv`` are flags of one letter too; ``"-c"`` if a flag takes
             the command of ``--exec`` as a text.
+        early: its own start does nothing of what it traces, so it may always have a head start;
+            others have one where ``--pid`` or ``--tid`` leaves them out.
         single: it reports once, and its argument says after how long.
         meanwhile: called when the probes are attached, and some times a second while it traces, if
             it reports or prints lines.
@@ -127,6 +129,7 @@ class Tool(Generic[R]):
         exclusive: Sequence[Sequence[object]] = (),
         instead: Mapping[Any, Callable[[], str]] = MappingProxyType({}),
         letters: Sequence[str] = (),
+        early: bool = False,
         single: bool = False,
         meanwhile: Callable[[Session], object] | None = None,
         examples: str = "",
@@ -154,6 +157,7 @@ class Tool(Generic[R]):
         self._exclusive = exclusive
         self._instead = instead
         self._letters = letters
+        self._early = early
         self._single = single
         self._meanwhile = meanwhile
         self._examples = examples
@@ -394,7 +398,7 @@ class Tool(Generic[R]):
             if "exec" in choice.frame:
                 traced = stack.enter_context(command.stopped(choice.frame["exec"]))
                 stack.enter_context(self._alone(traced, choice))
-            elif not choice.frame.keys() & _NOT_AGAIN:
+            elif self._may_begin_early(choice):
                 headstart.own.listen()
             session = stack.enter_context(self._loaded(choice, patience.end))
             begin = (headstart.own.began_ns or time.monotonic_ns()) / _NS
@@ -421,6 +425,14 @@ class Tool(Generic[R]):
                 tell = partial(self._tell_losses, session)
                 self._reports(session, choice).run(patience, begin, tell)
         return _code(session, choice)
+
+    def _may_begin_early(self, choice: Choice) -> bool:
+        if choice.frame.keys() & _NOT_AGAIN:
+            return False
+        return self._early or any(
+            value and not {*const.flags}.isdisjoint(_NUMBERS)
+            for const, value in choice.consts.items()
+        )
 
     @contextmanager
     def _alone(self, traced: command.Command, choice: Choice) -> Iterator[None]:

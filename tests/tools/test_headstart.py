@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from pyebpf.abi import constants as c
-from tests.kernel.namespaces import in_cgroup, own_cgroup
+from tests.kernel.namespaces import own_cgroup
 from tests.programs import ROOT, Done, attached, until
 from tests.tools.children import waiting
 
@@ -212,23 +212,30 @@ def test_a_second_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 def test_words_that_mean_another_cgroup_now(tmp_path: Path) -> None:
-    with own_cgroup() as group:
-        starts = Starts(tmp_path, "--cgroup", str(group))
+    with own_cgroup() as group, waiting(opens) as child:
+        starts = Starts(tmp_path, "-p", str(child.pid), "--cgroup", str(group))
         starts.once(), starts.once()
         before = starts.plan()
         group.rmdir()
         group.mkdir()
-        with starts.begun() as process:
-            in_cgroup(group, opens)
-            assert len(ended(process)) == OPENS
-        starts.once()  # the last one had to compile
+        (group / "cgroup.procs").write_text(str(child.pid), encoding="ascii")
+        starts.once(), starts.once()  # the first of them has to compile
         after = starts.plan()
         assert after[MISSES] == 0
         assert after[STEPS] != before[STEPS]
         with starts.begun(stuck=True) as process:
-            in_cgroup(group, opens)
+            assert attached(process.pid, LINKS)
+            child.go()
             starts.go_on()
             assert len(ended(process)) == OPENS
+
+
+@pytest.mark.thorough
+def test_what_would_see_its_own_start_has_none(tmp_path: Path) -> None:
+    with own_cgroup() as group:
+        starts = Starts(tmp_path, "--cgroup", str(group))
+        starts.once(), starts.once()
+        assert not list((tmp_path / "cache").glob("ahead-*"))
 
 
 def test_what_is_asked_for_counts_and_not_what_was(tmp_path: Path) -> None:
