@@ -6,7 +6,7 @@ expanded. ``pyebpf.dsl.lower.programs`` turns the tree into IR and decides nothi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pyebpf.plain import Frozen, Plain
 from pyebpf.spec.types import Bool, Int
@@ -31,7 +31,8 @@ class Variable(Plain):
 
     ``fixed`` is the width at which all its values wrap: declared, or settled because the values
     grow in a loop. ``origin`` is where it got the first of its values, or the first that may be
-    None, for messages.
+    None, for messages. ``changed``: what is known of it was something else before, so who read it
+    then saw less.
     """
 
     name: str
@@ -43,6 +44,15 @@ class Variable(Plain):
     discarded: bool = False
     origin: Span | None = None
     can_be_none: bool = False
+    changed: bool = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("type", "range", "fixed"):
+            before = self.__dict__[name]
+            late = before is not None or (name == "fixed" and self.type is not None)
+            if late and before != value:
+                self.__dict__["changed"] = True
+        self.__dict__[name] = value
 
 
 class MapUse(Plain):

@@ -51,10 +51,17 @@ def check_programs(probes: Iterable[Probe], unit: UnitState) -> list[Program]:
         unit.written.clear()
         programs = [_check(name, probe, hook, unit) for name, probe, hook in named]
         found = {place: Known(v.type, v.range, v.fixed) for place, v in unit.made}
-        if found == unit.known:
+        if found == unit.known or _is_final(unit, found):
             break
         unit.known = _settled(found, unit.known) if number >= _PATIENCE else found
     return [program for program in programs if program is not None]
+
+
+def _is_final(unit: UnitState, found: dict[tuple[str, str], Known]) -> bool:
+    """Tell whether another round would find the same: all was known of each variable at once."""
+    return not unit.diagnostics.has_errors() and all(
+        not v.changed and found[place] == (v.type, v.range, v.fixed) for place, v in unit.made
+    )
 
 
 def _settled(

@@ -108,9 +108,9 @@ def _check(
             inner.arguments[parameter] = value
             continue
         variable = inner.variable(parameter)
-        variable.type = value.type
         if isinstance(value.type, Int):
             variable.fixed, variable.range = value.type, (value.type.low, value.type.high)
+        variable.type = value.type
         inner.flow = inner.flow.assign(parameter, present=True)
         made.parameters.append(variable)
     inner.result = inner.variable("return")

@@ -103,11 +103,11 @@ def _parameter(
         variable.type = Maybe(kind)
         scope.flow = scope.flow.assign(item.name, present=False)
         return Parameter(variable, ContextField(Maybe(kind), span, offset, 8))
-    variable.type = kind
     value: Expr = ContextField(actual, span, offset, 8)
     if isinstance(kind, Int):
         variable.fixed, variable.range = kind, (kind.low, kind.high)
         value = to_int(value, kind)
+    variable.type = kind
     scope.flow = scope.flow.assign(item.name, present=True)
     return Parameter(variable, value)
 

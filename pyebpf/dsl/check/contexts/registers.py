@@ -115,7 +115,6 @@ class RegisterArguments:
         self.check(number, item)
         actual, kind = self._types(number, item)
         variable = scope.variable(item.name)
-        variable.type = kind
         value = self.value(number, item, actual)
         if isinstance(kind, Int):
             variable.fixed, variable.range = kind, (kind.low, kind.high)
@@ -124,6 +123,7 @@ class RegisterArguments:
             value = to_bool(to_int(value, self.truth))
         elif actual != kind:
             value = Cast(kind, value.span, value)
+        variable.type = kind
         scope.flow = scope.flow.assign(item.name, present=True)
         return Parameter(variable, value)
 
