@@ -49,12 +49,20 @@ def check_programs(probes: Iterable[Probe], unit: UnitState) -> list[Program]:
         unit.choices.clear()
         unit.calls.clear()
         unit.written.clear()
+        before = _left_to_the_next(unit)
         programs = [_check(name, probe, hook, unit) for name, probe, hook in named]
         found = {place: Known(v.type, v.range, v.fixed) for place, v in unit.made}
-        if found == unit.known or _is_final(unit, found):
+        if found == unit.known:
+            break
+        if _is_final(unit, found) and before == _left_to_the_next(unit):
             break
         unit.known = _settled(found, unit.known) if number >= _PATIENCE else found
     return [program for program in programs if program is not None]
+
+
+def _left_to_the_next(unit: UnitState) -> tuple[object, ...]:
+    """Return what a round of checking knows of the one before, besides what variables are."""
+    return {**unit.arguments}, len(unit.collected.maps), len(unit.inner_maps)
 
 
 def _is_final(unit: UnitState, found: dict[tuple[str, str], Known]) -> bool:
