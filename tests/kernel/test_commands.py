@@ -491,7 +491,8 @@ def test_an_object_is_inspected(inspected: Path, tmp_path: Path) -> None:
     code, out, err = pyebpf("inspect", made, "--program", "keeps", "-v")
     assert (code, err) == (0, "")
     assert "probe.py:8  found = table.get(tgid())" in out
-    assert re.search(r"R0=map_value_or_null\(.*  R\d+=", out)
+    # With -v also what the instruction left as it was: registers, or the stack.
+    assert re.search(r"R0=map_value_or_null\(.*  (R\d+|fp-\d+)=", out)
     code, _, err = pyebpf("inspect", made, "--program", "kepes")
     assert (code, err) == (1, "pyebpf: there is no program 'kepes'; did you mean `keeps`?\n")
 
