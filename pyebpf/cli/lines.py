@@ -236,7 +236,7 @@ class Lines:
         return self._columns, _as_table
 
     def _values(self, session: Session, columns: tuple[Column, ...]) -> Values:
-        tracing = Tracing(session, headstart.own.began_ns or time.monotonic_ns())
+        tracing = Tracing(session, headstart.own.traced_since_ns())
         shown = tuple(column for column in columns if column.is_shown(session))
         readers = [column.reader(tracing) for column in shown]
         keep = self._keep

@@ -47,9 +47,7 @@ _NUMBERS = ("--pid", "--tid")
 #: ``PID_MAX_LIMIT`` of ``include/linux/threads.h``: a process has a number below it.
 _PID_MAX_LIMIT = 4 << 20
 _NS = 1_000_000_000
-_MISSED = (
-    "this command line means something else than the last time, and is traced only from here on"
-)
+_MISSED = "this command line asks for something else now, and is traced only from here on"
 #: What is not the same another time.
 _NOT_AGAIN = frozenset(("cost", "max_overhead", "draw"))
 FAILED, MISUSED, EXCEEDED, CLOSED_PIPE = 1, 2, 3, 141
@@ -401,7 +399,7 @@ class Tool(Generic[R]):
             elif self._may_begin_early(choice):
                 headstart.own.listen()
             session = stack.enter_context(self._loaded(choice, patience.end))
-            begin = (headstart.own.began_ns or time.monotonic_ns()) / _NS
+            begin = headstart.own.traced_since_ns() / _NS
             if self._meanwhile is not None:
                 self._meanwhile(session)  # what is traced may soon be gone
             if not choice.frame.keys() & {"json", "csv", "draw"}:

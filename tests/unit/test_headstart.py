@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from pyebpf import headstart
+from pyebpf import cache, headstart
 from pyebpf.abi import attr as layout
 from pyebpf.abi import constants as c
 from pyebpf.abi import insn
+from pyebpf.abi.helpers import HELPERS
 from pyebpf.cli.options import declared
 from pyebpf.headstart import DiffersError, HeadStart, Plan
 from pyebpf.runtime import call, map_call, tape
@@ -137,6 +138,18 @@ def said(own: HeadStart, text: str = "Tracing\n") -> str:
     left = own.unsaid(text)
     own.keep()
     return left
+
+
+def repeated(begin: Begin, work: Callable[[], object]) -> None:
+    """Start twice, and see that the second start asks for nothing that was not made ahead."""
+    own, kernel = begin(10)
+    work()
+    said(own)
+    asked = kernel.calls
+    own, kernel = begin(50)
+    work()
+    assert kernel.calls == asked
+    assert own.began_ns
 
 
 def test_the_second_start_asks_for_nothing_itself(
@@ -301,6 +314,14 @@ def test_what_does_more_than_look_on_is_not_repeated(begin: Begin, what: str) ->
         said(own)
 
 
+def test_the_helpers_that_act_are_those_of_the_kernel() -> None:
+    acting = (
+        "trace_printk", "probe_write_user", "override_return", "send_signal", "send_signal_thread",
+        "trace_vprintk",
+    )  # fmt: skip
+    assert tuple(HELPERS[name].id for name in acting) == tape._ACTING
+
+
 def test_maps_of_maps(begin: Begin) -> None:
     def start_nested() -> None:
         inner = create()
@@ -308,14 +329,7 @@ def test_maps_of_maps(begin: Begin) -> None:
         outer = tape.bpf(c.BPF_MAP_CREATE, attr)
         map_call.map_set_slot(outer, 0, inner)
 
-    own, kernel = begin(10)
-    start_nested()
-    said(own)
-    asked = kernel.calls
-    own, kernel = begin(50)
-    start_nested()
-    assert kernel.calls == asked
-    assert own.began_ns
+    repeated(begin, start_nested)
 
 
 def test_programs_without_links_by_ioctl(begin: Begin) -> None:
@@ -326,14 +340,7 @@ def test_programs_without_links_by_ioctl(begin: Begin) -> None:
         tape.ioctl(event, c.PERF_EVENT_IOC_SET_BPF, prog)
         tape.ioctl(event, c.PERF_EVENT_IOC_ENABLE, 0)
 
-    own, kernel = begin(10)
-    start_old()
-    said(own)
-    asked = kernel.calls
-    own, kernel = begin(50)
-    start_old()
-    assert kernel.calls == asked
-    assert own.began_ns
+    repeated(begin, start_old)
 
 
 def test_names_and_paths_that_events_point_to(begin: Begin, tmp_path: Path) -> None:
@@ -386,8 +393,6 @@ def test_what_was_said_is_not_said_again(parts: list[str], left: list[str]) -> N
     ],
 )
 def test_a_plan_that_is_none(begin: Begin, misses: Any, files: Any, steps: Any) -> None:
-    from pyebpf import cache
-
     plan = Plan("the words of tool")
     data = headstart.marshal.dumps(("the words of tool", misses, files, b"said", steps))
     cache.write(plan._name, data)
