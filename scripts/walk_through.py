@@ -50,6 +50,9 @@ def outputs(typed: list[str], folder: Path) -> list[str]:
             ["bash", "-e", "-c", script], cwd=folder, env=environment, text=True, check=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_LIMIT_S,
         )  # fmt: skip
+    except subprocess.CalledProcessError as error:
+        sys.stderr.write(error.stdout.replace(_MARK, ""))  # the last command in it is the one
+        raise
     finally:
         for image in folder.glob("*.img"):
             _detach(image)
